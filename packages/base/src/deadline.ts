@@ -1,0 +1,48 @@
+// Deadlines become signals at the edge of the process; inside it everybody just takes `{signal}`.
+import type { Clock } from './clock.ts';
+import { HoldfastError } from './errors.ts';
+
+export type Deadline = {
+  readonly signal: AbortSignal;
+  /** Frees the timer and the parent's listener: call it in `finally`. */
+  dispose(): void;
+};
+
+/** A signal that aborts after `timeoutMs` with `deadline-exceeded`, or when `parent` aborts. */
+export function startDeadline(clock: Clock, timeoutMs: number, parent?: AbortSignal): Deadline {
+  const controller = new AbortController();
+  const timer = clock.schedule(timeoutMs, () =>
+    controller.abort(
+      new HoldfastError('deadline-exceeded', `no answer within ${timeoutMs} ms`, {
+        outcome: 'unknown',
+      }),
+    ),
+  );
+  const onParent = (): void => controller.abort(parent?.reason);
+  if (parent?.aborted) onParent();
+  else parent?.addEventListener('abort', onParent, { once: true });
+  return {
+    signal: controller.signal,
+    dispose: () => {
+      timer.cancel();
+      parent?.removeEventListener('abort', onParent);
+    },
+  };
+}
+
+/**
+ * Waits for `promise`, but no longer than the signal lives. The signal ends the *wait*, never the
+ * work: what was proposed stays proposed.
+ */
+export function waitFor<T>(promise: Promise<T>, signal?: AbortSignal): Promise<T> {
+  if (!signal) return promise;
+  if (signal.aborted) {
+    promise.catch(() => undefined); // Its failure has no listener any more, and needs none.
+    return Promise.reject(signal.reason);
+  }
+  return new Promise((resolve, reject) => {
+    const onAbort = (): void => reject(signal.reason);
+    signal.addEventListener('abort', onAbort, { once: true });
+    promise.then(resolve, reject).finally(() => signal.removeEventListener('abort', onAbort));
+  });
+}

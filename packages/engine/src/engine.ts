@@ -1,0 +1,158 @@
+// The waist. Every door and every service talks to this interface and nothing below it; the shapes
+// are etcd's data model. The embedded engine is a replica with its store; another could be a remote
+// cluster. An Engine is one group's key-value world as seen from one member.
+import type { ClusterId, Index, MemberId, Revision, StoreId, Term } from '@holdfast/base/ids';
+import type {
+  CompactRequest,
+  DeleteRangeRequest,
+  DeleteRangeResponse,
+  KeyValue,
+  PutRequest,
+  PutResponse,
+  RangeRequest,
+  RangeResponse,
+  TxnRequest,
+  TxnResponse,
+} from '@holdfast/proto/internal';
+
+/** How fresh a read must be. `bounded` is refused with `stale-unknown` when the age is not known. */
+export type Consistency =
+  | { readonly level: 'linearizable' }
+  | { readonly level: 'bounded'; readonly maxAgeMs: number }
+  | { readonly level: 'stale' };
+
+export type ReadOptions = {
+  readonly actor: string;
+  /** Default: linearizable. */
+  readonly consistency?: Consistency;
+  /** Waits until this member has applied that revision (read your writes). */
+  readonly minRevision?: Revision;
+  readonly signal?: AbortSignal;
+};
+
+export type WriteOptions = {
+  /** Who asks, as history and audit show it: `unverified:127.0.0.1` where no identity is known. */
+  readonly actor: string;
+  readonly traceId?: bigint;
+  readonly signal?: AbortSignal;
+};
+
+/** Stands on every answer. */
+export type ResponseHeader = {
+  readonly clusterId: ClusterId;
+  readonly memberId: MemberId;
+  /** The store's revision after the write, or at which the read was made. */
+  readonly revision: Revision;
+  readonly term: Term;
+  /** Upper bound of the answer's age (safety.md 19); undefined = unknown. Zero for a linearizable read. */
+  readonly ageMs: number | undefined;
+};
+
+export type Answer<T> = { readonly header: ResponseHeader; readonly body: T };
+
+export type WatchRequest = {
+  readonly keyspace: number;
+  readonly key: Uint8Array;
+  /** As in RangeRequest: empty = one key, one zero byte = all keys from `key` on. */
+  readonly rangeEnd: Uint8Array;
+  /** The first revision wanted; undefined = the one after the current. */
+  readonly startRevision?: Revision;
+  readonly prevKv?: boolean;
+  /** Yields a `progress` item after this long without an event; undefined = never. */
+  readonly progressMs?: number;
+};
+
+export type WatchEvent = {
+  readonly type: 'put' | 'delete';
+  /** For a delete: the key, and the delete's revision as modRevision; no value. */
+  readonly kv: KeyValue;
+  readonly prevKv: KeyValue | undefined;
+};
+
+/** All events of one transaction stay together; `progress` means: nothing below `revision` is owed. */
+export type WatchItem =
+  | { readonly type: 'events'; readonly revision: Revision; readonly events: readonly WatchEvent[] }
+  | { readonly type: 'progress'; readonly revision: Revision };
+
+/**
+ * Items in revision order, each once, none skipped. Pulled: a slow reader costs no memory, because
+ * history is kept by the store. Throws `compacted` (details.compactRevision) where history is gone.
+ */
+export interface WatchStream extends AsyncIterable<WatchItem> {
+  /** The store's revision at which the watch stands at its start. */
+  readonly startedAt: Revision;
+  close(): void;
+}
+
+export type PeerStatus = {
+  readonly memberId: MemberId;
+  readonly name: string;
+  readonly peerAddresses: readonly string[];
+  readonly clientAddresses: readonly string[];
+  readonly role: 'leader' | 'follower' | 'candidate' | 'observer' | 'unknown';
+  /** Whether this member has a live control connection to it (true for itself). */
+  readonly reachable: boolean;
+  readonly lastContactMs: number | undefined;
+  /** Known on the leader: entries that the member lacks. */
+  readonly lag: number | undefined;
+  readonly match: Index | undefined;
+};
+
+export type RecoveryPhase = {
+  readonly name: string;
+  readonly state: 'waiting' | 'running' | 'done' | 'failed';
+  readonly durationMs: number | undefined;
+  /** 0 to 1 while running, where it can be known. */
+  readonly progress: number | undefined;
+  readonly detail: string;
+};
+
+export type EngineStatus = {
+  readonly clusterId: ClusterId;
+  readonly memberId: MemberId;
+  readonly storeId: StoreId;
+  readonly name: string;
+  readonly version: string;
+  readonly role: 'leader' | 'follower' | 'candidate' | 'observer' | 'repairing' | 'starting';
+  readonly leader: MemberId | undefined;
+  readonly term: Term;
+  readonly commitIndex: Index;
+  readonly appliedIndex: Index;
+  readonly lastIndex: Index;
+  readonly persistedIndex: Index;
+  readonly purgedIndex: Index;
+  readonly snapshotIndex: Index;
+  readonly revision: Revision;
+  readonly compactRevision: Revision;
+  readonly keys: number;
+  readonly bytes: number;
+  readonly stateHash: bigint;
+  /** Age of this member's own state, as a stale read would show it. */
+  readonly ageMs: number | undefined;
+  readonly peers: readonly PeerStatus[];
+  /** Voters that this member cannot reach now. */
+  readonly missingVoters: readonly MemberId[];
+  readonly recovery: readonly RecoveryPhase[];
+  /** Serving since the first read barrier after the start. */
+  readonly ready: boolean;
+  /** Why not ready, in a sentence; undefined when ready. */
+  readonly notReadyReason: string | undefined;
+  /** Counters and gauges for /metrics, by their metric names without the prefix. */
+  readonly counters: Readonly<Record<string, number>>;
+};
+
+export interface Engine {
+  range(request: RangeRequest, options: ReadOptions): Promise<Answer<RangeResponse>>;
+  put(request: PutRequest, options: WriteOptions): Promise<Answer<PutResponse>>;
+  deleteRange(
+    request: DeleteRangeRequest,
+    options: WriteOptions,
+  ): Promise<Answer<DeleteRangeResponse>>;
+  /** `header.revision` is that of the transaction if it wrote. */
+  txn(request: TxnRequest, options: WriteOptions): Promise<Answer<TxnResponse>>;
+  compact(request: CompactRequest, options: WriteOptions): Promise<Answer<undefined>>;
+  /** Rejects with `compacted` if the start is below the compact revision. */
+  watch(request: WatchRequest, options: Omit<ReadOptions, 'consistency'>): Promise<WatchStream>;
+  /** Never waits, never asks a peer. */
+  status(): EngineStatus;
+}

@@ -1,0 +1,73 @@
+// The header of a command in the log: who asked, when the leader took it, in which session, and the
+// body as received. Hand-written because every write passes here; fields are fixed from the first
+// commit on (docs/formats.md), those that nothing uses yet are zero.
+//
+//   0  u8   format version (1)        1  u8   actor length in bytes
+//   2  u16  reserved, zero            4  f64  proposedAtMs, wall clock of the leader
+//  12  u64  session id (0 = none)    20  u64  sequence in the session
+//  28  u64  trace id                 36  u64  auth revision
+//  44  actor (UTF-8), then the body: an encoded Command, to the end
+
+export type EntryEnvelope = {
+  /** The only time that apply may use; never decreases along the log. */
+  readonly proposedAtMs: number;
+  readonly sessionId: bigint;
+  readonly sequence: bigint;
+  readonly traceId: bigint;
+  readonly authRevision: bigint;
+  readonly actor: string;
+  readonly body: Uint8Array;
+};
+
+export const entryEnvelopeFormat = 1;
+const headerBytes = 44;
+/** Longer actors are cut: the length is one byte. */
+export const actorBytesMax = 255;
+
+const encoder = new TextEncoder();
+const decoder = new TextDecoder();
+
+export function encodeEntryEnvelope(envelope: EntryEnvelope): Uint8Array {
+  const actor = encoder.encode(envelope.actor).subarray(0, actorBytesMax);
+  const bytes = new Uint8Array(headerBytes + actor.length + envelope.body.length);
+  const view = new DataView(bytes.buffer);
+  view.setUint8(0, entryEnvelopeFormat);
+  view.setUint8(1, actor.length);
+  view.setFloat64(4, envelope.proposedAtMs, true);
+  view.setBigUint64(12, envelope.sessionId, true);
+  view.setBigUint64(20, envelope.sequence, true);
+  view.setBigUint64(28, envelope.traceId, true);
+  view.setBigUint64(36, envelope.authRevision, true);
+  bytes.set(actor, headerBytes);
+  bytes.set(envelope.body, headerBytes + actor.length);
+  return bytes;
+}
+
+/** Throws a RangeError on a format that this version does not know: such an entry is never skipped. */
+export function decodeEntryEnvelope(bytes: Uint8Array): EntryEnvelope {
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  const format = view.getUint8(0);
+  if (format !== entryEnvelopeFormat) {
+    throw new RangeError(`entry format ${format} is unknown: a newer version wrote this log`);
+  }
+  const bodyAt = headerBytes + view.getUint8(1);
+  return {
+    proposedAtMs: view.getFloat64(4, true),
+    sessionId: view.getBigUint64(12, true),
+    sequence: view.getBigUint64(20, true),
+    traceId: view.getBigUint64(28, true),
+    authRevision: view.getBigUint64(36, true),
+    actor: decoder.decode(bytes.subarray(headerBytes, bodyAt)),
+    body: bytes.subarray(bodyAt),
+  };
+}
+
+/** The time alone: the leader reads it to keep the log's time from going back. */
+export function entryProposedAtMs(bytes: Uint8Array): number {
+  return new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength).getFloat64(4, true);
+}
+
+/** Stamps an envelope in place; only before the entry is accepted by a log. */
+export function stampEntryEnvelope(bytes: Uint8Array, proposedAtMs: number): void {
+  new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength).setFloat64(4, proposedAtMs, true);
+}

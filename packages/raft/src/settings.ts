@@ -1,0 +1,39 @@
+// Every number of the core, with the defaults of safety.md rule 11 and their sources.
+
+export type RaftSettings = {
+  /** Between two heartbeats of a leader; C-01 allows ten a second. */
+  readonly heartbeatMs: number;
+  /** A follower that heard no leader for a random time in [min, max) asks for pre-votes. */
+  readonly electionMinMs: number;
+  readonly electionMaxMs: number;
+  /** After a lost or split vote the next try comes within [min, max). */
+  readonly retryMinMs: number;
+  readonly retryMaxMs: number;
+  /** After the leader's machine refused a connection: pre-votes within [0, max) (safety.md 12). */
+  readonly refusedMaxMs: number;
+  /** Payload bytes of one append-entries; a single larger entry still travels alone. */
+  readonly appendBytesMax: number;
+  readonly appendCountMax: number;
+  /** Unacknowledged append-entries a follower, by messages and by bytes (pipelining, thesis 10.2.1). */
+  readonly inflightCountMax: number;
+  readonly inflightBytesMax: number;
+  /** Proposals beyond this many not yet committed bytes are refused. */
+  readonly uncommittedBytesMax: number;
+  /** A leader that got no new commit for this long proves itself with an empty entry; 0 = never. */
+  readonly idleCommitMs: number;
+};
+
+export const defaultRaftSettings: RaftSettings = {
+  heartbeatMs: 100,
+  electionMinMs: 600,
+  electionMaxMs: 1200,
+  retryMinMs: 50,
+  retryMaxMs: 300,
+  refusedMaxMs: 50,
+  appendBytesMax: 1024 * 1024,
+  appendCountMax: 4096,
+  inflightCountMax: 64,
+  inflightBytesMax: 16 * 1024 * 1024,
+  uncommittedBytesMax: 128 * 1024 * 1024,
+  idleCommitMs: 5000,
+};

@@ -1,0 +1,180 @@
+// The contracts of everything a replica stands on. It owns them; implementors (`storage`, `mvcc`,
+// `transport`, and their memory twins) do not import them: a wrong shape fails to compile where the
+// parts meet. What a method promises about durability is the heart of each contract.
+import type { ClusterId, Index, MemberId, RequestId, StoreId, Term } from '@holdfast/base/ids';
+import type { PlacedConfiguration } from '@holdfast/raft/configuration';
+import type { Entry, LogId } from '@holdfast/raft/entry';
+import type { Message, SnapshotMeta } from '@holdfast/raft/message';
+import type { HardState } from '@holdfast/raft/ready';
+
+/** What the log store found at open, after torn tails were cut and everything found was synced. */
+export type LogRecovery = {
+  /** The LogId before the first entry that is still there (index 0, term 0 for a whole log). */
+  readonly purged: LogId;
+  readonly last: LogId;
+  /** Every entry's term in runs: from `from` on, the term is `term`. Covers (purged, last]. */
+  readonly termRuns: readonly { readonly from: Index; readonly term: Term }[];
+  /** Bytes of each entry as `entryBytes` counts them, from purged + 1 to last. */
+  readonly sizes: readonly number[];
+  readonly configurations: readonly PlacedConfiguration[];
+  /** The commit index that was last hinted with a write; at most `last`. */
+  readonly commitHint: Index;
+  /** Bytes of a torn record that were cut, or 0. */
+  readonly tornBytes: number;
+  /** Set when records at or before the durable end are unreadable (safety.md 3 and 5). The log then
+   * ends before the damage, and the member must start repairing. */
+  readonly rot: { readonly from: Index; readonly reason: string } | undefined;
+};
+
+/** The Raft log. Three marks: accepted (readable), submitted (written), persisted (synced). */
+export interface LogStore {
+  open(): Promise<LogRecovery>;
+  /** Takes entries in, at once readable, dropping anything from entries[0].index on that differs. */
+  accept(entries: readonly Entry[]): void;
+  /**
+   * Writes all that was accepted and syncs it with one fdatasync; resolves with the new persisted end.
+   * One at a time. Rejects with `disk-full`, or with `unavailable` after a failed sync: the store is
+   * then finished, and only a new open() of the directory may follow (safety.md 1, 9).
+   */
+  sync(commitHint: Index): Promise<LogId>;
+  /** Entries [lo, hi), as many as fit in bytesMax and at least one; a plain array when cached. */
+  read(lo: Index, hi: Index, bytesMax: number): readonly Entry[] | Promise<readonly Entry[]>;
+  /** Drops whole segments whose entries are all at or below `through`; answers the new purge mark. */
+  purge(through: Index): Promise<LogId>;
+  /** Empties the log, which then begins after `last` (an installed snapshot). Durable when resolved. */
+  reset(last: LogId): Promise<void>;
+  readonly marks: { readonly purged: LogId; readonly accepted: LogId; readonly persisted: LogId };
+  close(): Promise<void>;
+}
+
+/** The status file (safety.md 4), and the identity that was written when the directory was made. */
+export type StoredStatus = {
+  readonly state: HardState;
+  /** A snapshot install was in the middle of its switch. */
+  readonly installing: boolean;
+};
+
+export type StatusRecovery = {
+  /** Undefined: a new directory. */
+  readonly status: StoredStatus | undefined;
+  /** Both copies were unreadable: term and vote are unknown, the member must abstain. */
+  readonly lost: boolean;
+  readonly copiesBad: number;
+};
+
+export interface StatusStore {
+  open(): Promise<StatusRecovery>;
+  /** Resolves when copy 1 and then copy 2 are written and synced. */
+  save(status: StoredStatus): Promise<void>;
+  close(): Promise<void>;
+}
+
+export interface SnapshotWriter {
+  write(bytes: Uint8Array): Promise<void>;
+  /** Seals, syncs file and directory: from now on the snapshot exists. */
+  commit(): Promise<void>;
+  abort(): Promise<void>;
+}
+
+export type StoredSnapshot = SnapshotMeta & { readonly bytes: number; readonly stateHash: bigint };
+
+export interface SnapshotStore {
+  /** Complete snapshots, newest first; unfinished ones are removed. */
+  open(): Promise<readonly StoredSnapshot[]>;
+  create(meta: SnapshotMeta, stateHash: bigint): Promise<SnapshotWriter>;
+  /** The image's bytes in order, each chunk verified; throws `corrupt`. */
+  read(snapshot: StoredSnapshot): AsyncIterable<Uint8Array>;
+  /** Deletes all but the newest `keep`; answers what is left, newest first. */
+  retain(keep: number): Promise<readonly StoredSnapshot[]>;
+  close(): Promise<void>;
+}
+
+/** One applied entry's answer, opaque to the replica, handed to whoever proposed it. */
+export type ApplyResult = unknown;
+
+/** A frozen state, written while the live one goes on. */
+export interface StateImage {
+  readonly appliedIndex: Index;
+  readonly stateHash: bigint;
+  /** Encodes in slices that hold the event loop no longer than a few milliseconds each. */
+  chunks(): AsyncIterable<Uint8Array>;
+  release(): void;
+}
+
+export interface StateMachine {
+  /** Applies committed entries in order; total: an error is a result (safety.md 10). */
+  apply(entries: readonly Entry[]): readonly ApplyResult[];
+  readonly appliedIndex: Index;
+  readonly stateHash: bigint;
+  image(): StateImage;
+  /** Replaces the whole state; on a rejection the old one is still there. */
+  restore(last: LogId, chunks: AsyncIterable<Uint8Array>): Promise<void>;
+}
+
+/** A proposal that a follower hands to the leader: one hop, never sent twice (safety.md 21). */
+export type ForwardRequest = {
+  readonly requestId: RequestId;
+  /** The term in which the sender believes the receiver leads. */
+  readonly term: Term;
+  /** An encoded ProposalRequest: session, sequence, actor, trace, body (proto/entry-envelope.ts). */
+  readonly body: Uint8Array;
+};
+
+export type ForwardResponse = {
+  readonly requestId: RequestId;
+  /** An encoded result, or the code, outcome and message of a HoldfastError. */
+  readonly result:
+    | { readonly ok: true; readonly index: Index; readonly body: Uint8Array }
+    | {
+        readonly ok: false;
+        readonly code: string;
+        readonly outcome: string;
+        readonly message: string;
+      };
+};
+
+export type PeerEvent =
+  | { readonly type: 'connected'; readonly peer: MemberId; readonly bootEpoch: number }
+  /** `refused`: the machine answered that nobody listens there. */
+  | { readonly type: 'unreachable'; readonly peer: MemberId; readonly refused: boolean };
+
+export interface PeerHandler {
+  onMessage(message: Message): void;
+  onForward(from: MemberId, requests: readonly ForwardRequest[]): void;
+  onForwarded(from: MemberId, responses: readonly ForwardResponse[]): void;
+  onPeerEvent(event: PeerEvent): void;
+  /** A peer streams a snapshot to this member. Resolves when it is verified and durable beside the state. */
+  onSnapshot(
+    from: MemberId,
+    meta: SnapshotMeta,
+    stateHash: bigint,
+    chunks: AsyncIterable<Uint8Array>,
+  ): Promise<void>;
+}
+
+/** Best effort, in order per connection: what cannot be sent is dropped, and Raft repairs it. */
+export interface PeerTransport {
+  start(handler: PeerHandler): Promise<void>;
+  /** append-entries and their answers go on the log connection, all else on the control connection. */
+  send(message: Message): void;
+  /** False: no connection; the request certainly did not leave. */
+  forward(to: MemberId, requests: readonly ForwardRequest[]): boolean;
+  forwarded(to: MemberId, responses: readonly ForwardResponse[]): void;
+  /** Resolves when the peer has stored the whole snapshot. */
+  sendSnapshot(
+    to: MemberId,
+    snapshot: StoredSnapshot,
+    chunks: AsyncIterable<Uint8Array>,
+    signal: AbortSignal,
+  ): Promise<void>;
+  close(): Promise<void>;
+}
+
+/** Who this member is; shown in every handshake (safety.md, bytes to have). */
+export type MemberIdentity = {
+  readonly clusterId: ClusterId;
+  readonly memberId: MemberId;
+  readonly storeId: StoreId;
+  /** Increases with each start of this data directory. */
+  readonly bootEpoch: number;
+};
