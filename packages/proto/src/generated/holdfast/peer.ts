@@ -194,6 +194,14 @@ export interface SnapshotEnd {
   bytes: number;
 }
 
+/**
+ * How far the receiver has consumed the stream: the sender keeps only a window beyond it in flight,
+ * so neither side's memory grows with the snapshot.
+ */
+export interface SnapshotProgress {
+  received: number;
+}
+
 /** The receiver's word that the whole snapshot stands there, or why not. */
 export interface SnapshotResult {
   code: string;
@@ -2216,6 +2224,55 @@ export const SnapshotEnd: MessageFns<SnapshotEnd> = {
             }
 
             message.bytes = longToNumber(reader.uint64());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseSnapshotProgress(): SnapshotProgress {
+  return { received: 0 };
+}
+
+export const SnapshotProgress: MessageFns<SnapshotProgress> = {
+  encode(message: SnapshotProgress, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.received !== 0) {
+      if (BigInt.asUintN(64, BigInt(message.received)) !== BigInt(message.received)) {
+        throw new globalThis.Error("value provided for field BigInt(message.received) of type uint64 too large");
+      }
+      writer.uint32(8).uint64(BigInt(message.received));
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): SnapshotProgress {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseSnapshotProgress();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.received = longToNumber(reader.uint64());
             continue;
           }
         }
