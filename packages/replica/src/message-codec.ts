@@ -1,0 +1,258 @@
+// The mapping between the core's Message and the bytes of holdfast.peer.Message: case by case, both
+// ways, and nothing else. What cannot be decoded is an operating error (`corrupt`): bytes of another
+// process never break an invariant of this one.
+import { assert, unreachable } from '@holdfast/base/assert';
+import { HoldfastError, messageOf } from '@holdfast/base/errors';
+import { index, memberId, requestId, term } from '@holdfast/base/ids';
+import * as wire from '@holdfast/proto/peer';
+import { decodeConfiguration, encodeConfiguration } from '@holdfast/raft/configuration';
+import type { Entry, EntryKind, LogId } from '@holdfast/raft/entry';
+import type { AppendEntriesResponse, Message, SnapshotMeta } from '@holdfast/raft/message';
+
+type Body = NonNullable<wire.Message['body']>;
+
+/** The only group; others stay possible on the wire (safety.md, bytes to have). */
+const onlyGroup = 0;
+
+export function encodeMessage(message: Message): Uint8Array {
+  const { from, to, term, type } = message;
+  assert(to !== from, `a message leaves its sender (${type})`);
+  return wire.Message.encode({ from, to, term, group: onlyGroup, body: toBody(message) }).finish();
+}
+
+/** Throws `corrupt` on bytes that are no message, `version-mismatch` on a kind that is not known. */
+export function decodeMessage(bytes: Uint8Array): Message {
+  try {
+    return fromWire(wire.Message.decode(bytes));
+  } catch (error) {
+    if (error instanceof HoldfastError) throw error;
+    throw new HoldfastError('corrupt', `a peer's message does not decode: ${messageOf(error)}`, {
+      cause: error,
+    });
+  }
+}
+
+export function encodeSnapshotMeta(meta: SnapshotMeta): wire.SnapshotMeta {
+  return { last: meta.last, configuration: encodeConfiguration(meta.configuration) };
+}
+
+/** Throws `corrupt`. */
+export function decodeSnapshotMeta(meta: wire.SnapshotMeta | undefined): SnapshotMeta {
+  const { last, configuration } = present(meta, 'snapshot');
+  try {
+    return { last: fromLogId(last), configuration: decodeConfiguration(configuration) };
+  } catch (error) {
+    throw new HoldfastError('corrupt', "a snapshot's configuration does not decode", {
+      cause: error,
+    });
+  }
+}
+
+function toBody(message: Message): Body {
+  switch (message.type) {
+    case 'pre-vote-request':
+      return { $case: 'preVoteRequest', value: { lastLog: message.lastLog } };
+    case 'pre-vote-response': {
+      const { granted, requestTerm } = message;
+      return { $case: 'preVoteResponse', value: { granted, requestTerm } };
+    }
+    case 'vote-request': {
+      const { lastLog, transfer } = message;
+      return { $case: 'voteRequest', value: { lastLog, transfer } };
+    }
+    case 'vote-response':
+      return { $case: 'voteResponse', value: { granted: message.granted } };
+    case 'append-entries': {
+      const { previous, commit, repairTarget } = message;
+      const entries = message.entries.map(toEntry);
+      return {
+        $case: 'appendEntries',
+        value: { previous, entries, commit, repairTarget: repairTarget ?? 0 },
+      };
+    }
+    case 'append-entries-response':
+      return { $case: 'appendEntriesResponse', value: toAppendResponse(message) };
+    case 'heartbeat': {
+      const { commit, round, freshStampMs, freshCommit } = message;
+      return { $case: 'heartbeat', value: { commit, round, freshStampMs, freshCommit } };
+    }
+    case 'heartbeat-response': {
+      const { round, stampMs } = message;
+      return { $case: 'heartbeatResponse', value: { round, stampMs } };
+    }
+    case 'install-snapshot':
+      return {
+        $case: 'installSnapshot',
+        value: { snapshot: encodeSnapshotMeta(message.snapshot) },
+      };
+    case 'read-index-request':
+      return { $case: 'readIndexRequest', value: { requestId: message.requestId } };
+    case 'read-index-response': {
+      const { requestId, readIndex } = message;
+      return { $case: 'readIndexResponse', value: { requestId, readIndex: readIndex ?? 0 } };
+    }
+    case 'timeout-now':
+      return { $case: 'timeoutNow', value: {} };
+    case 'resigned':
+      return { $case: 'resigned', value: {} };
+    case 'term-request':
+      return { $case: 'termRequest', value: {} };
+    case 'term-response':
+      return { $case: 'termResponse', value: {} };
+    default:
+      return unreachable(message);
+  }
+}
+
+function fromWire(message: wire.Message): Message {
+  const { body } = message;
+  if (message.group !== onlyGroup) {
+    throw new HoldfastError('version-mismatch', `group ${message.group} is not known here`);
+  }
+  if (body === undefined) {
+    throw new HoldfastError('version-mismatch', 'a peer sent a kind of message not known here');
+  }
+  return fromBody(body, {
+    from: memberId(message.from),
+    to: memberId(message.to),
+    term: term(message.term),
+  });
+}
+
+function fromBody(body: Body, header: Pick<Message, 'from' | 'to' | 'term'>): Message {
+  switch (body.$case) {
+    case 'preVoteRequest':
+      return { type: 'pre-vote-request', ...header, lastLog: fromLogId(body.value.lastLog) };
+    case 'preVoteResponse': {
+      const { granted, requestTerm } = body.value;
+      return { type: 'pre-vote-response', ...header, granted, requestTerm: term(requestTerm) };
+    }
+    case 'voteRequest': {
+      const { lastLog, transfer } = body.value;
+      return { type: 'vote-request', ...header, lastLog: fromLogId(lastLog), transfer };
+    }
+    case 'voteResponse':
+      return { type: 'vote-response', ...header, granted: body.value.granted };
+    case 'appendEntries': {
+      const { previous, entries, commit, repairTarget } = body.value;
+      return {
+        type: 'append-entries',
+        ...header,
+        previous: fromLogId(previous),
+        entries: entries.map(fromEntry),
+        commit: index(commit),
+        ...(repairTarget === 0 ? {} : { repairTarget: index(repairTarget) }),
+      };
+    }
+    case 'appendEntriesResponse':
+      return { type: 'append-entries-response', ...header, ...fromAppendResponse(body.value) };
+    case 'heartbeat': {
+      const { commit, round, freshStampMs, freshCommit } = body.value;
+      return {
+        type: 'heartbeat',
+        ...header,
+        commit: index(commit),
+        round,
+        freshStampMs,
+        freshCommit: index(freshCommit),
+      };
+    }
+    case 'heartbeatResponse': {
+      const { round, stampMs } = body.value;
+      return { type: 'heartbeat-response', ...header, round, stampMs };
+    }
+    case 'installSnapshot':
+      return {
+        type: 'install-snapshot',
+        ...header,
+        snapshot: decodeSnapshotMeta(body.value.snapshot),
+      };
+    case 'readIndexRequest':
+      return {
+        type: 'read-index-request',
+        ...header,
+        requestId: requestId(body.value.requestId),
+      };
+    case 'readIndexResponse': {
+      const { readIndex } = body.value;
+      return {
+        type: 'read-index-response',
+        ...header,
+        requestId: requestId(body.value.requestId),
+        readIndex: readIndex === 0 ? undefined : index(readIndex),
+      };
+    }
+    case 'timeoutNow':
+      return { type: 'timeout-now', ...header };
+    case 'resigned':
+      return { type: 'resigned', ...header };
+    case 'termRequest':
+      return { type: 'term-request', ...header };
+    case 'termResponse':
+      return { type: 'term-response', ...header };
+    default:
+      return unreachable(body);
+  }
+}
+
+const kindNumbers: Readonly<Record<EntryKind, number>> = { command: 1, empty: 2, membership: 3 };
+const kinds: readonly (EntryKind | undefined)[] = [undefined, 'command', 'empty', 'membership'];
+
+function toEntry(entry: Entry): wire.Entry {
+  const { index, term, kind, payload } = entry;
+  return { index, term, kind: kindNumbers[kind], payload };
+}
+
+/** An unknown kind is never skipped: it would leave a hole in the log. */
+function fromEntry(entry: wire.Entry): Entry {
+  const kind = kinds[entry.kind];
+  if (kind === undefined) {
+    throw new HoldfastError('version-mismatch', `entry kind ${entry.kind} is not known here`);
+  }
+  return { index: index(entry.index), term: term(entry.term), kind, payload: entry.payload };
+}
+
+const resultNumbers = { success: 1, rejected: 2, repairing: 3 } as const;
+
+function toAppendResponse(message: AppendEntriesResponse): wire.AppendEntriesResponse {
+  const result = resultNumbers[message.result];
+  if (message.result !== 'rejected') {
+    const none = { previous: undefined, conflictTerm: 0, conflictFirst: 0, last: 0 };
+    return { result, match: message.match, ...none };
+  }
+  const { previous, conflictTerm, conflictFirst, last } = message;
+  return { result, match: 0, previous, conflictTerm, conflictFirst, last };
+}
+
+type AppendResult<R extends AppendEntriesResponse = AppendEntriesResponse> = R extends R
+  ? Omit<R, 'type' | 'from' | 'to' | 'term'>
+  : never;
+
+function fromAppendResponse(value: wire.AppendEntriesResponse): AppendResult {
+  switch (value.result) {
+    case resultNumbers.success:
+      return { result: 'success', match: index(value.match) };
+    case resultNumbers.repairing:
+      return { result: 'repairing', match: index(value.match) };
+    case resultNumbers.rejected:
+      return {
+        result: 'rejected',
+        previous: fromLogId(value.previous),
+        conflictTerm: term(value.conflictTerm),
+        conflictFirst: index(value.conflictFirst),
+        last: index(value.last),
+      };
+    default:
+      throw new HoldfastError('version-mismatch', `append result ${value.result} is not known`);
+  }
+}
+
+function fromLogId(id: wire.LogId | undefined): LogId {
+  const { index: at, term: inTerm } = present(id, 'log id');
+  return { index: index(at), term: term(inTerm) };
+}
+
+function present<T>(value: T | undefined, name: string): T {
+  if (value === undefined) throw new HoldfastError('corrupt', `a peer's message lacks its ${name}`);
+  return value;
+}
