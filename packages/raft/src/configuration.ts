@@ -53,10 +53,10 @@ export function quorumImpossible(c: Configuration, refuses: (id: MemberId) => bo
 }
 
 /** The largest value that a majority (of both halves) has reached: commit index, confirmed round. */
-export function quorumValue(c: Configuration, valueOf: (id: MemberId) => number): number {
+export function quorumValue(c: Configuration, reached: (id: MemberId) => number): number {
   let lowest = Number.POSITIVE_INFINITY;
   for (const half of halves(c)) {
-    const values = half.map(valueOf).sort((a, b) => b - a);
+    const values = half.map(reached).sort((a, b) => b - a);
     lowest = Math.min(lowest, values[majority(half.length) - 1] ?? 0);
   }
   return Number.isFinite(lowest) ? lowest : 0;

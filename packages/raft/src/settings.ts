@@ -21,6 +21,8 @@ export type RaftSettings = {
   readonly uncommittedBytesMax: number;
   /** A leader that got no new commit for this long proves itself with an empty entry; 0 = never. */
   readonly idleCommitMs: number;
+  /** A leader without answers of a majority for this long gives leadership up (check-quorum). */
+  readonly quorumTimeoutMs: number;
 };
 
 export const defaultRaftSettings: RaftSettings = {
@@ -36,4 +38,5 @@ export const defaultRaftSettings: RaftSettings = {
   inflightBytesMax: 16 * 1024 * 1024,
   uncommittedBytesMax: 128 * 1024 * 1024,
   idleCommitMs: 5000,
+  quorumTimeoutMs: 1000,
 };

@@ -1,0 +1,340 @@
+// The door of the core: `step` takes one input at one time, `ready` says what is to be done. Pure and
+// synchronous; the same options and the same (time, input) pairs give the same Readys, always.
+import { assert, unreachable } from '@holdfast/base/assert';
+import type { Index, MemberId, Term } from '@holdfast/base/ids';
+import { formatId } from '@holdfast/base/ids';
+import { type Configuration, formatConfiguration, isVoter } from './configuration.ts';
+import { Core, type RaftOptions, type Role } from './core.ts';
+import {
+  electionTimeout,
+  handlePreVoteRequest,
+  handlePreVoteResponse,
+  handleTermResponse,
+  handleTimeoutNow,
+  handleVoteRequest,
+  handleVoteResponse,
+  ownVotePersisted,
+  requestTerms,
+} from './election.ts';
+import { formatLogId, type LogId } from './entry.ts';
+import { becomeFollower, forgetLeader } from './follow.ts';
+import {
+  acknowledge,
+  handleAppendEntries,
+  handleHeartbeat,
+  handleInstallSnapshot,
+  snapshotInstalled,
+} from './follower.ts';
+import type { Input } from './input.ts';
+import {
+  advanceCommit,
+  handleAppendEntriesResponse,
+  peerUnreachable,
+  propose,
+  replicate,
+  resign,
+  snapshotReported,
+  startTransfer,
+  tickLeader,
+} from './leader.ts';
+import { changeMembership } from './membership.ts';
+import type { Message } from './message.ts';
+import type { Ready } from './ready.ts';
+import {
+  expireForwardedReads,
+  handleHeartbeatResponse,
+  handleReadIndexRequest,
+  handleReadIndexResponse,
+  requestRead,
+} from './round.ts';
+
+export type RaftStatus = {
+  readonly id: MemberId;
+  readonly role: Role['name'];
+  readonly term: Term;
+  readonly vote: MemberId | undefined;
+  readonly leader: MemberId | undefined;
+  readonly isVoter: boolean;
+  readonly repairing: boolean;
+  readonly statusLost: boolean;
+  readonly commit: Index;
+  readonly applied: Index;
+  readonly persisted: Index;
+  readonly last: LogId;
+  readonly purged: LogId;
+  readonly configuration: Configuration;
+  readonly configurationIndex: number;
+  /** On a leader: whether it has committed an entry of its own term. */
+  readonly hasCommittedInTerm: boolean;
+  readonly peers: readonly {
+    readonly id: MemberId;
+    readonly match: Index;
+    readonly next: Index;
+    readonly state: 'probe' | 'replicate' | 'snapshot';
+    readonly lastAckMs: number;
+    readonly repairing: boolean;
+  }[];
+};
+
+/** A later step than this after the time that was asked for means that the process itself slept. */
+const sleptMs = 100;
+
+export class Raft {
+  readonly #core: Core;
+
+  constructor(options: RaftOptions) {
+    this.#core = new Core(options);
+    // A member that is the only voter has nobody to wait for.
+    const { configuration } = this.#core;
+    if (configuration.voters.length === 1 && this.#core.mayCampaign) {
+      this.#core.electionAtMs = options.nowMs;
+    }
+  }
+
+  /** Lets `input` happen at `nowMs` of the member's monotonic clock. Never throws on a peer's account. */
+  step(nowMs: number, input: Input): void {
+    this.#passTime(nowMs);
+    const core = this.#core;
+    switch (input.type) {
+      case 'tick':
+        tick(core);
+        break;
+      case 'message':
+        stepMessage(core, input.message);
+        break;
+      case 'propose':
+        propose(core, input.proposals);
+        break;
+      case 'read-index':
+        requestRead(core, input.requestId);
+        break;
+      case 'change-membership':
+        changeMembership(core, input);
+        break;
+      case 'transfer-leadership':
+        startTransfer(core, input.to);
+        break;
+      case 'resign':
+        resign(core, 'told to');
+        break;
+      case 'persisted':
+        persisted(core, input);
+        break;
+      case 'applied':
+        assert(input.index <= core.commit, 'applied <= commit');
+        core.applied = input.index;
+        break;
+      case 'snapshot-installed':
+        snapshotInstalled(core, input.last);
+        break;
+      case 'snapshot-reported':
+        if (core.role.name === 'leader') snapshotReported(core, core.role.leader, input);
+        break;
+      case 'log-purged':
+        assert(input.last.index <= core.applied, 'purged <= applied');
+        core.log.purge(input.last);
+        break;
+      case 'peer-unreachable':
+        unreachablePeer(core, input);
+        break;
+      default:
+        unreachable(input);
+    }
+  }
+
+  /** Everything to be done since the last Ready, handed out once. */
+  ready(): Ready {
+    const { role } = this.#core;
+    if (role.name === 'leader') replicate(this.#core, role.leader);
+    return this.#core.takeReady();
+  }
+
+  /** The monotonic time at which a `tick` is due. */
+  get nextTickMs(): number {
+    const core = this.#core;
+    let dueMs = core.role.name === 'leader' ? core.role.leader.nextHeartbeatMs : core.electionAtMs;
+    const read = core.forwardedReads[0];
+    if (read) dueMs = Math.min(dueMs, read.sentAtMs + core.settings.electionMinMs);
+    if (core.heardTerms) dueMs = Math.min(dueMs, core.nextTermRequestMs);
+    return dueMs;
+  }
+
+  status(): RaftStatus {
+    const core = this.#core;
+    const leader = core.role.name === 'leader' ? core.role.leader : undefined;
+    return {
+      id: core.id,
+      role: core.role.name,
+      term: core.term,
+      vote: core.hardState.vote,
+      leader: core.leader,
+      isVoter: isVoter(core.configuration, core.id),
+      repairing: core.hardState.repairing !== undefined,
+      statusLost: core.heardTerms !== undefined,
+      commit: core.commit,
+      applied: core.applied,
+      persisted: core.log.persisted,
+      last: core.log.last,
+      purged: core.log.purged,
+      configuration: core.configuration,
+      configurationIndex: core.configurationIndex,
+      hasCommittedInTerm: leader !== undefined && core.commit >= leader.firstIndex,
+      peers: [...(leader?.progress ?? [])].map(([id, progress]) => ({
+        id,
+        match: progress.match,
+        next: progress.next,
+        state: progress.state.name,
+        lastAckMs: progress.lastAckMs,
+        repairing: progress.repairTarget !== undefined,
+      })),
+    };
+  }
+
+  /** One line for scripts, timelines and logs. */
+  describe(): string {
+    const { role, term, leader, commit, applied, persisted: synced, last } = this.status();
+    const who = leader === undefined ? '-' : shortId(leader);
+    return (
+      `${role.padEnd(13)} term=${term} leader=${who} last=${formatLogId(last)} ` +
+      `synced=${synced} commit=${commit} applied=${applied} ` +
+      formatConfiguration(this.#core.configuration)
+    );
+  }
+
+  /** How a leader sees its followers, a line each; empty for the others. */
+  describeProgress(): readonly string[] {
+    const { role } = this.#core;
+    if (role.name !== 'leader') return [];
+    return [...role.leader.progress].map(([id, one]) => `${shortId(id)}: ${one.describe()}`);
+  }
+
+  #passTime(nowMs: number): void {
+    const core = this.#core;
+    const lateMs = nowMs - this.nextTickMs;
+    core.nowMs = Math.max(core.nowMs, nowMs);
+    const isForgiven = core.nowMs - core.wokeAtMs < core.settings.electionMaxMs;
+    if (lateMs < sleptMs || isForgiven) return;
+    // What the peers said meanwhile still waits in the sockets: hear it before judging them.
+    core.wokeAtMs = core.nowMs;
+    if (core.role.name !== 'leader') core.electionAtMs = core.nowMs + core.retryDelayMs();
+  }
+}
+
+const shortId = (id: MemberId): string => (id < 1000n ? id.toString() : formatId(id));
+
+function tick(core: Core): void {
+  expireForwardedReads(core);
+  if (core.heardTerms && core.nowMs >= core.nextTermRequestMs) requestTerms(core);
+  if (core.role.name === 'leader') tickLeader(core, core.role.leader);
+  else if (core.nowMs >= core.electionAtMs) electionTimeout(core);
+}
+
+function persisted(core: Core, input: Input & { readonly type: 'persisted' }): void {
+  if (input.statusSequence !== undefined) {
+    core.statusPersisted(input.statusSequence);
+    ownVotePersisted(core, input.statusSequence);
+  }
+  if (input.log === undefined || !core.log.markPersisted(input.log)) return;
+  if (core.role.name === 'leader') advanceCommit(core, core.role.leader);
+  else acknowledge(core, false);
+}
+
+function unreachablePeer(core: Core, input: Input & { readonly type: 'peer-unreachable' }): void {
+  if (core.role.name === 'leader') peerUnreachable(core.role.leader, input);
+  else if (input.refused && input.peer === core.leader) forgetLeader(core, 'leader refused');
+}
+
+/** Terms first (thesis 3.3), then what the message says. */
+function stepMessage(core: Core, message: Message): void {
+  assert(message.to === core.id, 'a message reaches whom it names');
+  if (message.type === 'term-request') {
+    core.send({ type: 'term-response', to: message.from });
+  } else if (message.type === 'pre-vote-request') {
+    handlePreVoteRequest(core, message);
+  } else if (message.term < core.term) {
+    answerStale(core, message);
+  } else if (message.type === 'vote-request' && defendsLeader(core, message)) {
+    // Thesis 4.2.3: a server that hears a live leader neither votes nor takes the newer term.
+  } else {
+    if (message.term > core.term) enterTerm(core, message);
+    dispatch(core, message);
+  }
+}
+
+const defendsLeader = (core: Core, message: Message & { type: 'vote-request' }): boolean =>
+  !message.transfer && message.term > core.term && core.hearsLeader;
+
+function enterTerm(core: Core, message: Message): void {
+  const isLeaders =
+    message.type === 'append-entries' ||
+    message.type === 'heartbeat' ||
+    message.type === 'install-snapshot';
+  const leader = isLeaders ? message.from : undefined;
+  becomeFollower(core, message.term, { leader, why: `term ${message.term} seen` });
+}
+
+/** Tells a sender whose term is over that it is; answers to nobody's question are dropped. */
+function answerStale(core: Core, message: Message): void {
+  if (message.type === 'vote-request') {
+    core.send({ type: 'vote-response', to: message.from, granted: false });
+  } else if (
+    message.type === 'append-entries' ||
+    message.type === 'heartbeat' ||
+    message.type === 'install-snapshot'
+  ) {
+    core.send({ type: 'heartbeat-response', to: message.from, round: 0, stampMs: core.nowMs });
+  } else if (message.type === 'read-index-request') {
+    handleReadIndexRequest(core, message);
+  } else if (message.type === 'term-response') {
+    handleTermResponse(core, message);
+  }
+}
+
+function dispatch(core: Core, message: Message): void {
+  switch (message.type) {
+    case 'pre-vote-request':
+    case 'term-request':
+      break; // Answered before the terms were compared.
+    case 'pre-vote-response':
+      handlePreVoteResponse(core, message);
+      break;
+    case 'vote-request':
+      handleVoteRequest(core, message);
+      break;
+    case 'vote-response':
+      handleVoteResponse(core, message);
+      break;
+    case 'append-entries':
+      handleAppendEntries(core, message);
+      break;
+    case 'append-entries-response':
+      handleAppendEntriesResponse(core, message);
+      break;
+    case 'heartbeat':
+      handleHeartbeat(core, message);
+      break;
+    case 'heartbeat-response':
+      handleHeartbeatResponse(core, message);
+      break;
+    case 'install-snapshot':
+      handleInstallSnapshot(core, message);
+      break;
+    case 'read-index-request':
+      handleReadIndexRequest(core, message);
+      break;
+    case 'read-index-response':
+      handleReadIndexResponse(core, message);
+      break;
+    case 'timeout-now':
+      handleTimeoutNow(core);
+      break;
+    case 'resigned':
+      if (message.from === core.leader) forgetLeader(core, 'leader resigned');
+      break;
+    case 'term-response':
+      handleTermResponse(core, message);
+      break;
+    default:
+      unreachable(message);
+  }
+}
