@@ -1,0 +1,149 @@
+// Goal: each judge of the log's promises refuses a history that breaks its promise, and accepts the
+// nearest one that does not. Method: histories made by hand.
+import { utf8 } from '@holdfast/base/bytes';
+import { type Index, index, memberId, type Term, term } from '@holdfast/base/ids';
+import { newConfiguration } from '@holdfast/raft/configuration';
+import type { Entry, LogId } from '@holdfast/raft/entry';
+import { describe, expect, it } from 'vitest';
+import { CommitDurability } from './commit-durability.ts';
+import { CommitPermanence, type TermAt } from './commit-permanence.ts';
+import { ElectionSafety } from './election-safety.ts';
+import { judgeInvariantChain } from './invariant-chain.ts';
+import { LeaderCompleteness } from './leader-completeness.ts';
+import { LogMatching } from './log-matching.ts';
+import { StateMachineSafety } from './state-machine-safety.ts';
+
+const [a, b, c] = [memberId(1n), memberId(2n), memberId(3n)];
+const id = (i: number, t: number): LogId => ({ index: index(i), term: term(t) });
+const entry = (i: number, t: number, text = 'x'): Entry => ({
+  ...id(i, t),
+  kind: 'command',
+  payload: utf8(text),
+});
+/** A log by its terms, from index 1 on. */
+const log =
+  (...terms: number[]): TermAt =>
+  (at: Index) =>
+    terms[at - 1] as Term | undefined;
+
+describe('ElectionSafety', () => {
+  it('refuses two leaders of one term', () => {
+    const judge = new ElectionSafety();
+    expect(judge.observeLeader(term(2), a)).toBe(true);
+    expect(judge.observeLeader(term(2), a)).toBe(false);
+    judge.observeLeader(term(3), b);
+    expect(() => judge.observeLeader(term(2), b)).toThrow(/election-safety/);
+  });
+});
+
+describe('LogMatching', () => {
+  it('accepts a conflicting suffix of another term', () => {
+    const judge = new LogMatching();
+    judge.observeAppend(a, id(0, 0), [entry(1, 1), entry(2, 1)]);
+    judge.observeAppend(b, id(1, 1), [entry(2, 2, 'y')]);
+  });
+
+  it('refuses two contents, two predecessors, a gap and a falling term', () => {
+    const judge = new LogMatching();
+    judge.observeAppend(a, id(0, 0), [entry(1, 1), entry(2, 2)]);
+    expect(() => judge.observeAppend(b, id(1, 1), [entry(2, 2, 'y')])).toThrow(/content/);
+    expect(() => judge.observeAppend(b, id(1, 2), [entry(2, 2)])).toThrow(/follows both/);
+    expect(() => judge.observeAppend(b, id(1, 1), [entry(3, 2)])).toThrow(/gap/);
+    expect(() => judge.observeAppend(b, id(1, 3), [entry(2, 2)])).toThrow(/terms fall/);
+  });
+});
+
+describe('CommitPermanence', () => {
+  it('refuses another entry at a committed index, on any member', () => {
+    const judge = new CommitPermanence();
+    judge.observeCommit(a, index(2), log(1, 1));
+    judge.observeCommit(b, index(1), log(1, 2));
+    expect(() => judge.observeCommit(b, index(2), log(1, 2))).toThrow(/commit-permanence/);
+  });
+
+  it('refuses a commit index that falls, but not one that a boot forgot', () => {
+    const judge = new CommitPermanence();
+    judge.observeCommit(a, index(2), log(1, 1));
+    expect(() => judge.observeCommit(a, index(1), log(1, 1))).toThrow(/fell/);
+    judge.observeBoot(a);
+    judge.observeCommit(a, index(1), log(1, 1));
+    expect(judge.committed).toBe(2);
+  });
+});
+
+describe('LeaderCompleteness', () => {
+  it('refuses a leader without a committed entry, and knows what a snapshot covers', () => {
+    const commits = new CommitPermanence();
+    commits.observeCommit(a, index(3), log(1, 1, 2));
+    const judge = new LeaderCompleteness(commits);
+    const leader = { member: b, term: term(3), purged: index(0) };
+    judge.observeElection({ ...leader, termAt: log(1, 1, 2, 2) });
+    judge.observeElection({ ...leader, purged: index(3), termAt: () => undefined });
+    expect(() => judge.observeElection({ ...leader, termAt: log(1, 1) })).toThrow(/nothing at 3/);
+    expect(() => judge.observeElection({ ...leader, termAt: log(1, 1, 1) })).toThrow(/term 2/);
+  });
+});
+
+describe('StateMachineSafety', () => {
+  it('refuses a different, a repeated and a skipped entry', () => {
+    const judge = new StateMachineSafety();
+    judge.observeApply(a, [entry(1, 1), entry(2, 1)]);
+    judge.observeApply(b, [entry(1, 1)]);
+    expect(() => judge.observeApply(b, [entry(2, 2)])).toThrow(/another applied/);
+    expect(() => judge.observeApply(b, [entry(1, 1)])).toThrow(/after 1/);
+    expect(() => judge.observeApply(b, [entry(3, 1)])).toThrow(/after 1/);
+    judge.observeRestore(b, index(2));
+    judge.observeApply(b, [entry(3, 1)]);
+  });
+
+  it('refuses unequal states at one index', () => {
+    const judge = new StateMachineSafety();
+    judge.observeStateHash(a, index(1), 5n);
+    judge.observeStateHash(b, index(1), 5n);
+    judge.observeStateHash(b, index(2), 6n);
+    expect(() => judge.observeStateHash(a, index(2), 7n)).toThrow(/hashes to 7/);
+  });
+});
+
+describe('CommitDurability', () => {
+  it('refuses a commit that stands on too few disks', () => {
+    const voters = newConfiguration({ voters: [a, b, c] });
+    const synced = new Map([
+      [a, log(1, 1, 2)],
+      [b, log(1, 1)],
+      [c, log(1, 2)],
+    ]);
+    const durable = (member: typeof a, at: Index) => synced.get(member)?.(at);
+    const judge = new CommitDurability();
+    judge.observeCommit(id(2, 1), voters, durable);
+    expect(() => judge.observeCommit(id(3, 2), voters, durable)).toThrow(/by \(1\) alone/);
+  });
+});
+
+describe('judgeInvariantChain', () => {
+  const sound = {
+    purged: 1,
+    snapshot: 2,
+    applied: 3,
+    committed: 4,
+    persisted: 5,
+    last: 6,
+    lastLogTerm: 2,
+    savedTerm: 2,
+  };
+  it('refuses each link that is out of order', () => {
+    judgeInvariantChain(a, sound);
+    const broken = [
+      { purged: 3 },
+      { snapshot: 4 },
+      { persisted: 1 },
+      { applied: 5 },
+      { committed: 7 },
+      { persisted: 7 },
+      { lastLogTerm: 3 },
+    ];
+    for (const change of broken) {
+      expect(() => judgeInvariantChain(a, { ...sound, ...change })).toThrow(/invariant-chain/);
+    }
+  });
+});

@@ -1,0 +1,72 @@
+// What a watcher is given (safety.md 22): every event of its range from its start on, in revision
+// order, each once, a transaction's events together, and no progress notice ahead of an event.
+// A watcher that reconnects goes on after the last revision that it was given.
+import { Violation } from './violation.ts';
+
+export type WatchedItem =
+  /** `events` are the texts of one revision's events, in order. */
+  | { readonly type: 'events'; readonly revision: number; readonly events: readonly string[] }
+  | { readonly type: 'progress'; readonly revision: number };
+
+/** All events that ever happened, by revision; `textsOf` leaves those of the watcher's range. */
+export type EventReference = {
+  readonly lastRevision: number;
+  textsOf(revision: number): readonly string[];
+};
+
+/** One watcher's stream, across all of its connections. */
+export class WatchDelivery {
+  readonly #name: string;
+  readonly #startRevision: number;
+  readonly #given: { readonly revision: number; readonly events: readonly string[] }[] = [];
+  #through: number;
+
+  constructor(name: string, startRevision: number) {
+    this.#name = name;
+    this.#startRevision = startRevision;
+    this.#through = startRevision - 1;
+  }
+
+  /** Nothing at or below this revision is owed any more; a new connection starts behind it. */
+  get through(): number {
+    return this.#through;
+  }
+
+  get itemCount(): number {
+    return this.#given.length;
+  }
+
+  observe(item: WatchedItem): void {
+    if (item.type === 'progress') {
+      this.#through = Math.max(this.#through, item.revision);
+      return;
+    }
+    if (item.revision <= this.#through) {
+      this.#fail(`got revision ${item.revision} after everything through ${this.#through}`);
+    }
+    this.#given.push(item);
+    this.#through = item.revision;
+  }
+
+  /** Compares all that was given with what happened; `complete`: nothing may be owed any more. */
+  judge(reference: EventReference, complete: boolean): void {
+    const end = complete ? reference.lastRevision : this.#through;
+    let at = 0;
+    for (let revision = this.#startRevision; revision <= end; revision += 1) {
+      const expected = reference.textsOf(revision);
+      if (expected.length === 0) continue;
+      const given = this.#given[at];
+      if (given?.revision !== revision) this.#fail(`missed revision ${revision}`);
+      if (given?.events.join('\n') !== expected.join('\n')) {
+        this.#fail(`revision ${revision} was given as ${given?.events}, is ${expected}`);
+      }
+      at += 1;
+    }
+    const surplus = this.#given[at];
+    if (surplus) this.#fail(`got revision ${surplus.revision}, at which nothing happened`);
+  }
+
+  #fail(detail: string): never {
+    throw new Violation('watch-delivery', `watcher ${this.#name} ${detail}`);
+  }
+}
