@@ -13,6 +13,7 @@ export default defineConfig({
         extends: true,
         test: {
           name: 'unit',
+          sequence: { groupOrder: 0 },
           include: ['packages/*/src/**/*.test.ts', 'tools/**/*.test.ts'],
           pool: 'threads',
           maxWorkers: 2,
@@ -23,6 +24,8 @@ export default defineConfig({
         extends: true,
         test: {
           name: 'e2e',
+          // After the unit tests: real processes and their clocks want the machine to themselves.
+          sequence: { groupOrder: 1 },
           include: ['tests/**/*.test.ts'],
           pool: 'forks',
           maxWorkers: 1,

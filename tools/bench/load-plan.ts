@@ -1,0 +1,30 @@
+// What the load generator is asked, and what it answers: plain data between two processes.
+
+export type LoadKind = 'put' | 'get-linearizable' | 'get-stale';
+
+export type LoadPlan = {
+  readonly kind: LoadKind;
+  /** `host:port`; connections are dealt round robin. */
+  readonly endpoints: readonly string[];
+  readonly connections: number;
+  /** Over all connections, pipelined evenly; at least one each. */
+  readonly inFlight: number;
+  /** Keys are `bench-00000000` and on, taken in turn. */
+  readonly keys: number;
+  readonly valueBytes: number;
+  /** Ends after so long, or after so many answers, whichever is set. */
+  readonly durationMs: number | undefined;
+  readonly requests: number | undefined;
+};
+
+export type LoadResult = {
+  readonly completed: number;
+  readonly elapsedMs: number;
+  readonly p50Ms: number;
+  readonly p99Ms: number;
+  /** Answers that were no success, by status; a run with any is no measurement. */
+  readonly failures: Readonly<Record<string, number>>;
+  /** The generator's own processor time over the elapsed time: 1 = one core. */
+  readonly cpuShare: number;
+  readonly cpuMicrosPerRequest: number;
+};

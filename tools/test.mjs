@@ -1,0 +1,71 @@
+// `npm test`: installs what is missing, builds, and runs everything there is to check. Its last
+// line is the count alone. With arguments (`npm test -- raft`) it runs only the tests that they name.
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { seeds, staticGates, vitest } from './lib/gates.mjs';
+import { lineOf, runStep, runSteps } from './lib/steps.mjs';
+import { install, isInstalled, requireNode } from './lib/workspace.mjs';
+
+/** What the whole run may take on two cores; shown, not asserted. */
+const budgetSeconds = 240;
+
+/**
+ * @typedef {{ passed: number, failed: number, skipped: number }} Count
+ * @typedef {{ assertionResults: { status: string }[], status: string }} FileResult
+ */
+
+/**
+ * Counts over all projects. A test file that could not even be loaded counts as one failure.
+ * @param {string} reportPath
+ * @returns {Count}
+ */
+function countTests(reportPath) {
+  /** @type {{ numPassedTests: number, numPendingTests: number, testResults: FileResult[] }} */
+  const report = JSON.parse(readFileSync(reportPath, 'utf8'));
+  const failuresOf = (/** @type {FileResult} */ { assertionResults, status }) => {
+    const failures = assertionResults.filter((each) => each.status === 'failed').length;
+    return status === 'failed' ? Math.max(1, failures) : failures;
+  };
+  return {
+    passed: report.numPassedTests,
+    failed: report.testResults.reduce((sum, file) => sum + failuresOf(file), 0),
+    skipped: report.numPendingTests,
+  };
+}
+
+/** @param {readonly string[]} filters */
+async function runTests(filters) {
+  const folder = mkdtempSync(join(tmpdir(), 'holdfast-test-'));
+  const reportPath = join(folder, 'report.json');
+  const reporters = ['--reporter=default', '--reporter=json', `--outputFile.json=${reportPath}`];
+  try {
+    const command = vitest(...reporters, ...filters);
+    const verdict = await runStep({ name: 'tests (vitest)', command, watched: true });
+    return { verdict, count: countTests(reportPath) };
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+/** @param {readonly string[]} filters */
+async function main(filters) {
+  requireNode();
+  if (!isInstalled() && !install()) return 1;
+  const startedMs = performance.now();
+  const gates = filters.length > 0 ? staticGates.slice(0, 1) : [...staticGates, ...seeds(500)];
+  const verdicts = await runSteps(gates);
+  const { verdict, count } = await runTests(filters);
+  // A gate that failed is a failure like a test's; so is a test run that failed without saying how.
+  const broken = verdicts.filter(({ ok }) => !ok).length;
+  const failed = broken + Math.max(count.failed, verdict.ok ? 0 : 1);
+  const seconds = (performance.now() - startedMs) / 1000;
+  const total = `  ${'all'.padEnd(34)}        ${seconds.toFixed(1).padStart(6)} s`;
+  const lines = [...verdicts, verdict].map(lineOf);
+  process.stdout.write(`\n${lines.join('\n')}\n${total} of ${budgetSeconds}\n\n`);
+  const skipped = count.skipped > 0 ? `, ${count.skipped} skipped` : '';
+  process.stdout.write(`${count.passed} passed, ${failed} failed${skipped}\n`);
+  return failed === 0 ? 0 : 1;
+}
+
+process.exitCode = await main(process.argv.slice(2));

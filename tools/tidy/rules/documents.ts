@@ -1,0 +1,162 @@
+// Documents that can be checked are checked: what they promise is read out of them and looked up.
+import type { House } from '../house.ts';
+import { rooms } from '../rooms.ts';
+import type { Finding, Rule } from '../rule.ts';
+
+const acceptancePath = 'docs/acceptance.md';
+const counts = { A: 27, B: 24, C: 22, D: 20 };
+
+const allIds = Object.entries(counts).flatMap(([letter, count]) =>
+  Array.from({ length: count }, (_, at) => `${letter}-${String(at + 1).padStart(2, '0')}`),
+);
+const completeList = allIds.map((id) => `| ${id} | owed | Part 2 |`).join('\n');
+const withRow = (id: string, row: string): Record<string, string> => ({
+  [acceptancePath]: completeList.replace(`| ${id} | owed | Part 2 |`, row),
+});
+const shownBy = '| C-01 | shown | `packages/a/src/b.test.ts` "elects one" |';
+
+export const acceptance: Rule = {
+  name: 'acceptance',
+  reason: 'A line counts as shown when a test would fail without it; a stale list shows nothing.',
+  check: (house) => (house.has(acceptancePath) ? checkAcceptance(house) : []),
+  bad: [
+    withRow('C-01', ''),
+    withRow('C-01', '| C-02 | owed | Part 2 |'),
+    withRow('C-01', '| C-01 | owed | some day |'),
+    withRow('C-01', '| C-01 | shown | surely |'),
+    withRow('C-01', shownBy),
+    { ...withRow('C-01', shownBy), 'packages/a/src/b.test.ts': "it('elects two');" },
+    withRow('C-01', '| C-01 | perhaps | Part 2 |'),
+  ],
+  good: [
+    { [acceptancePath]: completeList },
+    { ...withRow('C-01', shownBy), 'packages/a/src/b.test.ts': "it('elects one');" },
+  ],
+};
+
+function checkAcceptance(house: House): Finding[] {
+  const lines = (house.textOf(acceptancePath) ?? '').split('\n');
+  const findings: Finding[] = [];
+  const seen = new Map<string, number>();
+  for (const [at, text] of lines.entries()) {
+    const row = /^\| ([A-D]-\d\d) \| (\S+) \| (.*) \|$/.exec(text);
+    if (!row) continue;
+    const [, id, status, words] = row as unknown as [string, string, string, string];
+    seen.set(id, (seen.get(id) ?? 0) + 1);
+    const message = judgeRow(house, status, words);
+    if (message)
+      findings.push({ path: acceptancePath, line: at + 1, message: `${id}: ${message}` });
+  }
+  for (const id of allIds) {
+    const times = seen.get(id) ?? 0;
+    const message = `${id} stands ${times} times, not once`;
+    if (times !== 1) findings.push({ path: acceptancePath, line: 1, message });
+  }
+  return findings;
+}
+
+function judgeRow(house: House, status: string, words: string): string | undefined {
+  const tests = [...words.matchAll(/`([^`]+\.test\.ts)` "([^"]+)"/g)];
+  const names = /Part \d/.test(words);
+  if (status === 'owed') return names ? undefined : 'owed to no part';
+  if (status !== 'shown' && status !== 'partly') return `unknown status ${status}`;
+  if (tests.length === 0) return 'names no test';
+  if (status === 'partly' && !names) return 'does not say to which part the rest is owed';
+  for (const [, path, title] of tests as unknown as [string, string, string][]) {
+    const text = house.textOf(path);
+    if (text === undefined) return `${path} does not exist`;
+    if (!text.includes(title)) return `${path} has no test "${title}"`;
+  }
+  return undefined;
+}
+
+const architecturePath = 'ARCHITECTURE.md';
+
+export const architecture: Rule = {
+  name: 'architecture',
+  reason: 'The map is read before the code: a room or a dependency it does not show misleads.',
+  check: (house) => (house.has(architecturePath) ? checkArchitecture(house) : []),
+  bad: [
+    { [architecturePath]: '' },
+    { [architecturePath]: architectureOf((room) => (room === 'raft' ? 'base, mvcc' : undefined)) },
+    {
+      [architecturePath]: architectureOf(() => undefined),
+      'packages/raft/package.json': '{ "name": "@holdfast/raft", "dependencies": { "yaml": "1" } }',
+    },
+  ],
+  good: [
+    {
+      [architecturePath]: `${architectureOf(() => undefined)}\n| \`yaml\` | why | way out |`,
+      'packages/raft/package.json': '{ "name": "@holdfast/raft", "dependencies": { "yaml": "1" } }',
+    },
+  ],
+};
+
+function architectureOf(instead: (room: string) => string | undefined): string {
+  return Object.entries(rooms)
+    .map(([room, { mayImport }]) => {
+      const words = instead(room) ?? (mayImport.join(', ') || '–');
+      return `| \`${room}\` | something | ${words} |`;
+    })
+    .join('\n');
+}
+
+function checkArchitecture(house: House): Finding[] {
+  const text = house.textOf(architecturePath) ?? '';
+  const messages = [...roomMessages(text), ...dependencyMessages(house, text)];
+  return messages.map((message) => ({ path: architecturePath, line: 1, message }));
+}
+
+/** A room's row ends in what it may import, in any order. */
+function roomMessages(text: string): string[] {
+  return Object.entries(rooms).flatMap(([room, { mayImport }]) => {
+    const row = new RegExp(`^\\| \`${room}\` \\|.*\\| ([^|]*) \\|$`, 'm').exec(text);
+    if (!row) return [`no row for the room ${room}`];
+    const named = (row[1] as string).split(/[,\s–]+/).filter((word) => word !== '');
+    const [says, table] = [[...named].sort().join(', '), [...mayImport].sort().join(', ')];
+    return says === table ? [] : [`${room} may import [${table}], the page says [${says}]`];
+  });
+}
+
+function dependencyMessages(house: House, text: string): string[] {
+  const manifests = house.files.filter(({ path }) => /(^|\/)package\.json$/.test(path));
+  const names = manifests.flatMap((file) => {
+    const { dependencies, devDependencies } = JSON.parse(file.text) as Record<string, object>;
+    return [...Object.keys(dependencies ?? {}), ...Object.keys(devDependencies ?? {})];
+  });
+  return [...new Set(names)]
+    .filter((name) => !name.startsWith('@holdfast/') && name !== 'holdfast')
+    .filter((name) => !new RegExp(`^\\|[^|]*\`${name}\`[^|]*\\|[^|]+\\|[^|]+\\|$`, 'm').test(text))
+    .map((name) => `the dependency ${name} has no row with its reason and its way out`);
+}
+
+export const links: Rule = {
+  name: 'links',
+  reason: 'A document that points to nothing is worse than none: readers believe it.',
+  check: (house) =>
+    house.files
+      .filter(({ path }) => path.endsWith('.md'))
+      .flatMap(({ path }) => checkLinks(house, path)),
+  bad: [
+    { 'README.md': 'See [it](docs/gone.md).' },
+    { 'docs/a.md': 'In `packages/raft/src/b.ts`.' },
+  ],
+  good: [
+    { 'README.md': 'See [it](docs/a.md#part).', 'docs/a.md': '[back](../README.md), `DIR/pid`' },
+  ],
+};
+
+/** Relative links, and paths in code quotes that lie under packages, tools, tests or docs. */
+function checkLinks(house: House, path: string): Finding[] {
+  const base = path.includes('/') ? path.slice(0, path.lastIndexOf('/') + 1) : '';
+  return (house.textOf(path) ?? '').split('\n').flatMap((line, at) => {
+    const linked = [...line.matchAll(/\]\(([^)#:]+)(?:#[^)]*)?\)/g)].map(
+      (match) => base + match[1],
+    );
+    const quoted = [...line.matchAll(/`((?:packages|tools|tests|docs)\/[\w./-]+\.\w+)`/g)];
+    return [...linked, ...quoted.map((match) => match[1] as string)]
+      .map((target) => new URL(target, 'file:///').pathname.slice(1))
+      .filter((target) => !house.has(target))
+      .map((target) => ({ path, line: at + 1, message: `${target} does not exist` }));
+  });
+}
