@@ -39,7 +39,7 @@ import {
 } from './leader.ts';
 import { changeMembership } from './membership.ts';
 import type { Message } from './message.ts';
-import type { Ready } from './ready.ts';
+import type { HardState, Ready } from './ready.ts';
 import {
   expireForwardedReads,
   handleHeartbeatResponse,
@@ -157,6 +157,26 @@ export class Raft {
     if (read) dueMs = Math.min(dueMs, read.sentAtMs + core.settings.electionMinMs);
     if (core.heardTerms) dueMs = Math.min(dueMs, core.nextTermRequestMs);
     return dueMs;
+  }
+
+  get role(): Role['name'] {
+    return this.#core.role.name;
+  }
+
+  get term(): Term {
+    return this.#core.term;
+  }
+
+  get leader(): MemberId | undefined {
+    return this.#core.leader;
+  }
+
+  get commit(): Index {
+    return this.#core.commit;
+  }
+
+  get hardState(): HardState {
+    return this.#core.hardState;
   }
 
   status(): RaftStatus {

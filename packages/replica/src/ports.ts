@@ -106,6 +106,8 @@ export interface StateMachine {
   apply(entries: readonly Entry[]): readonly ApplyResult[];
   readonly appliedIndex: Index;
   readonly stateHash: bigint;
+  /** The time stamp of the last applied command, or 0 (proto/entry-envelope.ts). */
+  readonly lastProposedAtMs: number;
   image(): StateImage;
   /** Replaces the whole state; on a rejection the old one is still there. */
   restore(last: LogId, chunks: AsyncIterable<Uint8Array>): Promise<void>;

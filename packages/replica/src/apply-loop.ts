@@ -1,0 +1,123 @@
+// Feeds committed entries to the state machine: in order, each once, in bounded batches, and with a
+// turn of the event loop between two batches so that heartbeats go out while a long log is replayed.
+import { assert } from '@holdfast/base/assert';
+import { advance, type Index, index } from '@holdfast/base/ids';
+import { type Configuration, decodeConfiguration } from '@holdfast/raft/configuration';
+import type { Entry, LogId } from '@holdfast/raft/entry';
+import type { ApplyResult, LogStore, StateMachine } from './ports.ts';
+import type { ReplicaSettings } from './settings.ts';
+
+export type ApplyOptions = {
+  readonly log: Pick<LogStore, 'read'>;
+  readonly stateMachine: StateMachine;
+  readonly settings: ReplicaSettings;
+  readonly nextTurn: (action: () => void) => void;
+  /** Where the state machine stands, and under which configuration. */
+  readonly start: LogId;
+  readonly configuration: Configuration;
+  readonly onApplied: (entries: readonly Entry[], results: readonly ApplyResult[]) => void;
+  readonly onFailure: (error: unknown) => void;
+};
+
+export class ApplyLoop {
+  readonly #options: ApplyOptions;
+  #applied: LogId;
+  #configuration: Configuration;
+  #committed: Index;
+  #isBusy = false;
+  #isPaused = false;
+  #idle: (() => void)[] = [];
+
+  constructor(options: ApplyOptions) {
+    this.#options = options;
+    this.#applied = options.start;
+    this.#configuration = options.configuration;
+    this.#committed = options.start.index;
+  }
+
+  /** The last applied entry. */
+  get applied(): LogId {
+    return this.#applied;
+  }
+
+  /** The configuration as of the last applied entry: what a snapshot of this state carries. */
+  get configuration(): Configuration {
+    return this.#configuration;
+  }
+
+  /** Entries below `hi` are committed now. */
+  commit(hi: Index): void {
+    this.#committed = advance(hi, -1);
+    if (!this.#isBusy && !this.#isPaused) this.#run();
+  }
+
+  /** Resolves when no batch is under way; none starts before `resume`. */
+  async pause(): Promise<void> {
+    this.#isPaused = true;
+    if (this.#isBusy) await new Promise<void>((resolve) => this.#idle.push(resolve));
+  }
+
+  /** The state machine was replaced by a snapshot's state. */
+  resumeAt(start: LogId, configuration: Configuration): void {
+    assert(start.index >= this.#applied.index, 'a snapshot only moves forward');
+    this.#applied = start;
+    this.#configuration = configuration;
+    this.#committed = index(Math.max(this.#committed, start.index));
+    this.resume();
+  }
+
+  resume(): void {
+    this.#isPaused = false;
+    if (!this.#isBusy) this.#run();
+  }
+
+  #run(): void {
+    if (this.#isPaused || this.#applied.index >= this.#committed) {
+      this.#becomeIdle();
+      return;
+    }
+    const { log, settings } = this.#options;
+    const lo = advance(this.#applied.index, 1);
+    const hi = index(Math.min(this.#committed + 1, lo + settings.applyCountMax));
+    const read = log.read(lo, hi, settings.applyBytesMax);
+    this.#isBusy = true;
+    if (read instanceof Promise) read.then((entries) => this.#apply(entries), this.#fail);
+    else this.#apply(read);
+  }
+
+  readonly #fail = (error: unknown): void => {
+    this.#becomeIdle();
+    this.#options.onFailure(error);
+  };
+
+  #apply(entries: readonly Entry[]): void {
+    try {
+      this.#applyBatch(entries);
+    } catch (error) {
+      this.#fail(error); // A broken invariant: the member ends, and `main` is told by onFailure.
+      return;
+    }
+    if (this.#applied.index < this.#committed) this.#options.nextTurn(() => this.#run());
+    else this.#becomeIdle();
+  }
+
+  #applyBatch(entries: readonly Entry[]): void {
+    const last = entries[entries.length - 1];
+    assert(last !== undefined, 'a read of committed entries finds at least one');
+    assert(entries[0]?.index === this.#applied.index + 1, 'entries are applied without a gap');
+    const results = this.#options.stateMachine.apply(entries);
+    assert(results.length === entries.length, 'every entry has a result');
+    for (const entry of entries) {
+      if (entry.kind === 'membership') this.#configuration = decodeConfiguration(entry.payload);
+    }
+    this.#applied = { index: last.index, term: last.term };
+    this.#options.onApplied(entries, results);
+  }
+
+  #becomeIdle(): void {
+    this.#isBusy = false;
+    const idle = this.#idle;
+    this.#idle = [];
+    for (const resolve of idle) resolve();
+  }
+}

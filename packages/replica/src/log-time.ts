@@ -1,0 +1,34 @@
+// The log's own time: the leader's wall clock, made to never go back along the log. It is the only
+// time that apply may use, so a new leader must know the latest one that any entry before carries.
+import { index } from '@holdfast/base/ids';
+import { entryProposedAtMs } from '@holdfast/proto/entry-envelope';
+import type { Entry, LogId } from '@holdfast/raft/entry';
+import type { LogStore } from './ports.ts';
+
+const readCount = 1024;
+
+/** The time of the last command in (after, last], or `floorMs` where there is none. */
+export async function lastLogTimeMs(
+  log: Pick<LogStore, 'read'>,
+  range: { readonly after: LogId; readonly last: LogId },
+  floorMs: number,
+): Promise<number> {
+  let hi = range.last.index + 1;
+  while (hi > range.after.index + 1) {
+    const lo = Math.max(range.after.index + 1, hi - readCount);
+    const entries = await log.read(index(lo), index(hi), Number.MAX_SAFE_INTEGER);
+    const found = latestTimeMs(entries, Number.NEGATIVE_INFINITY);
+    if (found > Number.NEGATIVE_INFINITY) return Math.max(found, floorMs);
+    hi = lo;
+  }
+  return floorMs;
+}
+
+/** The latest time of any command among `entries`, at least `floorMs`. */
+export function latestTimeMs(entries: readonly Entry[], floorMs: number): number {
+  let latest = floorMs;
+  for (const entry of entries) {
+    if (entry.kind === 'command') latest = Math.max(latest, entryProposedAtMs(entry.payload));
+  }
+  return latest;
+}

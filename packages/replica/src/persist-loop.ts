@@ -1,0 +1,111 @@
+// Makes things durable, one at a time and in the order that safety.md asks for: status before log
+// (a term is synced before its first entry), everything that was accepted meanwhile in one sync, and
+// snapshot installs alone. There is no timer: a batch is what arrived while the last sync ran.
+import { isHoldfastError } from '@holdfast/base/errors';
+import type { Index } from '@holdfast/base/ids';
+import type { LogId } from '@holdfast/raft/entry';
+import type { SnapshotMeta } from '@holdfast/raft/message';
+import type { HardState } from '@holdfast/raft/ready';
+import type { LogStore, StatusStore } from './ports.ts';
+
+export type PersistOptions = {
+  readonly log: LogStore;
+  readonly status: StatusStore;
+  readonly commitIndex: () => Index;
+  readonly onStatus: (sequence: number) => void;
+  readonly onLog: (persisted: LogId) => void;
+  readonly install: (snapshot: SnapshotMeta) => Promise<void>;
+  /** The disk is full: nothing was lost, nothing more can be written for now. */
+  readonly onDiskFull: () => Promise<void>;
+};
+
+type StatusSave = { readonly sequence: number; readonly state: HardState };
+
+export class PersistLoop {
+  readonly #options: PersistOptions;
+  #status: StatusSave | undefined;
+  #install: SnapshotMeta | undefined;
+  #hasEntries = false;
+  #wake: (() => void) | undefined;
+  #isClosed = false;
+  #syncs = 0;
+  #entriesSynced = 0;
+
+  constructor(options: PersistOptions) {
+    this.#options = options;
+  }
+
+  /** Syncs of the log, and entries that they covered: their ratio is the batch size. */
+  get counters(): { readonly syncs: number; readonly entries: number } {
+    return { syncs: this.#syncs, entries: this.#entriesSynced };
+  }
+
+  saveStatus(save: StatusSave): void {
+    this.#status = save;
+    this.#wakeUp();
+  }
+
+  /** Entries were accepted by the log store. */
+  syncLog(): void {
+    this.#hasEntries = true;
+    this.#wakeUp();
+  }
+
+  installSnapshot(snapshot: SnapshotMeta): void {
+    this.#install = snapshot;
+    this.#wakeUp();
+  }
+
+  /** Runs until close(); what was asked for before it is still done. Rejects if the disk fails. */
+  async run(): Promise<void> {
+    for (;;) {
+      if (this.#status) await this.#saveStatus(this.#status);
+      else if (this.#install) await this.#installNow(this.#install);
+      else if (this.#hasEntries) await this.#syncNow();
+      else if (this.#isClosed) return;
+      else await new Promise<void>((resolve) => this.#sleepUntil(resolve));
+    }
+  }
+
+  close(): void {
+    this.#isClosed = true;
+    this.#wakeUp();
+  }
+
+  async #saveStatus(save: StatusSave): Promise<void> {
+    this.#status = undefined;
+    await this.#options.status.save({ state: save.state, installing: false });
+    this.#options.onStatus(save.sequence);
+  }
+
+  async #installNow(snapshot: SnapshotMeta): Promise<void> {
+    this.#install = undefined;
+    this.#hasEntries = false;
+    await this.#options.install(snapshot);
+  }
+
+  async #syncNow(): Promise<void> {
+    this.#hasEntries = false;
+    const { log } = this.#options;
+    const before = log.marks.persisted.index;
+    try {
+      const persisted = await log.sync(this.#options.commitIndex());
+      this.#syncs += 1;
+      this.#entriesSynced += Math.max(0, persisted.index - before);
+      this.#options.onLog(persisted);
+    } catch (error) {
+      if (!isHoldfastError(error, 'disk-full') || this.#isClosed) throw error;
+      this.#hasEntries = true;
+      await this.#options.onDiskFull();
+    }
+  }
+
+  #sleepUntil(resolve: () => void): void {
+    this.#wake = resolve;
+  }
+
+  #wakeUp(): void {
+    this.#wake?.();
+    this.#wake = undefined;
+  }
+}

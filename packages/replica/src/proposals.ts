@@ -1,0 +1,137 @@
+// Joins proposals to their results. A proposal is a promise under a request id until the log gives it
+// an index, and under that index until the apply loop comes by; it ends exactly once, with a result or
+// with an error that says what became of the write.
+import { HoldfastError, type Outcome } from '@holdfast/base/errors';
+import type { Index, RequestId, Term } from '@holdfast/base/ids';
+import type { LogId } from '@holdfast/raft/entry';
+import type { ApplyResult } from './ports.ts';
+
+export type Proposed = { readonly index: Index; readonly result: ApplyResult };
+
+/** Whoever waits for a proposal: a local caller, or a peer that forwarded it. */
+export type Waiter = {
+  readonly resolve: (proposed: Proposed) => void;
+  readonly reject: (error: HoldfastError) => void;
+};
+
+type Pending = Waiter & { readonly bytes: number; readonly sinceMs: number };
+type Placed = Pending & { readonly term: Term };
+
+export type ProposalLimits = { readonly countMax: number; readonly bytesMax: number };
+
+export class Proposals {
+  readonly #limits: ProposalLimits;
+  readonly #unplaced = new Map<RequestId, Pending>();
+  readonly #placed = new Map<Index, Placed>();
+  #bytes = 0;
+
+  constructor(limits: ProposalLimits) {
+    this.#limits = limits;
+  }
+
+  get count(): number {
+    return this.#unplaced.size + this.#placed.size;
+  }
+
+  /** Undefined, or why no further proposal is taken now. */
+  refusal(bytes: number): HoldfastError | undefined {
+    const { countMax, bytesMax } = this.#limits;
+    const isFull = this.count >= countMax || (this.count > 0 && this.#bytes + bytes > bytesMax);
+    if (!isFull) return undefined;
+    return new HoldfastError(
+      'resource-exhausted',
+      `${this.count} writes are under way on this member, which is its limit: try again shortly`,
+    );
+  }
+
+  add(requestId: RequestId, pending: Pending): void {
+    this.#unplaced.set(requestId, pending);
+    this.#bytes += pending.bytes;
+  }
+
+  /** The leader's log holds it now, at this place. */
+  place(requestId: RequestId, id: LogId): void {
+    const pending = this.#unplaced.get(requestId);
+    if (!pending) return;
+    this.#unplaced.delete(requestId);
+    this.#placed.set(id.index, { ...pending, term: id.term });
+  }
+
+  refuse(requestId: RequestId, error: HoldfastError): void {
+    const pending = this.#unplaced.get(requestId);
+    if (!pending) return;
+    this.#unplaced.delete(requestId);
+    this.#end(pending, error);
+  }
+
+  /** The forwarder's case: the leader answered under the request id. */
+  resolve(requestId: RequestId, proposed: Proposed): void {
+    const pending = this.#unplaced.get(requestId);
+    if (!pending) return;
+    this.#unplaced.delete(requestId);
+    this.#bytes -= pending.bytes;
+    pending.resolve(proposed);
+  }
+
+  has(requestId: RequestId): boolean {
+    return this.#unplaced.has(requestId);
+  }
+
+  /** The entry `id` was applied. Another term there means that the proposal was overwritten. */
+  applied(id: LogId, result: ApplyResult): void {
+    const placed = this.#placed.get(id.index);
+    if (!placed) return;
+    this.#placed.delete(id.index);
+    if (placed.term === id.term) {
+      this.#bytes -= placed.bytes;
+      placed.resolve({ index: id.index, result });
+      return;
+    }
+    const message = 'another leader took over before the write was committed; it has no effect';
+    this.#end(placed, new HoldfastError('leadership-lost', message, { outcome: 'not-applied' }));
+  }
+
+  /** A snapshot took the place of everything up to `through`: those results are not known here. */
+  skip(through: Index): void {
+    for (const [at, placed] of this.#placed) {
+      if (at > through) continue;
+      this.#placed.delete(at);
+      this.#end(placed, lost('unknown'));
+    }
+  }
+
+  /** Ends what was placed before `beforeMs` while this member no longer leads. */
+  expirePlaced(beforeMs: number): void {
+    for (const [at, placed] of this.#placed) {
+      if (placed.sinceMs >= beforeMs) continue;
+      this.#placed.delete(at);
+      this.#end(placed, lost('unknown'));
+    }
+  }
+
+  /** Ends those without a place that came before `beforeMs`. */
+  expireUnplaced(beforeMs: number, error: HoldfastError): void {
+    for (const [requestId, pending] of this.#unplaced) {
+      if (pending.sinceMs < beforeMs) this.refuse(requestId, error);
+    }
+  }
+
+  rejectAll(error: HoldfastError): void {
+    const all = [...this.#unplaced.values(), ...this.#placed.values()];
+    this.#unplaced.clear();
+    this.#placed.clear();
+    for (const pending of all) this.#end(pending, error);
+  }
+
+  #end(pending: Pending, error: HoldfastError): void {
+    this.#bytes -= pending.bytes;
+    pending.reject(error);
+  }
+}
+
+export const lost = (outcome: Outcome): HoldfastError =>
+  new HoldfastError(
+    'leadership-lost',
+    'the leader changed before the write was confirmed; it may or may not take effect: read it back',
+    { outcome },
+  );

@@ -1,0 +1,56 @@
+// Linearizable reads: each waits for an index that a leader confirmed after the read arrived, and then
+// for this member to have applied it. All reads of one turn share a request; the core's rounds do the
+// rest (safety.md 13).
+import type { Index, RequestId } from '@holdfast/base/ids';
+
+type Reader = { readonly resolve: (index: Index | undefined) => void };
+type Applied = { readonly index: Index; readonly resolve: () => void };
+
+export class ReadBarriers {
+  #arriving: Reader[] = [];
+  readonly #asked = new Map<RequestId, Reader[]>();
+  #untilApplied: Applied[] = [];
+
+  /** Resolves with the confirmed index, or undefined if no leader could confirm one. */
+  join(): Promise<Index | undefined> {
+    return new Promise((resolve) => this.#arriving.push({ resolve }));
+  }
+
+  get hasArriving(): boolean {
+    return this.#arriving.length > 0;
+  }
+
+  /** All that have arrived go out under one request. */
+  ask(requestId: RequestId): void {
+    this.#asked.set(requestId, this.#arriving);
+    this.#arriving = [];
+  }
+
+  answered(requestId: RequestId, readIndex: Index | undefined): void {
+    const readers = this.#asked.get(requestId) ?? [];
+    this.#asked.delete(requestId);
+    for (const reader of readers) reader.resolve(readIndex);
+  }
+
+  /** Resolves when `index` is applied; at once if it is. */
+  untilApplied(index: Index, applied: Index): Promise<void> {
+    if (index <= applied) return Promise.resolve();
+    return new Promise((resolve) => this.#untilApplied.push({ index, resolve }));
+  }
+
+  applied(applied: Index): void {
+    if (this.#untilApplied.length === 0) return;
+    const met = this.#untilApplied.filter((one) => one.index <= applied);
+    this.#untilApplied = this.#untilApplied.filter((one) => one.index > applied);
+    for (const one of met) one.resolve();
+  }
+
+  close(): void {
+    const readers = [...this.#asked.values()].flat().concat(this.#arriving);
+    this.#asked.clear();
+    this.#arriving = [];
+    for (const reader of readers) reader.resolve(undefined);
+    for (const one of this.#untilApplied) one.resolve();
+    this.#untilApplied = [];
+  }
+}

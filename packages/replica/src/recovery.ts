@@ -1,0 +1,200 @@
+// A start, read downwards (house.md section 4, D-01): status file, snapshots, log, checks; what it
+// answers is all that a core needs. Nothing that was found counts as persisted before the log store
+// has synced it. Locking the directory and reading its identity come before, in the process.
+import { assert } from '@holdfast/base/assert';
+import { HoldfastError, isHoldfastError } from '@holdfast/base/errors';
+import { type Index, index, maxIndex, minIndex, term } from '@holdfast/base/ids';
+import type { Configuration, PlacedConfiguration } from '@holdfast/raft/configuration';
+import { formatLogId, type LogId } from '@holdfast/raft/entry';
+import { beforeLog, Log } from '@holdfast/raft/log';
+import type { HardState } from '@holdfast/raft/ready';
+import type {
+  LogRecovery,
+  LogStore,
+  SnapshotStore,
+  StateMachine,
+  StatusRecovery,
+  StatusStore,
+  StoredSnapshot,
+  StoredStatus,
+} from './ports.ts';
+import type { RecoveryPhases } from './recovery-phases.ts';
+
+export type RecoveryOptions = {
+  readonly log: LogStore;
+  readonly status: StatusStore;
+  readonly snapshots: SnapshotStore;
+  readonly stateMachine: StateMachine;
+  /** The configuration that a new cluster is born with. */
+  readonly bootstrap: Configuration;
+  readonly phases: RecoveryPhases;
+};
+
+export type Recovered = {
+  readonly state: HardState;
+  readonly statusLost: boolean;
+  readonly log: LogRecovery;
+  readonly configurations: readonly PlacedConfiguration[];
+  readonly commit: Index;
+  /** What the state machine holds. */
+  readonly applied: LogId;
+  readonly appliedConfiguration: Configuration;
+  /** Newest first. */
+  readonly snapshots: readonly StoredSnapshot[];
+};
+
+const newState: HardState = { term: term(0), vote: undefined, repairing: undefined };
+
+export async function recover(options: RecoveryOptions): Promise<Recovered> {
+  const { phases } = options;
+  const status = await phases.run('status', () => options.status.open(), tellStatus);
+  const found = await phases.run('snapshot-scan', () => options.snapshots.open(), tellSnapshots);
+  const snapshot = await phases.run(
+    'snapshot-load',
+    () => loadNewest(options, found),
+    (loaded) => (loaded ? `loaded ${formatLogId(loaded.last)}` : 'none'),
+  );
+  const opened = await phases.run('log', () => options.log.open(), tellLog);
+  return await phases.run(
+    'checks',
+    () => check(options, { status, snapshot, opened, found }),
+    (recovered) => `starts at commit ${recovered.commit}, applied ${recovered.applied.index}`,
+  );
+}
+
+const tellStatus = (status: StatusRecovery): string => {
+  if (status.lost) return 'both copies are unreadable: no votes until all other voters were heard';
+  if (!status.status) return 'new data directory';
+  const { term: savedTerm, repairing } = status.status.state;
+  const bad = status.copiesBad > 0 ? ', one copy was unreadable' : '';
+  return `term ${savedTerm}${repairing ? ', repairing' : ''}${bad}`;
+};
+
+const tellSnapshots = (found: readonly StoredSnapshot[]): string =>
+  found.length === 0 ? 'none' : found.map((one) => formatLogId(one.last)).join(', ');
+
+const tellLog = (log: LogRecovery): string => {
+  const torn = log.tornBytes > 0 ? `, cut ${log.tornBytes} torn bytes` : '';
+  const rot = log.rot ? `, damaged from ${log.rot.from}: ${log.rot.reason}` : '';
+  return `${log.sizes.length} entries up to ${formatLogId(log.last)}${torn}${rot}`;
+};
+
+/** The newest snapshot that reads back whole; a rotten one gives way to the older one (D-19). */
+async function loadNewest(
+  options: RecoveryOptions,
+  found: readonly StoredSnapshot[],
+): Promise<StoredSnapshot | undefined> {
+  for (const snapshot of found) {
+    try {
+      await options.stateMachine.restore(snapshot.last, options.snapshots.read(snapshot));
+      return snapshot;
+    } catch (error) {
+      // Rot in one file is what the other one is kept for; anything else ends the start.
+      if (!isHoldfastError(error, 'corrupt')) throw error;
+      options.phases.progress('snapshot-load', 0, `${error.message}; trying the older one`);
+    }
+  }
+  return undefined;
+}
+
+type Found = {
+  readonly status: StatusRecovery;
+  readonly snapshot: StoredSnapshot | undefined;
+  readonly opened: LogRecovery;
+  readonly found: readonly StoredSnapshot[];
+};
+
+async function check(options: RecoveryOptions, found: Found): Promise<Recovered> {
+  const { status, snapshot, opened } = found;
+  const start = snapshot?.last ?? beforeLog;
+  const saved = status.status?.state ?? newState;
+  refuseImpossible(status, { start, log: opened, saved });
+  const joined = await joinLogToSnapshot(options, { start, log: opened });
+  const mustRepair = joined.hasHole || opened.rot !== undefined;
+  const state = mustRepair ? { ...saved, repairing: { target: index(0) } } : saved;
+  await saveIfChanged(options, status, state);
+  const born = { index: start.index, configuration: snapshot?.configuration ?? options.bootstrap };
+  const later = joined.log.configurations.filter((placed) => placed.index > start.index);
+  const hinted = minIndex(joined.log.commitHint, joined.log.last.index);
+  const recovered: Recovered = {
+    state,
+    statusLost: status.lost,
+    log: joined.log,
+    configurations: [born, ...later],
+    commit: maxIndex(start.index, hinted),
+    applied: start,
+    appliedConfiguration: born.configuration,
+    snapshots: found.found,
+  };
+  assertChain(recovered);
+  return recovered;
+}
+
+/** D-06: what no healthy run can leave behind. The member must not go on as if it had. */
+function refuseImpossible(
+  status: StatusRecovery,
+  found: { readonly start: LogId; readonly log: LogRecovery; readonly saved: HardState },
+): void {
+  if (status.lost) return; // No term to compare with; the member abstains until it has learned one.
+  const { start, log, saved } = found;
+  const newest = start.term > log.last.term ? start : log.last;
+  if (newest.term <= saved.term) return;
+  throw new HoldfastError(
+    'corrupt',
+    `the status file says term ${saved.term}, but entry ${formatLogId(newest)} is on disk: the ` +
+      'status file is older than the log, as after restoring a part of the directory. Put the ' +
+      'whole directory back, or remove this member and add it again empty',
+  );
+}
+
+/** Makes log and snapshot meet. A log that cannot reach the snapshot gives way to it (safety.md 7). */
+async function joinLogToSnapshot(
+  options: RecoveryOptions,
+  found: { readonly start: LogId; readonly log: LogRecovery },
+): Promise<{ readonly log: LogRecovery; readonly hasHole: boolean }> {
+  const { start, log } = found;
+  if (log.purged.index > start.index) {
+    // The entries between snapshot and log are gone: begin anew, and let the leader fill it.
+    await options.log.reset(start);
+    return { log: emptyLog(start), hasHole: true };
+  }
+  const reaches = new Log(log).has(start);
+  if (reaches) return { log, hasHole: false };
+  // Shorter than the snapshot, or of another branch there: the snapshot is committed, so it stands.
+  await options.log.reset(start);
+  return { log: emptyLog(start), hasHole: false };
+}
+
+const emptyLog = (start: LogId): LogRecovery => ({
+  purged: start,
+  last: start,
+  termRuns: [],
+  sizes: [],
+  configurations: [],
+  commitHint: start.index,
+  tornBytes: 0,
+  rot: undefined,
+});
+
+async function saveIfChanged(
+  options: RecoveryOptions,
+  status: StatusRecovery,
+  state: HardState,
+): Promise<void> {
+  if (status.lost) return; // Nothing true can be saved before the terms of the others were heard.
+  const saved: StoredStatus | undefined = status.status;
+  if (saved && !saved.installing && saved.state === state && status.copiesBad === 0) return;
+  await options.status.save({ state, installing: false });
+}
+
+/** safety.md 7, as far as it can be told at a start. */
+function assertChain(recovered: Recovered): void {
+  const { log, applied, commit } = recovered;
+  assert(log.purged.index <= applied.index, 'purged <= snapshot');
+  assert(applied.index <= commit, 'applied <= committed');
+  assert(commit <= log.last.index, 'committed <= last');
+  assert(
+    recovered.statusLost || log.last.term <= recovered.state.term,
+    'last log term <= saved term',
+  );
+}
