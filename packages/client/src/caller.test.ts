@@ -1,0 +1,208 @@
+// Goal: no write is ever sent again after it may have left, unless its call allows that; and no
+// endpoint that is dark or dead costs more than a bounded time. Method: scripted endpoints behind
+// the HTTP port, and a clock that the test moves.
+import type { ErrorCode, Outcome } from '@holdfast/base/errors';
+import { ManualClock } from '@holdfast/base/manual-clock';
+import { SeededRandom } from '@holdfast/base/seeded-random';
+import { describe, expect, it } from 'vitest';
+
+import { type Call, Caller } from './caller.ts';
+import { EndpointSet } from './endpoint-set.ts';
+import { type HttpAnswer, type HttpPort, type HttpRequest, TransportFailure } from './http-port.ts';
+
+type Behaviour = (request: HttpRequest) => Promise<HttpAnswer>;
+
+/** Endpoints that do as the test says, and remember what they were sent. */
+class ScriptedHttp implements HttpPort {
+  readonly sent: string[] = [];
+  readonly #behaviours: Readonly<Record<string, Behaviour>>;
+
+  constructor(behaviours: Readonly<Record<string, Behaviour>>) {
+    this.#behaviours = behaviours;
+  }
+
+  async request(request: HttpRequest): Promise<HttpAnswer> {
+    this.sent.push(`${request.method} ${request.endpoint}`);
+    const behaviour = this.#behaviours[request.endpoint] ?? silent;
+    return behaviour(request);
+  }
+
+  async close(): Promise<void> {}
+}
+
+const answer = (status: number, text: string): HttpAnswer => ({
+  status,
+  headers: {},
+  body: (async function* () {
+    yield new TextEncoder().encode(text);
+  })(),
+  discard: () => undefined,
+});
+
+const fine: Behaviour = async ({ endpoint }) => answer(200, endpoint);
+const refused: Behaviour = async ({ endpoint }) => {
+  throw new TransportFailure(endpoint, 'refused', { outcome: 'not-applied', reason: 'X' });
+};
+const broken: Behaviour = async ({ endpoint }) => {
+  throw new TransportFailure(endpoint, 'broke', { outcome: 'unknown', reason: 'X' });
+};
+const refusal =
+  (code: ErrorCode, outcome: Outcome = 'not-applied'): Behaviour =>
+  async () =>
+    answer(503, JSON.stringify({ code, outcome, detail: 'no' }));
+const silent: Behaviour = ({ signal }) =>
+  new Promise((_, reject) => {
+    signal.addEventListener('abort', () => reject(signal.reason), { once: true });
+  });
+/** Lives, and does this to writes. */
+const onWrite =
+  (behaviour: Behaviour): Behaviour =>
+  (request) =>
+    request.method === 'GET' ? fine(request) : behaviour(request);
+/** Each behaviour once, the last one for ever. */
+const sequence = (...behaviours: readonly Behaviour[]): Behaviour => {
+  let at = 0;
+  return (request) => (behaviours[Math.min(at++, behaviours.length - 1)] as Behaviour)(request);
+};
+
+function make(behaviours: Readonly<Record<string, Behaviour>>) {
+  const clock = new ManualClock();
+  const random = new SeededRandom(1);
+  const http = new ScriptedHttp(behaviours);
+  const endpoints = new EndpointSet(Object.keys(behaviours), { clock, random });
+  const options = { timeoutMs: 10_000, firstByteMs: 3_000, hedgeMs: 300 };
+  const caller = new Caller(options, { http, endpoints, clock, random });
+  return { clock, http, endpoints, caller };
+}
+
+const read: Call = { kind: 'read', method: 'GET', path: '/v1/kv/a' };
+const once: Call = { kind: 'once', method: 'PUT', path: '/v1/kv/a' };
+const repeatable: Call = { ...once, kind: 'repeatable' };
+const puts = (sent: readonly string[]): readonly string[] =>
+  sent.filter((line) => line.startsWith('PUT'));
+
+/** Lets time pass until the call has ended. */
+async function settled<T>(clock: ManualClock, promise: Promise<T>): Promise<T> {
+  let isDone = false;
+  const both = promise.finally(() => {
+    isDone = true;
+  });
+  both.catch(() => undefined);
+  for (let turn = 0; turn < 2_000 && !isDone; turn += 1) await clock.advanceAsync(10);
+  return both;
+}
+
+describe('reads', () => {
+  it('go to the next endpoint when one is refused, breaks or has no leader', async () => {
+    for (const bad of [refused, broken, refusal('no-leader'), refusal('unavailable', 'unknown')]) {
+      const { clock, caller } = make({ a: bad, b: bad, c: fine });
+      expect((await settled(clock, caller.call(read))).endpoint).toBe('c');
+    }
+  });
+
+  it('ask the next endpoint too when one is silent, and do not come back to it first', async () => {
+    const { clock, caller, http } = make({ a: silent, b: fine });
+    for (let turn = 0; turn < 4; turn += 1) {
+      const startMs = clock.monotonicMs();
+      expect((await settled(clock, caller.call(read))).endpoint).toBe('b');
+      expect(clock.monotonicMs() - startMs).toBeLessThanOrEqual(310);
+    }
+    expect(http.sent.filter((line) => line === 'GET a')).toHaveLength(1);
+    expect(clock.pendingCount).toBe(0);
+  });
+
+  it('are told at once what another try would not change', async () => {
+    const { clock, caller, http } = make({ a: refusal('not-found'), b: refusal('not-found') });
+    await expect(settled(clock, caller.call(read))).rejects.toMatchObject({ code: 'not-found' });
+    expect(http.sent).toHaveLength(1);
+  });
+
+  it('wait through an election until the deadline', async () => {
+    const { clock, caller } = make({ a: sequence(...Array(6).fill(refusal('no-leader')), fine) });
+    expect((await settled(clock, caller.call(read))).status).toBe(200);
+    const never = make({ a: refusal('no-leader') });
+    await expect(settled(never.clock, never.caller.call(read))).rejects.toMatchObject({
+      code: 'no-leader',
+      outcome: 'not-applied',
+    });
+    expect(never.clock.monotonicMs()).toBeGreaterThanOrEqual(10_000);
+    expect(never.clock.pendingCount).toBe(0);
+  });
+});
+
+describe('writes that may be sent once', () => {
+  it('go on to the next endpoint while nothing can have left', async () => {
+    const { clock, caller } = make({ a: refused, b: refused, c: fine });
+    expect((await settled(clock, caller.call(once))).endpoint).toBe('c');
+  });
+
+  it('are never sent again after they may have left', async () => {
+    for (const bad of [
+      broken,
+      refusal('leadership-lost', 'unknown'),
+      refusal('internal', 'unknown'),
+    ]) {
+      const { clock, caller, http } = make({ a: onWrite(bad), b: onWrite(bad) });
+      await expect(settled(clock, caller.call(once))).rejects.toMatchObject({ outcome: 'unknown' });
+      expect(puts(http.sent)).toHaveLength(1);
+    }
+  });
+
+  it('that stay silent end with the deadline, outcome unknown', async () => {
+    const { clock, caller, http } = make({ a: silent });
+    const call = caller.call({ ...once, timeoutMs: 5_000 });
+    await expect(settled(clock, call)).rejects.toMatchObject({
+      code: 'deadline-exceeded',
+      outcome: 'unknown',
+    });
+    expect(puts(http.sent)).toHaveLength(1);
+  });
+
+  it('are not given to an endpoint that may be dark while another one lives', async () => {
+    const { clock, caller, http } = make({ a: silent, b: fine, c: silent });
+    expect((await settled(clock, caller.call(once))).endpoint).toBe('b');
+    expect(puts(http.sent)).toEqual(['PUT b']);
+    expect(clock.monotonicMs()).toBeLessThanOrEqual(700);
+  });
+});
+
+describe('writes that may be repeated', () => {
+  it('are sent again after a break or silence, and say that an earlier try may stand', async () => {
+    for (const bad of [broken, silent, refusal('leadership-lost', 'unknown')]) {
+      const write = sequence(bad, fine);
+      const { clock, caller } = make({ a: onWrite(write), b: onWrite(write) });
+      const reply = await settled(clock, caller.call(repeatable));
+      expect(reply).toMatchObject({ status: 200, afterUnknown: true });
+    }
+  });
+
+  it('keep the unknown outcome when a later try is refused', async () => {
+    const { clock, caller } = make({ a: sequence(broken, refusal('conflict')) });
+    await expect(settled(clock, caller.call(repeatable))).rejects.toMatchObject({
+      code: 'conflict',
+      outcome: 'unknown',
+    });
+  });
+});
+
+describe('a cluster that is not there', () => {
+  it('is told after a few rounds, long before the deadline', async () => {
+    for (const bad of [refused, refusal('no-quorum')]) {
+      const { clock, caller } = make({ a: bad, b: bad, c: bad });
+      await expect(settled(clock, caller.call(once))).rejects.toMatchObject({
+        outcome: 'not-applied',
+      });
+      expect(clock.monotonicMs()).toBeLessThan(1_000);
+    }
+  });
+
+  it('is given up when the caller says so, with its reason', async () => {
+    const { clock, caller } = make({ a: silent });
+    const controller = new AbortController();
+    const call = caller.call({ ...read, signal: controller.signal });
+    await clock.advanceAsync(100);
+    controller.abort(new Error('enough'));
+    await expect(settled(clock, call)).rejects.toThrow('enough');
+    expect(clock.pendingCount).toBe(0);
+  });
+});

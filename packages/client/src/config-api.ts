@@ -1,0 +1,119 @@
+// The SDK's configuration calls, as types: what the command line and its tests rely on. The calls
+// over HTTP are in http-config.ts.
+
+export type ConfigId = {
+  readonly namespace: string;
+  readonly group: string;
+  readonly name: string;
+};
+
+export type CallOptions = {
+  readonly timeoutMs?: number | undefined;
+  readonly signal?: AbortSignal | undefined;
+};
+
+/** How fresh a read must be; linearizable unless said otherwise. */
+export type ReadConsistency = 'linearizable' | 'bounded' | 'stale';
+
+export type ReadOptions = CallOptions & {
+  readonly consistency?: ReadConsistency | undefined;
+  /** Waits until the answering member has applied that revision: read your writes on any member. */
+  readonly minRevision?: number | undefined;
+};
+
+export type PublishOptions = CallOptions & {
+  /** Default: told by the server from the name. */
+  readonly format?: string | undefined;
+  readonly comment?: string | undefined;
+  /** Only if the current revision of the configuration is this one; zero: only if it is not there. */
+  readonly ifRevision?: number | undefined;
+  /**
+   * An outcome that nobody knows is resolved by reading back, and the content sent again if it is
+   * not there. Right where nobody else publishes this name; without it `ifRevision` does the same.
+   */
+  readonly resolveUnknown?: boolean | undefined;
+};
+
+export type PublishResult = {
+  /** The store's revision that carries the content. */
+  readonly revision: number;
+  /** Counts the contents of one configuration. */
+  readonly version: number;
+  /** False: the same content stood there already. */
+  readonly changed: boolean;
+};
+
+export type ConfigContent = {
+  readonly content: Uint8Array;
+  readonly format: string;
+  readonly version: number;
+  /** Of the last change of this configuration: what `ifRevision` wants. */
+  readonly revision: number;
+  /** Upper bound of the answer's age; undefined: not known. */
+  readonly ageMs: number | undefined;
+};
+
+export type ConfigSummary = ConfigId & {
+  readonly format: string;
+  readonly version: number;
+  readonly revision: number;
+  readonly bytes: number;
+};
+
+export type ConfigPage = {
+  readonly items: readonly ConfigSummary[];
+  /** Where the next page begins; undefined: this was the last. */
+  readonly next: string | undefined;
+};
+
+export type ListOptions = ReadOptions & {
+  readonly namespace: string;
+  readonly group: string;
+  readonly prefix?: string | undefined;
+};
+
+export type ConfigVersion = {
+  readonly version: number;
+  readonly revision: number;
+  readonly format: string;
+  readonly bytes: number;
+  readonly actor: string;
+  readonly atMs: number;
+  readonly comment: string;
+  readonly kind: string;
+};
+
+export type ConfigChange = ConfigId & {
+  readonly type: 'put' | 'delete';
+  readonly revision: number;
+  readonly version: number | undefined;
+  readonly format: string | undefined;
+  readonly content: Uint8Array | undefined;
+};
+
+export interface ConfigApi {
+  publish(id: ConfigId, content: Uint8Array, options?: PublishOptions): Promise<PublishResult>;
+  /** Undefined: not there. */
+  get(
+    id: ConfigId,
+    options?: ReadOptions & { readonly version?: number | undefined },
+  ): Promise<ConfigContent | undefined>;
+  list(
+    options: ListOptions & {
+      readonly limit?: number | undefined;
+      readonly after?: string | undefined;
+    },
+  ): Promise<ConfigPage>;
+  listAll(options: ListOptions): AsyncGenerator<ConfigSummary, void, void>;
+  history(id: ConfigId, options?: ReadOptions): Promise<readonly ConfigVersion[]>;
+  rollback(
+    id: ConfigId,
+    version: number,
+    options?: CallOptions & { readonly comment?: string | undefined },
+  ): Promise<PublishResult>;
+  /** False: it was not there. */
+  delete(
+    id: ConfigId,
+    options?: CallOptions & { readonly ifRevision?: number | undefined },
+  ): Promise<boolean>;
+}

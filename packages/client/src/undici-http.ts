@@ -1,0 +1,123 @@
+// The network adapter of the SDK: undici's keep-alive pools, one per endpoint. It sets no deadline
+// but that of connecting; all others arrive as the request's signal.
+import { HoldfastError, messageOf } from '@holdfast/base/errors';
+import { Agent, type Dispatcher } from 'undici';
+
+import { type HttpAnswer, type HttpPort, type HttpRequest, TransportFailure } from './http-port.ts';
+
+export type UndiciHttpOptions = {
+  /** Acceptance A-11: three seconds. */
+  readonly connectTimeoutMs: number;
+  readonly connectionsMax: number;
+};
+
+/** Failures that come before the first byte of a request can have left. */
+const beforeSendCodes: ReadonlySet<string> = new Set([
+  'ECONNREFUSED',
+  'EHOSTUNREACH',
+  'ENETUNREACH',
+  'EADDRNOTAVAIL',
+  'ENOTFOUND',
+  'EAI_AGAIN',
+  'UND_ERR_CONNECT_TIMEOUT',
+]);
+
+export class UndiciHttp implements HttpPort {
+  readonly #agent: Agent;
+
+  constructor(options: UndiciHttpOptions) {
+    this.#agent = new Agent({
+      connect: { timeout: options.connectTimeoutMs, noDelay: true },
+      connections: options.connectionsMax,
+      pipelining: 1,
+      headersTimeout: 0,
+      bodyTimeout: 0,
+      keepAliveTimeout: 4_000,
+    });
+  }
+
+  async request(request: HttpRequest): Promise<HttpAnswer> {
+    try {
+      const reply = await this.#agent.request({
+        origin: `http://${request.endpoint}`,
+        method: request.method,
+        path: request.path,
+        headers: request.headers,
+        body: request.body ?? null,
+        signal: request.signal,
+      });
+      return toAnswer(reply, request.endpoint);
+    } catch (error) {
+      if (request.signal.aborted) throw request.signal.reason;
+      throw transportFailure(request.endpoint, error);
+    }
+  }
+
+  async close(): Promise<void> {
+    await this.#agent.destroy();
+  }
+}
+
+function toAnswer(reply: Dispatcher.ResponseData, endpoint: string): HttpAnswer {
+  const headers: Record<string, string> = {};
+  for (const [name, value] of Object.entries(reply.headers)) {
+    if (value !== undefined) headers[name] = Array.isArray(value) ? value.join(', ') : value;
+  }
+  // A body that is given up, or that breaks before anybody reads on, must not end the process.
+  reply.body.on('error', () => undefined);
+  return {
+    status: reply.statusCode,
+    headers,
+    body: guarded(reply.body, endpoint),
+    discard: () => void reply.body.destroy(),
+  };
+}
+
+async function* guarded(
+  body: AsyncIterable<Uint8Array>,
+  endpoint: string,
+): AsyncGenerator<Uint8Array> {
+  try {
+    yield* body;
+  } catch (error) {
+    throw transportFailure(endpoint, error);
+  }
+}
+
+function transportFailure(endpoint: string, error: unknown): HoldfastError {
+  if (error instanceof HoldfastError) return error;
+  const reason = codeOf(error);
+  const outcome = beforeSendCodes.has(reason) ? 'not-applied' : 'unknown';
+  return new TransportFailure(endpoint, sentenceOf(reason, error), {
+    outcome,
+    reason,
+    cause: error,
+  });
+}
+
+/** Node joins the failures of several addresses of one name into one; the first speaks for all. */
+function codeOf(error: unknown): string {
+  const first = error instanceof AggregateError ? error.errors[0] : error;
+  const code = (first as { code?: unknown } | undefined)?.code;
+  return typeof code === 'string' ? code : 'unknown';
+}
+
+function sentenceOf(code: string, error: unknown): string {
+  switch (code) {
+    case 'ECONNREFUSED':
+      return 'connection refused (nothing listens there)';
+    case 'UND_ERR_CONNECT_TIMEOUT':
+      return 'no connection within the connect deadline';
+    case 'ENOTFOUND':
+    case 'EAI_AGAIN':
+      return 'the host name is not known';
+    case 'EHOSTUNREACH':
+    case 'ENETUNREACH':
+      return 'no route to the host';
+    case 'ECONNRESET':
+    case 'UND_ERR_SOCKET':
+      return 'the connection broke';
+    default:
+      return messageOf(error);
+  }
+}
