@@ -46,7 +46,7 @@ export class ResponseParser {
       ((bytes[first] as number) - zero) * 100 +
       ((bytes[first + 1] as number) - zero) * 10 +
       ((bytes[first + 2] as number) - zero);
-    this.#bodyLeft = contentLength(bytes.latin1Slice(first, end), status);
+    this.#bodyLeft = contentLength(bytes.toString('latin1', first, end), status);
     this.#onResponse(status);
   }
 }

@@ -31,7 +31,7 @@ export const rooms: Readonly<Record<string, Room>> = {
     typesOnly: ['raft'],
     adapters: ['node-disk.ts'],
   },
-  mvcc: { ...pure, level: 2, mayImport: ['base', 'proto'], typesOnly: ['proto'] },
+  mvcc: { ...pure, level: 2, mayImport: ['base', 'proto'] },
   transport: { ...pure, level: 2, mayImport: ['base', 'proto'], adapters: ['tcp-link.ts'] },
   replica: { ...pure, level: 2, mayImport: ['base', 'raft', 'proto'] },
   engine: { ...pure, level: 3, mayImport: levels0to2 },

@@ -1,0 +1,285 @@
+// `npm run bench`: starts its own cluster of three processes with their data on this disk, loads it
+// from a process of its own, and prints what was committed, read and spent. It asserts no duration.
+import { rm, writeFile } from 'node:fs/promises';
+import { cpus } from 'node:os';
+import { parseArgs } from 'node:util';
+
+import { messageOf } from '@holdfast/base/errors';
+
+import { BenchCluster, benchDirectory } from './bench-cluster.ts';
+import { LoadClient } from './load-client.ts';
+import type { LoadKind, LoadPlan, LoadResult } from './load-plan.ts';
+import { counterNames, fetchMetrics } from './metrics.ts';
+import { type BenchLine, type BenchReport, toMarkdown } from './report.ts';
+import { cpuMsOf, measureSync, residentMiBOf } from './system-figures.ts';
+
+const usage = `npm run bench -- [options]
+  --members N        members of the cluster (default 3)
+  --endpoints H:P,.. load a running cluster instead, leader first
+  --target leader|all  who is asked (default leader)
+  --rounds N         of each setting, of which the median is shown (default 3)
+  --seconds S        a round (default 5)
+  --warmup S         before the first (default 5)
+  --keys N           distinct keys, and the number at which memory is measured (default 100000)
+  --out FILE         writes FILE.json and FILE.md (default .holdfast/bench)
+`;
+
+type Setting = {
+  readonly kind: LoadKind;
+  readonly inFlight: number;
+  readonly connections: number;
+};
+
+const settings: readonly Setting[] = [
+  { kind: 'put', inFlight: 1, connections: 1 },
+  { kind: 'put', inFlight: 64, connections: 6 },
+  { kind: 'put', inFlight: 256, connections: 12 },
+  { kind: 'put', inFlight: 256, connections: 256 },
+  { kind: 'get-linearizable', inFlight: 1, connections: 1 },
+  { kind: 'get-linearizable', inFlight: 64, connections: 6 },
+  { kind: 'get-linearizable', inFlight: 256, connections: 12 },
+  { kind: 'get-stale', inFlight: 64, connections: 6 },
+  { kind: 'get-stale', inFlight: 256, connections: 12 },
+];
+
+const valueBytes = 256;
+
+type Options = {
+  readonly members: number;
+  readonly endpoints: readonly string[] | undefined;
+  readonly target: string;
+  readonly rounds: number;
+  readonly roundMs: number;
+  readonly warmupMs: number;
+  readonly keys: number;
+  readonly out: string;
+};
+
+/** One round of one setting, with what the members spent in it. */
+type Round = {
+  readonly result: LoadResult;
+  readonly membersCpuMs: number | undefined;
+  readonly entriesPerSync: number | undefined;
+};
+
+class Bench {
+  readonly #options: Options;
+  readonly #load = new LoadClient();
+  readonly #cluster: BenchCluster | undefined;
+  readonly #endpoints: readonly string[];
+
+  constructor(options: Options, cluster: BenchCluster | undefined, endpoints: readonly string[]) {
+    this.#options = options;
+    this.#cluster = cluster;
+    this.#endpoints = endpoints;
+  }
+
+  async run(disk: BenchReport['disk']): Promise<BenchReport> {
+    const { rounds, roundMs, warmupMs, keys, target } = this.#options;
+    say(`warming up for ${warmupMs / 1_000} s ...`);
+    await this.#load.run(this.#plan({ kind: 'put', inFlight: 64, connections: 6 }, warmupMs));
+    say(`writing ${keys.toLocaleString('en')} keys ...`);
+    await this.#fill();
+    const memory = await this.#memory();
+    const lines = await this.#measureAll(rounds, roundMs);
+    return {
+      atUtc: new Date().toISOString(),
+      node: process.versions.node,
+      cpus: `${cpus().length} x ${cpus()[0]?.model ?? 'unknown processor'}`,
+      members: this.#endpoints.length,
+      target: target === 'all' ? 'all members' : 'the leader',
+      valueBytes,
+      rounds,
+      roundMs,
+      disk,
+      lines,
+      memory,
+    };
+  }
+
+  async close(): Promise<void> {
+    await this.#load.close();
+  }
+
+  /** Rounds are interleaved, so that a slow minute of the machine hits all settings alike. */
+  async #measureAll(rounds: number, roundMs: number): Promise<readonly BenchLine[]> {
+    const measured = new Map<Setting, Round[]>(settings.map((setting) => [setting, []]));
+    for (let round = 0; round < rounds; round += 1) {
+      say(`round ${round + 1} of ${rounds} ...`);
+      for (const setting of settings) {
+        measured.get(setting)?.push(await this.#measure(setting, roundMs));
+      }
+    }
+    return [...measured].map(([setting, all]) => toLine(setting, all));
+  }
+
+  async #measure(setting: Setting, roundMs: number): Promise<Round> {
+    const cpuBefore = await this.#membersCpuMs();
+    const logBefore = await this.#logCounters();
+    const result = await this.#load.run(this.#plan(setting, roundMs));
+    const cpuAfter = await this.#membersCpuMs();
+    const logAfter = await this.#logCounters();
+    const syncs = (logAfter?.syncs ?? 0) - (logBefore?.syncs ?? 0);
+    const entries = (logAfter?.entries ?? 0) - (logBefore?.entries ?? 0);
+    return {
+      result,
+      membersCpuMs:
+        cpuAfter === undefined || cpuBefore === undefined ? undefined : cpuAfter - cpuBefore,
+      entriesPerSync: syncs > 0 && setting.kind === 'put' ? entries / syncs : undefined,
+    };
+  }
+
+  #plan(setting: Setting, durationMs: number): LoadPlan {
+    return {
+      ...setting,
+      endpoints: this.#targets(),
+      keys: this.#options.keys,
+      valueBytes,
+      durationMs,
+      requests: undefined,
+    };
+  }
+
+  /** The leader stands first. */
+  #targets(): readonly string[] {
+    return this.#options.target === 'all' ? this.#endpoints : this.#endpoints.slice(0, 1);
+  }
+
+  /** Every key once. */
+  async #fill(): Promise<void> {
+    await this.#load.run({
+      kind: 'put',
+      endpoints: this.#targets(),
+      connections: 1,
+      inFlight: 128,
+      keys: this.#options.keys,
+      valueBytes,
+      durationMs: undefined,
+      requests: this.#options.keys,
+    });
+  }
+
+  async #memory(): Promise<BenchReport['memory']> {
+    if (this.#cluster === undefined) return undefined;
+    const residentMiB = await Promise.all(this.#pids().map(residentMiBOf));
+    return { keys: this.#options.keys, residentMiB };
+  }
+
+  async #membersCpuMs(): Promise<number | undefined> {
+    if (this.#cluster === undefined) return undefined;
+    const all = await Promise.all(this.#pids().map(cpuMsOf));
+    return all.reduce((sum, one) => sum + one, 0);
+  }
+
+  #pids(): readonly number[] {
+    return this.#cluster?.members.map((member) => member.process.pid as number) ?? [];
+  }
+
+  async #logCounters(): Promise<{ syncs: number; entries: number } | undefined> {
+    const metrics = await fetchMetrics(this.#endpoints[0] as string);
+    const syncs = metrics?.get(counterNames.syncs);
+    const entries = metrics?.get(counterNames.entries);
+    return syncs === undefined || entries === undefined ? undefined : { syncs, entries };
+  }
+}
+
+function toLine(setting: Setting, rounds: readonly Round[]): BenchLine {
+  const of = (pick: (round: Round) => number | undefined): number | undefined =>
+    median(rounds.map(pick).filter((value): value is number => value !== undefined));
+  const sure = (pick: (round: Round) => number): number => of(pick) ?? 0;
+  return {
+    ...setting,
+    perSecond: sure(({ result }) => (result.completed * 1_000) / result.elapsedMs),
+    p50Ms: sure(({ result }) => result.p50Ms),
+    p99Ms: sure(({ result }) => result.p99Ms),
+    membersCpuMicros: of(({ membersCpuMs, result }) =>
+      membersCpuMs === undefined ? undefined : (membersCpuMs * 1_000) / result.completed,
+    ),
+    entriesPerSync: of(({ entriesPerSync }) => entriesPerSync),
+    generatorCpuShare: sure(({ result }) => result.cpuShare),
+    generatorCpuMicros: sure(({ result }) => result.cpuMicrosPerRequest),
+  };
+}
+
+function median(values: readonly number[]): number | undefined {
+  const sorted = [...values].sort((a, b) => a - b);
+  return sorted[Math.floor(sorted.length / 2)];
+}
+
+function readOptions(): Options {
+  const { values } = parseArgs({
+    options: {
+      members: { type: 'string', default: '3' },
+      endpoints: { type: 'string' },
+      target: { type: 'string', default: 'leader' },
+      rounds: { type: 'string', default: '3' },
+      seconds: { type: 'string', default: '5' },
+      warmup: { type: 'string', default: '5' },
+      keys: { type: 'string', default: '100000' },
+      out: { type: 'string', default: '.holdfast/bench' },
+    },
+  });
+  return {
+    members: Number(values.members),
+    endpoints: values.endpoints?.split(','),
+    target: values.target,
+    rounds: Number(values.rounds),
+    roundMs: Number(values.seconds) * 1_000,
+    warmupMs: Number(values.warmup) * 1_000,
+    keys: Number(values.keys),
+    out: values.out,
+  };
+}
+
+/** The leader's endpoint first; as given where the members do not tell. */
+async function leaderFirst(cluster: BenchCluster): Promise<readonly string[]> {
+  const roles = await Promise.all(
+    cluster.endpoints.map(async (endpoint) => {
+      const answer = await fetch(`http://${endpoint}/v1/cluster`);
+      const status = (await answer.json()) as { role?: string };
+      return { endpoint, isLeader: status.role === 'leader' };
+    }),
+  );
+  return roles
+    .sort((a, b) => Number(b.isLeader) - Number(a.isLeader))
+    .map(({ endpoint }) => endpoint);
+}
+
+async function measureDisk(): Promise<BenchReport['disk']> {
+  const directory = await benchDirectory();
+  try {
+    return await measureSync(directory);
+  } finally {
+    await rm(directory, { recursive: true, force: true });
+  }
+}
+
+async function main(): Promise<void> {
+  const options = readOptions();
+  const disk = await measureDisk();
+  say(`fdatasync of 4 KiB on this disk: p50 ${disk.p50Ms.toFixed(3)} ms`);
+  const cluster = options.endpoints ? undefined : await BenchCluster.start(options.members);
+  try {
+    const endpoints = cluster ? await leaderFirst(cluster) : (options.endpoints ?? []);
+    const bench = new Bench(options, cluster, endpoints);
+    try {
+      const report = await bench.run(disk);
+      await writeFile(`${options.out}.json`, `${JSON.stringify(report, undefined, 2)}\n`);
+      await writeFile(`${options.out}.md`, toMarkdown(report));
+      process.stdout.write(`\n${toMarkdown(report)}`);
+    } finally {
+      await bench.close();
+    }
+  } finally {
+    await cluster?.close();
+  }
+}
+
+const say = (text: string): void => void process.stderr.write(`${text}\n`);
+
+try {
+  await main();
+} catch (error) {
+  say(`bench: ${messageOf(error)}\n\n${usage}`);
+  process.exitCode = 1;
+}
