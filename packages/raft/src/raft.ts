@@ -175,6 +175,10 @@ export class Raft {
     return this.#core.commit;
   }
 
+  get configuration(): Configuration {
+    return this.#core.configuration;
+  }
+
   get hardState(): HardState {
     return this.#core.hardState;
   }

@@ -169,6 +169,8 @@ export interface PeerTransport {
     chunks: AsyncIterable<Uint8Array>,
     signal: AbortSignal,
   ): Promise<void>;
+  /** Whether a control connection to the peer stands, as far as its pings tell. Never waits. */
+  isConnected(peer: MemberId): boolean;
   close(): Promise<void>;
 }
 

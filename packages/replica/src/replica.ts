@@ -7,7 +7,15 @@ import { assert } from '@holdfast/base/assert';
 import type { Clock, Timer } from '@holdfast/base/clock';
 import { waitFor } from '@holdfast/base/deadline';
 import { HoldfastError, isHoldfastError, messageOf } from '@holdfast/base/errors';
-import { type Index, index, type MemberId, type RequestId, requestId } from '@holdfast/base/ids';
+import {
+  type Index,
+  index,
+  type MemberId,
+  type RequestId,
+  requestId,
+  type Term,
+  term,
+} from '@holdfast/base/ids';
 import type { Random } from '@holdfast/base/random';
 import { TaskGroup } from '@holdfast/base/task-group';
 import { stampEntryEnvelope } from '@holdfast/proto/entry-envelope';
@@ -25,7 +33,7 @@ import { ApplyLoop } from './apply-loop.ts';
 import { Contacts } from './contacts.ts';
 import { Forwarding, notLeader, type ResultCodec } from './forwarding.ts';
 import { Freshness } from './freshness.ts';
-import { LeaderWait } from './leader-wait.ts';
+import { type LeaderView, LeaderWait } from './leader-wait.ts';
 import { lastLogTimeMs, latestTimeMs } from './log-time.ts';
 import { PersistLoop } from './persist-loop.ts';
 import type {
@@ -122,6 +130,7 @@ export class Replica {
   #nextRequest = 0n;
   #lastLogTimeMs = 0;
   #knownLeader: MemberId | undefined;
+  #leaderLostMs: number;
   #sweepTimer: Timer | undefined;
   #persistWaiters: { readonly through: Index; readonly resolve: () => void }[] = [];
 
@@ -129,6 +138,7 @@ export class Replica {
     this.#options = options;
     const { clock, settings } = options;
     this.#phases = new RecoveryPhases(clock);
+    this.#leaderLostMs = clock.monotonicMs();
     this.#proposals = new Proposals({
       countMax: settings.proposalsMax,
       bytesMax: settings.proposalBytesMax,
@@ -237,6 +247,19 @@ export class Replica {
 
   get ageMs(): number | undefined {
     return this.#freshness.ageMs(this.#nowMs);
+  }
+
+  get term(): Term {
+    return this.#running?.raft.term ?? term(0);
+  }
+
+  get isLeader(): boolean {
+    return this.#running?.raft.role === 'leader';
+  }
+
+  /** Entries that are committed and not yet applied. */
+  get applyLag(): number {
+    return this.#running ? this.#running.raft.commit - this.#running.apply.applied.index : 0;
   }
 
   transferLeadership(to: MemberId): void {
@@ -613,6 +636,7 @@ export class Replica {
     const { leader } = this.#need.raft;
     if (leader === this.#knownLeader) return;
     this.#knownLeader = leader;
+    if (leader === undefined) this.#leaderLostMs = this.#nowMs;
     if (leader !== undefined) this.#leaderWait.release();
   }
 
@@ -628,16 +652,27 @@ export class Replica {
     throw new HoldfastError('shutting-down', 'this member is stopping');
   }
 
-  #leaderView() {
-    const raft = this.#running?.raft.status();
+  #leaderView(): LeaderView {
+    const raft = this.#running?.raft;
     if (!raft) return { leader: undefined, quorumReachable: true, missingVoters: [] };
-    const sinceMs = this.#nowMs - this.#options.settings.reachableMs;
-    const { configuration, leader, id } = raft;
+    const { configuration, leader } = raft;
+    const { id, settings } = this.#options;
+    const sinceMs = this.#nowMs - settings.reachableMs;
+    // Followers of a live leader do not talk to each other: silence counts from the leader's loss on.
+    const isRecent = leader !== undefined || this.#leaderLostMs >= sinceMs;
     return {
       leader,
-      quorumReachable: this.#contacts.reachQuorum(configuration, id, sinceMs),
-      missingVoters: this.#contacts.missingVoters(configuration, id, sinceMs),
+      quorumReachable: isRecent || this.#contacts.reachQuorum(configuration, id, sinceMs),
+      missingVoters: this.#contacts
+        .missingVoters(configuration, id, sinceMs)
+        .filter((peer) => !this.#isLinked(peer)),
     };
+  }
+
+  /** A follower of a live leader hears the others only through their links. */
+  #isLinked(peer: MemberId): boolean {
+    const { role, leader } = this.#need.raft;
+    return role === 'follower' && leader !== undefined && this.#options.transport.isConnected(peer);
   }
 
   /** Serving means: a read barrier has passed, so the own state is at least as new as the start. */

@@ -1,0 +1,363 @@
+// The engine that needs nothing else: a replica with its in-memory store, put together from ports. It
+// answers reads at the asked level, turns writes into proposals, and sees to the leader's duties.
+import type { Clock } from '@holdfast/base/clock';
+import { waitFor } from '@holdfast/base/deadline';
+import { HoldfastError } from '@holdfast/base/errors';
+import { type MemberId, memberId, type Revision, revision } from '@holdfast/base/ids';
+import type { Random } from '@holdfast/base/random';
+import { TaskGroup } from '@holdfast/base/task-group';
+import {
+  type CompactionSettings,
+  defaultCompactionSettings,
+  proposeCompaction,
+} from '@holdfast/mvcc/compaction-policy';
+import { KvStore } from '@holdfast/mvcc/kv-store';
+import type {
+  BindMemberRequest,
+  CommandResult,
+  CompactRequest,
+  DeleteRangeRequest,
+  DeleteRangeResponse,
+  PutRequest,
+  PutResponse,
+  RangeRequest,
+  RangeResponse,
+  TxnRequest,
+  TxnResponse,
+} from '@holdfast/proto/internal';
+import type { Configuration } from '@holdfast/raft/configuration';
+import type { Input } from '@holdfast/raft/input';
+import { defaultRaftSettings, type RaftSettings } from '@holdfast/raft/settings';
+import type {
+  LogStore,
+  MemberIdentity,
+  PeerTransport,
+  SnapshotStore,
+  StatusStore,
+} from '@holdfast/replica/ports';
+import { Replica, type ReplicaEvent } from '@holdfast/replica/replica';
+import { defaultReplicaSettings, type ReplicaSettings } from '@holdfast/replica/settings';
+import {
+  type CommandRequest,
+  commandResults,
+  encodeCommand,
+  responseOf,
+} from './command-answer.ts';
+import { engineStatus } from './embedded-status.ts';
+import type {
+  Answer,
+  Engine,
+  EngineStatus,
+  ReadOptions,
+  ResponseHeader,
+  WatchRequest,
+  WatchStream,
+  WriteOptions,
+} from './engine.ts';
+import { bindMember } from './member-binding.ts';
+import { RevisionWaiters } from './revision-waiters.ts';
+import { StoreWatch } from './store-watch.ts';
+
+/** The newest kind of entry that this version understands (safety.md, "bytes to have"). */
+const clusterVersion = 1;
+
+/** A member as the cluster was started with it. */
+export type InitialMember = {
+  readonly memberId: MemberId;
+  readonly name: string;
+  readonly peerAddress: string;
+};
+
+export type EmbeddedEngineOptions = {
+  readonly identity: MemberIdentity;
+  readonly name: string;
+  readonly version: string;
+  readonly peerAddresses: readonly string[];
+  readonly clientAddresses: readonly string[];
+  readonly initialMembers: readonly InitialMember[];
+  readonly bootstrap: Configuration;
+  readonly clock: Clock;
+  readonly random: Random;
+  /** Runs the action after the events at hand (setImmediate). */
+  readonly nextTurn: (action: () => void) => void;
+  readonly log: LogStore;
+  readonly status: StatusStore;
+  readonly snapshots: SnapshotStore;
+  readonly transport: PeerTransport;
+  readonly raftSettings?: Partial<RaftSettings>;
+  readonly replicaSettings?: Partial<ReplicaSettings>;
+  readonly compactionSettings?: Partial<CompactionSettings>;
+  /** Bytes of uncompacted data above which puts are refused before they are proposed. */
+  readonly quotaBytes?: number;
+  readonly onFatal: (error: unknown) => void;
+  readonly onEvent?: (event: ReplicaEvent) => void;
+  readonly onInput?: (nowMs: number, input: Input) => void;
+};
+
+/** Entries committed but not yet applied beyond which a member takes no writes (etcd's rule). */
+const applyLagMax = 10_000;
+const dutyIntervalMs = 1000;
+/** Records that one slice of reclaiming looks at: well below a millisecond. */
+const reclaimRecords = 2000;
+
+export class EmbeddedEngine implements Engine {
+  readonly store: KvStore;
+  readonly #options: EmbeddedEngineOptions;
+  readonly #replica: Replica;
+  readonly #tasks: TaskGroup;
+  readonly #revisionWaiters = new RevisionWaiters();
+  readonly #compaction: CompactionSettings;
+  #isReclaiming = false;
+
+  constructor(options: EmbeddedEngineOptions) {
+    this.#options = options;
+    this.#compaction = { ...defaultCompactionSettings, ...options.compactionSettings };
+    const { nextTurn } = options;
+    this.store = new KvStore({ yieldNow: () => new Promise((resolve) => nextTurn(resolve)) });
+    this.#tasks = new TaskGroup(options.onFatal);
+    this.#replica = new Replica({
+      ...options,
+      id: options.identity.memberId,
+      stateMachine: this.store,
+      results: commandResults,
+      raftSettings: { ...defaultRaftSettings, ...options.raftSettings },
+      settings: { ...defaultReplicaSettings, ...options.replicaSettings },
+      describeMember: (id) => this.nameOf(id),
+      onApplied: () => this.#afterApplied(),
+    });
+  }
+
+  /** Recovers and joins; resolves when this member takes part, which may be before it is ready. */
+  async start(): Promise<void> {
+    await this.#replica.start();
+    this.#tasks.run((signal) => this.#bind(signal));
+    this.#tasks.run((signal) => this.#attendDuties(signal));
+  }
+
+  async close(): Promise<void> {
+    await this.#tasks.close();
+    await this.#replica.close();
+    this.#revisionWaiters.close();
+  }
+
+  get replica(): Replica {
+    return this.#replica;
+  }
+
+  async range(request: RangeRequest, options: ReadOptions): Promise<Answer<RangeResponse>> {
+    const ageMs = await this.#awaitConsistency(options);
+    return this.#answer(this.store.range(request), this.store.revision, ageMs);
+  }
+
+  async put(request: PutRequest, options: WriteOptions): Promise<Answer<PutResponse>> {
+    this.#checkQuota();
+    const result = await this.#execute({ $case: 'put', value: request }, options);
+    return this.#answer(responseOf(result, 'put'), result.revision, 0);
+  }
+
+  async deleteRange(
+    request: DeleteRangeRequest,
+    options: WriteOptions,
+  ): Promise<Answer<DeleteRangeResponse>> {
+    const result = await this.#execute({ $case: 'deleteRange', value: request }, options);
+    return this.#answer(responseOf(result, 'deleteRange'), result.revision, 0);
+  }
+
+  async txn(request: TxnRequest, options: WriteOptions): Promise<Answer<TxnResponse>> {
+    const result = await this.#execute({ $case: 'txn', value: request }, options);
+    return this.#answer(responseOf(result, 'txn'), result.revision, 0);
+  }
+
+  async compact(request: CompactRequest, options: WriteOptions): Promise<Answer<undefined>> {
+    const result = await this.#execute({ $case: 'compact', value: request }, options);
+    responseOf(result, 'compact');
+    return this.#answer(undefined, result.revision, 0);
+  }
+
+  async watch(
+    request: WatchRequest,
+    options: Omit<ReadOptions, 'consistency'>,
+  ): Promise<WatchStream> {
+    await this.#awaitRevision(options.minRevision, options.signal);
+    const { clock, nextTurn } = this.#options;
+    const { signal } = options;
+    return new StoreWatch({ store: this.store, clock, nextTurn, request, signal });
+  }
+
+  status(): EngineStatus {
+    return engineStatus({
+      options: this.#options,
+      replica: this.#replica.status(),
+      store: this.store,
+      nowMs: this.#options.clock.monotonicMs(),
+    });
+  }
+
+  /** The name that people know a member by. */
+  nameOf(id: MemberId): string {
+    const bound = this.store.members().find((member) => member.memberId === id);
+    const initial = this.#options.initialMembers.find((member) => member.memberId === id);
+    return bound?.name ?? initial?.name ?? id.toString(16);
+  }
+
+  /** Whether the data directory `storeId` may speak for member `id` (safety.md 15). */
+  acceptsStore(id: MemberId, storeId: bigint): boolean {
+    const bound = this.store.members().find((member) => member.memberId === id);
+    return bound === undefined || bound.storeId === storeId;
+  }
+
+  // ---------------------------------------------------------------- reads
+
+  /** Waits as the level asks; answers the age that the answer must show. */
+  async #awaitConsistency(options: ReadOptions): Promise<number | undefined> {
+    const consistency = options.consistency ?? { level: 'linearizable' };
+    await this.#awaitRevision(options.minRevision, options.signal);
+    switch (consistency.level) {
+      case 'linearizable':
+        await this.#replica.readBarrier(options.signal);
+        return 0;
+      case 'bounded':
+        return this.#requireAge(consistency.maxAgeMs);
+      case 'stale':
+        return this.#replica.ageMs;
+    }
+  }
+
+  #requireAge(maxAgeMs: number): number {
+    const { ageMs } = this.#replica;
+    if (ageMs !== undefined && ageMs <= maxAgeMs) return ageMs;
+    const known = ageMs === undefined ? 'not known yet' : `${Math.ceil(ageMs)} ms`;
+    throw new HoldfastError(
+      'stale-unknown',
+      `this member's state may be older than the ${maxAgeMs} ms that were asked for; its age is ${known}`,
+      { details: ageMs === undefined ? {} : { ageMs } },
+    );
+  }
+
+  async #awaitRevision(wanted: Revision | undefined, signal?: AbortSignal): Promise<void> {
+    if (wanted === undefined || this.store.revision >= wanted) return;
+    await waitFor(this.#revisionWaiters.until(wanted), signal);
+  }
+
+  // ---------------------------------------------------------------- writes
+
+  async #execute(request: CommandRequest, options: WriteOptions): Promise<CommandResult> {
+    this.#checkApplyLag();
+    const envelope = encodeCommand(request, options);
+    const { result } = await this.#replica.propose(envelope, options.signal);
+    return result as CommandResult;
+  }
+
+  #checkQuota(): void {
+    const { quotaBytes } = this.#options;
+    if (quotaBytes === undefined || this.store.bytes < quotaBytes) return;
+    throw new HoldfastError(
+      'quota-exceeded',
+      `the store holds ${this.store.bytes} bytes of its ${quotaBytes}: delete keys or compact ` +
+        'history; deletes and compaction are always taken',
+    );
+  }
+
+  #checkApplyLag(): void {
+    if (this.#replica.applyLag <= applyLagMax) return;
+    throw new HoldfastError(
+      'resource-exhausted',
+      `this member has yet to apply ${this.#replica.applyLag} entries; write through another member`,
+    );
+  }
+
+  #answer<T>(body: T, at: number, ageMs: number | undefined): Answer<T> {
+    const { clusterId, memberId: id } = this.#options.identity;
+    const header: ResponseHeader = {
+      clusterId,
+      memberId: id,
+      revision: revision(at),
+      term: this.#replica.term,
+      ageMs,
+    };
+    return { header, body };
+  }
+
+  #afterApplied(): void {
+    this.#revisionWaiters.reached(this.store.revision);
+    this.#reclaim();
+  }
+
+  /** Gives compacted memory back in slices, each in a turn of its own. */
+  #reclaim(): void {
+    if (this.#isReclaiming || !this.store.reclaimPending) return;
+    this.#isReclaiming = true;
+    this.#options.nextTurn(() => {
+      this.#isReclaiming = false;
+      if (this.store.reclaim(reclaimRecords)) this.#reclaim();
+    });
+  }
+
+  // ---------------------------------------------------------------- duties
+
+  async #bind(signal: AbortSignal): Promise<void> {
+    const { identity, name, peerAddresses, clientAddresses, clock } = this.#options;
+    const request: BindMemberRequest = {
+      memberId: identity.memberId,
+      storeId: identity.storeId,
+      name,
+      peerAddresses: [...peerAddresses],
+      clientAddresses: [...clientAddresses],
+      version: clusterVersion,
+    };
+    const options = { actor: `member:${name}` };
+    await bindMember(
+      {
+        request,
+        bound: () =>
+          this.store.members().find((one) => memberId(one.memberId) === identity.memberId),
+        bind: async (value) => {
+          const result = await this.#execute(
+            { $case: 'bindMember', value },
+            { ...options, signal },
+          );
+          responseOf(result, 'bindMember');
+        },
+        pause: (until) => pause(clock, 200, until),
+      },
+      signal,
+    );
+  }
+
+  /** The leader alone compacts, once a second at most (house.md, `engine`). */
+  async #attendDuties(signal: AbortSignal): Promise<void> {
+    while (!signal.aborted) {
+      await pause(this.#options.clock, dutyIntervalMs, signal);
+      if (!signal.aborted && this.#replica.isLeader) await this.#maybeCompact(signal);
+    }
+  }
+
+  async #maybeCompact(signal: AbortSignal): Promise<void> {
+    const nowMs = this.#options.clock.wallMs();
+    const target = proposeCompaction(this.store, this.#compaction, nowMs);
+    if (target === undefined) return;
+    try {
+      await this.compact({ revision: target }, { actor: 'leader', signal });
+    } catch (error) {
+      // The next second tries again; somebody else may have compacted further meanwhile.
+      this.#options.onEvent?.({ type: 'problem', what: 'compaction', error });
+    }
+  }
+}
+
+/** Resolves after the delay, or as soon as the signal aborts. */
+function pause(clock: Clock, delayMs: number, signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    if (signal.aborted) {
+      resolve();
+      return;
+    }
+    const end = (): void => {
+      timer.cancel();
+      signal.removeEventListener('abort', end);
+      resolve();
+    };
+    const timer = clock.schedule(delayMs, end);
+    signal.addEventListener('abort', end, { once: true });
+  });
+}

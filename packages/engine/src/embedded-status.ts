@@ -1,0 +1,107 @@
+// Puts an EngineStatus together from what replica, store and options say. Pure; asks nobody.
+import { index, type MemberId, memberId, term } from '@holdfast/base/ids';
+import type { KvStore } from '@holdfast/mvcc/kv-store';
+import { isVoter, membersOf } from '@holdfast/raft/configuration';
+import type { RaftStatus } from '@holdfast/raft/raft';
+import type { ReplicaStatus } from '@holdfast/replica/replica';
+import type { EmbeddedEngineOptions } from './embedded-engine.ts';
+import type { EngineStatus, PeerStatus } from './engine.ts';
+
+export type StatusParts = {
+  readonly options: EmbeddedEngineOptions;
+  readonly replica: ReplicaStatus;
+  readonly store: KvStore;
+  readonly nowMs: number;
+};
+
+export function engineStatus(parts: StatusParts): EngineStatus {
+  const { options, replica, store } = parts;
+  const { raft } = replica;
+  const { clusterId, memberId: id, storeId } = options.identity;
+  return {
+    clusterId,
+    memberId: id,
+    storeId,
+    name: options.name,
+    version: options.version,
+    role: roleOf(raft),
+    leader: raft?.leader,
+    term: raft?.term ?? term(0),
+    commitIndex: raft?.commit ?? index(0),
+    appliedIndex: store.appliedIndex,
+    lastIndex: raft?.last.index ?? index(0),
+    persistedIndex: raft?.persisted ?? index(0),
+    purgedIndex: raft?.purged.index ?? index(0),
+    snapshotIndex: replica.snapshotIndex,
+    revision: store.revision,
+    compactRevision: store.compactRevision,
+    keys: store.keys,
+    bytes: store.bytes,
+    stateHash: store.stateHash,
+    ageMs: replica.ageMs,
+    peers: raft ? membersOf(raft.configuration).map((peer) => peerStatus(parts, raft, peer)) : [],
+    missingVoters: replica.missingVoters,
+    recovery: replica.phases,
+    ready: replica.isReady && raft?.leader !== undefined,
+    notReadyReason: notReadyReason(parts),
+    counters: {
+      log_syncs_total: replica.syncs,
+      log_entries_total: replica.entriesSynced,
+      proposals_pending: replica.proposalsPending,
+      watchers: store.watcherCount,
+      resident_bytes: store.residentBytes,
+    },
+  };
+}
+
+function roleOf(raft: RaftStatus | undefined): EngineStatus['role'] {
+  if (!raft) return 'starting';
+  if (raft.repairing || raft.statusLost) return 'repairing';
+  if (!raft.isVoter) return 'observer';
+  return raft.role === 'pre-candidate' ? 'candidate' : raft.role;
+}
+
+function notReadyReason(parts: StatusParts): string | undefined {
+  const { replica, options, store } = parts;
+  const missing = replica.missingVoters.map((id) => describe(id, options, store)).join(', ');
+  if (!replica.raft) return 'recovering from disk';
+  if (replica.raft.leader === undefined) {
+    return replica.quorumReachable
+      ? 'no leader: an election is under way'
+      : `no quorum: these voters are missing: ${missing}`;
+  }
+  return replica.isReady ? undefined : 'waiting for the first confirmed read since the start';
+}
+
+function peerStatus(parts: StatusParts, raft: RaftStatus, peer: MemberId): PeerStatus {
+  const { options, replica, store, nowMs } = parts;
+  const isSelf = peer === options.identity.memberId;
+  const bound = store.members().find((member) => member.memberId === peer);
+  const initial = options.initialMembers.find((member) => member.memberId === peer);
+  const progress = raft.peers.find((one) => one.id === peer);
+  const heardMs = replica.lastHeardMs.get(peer);
+  const match = isSelf ? raft.persisted : progress?.match;
+  return {
+    memberId: memberId(peer),
+    name: bound?.name ?? initial?.name ?? peer.toString(16),
+    peerAddresses: bound?.peerAddresses ?? (initial ? [initial.peerAddress] : []),
+    clientAddresses: bound?.clientAddresses ?? (isSelf ? options.clientAddresses : []),
+    role: peerRole(raft, peer, isSelf),
+    reachable: isSelf || !replica.missingVoters.includes(peer),
+    lastContactMs: isSelf ? 0 : heardMs === undefined ? undefined : nowMs - heardMs,
+    lag: match === undefined ? undefined : Math.max(0, raft.last.index - match),
+    match,
+  };
+}
+
+function peerRole(raft: RaftStatus, peer: MemberId, isSelf: boolean): PeerStatus['role'] {
+  if (!isVoter(raft.configuration, peer)) return 'observer';
+  if (raft.leader === peer) return 'leader';
+  if (isSelf) return raft.role === 'pre-candidate' ? 'candidate' : raft.role;
+  return raft.leader === undefined ? 'unknown' : 'follower';
+}
+
+const describe = (id: MemberId, options: EmbeddedEngineOptions, store: KvStore): string =>
+  store.members().find((member) => member.memberId === id)?.name ??
+  options.initialMembers.find((member) => member.memberId === id)?.name ??
+  id.toString(16);

@@ -1,0 +1,100 @@
+// A watch on the embedded store as a stream: pulls from a cursor, sleeps until the store wakes it, and
+// says now and then how far everything has been given. Slow readers cost a cursor, nothing else.
+import type { Clock, Timer } from '@holdfast/base/clock';
+import type { Revision } from '@holdfast/base/ids';
+import type { KvStore } from '@holdfast/mvcc/kv-store';
+import type { WatchCursor } from '@holdfast/mvcc/watch-hub';
+import type { WatchItem, WatchRequest, WatchStream } from './engine.ts';
+
+/** How many events one pull takes from the store before others run. */
+const eventsPerPull = 256;
+
+export type StoreWatchOptions = {
+  readonly store: KvStore;
+  readonly clock: Clock;
+  readonly request: WatchRequest;
+  readonly nextTurn: (action: () => void) => void;
+  readonly signal: AbortSignal | undefined;
+};
+
+export class StoreWatch implements WatchStream {
+  readonly startedAt: Revision;
+  readonly #options: StoreWatchOptions;
+  readonly #cursor: WatchCursor;
+  #isClosed = false;
+  #wake: (() => void) | undefined;
+  #lastGivenMs: number;
+
+  /** Throws `compacted` or `invalid-argument`, as the store does. */
+  constructor(options: StoreWatchOptions) {
+    this.#options = options;
+    this.startedAt = options.store.revision;
+    this.#lastGivenMs = options.clock.monotonicMs();
+    this.#cursor = options.store.watch(options.request, () => this.#wakeUp());
+  }
+
+  close(): void {
+    this.#isClosed = true;
+    this.#cursor.close();
+    this.#wakeUp();
+  }
+
+  async *[Symbol.asyncIterator](): AsyncGenerator<WatchItem> {
+    const { signal } = this.#options;
+    const onAbort = (): void => this.close();
+    signal?.addEventListener('abort', onAbort, { once: true });
+    try {
+      if (signal?.aborted) this.close();
+      while (!this.#isClosed) {
+        const batches = this.#cursor.next(eventsPerPull);
+        for (const { revision, events } of batches) {
+          this.#lastGivenMs = this.#options.clock.monotonicMs();
+          yield { type: 'events', revision, events };
+        }
+        const progress = batches.length === 0 ? await this.#wait() : undefined;
+        if (progress !== undefined) yield { type: 'progress', revision: progress };
+      }
+    } finally {
+      signal?.removeEventListener('abort', onAbort);
+      this.close();
+    }
+    signal?.throwIfAborted();
+  }
+
+  /** Until there may be an event, or progress is due: then its revision. */
+  async #wait(): Promise<Revision | undefined> {
+    if (this.#cursor.behind) {
+      await new Promise<void>((resolve) => this.#options.nextTurn(resolve));
+      return undefined;
+    }
+    const timer = this.#progressTimer();
+    try {
+      await new Promise<void>((resolve) => {
+        this.#wake = resolve;
+      });
+    } finally {
+      timer?.cancel();
+    }
+    return this.#dueProgress();
+  }
+
+  #progressTimer(): Timer | undefined {
+    const { clock, request } = this.#options;
+    if (request.progressMs === undefined) return undefined;
+    const delayMs = this.#lastGivenMs + request.progressMs - clock.monotonicMs();
+    return clock.schedule(Math.max(0, delayMs), () => this.#wakeUp());
+  }
+
+  #dueProgress(): Revision | undefined {
+    const { clock, request } = this.#options;
+    if (request.progressMs === undefined || this.#isClosed || this.#cursor.behind) return undefined;
+    if (clock.monotonicMs() - this.#lastGivenMs < request.progressMs) return undefined;
+    this.#lastGivenMs = clock.monotonicMs();
+    return this.#cursor.progressRevision;
+  }
+
+  #wakeUp(): void {
+    this.#wake?.();
+    this.#wake = undefined;
+  }
+}
