@@ -74,8 +74,9 @@ export class House {
 /** The room that a path lies in, or undefined for the repository's own files. */
 export const roomOf = (path: string): string | undefined => roomOfPath.exec(path)?.[1];
 
+/** Tests, and the contract suites that several tests run. */
 export const isTest = (path: string): boolean =>
-  path.endsWith('.test.ts') || path.startsWith('tests/');
+  /\.(test|contract)\.ts$/.test(path) || path.startsWith('tests/');
 
 /** `@holdfast/base` and `holdfast` (the command) are rooms; anything else comes from outside. */
 export function roomOfPackageName(name: string): string | undefined {

@@ -25,12 +25,7 @@ export const rooms: Readonly<Record<string, Room>> = {
   proto: { ...pure, level: 0, mayImport: [] },
   raft: { ...pure, level: 1, mayImport: ['base'] },
   domain: { ...pure, level: 1, mayImport: ['base', 'proto'], typesOnly: ['proto'] },
-  storage: {
-    level: 2,
-    mayImport: ['base', 'raft'],
-    typesOnly: ['raft'],
-    adapters: ['node-disk.ts'],
-  },
+  storage: { ...pure, level: 2, mayImport: ['base', 'raft'], adapters: ['node-disk.ts'] },
   mvcc: { ...pure, level: 2, mayImport: ['base', 'proto'] },
   transport: { ...pure, level: 2, mayImport: ['base', 'proto'], adapters: ['tcp-link.ts'] },
   replica: { ...pure, level: 2, mayImport: ['base', 'raft', 'proto'] },

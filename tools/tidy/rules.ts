@@ -4,6 +4,7 @@ import { ambient, builtins, seams } from './rules/ambient.ts';
 import { arrows, doors, exportsShape, typeArrows } from './rules/arrows.ts';
 import { circles } from './rules/circles.ts';
 import { acceptance, architecture, links } from './rules/documents.ts';
+import { swallowed } from './rules/errors.ts';
 import * as shape from './rules/shape.ts';
 import * as text from './rules/text.ts';
 
@@ -16,6 +17,7 @@ export const rules: readonly Rule[] = [
   builtins,
   ambient,
   seams,
+  swallowed,
   ...Object.values(shape),
   ...Object.values(text),
   acceptance,

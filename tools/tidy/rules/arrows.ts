@@ -121,10 +121,10 @@ export const typeArrows: Rule = {
   name: 'type-arrows',
   reason: 'Some arrows carry types alone: the code behind them must stay replaceable.',
   check: (house) => house.modules.flatMap(({ path }) => checkTypeArrows(house, path)),
-  bad: [{ 'packages/storage/src/a.ts': "import { Raft } from '@holdfast/raft/raft';" }],
+  bad: [{ 'packages/domain/src/a.ts': "import { Command } from '@holdfast/proto/internal';" }],
   good: [
-    { 'packages/storage/src/a.ts': "import type { Raft } from '@holdfast/raft/raft';" },
-    { 'packages/storage/src/a.test.ts': "import { Raft } from '@holdfast/raft/raft';" },
+    { 'packages/domain/src/a.ts': "import type { Command } from '@holdfast/proto/internal';" },
+    { 'packages/domain/src/a.test.ts': "import { Command } from '@holdfast/proto/internal';" },
   ],
 };
 
