@@ -50,6 +50,11 @@ export class VirtualClock implements Clock {
     return this.monotonicMs() + this.#wallOffsetMs;
   }
 
+  /** The simulated time at which this clock read, or will read, `ownMs`. */
+  simulatedMsAt(ownMs: number): number {
+    return this.#bornMs + (ownMs - this.#startMs) / this.#rate;
+  }
+
   schedule(delayMs: number, action: () => void): Timer {
     const ownMs = this.monotonicMs() + Math.max(0, delayMs);
     return this.#queue.after(Math.max(0, delayMs) / this.#rate, () =>

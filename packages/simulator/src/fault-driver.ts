@@ -1,0 +1,137 @@
+// Lets a fault plan happen to a world, and undoes all of it at the end. Owns which faults are on.
+import type { MemberId } from '@holdfast/base/ids';
+import type { EventQueue } from './event-queue.ts';
+import { type CrashKind, describeFault, type Fault, type PlannedFault } from './fault-plan.ts';
+import { calmWeather } from './link-weather.ts';
+import type { Network } from './network.ts';
+import type { Timeline } from './timeline.ts';
+
+/** What a world lets be done to its members. Each method is harmless where it does not apply. */
+export interface FaultTarget {
+  readonly members: readonly MemberId[];
+  crash(member: MemberId, how: CrashKind): void;
+  /** Starts a crashed member from what its disk still holds. */
+  start(member: MemberId): void;
+  pause(member: MemberId): void;
+  resume(member: MemberId): void;
+  jumpWall(member: MemberId, byMs: number): void;
+  setDisk(member: MemberId, mood: 'fine' | 'slow' | 'stuck'): void;
+  transfer(to: MemberId): void;
+}
+
+export type FaultDriverOptions = {
+  readonly queue: EventQueue;
+  readonly network: Network;
+  readonly target: FaultTarget;
+  readonly timeline: Timeline;
+};
+
+export class FaultDriver {
+  readonly #queue: EventQueue;
+  readonly #network: Network;
+  readonly #target: FaultTarget;
+  readonly #timeline: Timeline;
+  #ended = false;
+
+  constructor({ queue, network, target, timeline }: FaultDriverOptions) {
+    this.#queue = queue;
+    this.#network = network;
+    this.#target = target;
+    this.#timeline = timeline;
+  }
+
+  schedule(plan: readonly PlannedFault[]): void {
+    for (const { atMs, fault, lastsMs } of plan) {
+      this.#queue.at(atMs, () => this.#begin(fault, lastsMs));
+    }
+  }
+
+  /** The end of all faults: whatever is wrong is put right, and nothing new goes wrong. */
+  healAll(): void {
+    this.#ended = true;
+    this.#timeline.note('-', 'heal', 'all faults end');
+    this.#network.weather = calmWeather;
+    this.#network.healAll();
+    for (const member of this.#target.members) {
+      this.#target.resume(member);
+      this.#target.setDisk(member, 'fine');
+      this.#target.start(member);
+    }
+  }
+
+  #begin(fault: Fault, lastsMs: number): void {
+    if (this.#ended) return;
+    this.#timeline.note('-', 'fault', describeFault(fault));
+    this.#apply(fault);
+    if (lastsMs > 0) this.#queue.after(lastsMs, () => this.#end(fault));
+  }
+
+  #apply(fault: Fault): void {
+    switch (fault.type) {
+      case 'crash':
+        return this.#target.crash(fault.member, fault.how);
+      case 'blackout':
+        return this.#target.members.forEach((member) => {
+          this.#target.crash(member, 'power');
+        });
+      case 'pause':
+        return this.#target.pause(fault.member);
+      case 'partition':
+        return this.#eachCut(fault.group, (a, b) => this.#network.cut(a, b));
+      case 'one-way':
+        return this.#network.cut(fault.from, fault.to);
+      case 'reset-links':
+        return this.#network.reset(fault.a, fault.b);
+      case 'weather':
+        this.#network.weather = fault.weather;
+        return;
+      case 'wall-jump':
+        return this.#target.jumpWall(fault.member, fault.byMs);
+      case 'disk':
+        return this.#target.setDisk(fault.member, fault.mood);
+      case 'transfer':
+        return this.#target.transfer(fault.to);
+    }
+  }
+
+  #end(fault: Fault): void {
+    if (this.#ended) return;
+    this.#timeline.note('-', 'fault ends', describeFault(fault));
+    this.#undo(fault);
+  }
+
+  #undo(fault: Fault): void {
+    switch (fault.type) {
+      case 'crash':
+        return this.#target.start(fault.member);
+      case 'blackout':
+        return this.#target.members.forEach((member) => {
+          this.#target.start(member);
+        });
+      case 'pause':
+        return this.#target.resume(fault.member);
+      case 'partition':
+        return this.#eachCut(fault.group, (a, b) => this.#network.heal(a, b));
+      case 'one-way':
+        return this.#network.heal(fault.from, fault.to);
+      case 'weather':
+        this.#network.weather = calmWeather;
+        return;
+      case 'disk':
+        return this.#target.setDisk(fault.member, 'fine');
+      case 'reset-links':
+      case 'wall-jump':
+      case 'transfer':
+        return;
+    }
+  }
+
+  #eachCut(group: readonly MemberId[], act: (a: MemberId, b: MemberId) => void): void {
+    for (const outside of this.#target.members.filter((id) => !group.includes(id))) {
+      for (const inside of group) {
+        act(inside, outside);
+        act(outside, inside);
+      }
+    }
+  }
+}

@@ -1,0 +1,246 @@
+// The wires between simulated members. Owns who is attached in which boot, what is cut in which
+// direction, and the fate of each frame: lost, late, twice, out of order. Frames of an older boot,
+// and those on a connection that broke, never arrive. Knows nothing of what a frame says.
+import { must } from '@holdfast/base/assert';
+import type { MemberId } from '@holdfast/base/ids';
+import type { Random } from '@holdfast/base/random';
+import type { EventQueue } from './event-queue.ts';
+import { calmWeather, type LinkWeather } from './link-weather.ts';
+import type { VirtualClock } from './virtual-clock.ts';
+
+/** The three connections of a pair (safety.md 16): order is kept within each, not across. */
+export type Connection = 'control' | 'log' | 'bulk';
+
+/** What an attached member hears of its peers. */
+export type PeerNews =
+  | { readonly type: 'connected'; readonly peer: MemberId; readonly bootEpoch: number }
+  | { readonly type: 'unreachable'; readonly peer: MemberId; readonly refused: boolean };
+
+export type Attachment = {
+  readonly member: MemberId;
+  readonly bootEpoch: number;
+  readonly clock: VirtualClock;
+  readonly onNews: (news: PeerNews) => void;
+};
+
+export type Frame = {
+  readonly from: Attachment;
+  readonly to: MemberId;
+  readonly connection: Connection;
+  /** Whether a second delivery is allowed: TCP never does that, a repeated request does. */
+  readonly mayRepeat: boolean;
+  /** Runs in the receiver's process. */
+  readonly deliver: (receiver: Attachment) => void;
+};
+
+/** How long a dark link stays unnoticed: pings, and their deadline (safety.md 17). */
+const darkNoticeMinMs = 3000;
+const darkNoticeMaxMs = 7600;
+/** A background prober redials within this time (safety.md 18). */
+const redialMinMs = 250;
+const redialMaxMs = 2000;
+
+type Pair = {
+  /** Both sides believe in it. */
+  up: boolean;
+  /** Increases when its connections break: what was on the way is gone. */
+  generation: number;
+};
+
+export class Network {
+  readonly #queue: EventQueue;
+  readonly #random: Random;
+  readonly #attached = new Map<MemberId, Attachment>();
+  readonly #pairs = new Map<string, Pair>();
+  readonly #cuts = new Set<string>();
+  /** When the last frame of a connection arrives: a later one must not arrive before. */
+  readonly #lastArrivalMs = new Map<string, number>();
+  readonly counters = { sent: 0, lost: 0, delivered: 0, repeated: 0 };
+  weather: LinkWeather = calmWeather;
+
+  constructor(options: { readonly queue: EventQueue; readonly random: Random }) {
+    this.#queue = options.queue;
+    this.#random = options.random;
+  }
+
+  /** A member's process listens. Its peers' probers find it. */
+  attach(attachment: Attachment): void {
+    const { member } = attachment;
+    for (const other of this.#attached.keys()) {
+      // A new boot has no connections; what its peers had with the old one ends now.
+      if (other !== member) this.#breakPair(member, other);
+      this.#dialSoon(member, other, 1, 20);
+    }
+    this.#attached.set(member, attachment);
+  }
+
+  /** The process is gone. `refused`: its machine still answers, and says that nobody listens. */
+  detach(attachment: Attachment, how: 'refused' | 'dark'): void {
+    if (this.#attached.get(attachment.member) !== attachment) return;
+    this.#attached.delete(attachment.member);
+    for (const other of this.#attached.values()) this.#lose(other, attachment.member, how);
+  }
+
+  isAttached(attachment: Attachment): boolean {
+    return this.#attached.get(attachment.member) === attachment;
+  }
+
+  /** Whether `from` believes that it has a connection to `to`. */
+  believesUp(from: MemberId, to: MemberId): boolean {
+    return this.#pair(from, to).up;
+  }
+
+  /** Nothing passes from `from` to `to` any more; the other direction is untouched. */
+  cut(from: MemberId, to: MemberId): void {
+    const arrow = arrowOf(from, to);
+    if (this.#cuts.has(arrow)) return;
+    this.#cuts.add(arrow);
+    const delayMs = this.#between(darkNoticeMinMs, darkNoticeMaxMs);
+    const { generation } = this.#pair(from, to);
+    this.#queue.after(delayMs, () => this.#noticeDark(from, to, generation));
+  }
+
+  heal(from: MemberId, to: MemberId): void {
+    if (!this.#cuts.delete(arrowOf(from, to))) return;
+    this.#dialSoon(from, to, redialMinMs, redialMaxMs);
+  }
+
+  healAll(): void {
+    for (const arrow of [...this.#cuts]) {
+      const [from, to] = arrow.split('>').map(BigInt) as [MemberId, MemberId];
+      this.heal(from, to);
+    }
+  }
+
+  isCut(from: MemberId, to: MemberId): boolean {
+    return this.#cuts.has(arrowOf(from, to));
+  }
+
+  /** The connections of a pair break, as a firewall or an operator ends them, and are redialled. */
+  reset(a: MemberId, b: MemberId): void {
+    const pair = this.#pair(a, b);
+    if (!pair.up) return;
+    this.#breakPair(a, b);
+    this.#dialSoon(a, b, 1, 10);
+  }
+
+  /** Takes a frame; whether and when it arrives, the weather and the cuts decide. */
+  carry(frame: Frame): void {
+    this.counters.sent += 1;
+    const receiver = this.#attached.get(frame.to);
+    const { up, generation } = this.#pair(frame.from.member, frame.to);
+    const isCut = !up || this.isCut(frame.from.member, frame.to);
+    if (!receiver || isCut || this.#chance(this.weather.dropShare)) {
+      this.counters.lost += 1;
+      return;
+    }
+    const arrive = (): void => this.#arrive(frame, receiver, generation);
+    this.#queue.at(this.#arrivalMs(frame), arrive);
+    if (!frame.mayRepeat || !this.#chance(this.weather.duplicateShare)) return;
+    this.counters.repeated += 1;
+    this.#queue.after(this.#latencyMs() + this.#between(0, 50), arrive);
+  }
+
+  #arrive(frame: Frame, receiver: Attachment, generation: number): void {
+    const sender = this.#attached.get(frame.from.member);
+    const isOfOldBoot = sender !== undefined && sender !== frame.from;
+    const isBroken = this.#pair(frame.from.member, frame.to).generation !== generation;
+    const isGone = this.#attached.get(frame.to) !== receiver;
+    if (isOfOldBoot || isBroken || isGone || this.isCut(frame.from.member, frame.to)) {
+      this.counters.lost += 1;
+      return;
+    }
+    this.counters.delivered += 1;
+    receiver.clock.post(0, () => frame.deliver(receiver));
+  }
+
+  #arrivalMs(frame: Frame): number {
+    const atMs = this.#queue.nowMs + this.#latencyMs();
+    if (this.#chance(this.weather.reorderShare)) return atMs;
+    const name = `${arrowOf(frame.from.member, frame.to)} ${frame.connection}`;
+    const orderedMs = Math.max(atMs, this.#lastArrivalMs.get(name) ?? 0);
+    this.#lastArrivalMs.set(name, orderedMs);
+    return orderedMs;
+  }
+
+  #latencyMs(): number {
+    const { latencyMinMs, latencyMaxMs, slowShare, slowMinMs, slowMaxMs } = this.weather;
+    const latencyMs = this.#between(latencyMinMs, latencyMaxMs);
+    return this.#chance(slowShare) ? latencyMs + this.#between(slowMinMs, slowMaxMs) : latencyMs;
+  }
+
+  #dialSoon(a: MemberId, b: MemberId, minMs: number, maxMs: number): void {
+    this.#queue.after(this.#between(minMs, maxMs), () => this.#dial(a, b));
+  }
+
+  /** A handshake needs both directions. */
+  #dial(a: MemberId, b: MemberId): void {
+    const [one, other] = [this.#attached.get(a), this.#attached.get(b)];
+    const pair = this.#pair(a, b);
+    if (!one || !other || pair.up || this.isCut(a, b) || this.isCut(b, a)) return;
+    pair.up = true;
+    this.#tell(one, { type: 'connected', peer: b, bootEpoch: other.bootEpoch });
+    this.#tell(other, { type: 'connected', peer: a, bootEpoch: one.bootEpoch });
+  }
+
+  /** `gone` vanished: at once, if its machine says so; else after the pings. */
+  #lose(witness: Attachment, gone: MemberId, how: 'refused' | 'dark'): void {
+    const { member } = witness;
+    const { generation } = this.#pair(member, gone);
+    const refused = how === 'refused' && !this.isCut(member, gone) && !this.isCut(gone, member);
+    const delayMs = refused
+      ? this.#between(0.5, 5)
+      : this.#between(darkNoticeMinMs, darkNoticeMaxMs);
+    this.#queue.after(delayMs, () => {
+      if (this.#pair(member, gone).generation !== generation) return;
+      this.#breakPair(member, gone);
+      if (refused && !this.#attached.has(gone)) {
+        this.#tell(witness, { type: 'unreachable', peer: gone, refused: true });
+      }
+      // It may have come back before its end was noticed.
+      this.#dialSoon(member, gone, 1, 20);
+    });
+  }
+
+  #noticeDark(from: MemberId, to: MemberId, generation: number): void {
+    if (!this.isCut(from, to) || this.#pair(from, to).generation !== generation) return;
+    this.#breakPair(from, to);
+  }
+
+  /** Both ends, where they still live, see their connections end. */
+  #breakPair(a: MemberId, b: MemberId): void {
+    const pair = this.#pair(a, b);
+    pair.generation += 1;
+    const wasUp = pair.up;
+    pair.up = false;
+    if (!wasUp) return;
+    for (const [end, peer] of [
+      [this.#attached.get(a), b],
+      [this.#attached.get(b), a],
+    ] as const) {
+      if (end) this.#tell(end, { type: 'unreachable', peer, refused: false });
+    }
+  }
+
+  #tell(attachment: Attachment, news: PeerNews): void {
+    attachment.clock.post(0, () => {
+      if (this.isAttached(attachment)) attachment.onNews(news);
+    });
+  }
+
+  #pair(a: MemberId, b: MemberId): Pair {
+    const name = a < b ? `${a} ${b}` : `${b} ${a}`;
+    if (!this.#pairs.has(name)) this.#pairs.set(name, { up: false, generation: 0 });
+    return must(this.#pairs.get(name), 'every pair is known once asked for');
+  }
+
+  #chance(share: number): boolean {
+    return share > 0 && this.#random.fraction() < share;
+  }
+
+  #between(lo: number, hi: number): number {
+    return lo + (hi - lo) * this.#random.fraction();
+  }
+}
+
+const arrowOf = (from: MemberId, to: MemberId): string => `${from}>${to}`;

@@ -1,0 +1,439 @@
+// One core-only member: the production core, with a model of everything that a replica does around it
+// (persist, send, apply, snapshot, install), each step at a seeded time. Owns one boot at a time.
+import { assert } from '@holdfast/base/assert';
+import { crc32 } from '@holdfast/base/crc32';
+import { type Index, index, type MemberId, type RequestId, type Term } from '@holdfast/base/ids';
+import type { Random } from '@holdfast/base/random';
+import { type Configuration, decodeConfiguration } from '@holdfast/raft/configuration';
+import type { TraceEvent } from '@holdfast/raft/core';
+import type { Entry, LogId } from '@holdfast/raft/entry';
+import type { Input } from '@holdfast/raft/input';
+import type { Message } from '@holdfast/raft/message';
+import { Raft } from '@holdfast/raft/raft';
+import type { AppendOrder, HardState, Ready } from '@holdfast/raft/ready';
+import type { RaftSettings } from '@holdfast/raft/settings';
+import { type ModelSnapshot, ModelStorage } from './model-storage.ts';
+import type { Attachment, Connection, Network, PeerNews } from './network.ts';
+import type { VirtualClock } from './virtual-clock.ts';
+
+/** Rules that a member breaks on purpose, so that the judges can be seen to find it. */
+export type RaftBug =
+  | 'acknowledge-before-sync'
+  | 'forget-vote'
+  | 'skip-status-sync'
+  | 'ignore-rot'
+  | 'stale-read';
+
+/** What the world wants to know of its members. */
+export interface RaftMemberWatcher {
+  onStep(member: RaftMember): void;
+  onTrace(member: RaftMember, event: TraceEvent): void;
+  onAccept(member: RaftMember, previous: LogId, entries: readonly Entry[]): void;
+  onRestore(member: RaftMember, snapshot: ModelSnapshot): void;
+  onApply(member: RaftMember, entries: readonly Entry[], stateHash: number): void;
+  onRead(member: RaftMember, requestId: RequestId, readIndex: Index | undefined): void;
+  onFresh(member: RaftMember, stampMs: number, at: Index): void;
+  onFailure(member: RaftMember, error: unknown): void;
+}
+
+export type RaftMemberOptions = {
+  readonly id: MemberId;
+  readonly configuration: Configuration;
+  readonly settings: RaftSettings;
+  readonly network: Network;
+  readonly random: Random;
+  readonly watcher: RaftMemberWatcher;
+  /** A clock for each boot. */
+  readonly newClock: () => VirtualClock;
+  readonly snapshotEvery: number;
+  readonly bug: RaftBug | undefined;
+};
+
+type Boot = { readonly raft: Raft; readonly clock: VirtualClock; readonly attachment: Attachment };
+
+export class RaftMember {
+  readonly id: MemberId;
+  readonly storage: ModelStorage;
+  readonly #options: RaftMemberOptions;
+  readonly #random: Random;
+  #boot: Boot | undefined;
+  #epoch = 0;
+  #mood: 'fine' | 'slow' | 'stuck' = 'fine';
+  #wallOffsetMs = 0;
+
+  // The state machine: a checksum over all that was applied, and the configuration there.
+  #applied = index(0);
+  #stateHash = 0;
+  #configuration: Configuration;
+
+  // What waits for the disk and for the state machine, in the order of the Readys.
+  #isPersisting = false;
+  #stalled: (() => void) | undefined;
+  #statusToSave: { readonly sequence: number; readonly state: HardState } | undefined;
+  #toInstall: ModelSnapshot | undefined;
+  #received: ModelSnapshot | undefined;
+  #isInstalling = false;
+  #isApplying = false;
+  #committed = index(0);
+  #armedMs = Number.POSITIVE_INFINITY;
+
+  constructor(options: RaftMemberOptions) {
+    this.#options = options;
+    this.id = options.id;
+    this.#random = options.random;
+    this.#configuration = options.configuration;
+    this.storage = new ModelStorage(options.configuration);
+  }
+
+  /** The running core; undefined while the member is down. */
+  get raft(): Raft | undefined {
+    return this.#boot?.raft;
+  }
+
+  get clock(): VirtualClock | undefined {
+    return this.#boot?.clock;
+  }
+
+  /** A received snapshot is taking the place of log and state: the marks are between two states. */
+  get isInstalling(): boolean {
+    return this.#isInstalling;
+  }
+
+  get applied(): Index {
+    return this.#applied;
+  }
+
+  get stateHash(): number {
+    return this.#stateHash;
+  }
+
+  start(): void {
+    if (this.#boot) return;
+    const clock = this.#options.newClock();
+    clock.jumpWall(this.#wallOffsetMs);
+    this.#epoch += 1;
+    const attachment: Attachment = {
+      member: this.id,
+      bootEpoch: this.#epoch,
+      clock,
+      onNews: (news) => this.#takeNews(news),
+    };
+    this.#boot = { raft: this.#recover(clock), clock, attachment };
+    this.#options.network.attach(attachment);
+    this.#afterStep();
+  }
+
+  crash(how: 'process' | 'power'): void {
+    if (!this.#boot) return;
+    const { clock, attachment } = this.#boot;
+    clock.halt();
+    this.#options.network.detach(attachment, how === 'process' ? 'refused' : 'dark');
+    this.storage.crash(how, this.#random);
+    this.#boot = undefined;
+    this.#isPersisting = false;
+    this.#stalled = undefined;
+    this.#statusToSave = undefined;
+    this.#toInstall = undefined;
+    this.#received = undefined;
+    this.#isInstalling = false;
+    this.#isApplying = false;
+    this.#armedMs = Number.POSITIVE_INFINITY;
+  }
+
+  setDisk(mood: 'fine' | 'slow' | 'stuck'): void {
+    this.#mood = mood;
+    if (mood === 'stuck') return;
+    const stalled = this.#stalled;
+    this.#stalled = undefined;
+    stalled?.();
+  }
+
+  jumpWall(byMs: number): void {
+    this.#wallOffsetMs += byMs;
+    this.#boot?.clock.jumpWall(byMs);
+  }
+
+  /** Asks for a linearizable read; the watcher hears the answer. */
+  read(requestId: RequestId): void {
+    const status = this.#boot?.raft.status();
+    if (this.#options.bug === 'stale-read' && status?.role === 'leader') {
+      this.#options.watcher.onRead(this, requestId, status.commit);
+    } else this.step({ type: 'read-index', requestId });
+  }
+
+  /** While it is down: its disk loses synced entries, or both copies of its status. */
+  damage(what: 'rot' | 'status'): boolean {
+    if (this.#boot) return false;
+    if (what === 'rot') return this.storage.rot(this.#random);
+    this.storage.loseStatus();
+    return true;
+  }
+
+  /** Lets one input happen now, and does what the core then wants. */
+  step(input: Input): void {
+    if (!this.#boot) return;
+    try {
+      this.#boot.raft.step(this.#boot.clock.monotonicMs(), input);
+      this.#afterStep();
+    } catch (error) {
+      this.#options.watcher.onFailure(this, error);
+    }
+  }
+
+  #recover(clock: VirtualClock): Raft {
+    const recovery = this.storage.recover();
+    const { snapshot, status, purged, termRuns, sizes, configurations, commit } = recovery;
+    this.#applied = snapshot.last.index;
+    this.#committed = snapshot.last.index;
+    this.#stateHash = snapshot.stateHash;
+    this.#configuration = snapshot.configuration;
+    this.#options.watcher.onRestore(this, snapshot);
+    return new Raft({
+      id: this.id,
+      settings: this.#options.settings,
+      seed: this.#random.integer(0, 2 ** 32),
+      nowMs: clock.monotonicMs(),
+      state: {
+        term: status.term,
+        vote: status.vote,
+        repairing: this.#options.bug === 'ignore-rot' ? undefined : status.repairing,
+      },
+      statusLost: status.lost,
+      log: { purged, termRuns, sizes },
+      configurations,
+      commit,
+      applied: snapshot.last.index,
+      trace: (event) => this.#options.watcher.onTrace(this, event),
+    });
+  }
+
+  #afterStep(): void {
+    const boot = this.#boot;
+    if (!boot) return;
+    for (let turn = 0; turn < 100; turn += 1) {
+      const ready = boot.raft.ready();
+      if (!this.#handle(ready)) break;
+      assert(turn < 99, 'a core comes to rest');
+    }
+    this.#armTick(boot);
+    this.#options.watcher.onStep(this);
+  }
+
+  /** Does what one Ready asks, in its order; answers whether it asked for anything. */
+  #handle(ready: Ready): boolean {
+    this.#accept(ready.append);
+    for (const message of ready.messages) this.#send(message);
+    for (const order of ready.appends) this.#sendAppend(order);
+    for (const peer of ready.snapshots) this.#sendSnapshot(peer);
+    if (ready.status) this.#statusToSave = ready.status;
+    if (ready.install) this.#orderInstall(ready.install.last);
+    this.#persistSoon();
+    if (ready.committed) this.#committed = index(ready.committed.hi - 1);
+    this.#applySoon();
+    for (const { requestId, readIndex } of ready.reads) {
+      this.#options.watcher.onRead(this, requestId, readIndex);
+    }
+    if (ready.fresh) {
+      this.#options.watcher.onFresh(this, ready.fresh.stampMs, ready.fresh.index);
+    }
+    return ready.append.length > 0 || ready.messages.length > 0 || ready.appends.length > 0;
+  }
+
+  #accept(entries: readonly Entry[]): void {
+    const first = entries[0];
+    if (!first) return;
+    const before = index(first.index - 1);
+    const previous = { index: before, term: this.storage.termAt(before) as Term };
+    this.storage.accept(entries);
+    this.#options.watcher.onAccept(this, previous, entries);
+  }
+
+  #send(message: Message): void {
+    const isLog = message.type === 'append-entries' || message.type === 'append-entries-response';
+    this.#post(message.to, isLog ? 'log' : 'control', (receiver) => {
+      receiver.step({ type: 'message', message });
+    });
+  }
+
+  #sendAppend({ to, lo, hi, ...rest }: AppendOrder): void {
+    const entries = this.storage.read(lo, hi);
+    if (!entries) return;
+    this.#send({ ...rest, type: 'append-entries', from: this.id, to, entries });
+  }
+
+  /** Streams the newest snapshot in one frame, and reports when the receiver says that it has it. */
+  #sendSnapshot(to: MemberId): void {
+    const boot = this.#boot;
+    if (!boot) return;
+    const { snapshot } = this.storage;
+    const { term } = boot.raft.status();
+    let isOpen = true;
+    const report = (sent: boolean): void => {
+      if (!isOpen || this.#boot !== boot) return;
+      isOpen = false;
+      this.step({ type: 'snapshot-reported', peer: to, sent });
+    };
+    boot.clock.schedule(5000, () => report(false));
+    this.#post(to, 'bulk', (receiver) => {
+      receiver.#received = snapshot;
+      receiver.#post(this.id, 'bulk', () => report(true));
+      const { last, configuration } = snapshot;
+      const meta = { last, configuration };
+      receiver.step({
+        type: 'message',
+        message: { type: 'install-snapshot', from: this.id, to, term, snapshot: meta },
+      });
+    });
+  }
+
+  #post(to: MemberId, connection: Connection, deliver: (receiver: RaftMember) => void): void {
+    const from = this.#boot?.attachment;
+    if (!from) return;
+    this.#options.network.carry({
+      from,
+      to,
+      connection,
+      mayRepeat: connection !== 'bulk',
+      deliver: ({ member }) => deliver(this.peerOf(member)),
+    });
+  }
+
+  /** Set by the world: members find one another by id. */
+  peerOf: (member: MemberId) => RaftMember = () => this;
+
+  #takeNews(news: PeerNews): void {
+    if (news.type === 'connected') return;
+    this.step({ type: 'peer-unreachable', peer: news.peer, refused: news.refused });
+  }
+
+  #armTick({ raft, clock }: Boot): void {
+    const dueMs = raft.nextTickMs;
+    if (dueMs >= this.#armedMs) return;
+    this.#armedMs = dueMs;
+    clock.schedule(dueMs - clock.monotonicMs(), () => {
+      if (this.#armedMs !== dueMs) return;
+      this.#armedMs = Number.POSITIVE_INFINITY;
+      this.step({ type: 'tick' });
+    });
+  }
+
+  // Persist: one operation at a time, the status before the entries (safety.md 4).
+
+  #persistSoon(): void {
+    if (this.#isPersisting || !this.#boot) return;
+    const operation = this.#nextOperation();
+    if (!operation) return;
+    this.#isPersisting = true;
+    const finish = (): void => {
+      const input = operation();
+      this.#isPersisting = false;
+      this.step(input);
+    };
+    const { clock } = this.#boot;
+    clock.schedule(this.#diskMs(), () => {
+      if (this.#mood === 'stuck') this.#stalled = () => clock.post(0, finish);
+      else finish();
+    });
+  }
+
+  #nextOperation(): (() => Input) | undefined {
+    if (this.#statusToSave) return this.#saveStatus(this.#statusToSave);
+    if (this.#toInstall) return this.#install(this.#toInstall);
+    if (this.storage.hasUnsynced) return this.#syncLog();
+    return undefined;
+  }
+
+  #saveStatus({ sequence, state }: { sequence: number; state: HardState }): () => Input {
+    this.#statusToSave = undefined;
+    return () => {
+      this.#writeStatus(state);
+      return { type: 'persisted', statusSequence: sequence };
+    };
+  }
+
+  #writeStatus(state: HardState): void {
+    const { bug } = this.#options;
+    if (bug === 'skip-status-sync' && this.#random.fraction() < 0.5) return;
+    const vote = bug === 'forget-vote' ? undefined : state.vote;
+    this.storage.saveStatus({ ...state, vote });
+  }
+
+  #syncLog(): () => Input {
+    const hint = index(Math.min(this.#committed, this.storage.last.index));
+    const { count, end } = this.storage.submit(hint);
+    if (this.#options.bug === 'acknowledge-before-sync') {
+      // The answer leaves at once, the bytes reach the disk a good while later.
+      this.#boot?.clock.schedule(this.#random.integer(10, 200), () => this.storage.synced(count));
+      return () => ({ type: 'persisted', log: end });
+    }
+    return () => {
+      this.storage.synced(count);
+      return { type: 'persisted', log: end };
+    };
+  }
+
+  #orderInstall(last: LogId): void {
+    assert(this.#received?.last.index === last.index, 'an installed snapshot was received');
+    this.#toInstall = this.#received;
+    this.#isInstalling = true;
+  }
+
+  #install(snapshot: ModelSnapshot): () => Input {
+    this.#toInstall = undefined;
+    return () => {
+      this.storage.install(snapshot);
+      this.#applied = snapshot.last.index;
+      this.#committed = index(Math.max(this.#committed, snapshot.last.index));
+      this.#stateHash = snapshot.stateHash;
+      this.#configuration = snapshot.configuration;
+      this.#isInstalling = false;
+      this.#options.watcher.onRestore(this, snapshot);
+      return { type: 'snapshot-installed', last: snapshot.last };
+    };
+  }
+
+  #diskMs(): number {
+    const usualMs = 0.1 + 2 * this.#random.fraction();
+    return this.#mood === 'fine' ? usualMs : usualMs + 400 * this.#random.fraction();
+  }
+
+  // Apply: one batch at a time.
+
+  #applySoon(): void {
+    if (this.#isApplying || this.#committed <= this.#applied) return;
+    this.#isApplying = true;
+    this.#boot?.clock.schedule(2 * this.#random.fraction(), () => {
+      this.#isApplying = false;
+      this.#apply();
+    });
+  }
+
+  #apply(): void {
+    if (this.#isInstalling) return;
+    const entries = this.storage.read(index(this.#applied + 1), index(this.#committed + 1));
+    if (!entries || entries.length === 0) return;
+    for (const entry of entries) {
+      this.#stateHash = crc32(entry.payload, (this.#stateHash ^ entry.index) >>> 0);
+      if (entry.kind === 'membership') this.#configuration = decodeConfiguration(entry.payload);
+    }
+    this.#applied = (entries.at(-1) as Entry).index;
+    this.#options.watcher.onApply(this, entries, this.#stateHash);
+    this.step({ type: 'applied', index: this.#applied });
+    this.#maybeSnapshot();
+  }
+
+  #maybeSnapshot(): void {
+    const newest = this.storage.snapshot.last.index;
+    const term = this.storage.durableTermAt(this.#applied);
+    const isDue = this.#applied - newest >= this.#options.snapshotEvery;
+    if (!isDue || term === undefined || term !== this.storage.termAt(this.#applied)) return;
+    const last = { index: this.#applied, term };
+    this.storage.addSnapshot({
+      last,
+      configuration: this.#configuration,
+      stateHash: this.#stateHash,
+    });
+    const purged = this.storage.purgeBehindOlderSnapshot();
+    if (purged) this.step({ type: 'log-purged', last: purged });
+  }
+}

@@ -1,0 +1,155 @@
+// Shows every step of a core-only world to the judges, and writes its timeline. Owns the judges.
+
+import { unreachable } from '@holdfast/base/assert';
+import type { Index, MemberId, RequestId, Term } from '@holdfast/base/ids';
+import { formatConfiguration } from '@holdfast/raft/configuration';
+import type { TraceEvent } from '@holdfast/raft/core';
+import type { Entry, LogId } from '@holdfast/raft/entry';
+import type { RaftStatus } from '@holdfast/raft/raft';
+import type { EventQueue } from './event-queue.ts';
+import { CommitDurability, type DurableTermAt } from './judges/commit-durability.ts';
+import { CommitFreshness } from './judges/commit-freshness.ts';
+import { CommitPermanence } from './judges/commit-permanence.ts';
+import { ElectionSafety } from './judges/election-safety.ts';
+import { judgeInvariantChain } from './judges/invariant-chain.ts';
+import { LeaderCompleteness } from './judges/leader-completeness.ts';
+import { LogMatching } from './judges/log-matching.ts';
+import { StateMachineSafety } from './judges/state-machine-safety.ts';
+import { Violation } from './judges/violation.ts';
+import type { ModelSnapshot } from './model-storage.ts';
+import type { RaftMember, RaftMemberWatcher } from './raft-member.ts';
+import type { Timeline } from './timeline.ts';
+
+export type RaftRefereeOptions = {
+  readonly queue: EventQueue;
+  readonly timeline: Timeline;
+  readonly durableTermAt: DurableTermAt;
+};
+
+export class RaftReferee implements RaftMemberWatcher {
+  readonly #queue: EventQueue;
+  readonly #timeline: Timeline;
+  readonly #durableTermAt: DurableTermAt;
+  readonly #elections = new ElectionSafety();
+  readonly #logs = new LogMatching();
+  readonly #commits = new CommitPermanence();
+  readonly #completeness = new LeaderCompleteness(this.#commits);
+  readonly #durability = new CommitDurability();
+  readonly #freshness = new CommitFreshness();
+  readonly #states = new StateMachineSafety();
+  /** What had been committed when each open read was called. */
+  readonly #reads = new Map<RequestId, Index>();
+  readonly #counters = { reads: 0, fresh: 0, applied: 0, restores: 0 };
+
+  constructor({ queue, timeline, durableTermAt }: RaftRefereeOptions) {
+    this.#queue = queue;
+    this.#timeline = timeline;
+    this.#durableTermAt = durableTermAt;
+  }
+
+  get counters(): Readonly<Record<string, number>> {
+    const { electionCount: elections } = this.#elections;
+    return { ...this.#counters, elections, committed: this.#commits.committed };
+  }
+
+  readCalled(id: RequestId): void {
+    this.#reads.set(id, this.#commits.committed);
+  }
+
+  onStep(member: RaftMember): void {
+    const status = member.raft?.status();
+    if (!status) return;
+    const termAt = (at: Index): Term | undefined => member.storage.termAt(at);
+    if (status.role === 'leader' && this.#elections.observeLeader(status.term, member.id)) {
+      const { term, purged } = status;
+      this.#completeness.observeElection({ member: member.id, term, purged: purged.index, termAt });
+    }
+    if (member.isInstalling) return;
+    this.#observeCommit(member, status);
+    this.#judgeChain(member, status);
+  }
+
+  onTrace(member: RaftMember, event: TraceEvent): void {
+    const who = `n${member.id}`;
+    switch (event.type) {
+      case 'role':
+        return this.#timeline.note(who, event.role, `term ${event.term}: ${event.why}`);
+      case 'commit':
+        return this.#timeline.note(who, 'commit', String(event.commit));
+      case 'configuration': {
+        const { index, configuration } = event.placed;
+        return this.#timeline.note(
+          who,
+          'members',
+          `${index} ${formatConfiguration(configuration)}`,
+        );
+      }
+      default:
+        unreachable(event);
+    }
+  }
+
+  onAccept(member: RaftMember, previous: LogId, entries: readonly Entry[]): void {
+    this.#logs.observeAppend(member.id, previous, entries);
+  }
+
+  onRestore(member: RaftMember, snapshot: ModelSnapshot): void {
+    const { last, stateHash } = snapshot;
+    this.#counters.restores += 1;
+    this.#states.observeRestore(member.id, last.index);
+    this.#states.observeStateHash(member.id, last.index, BigInt(stateHash));
+    this.#commits.observeBoot(member.id);
+    this.#timeline.note(`n${member.id}`, 'restore', `${last.index}@${last.term}`);
+  }
+
+  onApply(member: RaftMember, entries: readonly Entry[], stateHash: number): void {
+    this.#counters.applied += entries.length;
+    this.#states.observeApply(member.id, entries);
+    this.#states.observeStateHash(member.id, member.applied, BigInt(stateHash));
+  }
+
+  /** Rule 13 of safety.md: a read shows what was committed before it was called. */
+  onRead(member: RaftMember, id: RequestId, readIndex: Index | undefined): void {
+    const floor = this.#reads.get(id) ?? 0;
+    this.#reads.delete(id);
+    if (readIndex === undefined) return;
+    this.#counters.reads += 1;
+    if (readIndex >= floor) return;
+    throw new Violation('read-index', `n${member.id} reads at ${readIndex} behind ${floor}`);
+  }
+
+  onFresh(member: RaftMember, stampMs: number, at: Index): void {
+    if (!member.clock) return;
+    this.#counters.fresh += 1;
+    const { nowMs } = this.#queue;
+    const confirmed = { nowMs, stampMs: member.clock.simulatedMsAt(stampMs), commit: at };
+    this.#freshness.judge(member.id, confirmed);
+  }
+
+  onFailure(member: RaftMember, error: unknown): never {
+    this.#timeline.note(`n${member.id}`, 'failure', String(error));
+    throw error;
+  }
+
+  #observeCommit(member: RaftMember, status: RaftStatus): void {
+    const { commit, role, configuration } = status;
+    this.#commits.observeCommit(member.id, commit, (at) => member.storage.termAt(at));
+    this.#freshness.observeCommit(this.#queue.nowMs, this.#commits.committed);
+    const term = member.storage.termAt(commit);
+    if (role !== 'leader' || term === undefined) return;
+    this.#durability.observeCommit({ index: commit, term }, configuration, this.#durableTermAt);
+  }
+
+  #judgeChain(member: RaftMember, status: RaftStatus): void {
+    judgeInvariantChain(member.id as MemberId, {
+      purged: status.purged.index,
+      snapshot: Math.max(status.purged.index, member.storage.snapshot.last.index),
+      applied: status.applied,
+      committed: status.commit,
+      persisted: status.persisted,
+      last: status.last.index,
+      lastLogTerm: status.last.term,
+      savedTerm: status.term,
+    });
+  }
+}

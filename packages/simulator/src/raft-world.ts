@@ -1,0 +1,296 @@
+// Worlds of cores alone: no promises, no bytes, a model of a disk. They run a simulated minute in a
+// few milliseconds, so thousands of seeds shake the core before anything stands on it.
+import { type MemberId, memberId, requestId } from '@holdfast/base/ids';
+import { pick, type Random } from '@holdfast/base/random';
+import { SeededRandom } from '@holdfast/base/seeded-random';
+import { formatConfiguration, membersOf, newConfiguration } from '@holdfast/raft/configuration';
+import { defaultRaftSettings, type RaftSettings } from '@holdfast/raft/settings';
+import { EventQueue } from './event-queue.ts';
+import { FaultDriver, type FaultTarget } from './fault-driver.ts';
+import { type CrashKind, planFaults } from './fault-plan.ts';
+import { Violation } from './judges/violation.ts';
+import { Network } from './network.ts';
+import { type RaftBug, RaftMember } from './raft-member.ts';
+import { RaftReferee } from './raft-referee.ts';
+import { failureOf, type RunReport } from './run-report.ts';
+import { Timeline } from './timeline.ts';
+import { VirtualClock } from './virtual-clock.ts';
+
+export type RaftWorldOptions = {
+  readonly seed: number;
+  /** How long faults last, in simulated time. */
+  readonly faultsMs?: number;
+  readonly linesMax?: number;
+  readonly bug?: RaftBug;
+};
+
+/** After the last fault, a leader and equal logs are owed within this. */
+const convergeMs = 20_000;
+const operationGapMs = 50;
+
+export function runRaftWorld(options: RaftWorldOptions): RunReport {
+  return new RaftWorld(options).run();
+}
+
+class RaftWorld implements FaultTarget {
+  readonly members: readonly MemberId[];
+  readonly #options: Required<Omit<RaftWorldOptions, 'bug'>>;
+  readonly #queue = new EventQueue();
+  readonly #random: Random;
+  readonly #timeline: Timeline;
+  readonly #network: Network;
+  readonly #cores = new Map<MemberId, RaftMember>();
+  readonly #referee: RaftReferee;
+  #requests = 0n;
+  #damages = 0;
+  #isHealed = false;
+  /** Either memberships change, or disks are damaged: a damaged voter of two would stop both. */
+  readonly #changesMembership: boolean;
+
+  constructor(options: RaftWorldOptions) {
+    const { seed, faultsMs = 20_000, linesMax = 60 } = options;
+    this.#options = { seed, faultsMs, linesMax };
+    this.#random = new SeededRandom(seed);
+    const random = this.#random;
+    this.#timeline = new Timeline({ queue: this.#queue, linesMax });
+    this.#network = new Network({ queue: this.#queue, random: fork(random) });
+    this.#referee = new RaftReferee({
+      queue: this.#queue,
+      timeline: this.#timeline,
+      durableTermAt: (member, at) => this.#cores.get(member)?.storage.durableTermAt(at),
+    });
+    this.#changesMembership = random.fraction() < 0.5;
+    const count = pick(random, [1, 2, 3, 3, 3, 3, 4, 5, 5]);
+    this.members = Array.from({ length: count }, (_, at) => memberId(BigInt(at + 1)));
+    this.#makeMembers(options.bug);
+  }
+
+  run(): RunReport {
+    try {
+      this.#runPhases();
+    } catch (error) {
+      return this.#report(error);
+    }
+    return this.#report(undefined);
+  }
+
+  crash(member: MemberId, how: CrashKind): void {
+    const core = this.#cores.get(member);
+    if (!core?.raft) return;
+    core.crash(how);
+    this.#timeline.note(`n${member}`, 'down', how);
+  }
+
+  start(member: MemberId): void {
+    const core = this.#cores.get(member);
+    if (!core || core.raft) return;
+    this.#maybeDamage(core);
+    core.start();
+    this.#timeline.note(`n${member}`, 'up', core.raft ? describe(core) : '');
+  }
+
+  pause(member: MemberId): void {
+    this.#cores.get(member)?.clock?.pause();
+  }
+
+  resume(member: MemberId): void {
+    this.#cores.get(member)?.clock?.resume();
+  }
+
+  jumpWall(member: MemberId, byMs: number): void {
+    this.#cores.get(member)?.jumpWall(byMs);
+  }
+
+  setDisk(member: MemberId, mood: 'fine' | 'slow' | 'stuck'): void {
+    this.#cores.get(member)?.setDisk(mood);
+  }
+
+  transfer(to: MemberId): void {
+    this.#leader()?.step({ type: 'transfer-leadership', to });
+  }
+
+  #makeMembers(bug: RaftBug | undefined): void {
+    const { members } = this;
+    const isWhole = !this.#changesMembership || this.#random.fraction() < 0.7;
+    const voters = isWhole ? members : members.slice(0, 3);
+    const configuration = newConfiguration({ voters });
+    const settings = randomSettings(this.#random);
+    const snapshotEvery = pick(this.#random, [10, 40, 200]);
+    for (const id of members) {
+      const random = fork(this.#random);
+      const member = new RaftMember({
+        id,
+        configuration,
+        settings,
+        network: this.#network,
+        random,
+        watcher: this.#referee,
+        newClock: () => newClock(this.#queue, random),
+        snapshotEvery,
+        bug,
+      });
+      member.peerOf = (peer) => this.#cores.get(peer) as RaftMember;
+      this.#cores.set(id, member);
+    }
+  }
+
+  #runPhases(): void {
+    const { faultsMs } = this.#options;
+    const { members } = this;
+    const driver = new FaultDriver({
+      queue: this.#queue,
+      network: this.#network,
+      target: this,
+      timeline: this.#timeline,
+    });
+    for (const member of members) this.start(member);
+    if (members.length > 1) {
+      const gapMs = pick(this.#random, [200, 500, 1500]);
+      const bounds = { startMs: 1000, endMs: faultsMs, gapMs };
+      driver.schedule(planFaults(fork(this.#random), { members, ...bounds }));
+    }
+    this.#operateLater();
+    this.#queue.run(faultsMs);
+    this.#isHealed = true;
+    driver.healAll();
+    this.#converge();
+  }
+
+  /** Clients: proposals, reads, and now and then another membership. */
+  #operateLater(): void {
+    if (this.#isHealed) return;
+    this.#operate();
+    this.#queue.after(2 * operationGapMs * this.#random.fraction(), () => this.#operateLater());
+  }
+
+  #operate(): void {
+    const choice = this.#random.fraction();
+    const anyone = this.#cores.get(pick(this.#random, this.members));
+    const member = this.#random.fraction() < 0.7 ? (this.#leader() ?? anyone) : anyone;
+    if (!member?.raft || member.clock?.paused) return;
+    if (choice < 0.7) this.#propose(member);
+    else if (choice < 0.98) this.#read(member);
+    else if (this.#changesMembership) this.#changeMembership(member);
+  }
+
+  #propose(member: RaftMember): void {
+    const proposals = Array.from({ length: this.#random.integer(1, 6) }, () => {
+      const id = this.#nextRequest();
+      const payload = new Uint8Array(8 + this.#random.integer(0, 60));
+      new DataView(payload.buffer).setBigUint64(0, id);
+      return { requestId: id, payload };
+    });
+    member.step({ type: 'propose', proposals });
+  }
+
+  #read(member: RaftMember): void {
+    const id = this.#nextRequest();
+    this.#referee.readCalled(id);
+    member.read(id);
+  }
+
+  #changeMembership(member: RaftMember): void {
+    const shuffled = this.members.filter(() => this.#random.fraction() < 0.75);
+    const voters = shuffled.slice(0, this.#random.integer(1, shuffled.length + 1));
+    const learners = this.members.filter(
+      (id) => !voters.includes(id) && this.#random.fraction() < 0.5,
+    );
+    const target = newConfiguration({ voters, learners });
+    this.#timeline.note('-', 'membership', formatConfiguration(target));
+    member.step({ type: 'change-membership', requestId: this.#nextRequest(), target });
+  }
+
+  /** At most one member at a time is damaged: the others hold what it lost. */
+  #maybeDamage(core: RaftMember): void {
+    if (this.#isHealed || this.#changesMembership || this.#random.fraction() > 0.1) return;
+    const isWhole = [...this.#cores.values()].every(({ storage, raft }) => {
+      const status = raft?.status();
+      return status ? !status.repairing && !status.statusLost : storage.isWhole;
+    });
+    if (!isWhole || this.members.length < 3) return;
+    const what = this.#random.fraction() < 0.6 ? 'rot' : 'status';
+    if (!core.damage(what)) return;
+    this.#damages += 1;
+    this.#timeline.note(`n${core.id}`, 'damaged', what);
+  }
+
+  #converge(): void {
+    const deadlineMs = this.#queue.nowMs + convergeMs;
+    while (this.#queue.nowMs < deadlineMs) {
+      const leader = this.#leader();
+      if (leader) this.#propose(leader);
+      this.#queue.run(this.#queue.nowMs + 400);
+      if (this.#isConverged()) return;
+    }
+    const states = [...this.#cores.values()].map((core) => `n${core.id} ${describe(core)}`);
+    throw new Violation('liveness', ['no equal state after the heal:', ...states].join('\n  '));
+  }
+
+  #isConverged(): boolean {
+    const leader = this.#leader();
+    const status = leader?.raft?.status();
+    if (!leader || !status?.hasCommittedInTerm || status.commit < status.last.index) return false;
+    return membersOf(status.configuration).every((id) => {
+      const member = this.#cores.get(id);
+      return member?.applied === leader.applied && member.stateHash === leader.stateHash;
+    });
+  }
+
+  /** The leader of the highest term. */
+  #leader(): RaftMember | undefined {
+    let best: RaftMember | undefined;
+    for (const core of this.#cores.values()) {
+      const status = core.raft?.status();
+      if (status?.role !== 'leader') continue;
+      if (status.term > (best?.raft?.status().term ?? -1)) best = core;
+    }
+    return best;
+  }
+
+  #nextRequest() {
+    this.#requests += 1n;
+    return requestId(this.#requests);
+  }
+
+  #report(error: unknown): RunReport {
+    return {
+      seed: this.#options.seed,
+      failure: error === undefined ? undefined : failureOf(error),
+      simulatedMs: this.#queue.nowMs,
+      traceHash: this.#timeline.hash,
+      lines: this.#timeline.lines,
+      counters: {
+        ...this.#referee.counters,
+        damages: this.#damages,
+        frames: this.#network.counters.delivered,
+      },
+    };
+  }
+}
+
+const describe = (core: RaftMember): string => core.raft?.describe() ?? 'down';
+
+/** A generator of its own, so that one part's use of chance does not move another's. */
+const fork = (random: Random): Random => new SeededRandom(random.integer(0, 2 ** 48));
+
+function newClock(queue: EventQueue, random: Random): VirtualClock {
+  return new VirtualClock({
+    queue,
+    startMs: random.integer(0, 1_000_000),
+    wallMs: 1_700_000_000_000 + queue.nowMs,
+    rate: 1 + (random.fraction() - 0.5) * 0.0004,
+  });
+}
+
+/** Small limits now and then, so that every limit is met. */
+function randomSettings(random: Random): RaftSettings {
+  return {
+    ...defaultRaftSettings,
+    appendBytesMax: pick(random, [200, 1000, defaultRaftSettings.appendBytesMax]),
+    appendCountMax: pick(random, [1, 3, defaultRaftSettings.appendCountMax]),
+    inflightCountMax: pick(random, [1, 2, defaultRaftSettings.inflightCountMax]),
+    inflightBytesMax: pick(random, [300, defaultRaftSettings.inflightBytesMax]),
+    uncommittedBytesMax: pick(random, [2000, defaultRaftSettings.uncommittedBytesMax]),
+    idleCommitMs: pick(random, [0, 2000, defaultRaftSettings.idleCommitMs]),
+  };
+}
