@@ -1,0 +1,182 @@
+// Measures the store alone, in one process: `npx tsx --conditions holdfast-source bench/store-bench.ts`
+// with the number of keys as an optional argument. Prints figures and asserts nothing.
+import { index } from '@holdfast/base/ids';
+import { encodeEntryEnvelope } from '@holdfast/proto/entry-envelope';
+import { Command } from '@holdfast/proto/internal';
+import { type AppliedEntry, KvStore } from '../src/kv-store.ts';
+
+const keys = Number(process.argv[2] ?? 1_000_000);
+const print = (line: string): void => void process.stdout.write(`${line}\n`);
+const megabytes = (bytes: number): string => `${(bytes / 1e6).toFixed(0)} MB`;
+const yieldNow = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
+const newStore = (): KvStore => new KvStore({ yieldNow });
+
+const value = new Uint8Array(256).fill(120);
+const keyOf = (n: number): Uint8Array => Buffer.from(`config/app-${(n * 7919) % keys}/item`);
+
+let logIndex = 0;
+let timeMs = 1;
+
+function commandEntry(command: Command): AppliedEntry {
+  logIndex += 1;
+  timeMs += 0.01;
+  const payload = encodeEntryEnvelope({
+    proposedAtMs: timeMs,
+    sessionId: 0n,
+    sequence: 0n,
+    traceId: 0n,
+    authRevision: 0n,
+    actor: 'bench',
+    body: Command.encode(command).finish(),
+  });
+  return { index: index(logIndex), kind: 'command', payload };
+}
+
+const putEntry = (n: number): AppliedEntry =>
+  commandEntry({
+    request: {
+      $case: 'put',
+      value: {
+        keyspace: 1,
+        key: keyOf(n),
+        value,
+        lease: 0n,
+        prevKv: false,
+        ignoreValue: false,
+        ignoreLease: false,
+      },
+    },
+  });
+
+/** Applies puts in batches of 256; only the time inside apply counts. */
+function applyPuts(store: KvStore, from: number, count: number): number {
+  let spentMs = 0;
+  for (let at = from; at < from + count; at += 256) {
+    const batch: AppliedEntry[] = [];
+    for (let n = at; n < Math.min(at + 256, from + count); n += 1) batch.push(putEntry(n));
+    const startMs = performance.now();
+    store.apply(batch);
+    spentMs += performance.now() - startMs;
+  }
+  return spentMs;
+}
+
+const rate = (count: number, spentMs: number): string =>
+  `${Math.round(count / spentMs)}k/s, ${((spentMs * 1000) / count).toFixed(2)} us each`;
+
+/** Runs `work`, watching how long it holds the event loop at most. */
+async function longestHold(work: () => Promise<void>): Promise<number> {
+  let longestMs = 0;
+  let lastMs = performance.now();
+  let running = true;
+  const beat = (): void => {
+    const nowMs = performance.now();
+    longestMs = Math.max(longestMs, nowMs - lastMs);
+    lastMs = nowMs;
+    if (running) setImmediate(beat);
+  };
+  setImmediate(beat);
+  await work();
+  running = false;
+  return longestMs;
+}
+
+const store = newStore();
+print(`new keys: ${rate(keys, applyPuts(store, 0, keys))}`);
+globalThis.gc?.();
+print(`with ${keys} keys: RSS ${megabytes(process.memoryUsage().rss)}, ${store.describe()}`);
+const more = Math.min(keys, 200_000);
+print(`existing keys: ${rate(more, applyPuts(store, 0, more))}`);
+
+const keyRanges = 200_000;
+let startMs = performance.now();
+for (let n = 0; n < keyRanges; n += 1) {
+  const key = keyOf(n);
+  store.range({
+    keyspace: 1,
+    key,
+    rangeEnd: new Uint8Array(0),
+    limit: 0,
+    revision: 0,
+    keysOnly: false,
+    countOnly: false,
+  });
+}
+print(`get one key: ${rate(keyRanges, performance.now() - startMs)}`);
+
+startMs = performance.now();
+for (let n = 0; n < 10_000; n += 1) {
+  store.range({
+    keyspace: 1,
+    key: keyOf(n),
+    rangeEnd: new Uint8Array(1),
+    limit: 50,
+    revision: 0,
+    keysOnly: false,
+    countOnly: false,
+  });
+}
+print(`50 of a range, counted: ${rate(10_000, performance.now() - startMs)}`);
+
+const chunks: Uint8Array[] = [];
+let imageBytes = 0;
+startMs = performance.now();
+const imageHoldMs = await longestHold(async () => {
+  for await (const chunk of store.image().chunks()) {
+    chunks.push(chunk);
+    imageBytes += chunk.length;
+  }
+});
+let spentMs = performance.now() - startMs;
+print(
+  `image: ${megabytes(imageBytes)} at ${(imageBytes / spentMs / 1000).toFixed(0)} MB/s, ` +
+    `longest hold ${imageHoldMs.toFixed(1)} ms`,
+);
+
+async function* chunkSource(): AsyncGenerator<Uint8Array> {
+  for (const chunk of chunks) yield chunk;
+}
+const restored = newStore();
+startMs = performance.now();
+const restoreHoldMs = await longestHold(() =>
+  restored.restore({ index: store.appliedIndex }, chunkSource()),
+);
+spentMs = performance.now() - startMs;
+print(
+  `restore: ${spentMs.toFixed(0)} ms, ${rate(keys, spentMs)}, ` +
+    `longest hold ${restoreHoldMs.toFixed(1)} ms, same hash: ${restored.stateHash === store.stateHash}`,
+);
+
+applyPuts(store, 0, keys);
+store.apply([commandEntry({ request: { $case: 'compact', value: { revision: store.revision } } })]);
+let longestStepMs = 0;
+let steps = 0;
+startMs = performance.now();
+for (let more = true; more; steps += 1) {
+  const stepStartMs = performance.now();
+  more = store.reclaim(1024);
+  longestStepMs = Math.max(longestStepMs, performance.now() - stepStartMs);
+}
+print(
+  `reclaim after ${keys} overwrites: ${(performance.now() - startMs).toFixed(0)} ms in ${steps} steps, ` +
+    `longest ${longestStepMs.toFixed(1)} ms, slabs ${megabytes(store.residentBytes)}`,
+);
+
+let told = 0;
+for (let n = 0; n < 1000; n += 1) {
+  const cursor = store.watch({ keyspace: 1, key: keyOf(1), rangeEnd: new Uint8Array(0) }, () => {
+    told += cursor.next(10).length;
+  });
+}
+for (let n = 0; n < 10_000; n += 1) {
+  store.watch({ keyspace: 1, key: keyOf(n + 10), rangeEnd: new Uint8Array(0) }, () => undefined);
+}
+for (let n = 0; n < 10_000; n += 1) {
+  const lo = Buffer.from(`dir-${n}/`);
+  store.watch({ keyspace: 1, key: lo, rangeEnd: Buffer.from(`dir-${n}0`) }, () => undefined);
+}
+startMs = performance.now();
+const beforeMs = startMs;
+store.apply([putEntry(1)]);
+print(`1,000 watchers of one key: ${told} told in ${(performance.now() - beforeMs).toFixed(1)} ms`);
+print(`puts beside 21,000 watchers: ${rate(100_000, applyPuts(store, 20_000, 100_000))}`);

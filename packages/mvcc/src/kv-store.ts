@@ -1,0 +1,208 @@
+// The replicated state machine: what the replica applies committed entries to, what the engine reads
+// from and watches. It owns the current state and its readers; it never waits, except in restore(),
+// and never looks at a clock, a disk or a socket.
+import { assert } from '@holdfast/base/assert';
+import { HoldfastError } from '@holdfast/base/errors';
+import { type Index, index, type Revision } from '@holdfast/base/ids';
+import type {
+  BindMemberRequest,
+  CommandResult,
+  RangeRequest,
+  RangeResponse,
+} from '@holdfast/proto/internal';
+import { applyCommand } from './applier.ts';
+import { checkRevision, readRange } from './range-reader.ts';
+import { Reclaimer } from './reclaimer.ts';
+import { loadImage, StoreImage, type YieldNow } from './store-image.ts';
+import { defaultStoreLimits, type StoreLimits } from './store-limits.ts';
+import { StoreState } from './store-state.ts';
+import { checkRange } from './txn-check.ts';
+import { type WatchCursor, WatchHub, type WatchOptions } from './watch-hub.ts';
+
+/** A committed entry, as raft/entry.ts has it. */
+export type AppliedEntry = {
+  readonly index: Index;
+  readonly kind: 'command' | 'empty' | 'membership';
+  readonly payload: Uint8Array;
+};
+
+export type KvStoreOptions = {
+  /** Lets the event loop run between two slices of an image or a restore. */
+  readonly yieldNow: YieldNow;
+  /** The same on every member, always: they decide what apply answers. */
+  readonly limits?: Partial<StoreLimits>;
+};
+
+export class KvStore {
+  readonly #yieldNow: YieldNow;
+  readonly #limits: StoreLimits;
+  readonly #watches: WatchHub;
+  #state: StoreState;
+  #reclaimer: Reclaimer;
+
+  constructor(options: KvStoreOptions) {
+    this.#yieldNow = options.yieldNow;
+    this.#limits = { ...defaultStoreLimits, ...options.limits };
+    this.#state = new StoreState();
+    this.#watches = new WatchHub(this.#state);
+    this.#reclaimer = new Reclaimer(this.#state);
+    this.#listen();
+  }
+
+  /**
+   * Applies committed entries in order. One CommandResult for each command, undefined for the others.
+   * Throws `version-mismatch` at an entry that a newer version wrote, after applying those before it:
+   * the member must stop there.
+   */
+  apply(entries: readonly AppliedEntry[]): readonly (CommandResult | undefined)[] {
+    const results = entries.map((entry) => this.#applyOne(entry));
+    this.#watches.flush();
+    return results;
+  }
+
+  get appliedIndex(): Index {
+    return index(this.#state.appliedIndex);
+  }
+
+  /** Equal on all members at equal applied index (safety.md 10). */
+  get stateHash(): bigint {
+    return this.#state.hash.value;
+  }
+
+  get revision(): Revision {
+    return this.#state.revision as Revision;
+  }
+
+  /** The oldest revision that can be read; 0 before the first compaction. */
+  get compactRevision(): Revision {
+    return this.#state.compactRevision as Revision;
+  }
+
+  /** Wall time of the last applied command's leader; the next command's is not lower. */
+  get lastProposedAtMs(): number {
+    return this.#state.lastProposedAtMs;
+  }
+
+  /** Living keys of all keyspaces. */
+  get keys(): number {
+    return this.#state.keyCount;
+  }
+
+  /** Bytes of all uncompacted records: what the quota counts, the same on every member. */
+  get bytes(): number {
+    return this.#state.bytes;
+  }
+
+  /** Memory of this member's slabs. */
+  get residentBytes(): number {
+    return this.#state.heap.residentBytes;
+  }
+
+  /** Bytes that a compaction at the current revision would set free. */
+  get garbageBytes(): number {
+    return this.#state.garbageBytes;
+  }
+
+  get watcherCount(): number {
+    return this.#watches.count;
+  }
+
+  get clusterVersion(): number {
+    return this.#state.members.clusterVersion;
+  }
+
+  /** Every member that has bound its data directory, in the order of their ids. */
+  members(): readonly BindMemberRequest[] {
+    return this.#state.members.members;
+  }
+
+  /**
+   * Reads a range at its revision (0 = now). Keys and values are views: valid for ever, but each pins
+   * up to a megabyte while it is held. Throws `compacted`, `future-revision`, `invalid-argument`.
+   */
+  range(request: RangeRequest): RangeResponse {
+    checkRange(request, this.#limits);
+    checkRevision(this.#state, request.revision);
+    return readRange(this.#state, request);
+  }
+
+  /** See WatchHub.subscribe. */
+  watch(options: WatchOptions, onReady: () => void): WatchCursor {
+    return this.#watches.subscribe(options, onReady);
+  }
+
+  /** The newest revision known to be made at or before that wall time of the log, or 0. */
+  revisionAt(timeMs: number): Revision {
+    return this.#state.times.revisionAt(timeMs) as Revision;
+  }
+
+  /** The lowest revision whose compaction sets at least so many bytes free. */
+  revisionFreeing(bytes: number): Revision {
+    const { revisions, compactRevision } = this.#state;
+    return revisions.revisionFreeing(revisions.freedAt(compactRevision) + bytes) as Revision;
+  }
+
+  /** Whether compactions have left memory to give back. */
+  get reclaimPending(): boolean {
+    return this.#reclaimer.pending;
+  }
+
+  /** Gives some of it back, looking at about `recordsMax` records; answers whether there is more. */
+  reclaim(recordsMax: number): boolean {
+    return this.#reclaimer.step(recordsMax);
+  }
+
+  /** The state as it is now, encoded while it goes on. */
+  image(): StoreImage {
+    return new StoreImage(this.#state, this.#yieldNow);
+  }
+
+  /**
+   * Replaces the state by an image's, all at once and only when it is whole. Watches go on. Throws
+   * `corrupt`, `version-mismatch`, or `failed-precondition` when the image is not the one of `last` or
+   * is behind what has been applied meanwhile; the state is then as it was.
+   */
+  async restore(last: { readonly index: Index }, chunks: AsyncIterable<Uint8Array>): Promise<void> {
+    const state = await loadImage(chunks, this.#yieldNow);
+    if (state.appliedIndex !== last.index || state.appliedIndex < this.#state.appliedIndex) {
+      throw new HoldfastError(
+        'failed-precondition',
+        `the image of index ${state.appliedIndex} cannot stand for index ${last.index}: ` +
+          `entries up to ${this.#state.appliedIndex} are applied`,
+      );
+    }
+    this.#state.onMutation = undefined;
+    this.#state = state;
+    this.#reclaimer = new Reclaimer(state);
+    this.#listen();
+    this.#watches.replaceState(state);
+  }
+
+  /** One line for logs and the simulator's timeline. */
+  describe(): string {
+    const { revision, compactRevision, bytes } = this.#state;
+    return (
+      `applied=${this.appliedIndex} revision=${revision} compacted=${compactRevision} ` +
+      `keys=${this.keys} bytes=${bytes} hash=${this.stateHash.toString(16).padStart(16, '0')}`
+    );
+  }
+
+  /** Checks the whole state; for tests and the simulator. */
+  validate(): void {
+    this.#state.validate();
+  }
+
+  #applyOne(entry: AppliedEntry): CommandResult | undefined {
+    const state = this.#state;
+    assert(entry.index === state.appliedIndex + 1, 'entries are applied in order, each once');
+    const result =
+      entry.kind === 'command' ? applyCommand(state, entry.payload, this.#limits) : undefined;
+    state.appliedIndex = entry.index;
+    return result;
+  }
+
+  #listen(): void {
+    this.#state.onMutation = (keyspace, key, revision) =>
+      this.#watches.note(keyspace, key, revision);
+  }
+}

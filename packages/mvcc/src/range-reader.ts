@@ -1,0 +1,121 @@
+// Reading a range at a revision, and turning records into what clients see.
+import { HoldfastError } from '@holdfast/base/errors';
+import type { KeyValue, RangeRequest, RangeResponse } from '@holdfast/proto/internal';
+import { isEmptyRange, type KeyRange, keyRange } from './key-range.ts';
+import type { StoreState } from './store-state.ts';
+
+const noBytes = new Uint8Array(0);
+
+/** Key and value are views into the store: they stay true, and pin a slab while they are held. */
+export function keyValue(state: StoreState, address: number, keysOnly = false): KeyValue {
+  const heap = state.heap;
+  return {
+    key: heap.key(address),
+    createRevision: heap.createRevision(address),
+    modRevision: heap.modRevision(address),
+    version: heap.version(address),
+    value: keysOnly ? noBytes : heap.value(address),
+    lease: heap.lease(address),
+  };
+}
+
+/** Throws `compacted` or `future-revision` where `revision` (0 = now) cannot be read. */
+export function checkRevision(state: StoreState, revision: number): void {
+  if (revision > state.revision) {
+    throw new HoldfastError(
+      'future-revision',
+      `revision ${revision} has not been reached: the store is at ${state.revision}`,
+      { details: { revision: state.revision } },
+    );
+  }
+  if (revision > 0 && revision < state.compactRevision) {
+    throw new HoldfastError(
+      'compacted',
+      `revision ${revision} is compacted away: the oldest that can be read is ${state.compactRevision}`,
+      { details: { compactRevision: state.compactRevision } },
+    );
+  }
+}
+
+/** The range as the request asks for it; request and revision have been checked. */
+export function readRange(state: StoreState, request: RangeRequest): RangeResponse {
+  const range = keyRange(request.key, request.rangeEnd);
+  if (isEmptyRange(range)) return { kvs: [], more: false, count: 0 };
+  const at = request.revision > 0 ? request.revision : state.readRevision;
+  const limit = request.countOnly ? 0 : request.limit > 0 ? request.limit : Infinity;
+  const { addresses, count } = range.single
+    ? readKey(state, request.keyspace, { text: range.lo, at, limit })
+    : at === state.readRevision
+      ? readNow(state, request.keyspace, { range, limit })
+      : readThen(state, request.keyspace, { range, limit, at });
+  const kvs = addresses.map((address) => keyValue(state, address, request.keysOnly));
+  return { kvs, more: !request.countOnly && count > kvs.length, count };
+}
+
+type Found = { readonly addresses: readonly number[]; readonly count: number };
+
+function readKey(
+  state: StoreState,
+  keyspace: number,
+  wanted: { readonly text: string; readonly at: number; readonly limit: number },
+): Found {
+  const address = state.visibleAt(state.newest(keyspace, wanted.text), wanted.at);
+  if (address === 0) return { addresses: [], count: 0 };
+  return { addresses: wanted.limit > 0 ? [address] : [], count: 1 };
+}
+
+/** At the current revision the index knows who lives, and how many they are. */
+function readNow(
+  state: StoreState,
+  keyspace: number,
+  wanted: { readonly range: KeyRange; readonly limit: number },
+): Found {
+  const addresses: number[] = [];
+  const index = state.indexOf(keyspace);
+  if (!index) return { addresses, count: 0 };
+  const { lo, hi } = wanted.range;
+  if (wanted.limit > 0) {
+    index.scan(lo, hi, (slot, live) => {
+      if (live) addresses.push(state.newestOf(slot));
+      return addresses.length < wanted.limit;
+    });
+  }
+  return { addresses, count: index.countLive(lo, hi) };
+}
+
+/** At an older revision every key of the range has to be asked. */
+function readThen(
+  state: StoreState,
+  keyspace: number,
+  wanted: { readonly range: KeyRange; readonly limit: number; readonly at: number },
+): Found {
+  const addresses: number[] = [];
+  let count = 0;
+  state.indexOf(keyspace)?.scan(wanted.range.lo, wanted.range.hi, (slot) => {
+    const address = state.visibleAt(state.newestOf(slot), wanted.at);
+    if (address === 0) return true;
+    count += 1;
+    if (addresses.length < wanted.limit) addresses.push(address);
+    return true;
+  });
+  return { addresses, count };
+}
+
+/** The living keys of a range with their newest records, for a deletion that follows. */
+export function livingIn(
+  state: StoreState,
+  keyspace: number,
+  range: KeyRange,
+): readonly { readonly address: number; readonly text: string }[] {
+  const found: { address: number; text: string }[] = [];
+  if (isEmptyRange(range)) return found;
+  if (range.single) {
+    const address = state.current(keyspace, range.lo);
+    return address === 0 ? found : [{ address, text: range.lo }];
+  }
+  state.indexOf(keyspace)?.scan(range.lo, range.hi, (slot, live, text) => {
+    if (live) found.push({ address: state.newestOf(slot), text });
+    return true;
+  });
+  return found;
+}
