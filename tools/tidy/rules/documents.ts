@@ -1,5 +1,5 @@
 // Documents that can be checked are checked: what they promise is read out of them and looked up.
-import type { House } from '../house.ts';
+import type { House, TextFile } from '../house.ts';
 import { rooms } from '../rooms.ts';
 import type { Finding, Rule } from '../rule.ts';
 
@@ -68,6 +68,58 @@ function judgeRow(house: House, status: string, words: string): string | undefin
     if (!text.includes(title)) return `${path} has no test "${title}"`;
   }
   return undefined;
+}
+
+const invariantsPath = 'docs/invariants.md';
+const ruleCount = 23;
+const ruleNumbers = Array.from({ length: ruleCount }, (_, at) => at + 1);
+const ruleRows = ruleNumbers.map((number) => `| ${number} | words |`).join('\n');
+
+export const invariants: Rule = {
+  name: 'invariants',
+  reason: 'The code cites these rules by number: each must stand there, with what enforces it.',
+  check: (house) => (house.has(invariantsPath) ? checkInvariants(house) : []),
+  bad: [
+    { [invariantsPath]: ruleRows.replace('| 7 |', '| 70 |') },
+    { [invariantsPath]: `${ruleRows}\n| 1 | in \`raft/src/gone.ts\` |` },
+    { [invariantsPath]: `${ruleRows}\n| a | judge \`gone.ts\` |` },
+    {
+      [invariantsPath]: ruleRows,
+      'packages/raft/src/a.ts': `// As in safety.md ${ruleCount + 1}.`,
+    },
+  ],
+  good: [
+    {
+      [invariantsPath]: `${ruleRows}\n| a | \`raft/src/a.ts\`, judge \`b.ts\` |`,
+      'packages/raft/src/a.ts': '// As in safety.md 23.',
+      'packages/simulator/src/judges/b.ts': '// A judge.',
+    },
+  ],
+};
+
+function checkInvariants(house: House): Finding[] {
+  const text = house.textOf(invariantsPath) ?? '';
+  const missing = ruleNumbers
+    .filter((number) => text.match(new RegExp(`^\\| ${number} \\|`, 'gm'))?.length !== 1)
+    .map((number) => `rule ${number} does not stand there once`);
+  const gone = [...text.matchAll(/`([a-z]+\/(?:src|proto)\/[\w./-]+\.\w+|[a-z-]+\.ts)`/g)]
+    .map(([, name]) => `packages/${name?.includes('/') ? '' : 'simulator/src/judges/'}${name}`)
+    .filter((path) => !house.has(path))
+    .map((path) => `${path} does not exist`);
+  const findings = [...missing, ...gone].map((message) => ({
+    path: invariantsPath,
+    line: 1,
+    message,
+  }));
+  return [...findings, ...house.sources.flatMap(checkCitations)];
+}
+
+function checkCitations({ path, text }: TextFile): Finding[] {
+  return text.split('\n').flatMap((line, at) => {
+    const cited = Number(/safety\.md (\d+)/.exec(line)?.[1] ?? 1);
+    const message = `safety.md has no rule ${cited}`;
+    return cited >= 1 && cited <= ruleCount ? [] : [{ path, line: at + 1, message }];
+  });
 }
 
 const architecturePath = 'ARCHITECTURE.md';
