@@ -1,0 +1,245 @@
+// One connection to one peer that is kept up: dialled in the background, redialled at once when it
+// ends (safety.md 12), with backoff while it cannot be had. Frames that are sent while a dial is
+// under way wait for it; otherwise nobody ever waits for a peer. It judges nobody: peer-link.ts does.
+import { Backoff } from '@holdfast/base/backoff';
+import { emptyBytes } from '@holdfast/base/bytes';
+import type { Clock, Timer } from '@holdfast/base/clock';
+import { HoldfastError } from '@holdfast/base/errors';
+import type { MemberId } from '@holdfast/base/ids';
+import type { Random } from '@holdfast/base/random';
+import { type Frame, frameKinds } from './frame.ts';
+import type { FrameLink, LinkCounters } from './frame-link.ts';
+import type { Hello, Purpose } from './handshake.ts';
+import type { LinkEnd } from './link.ts';
+import { type DialledPeer, dialPeer, type MemberContext } from './peer-dialer.ts';
+import { SilenceWatch } from './silence-watch.ts';
+
+export interface ChannelHandler {
+  onOpen(hello: Hello): void;
+  /** A dial failed: refused (isRefused), too slow, or one of the two sides said no. */
+  onDialFailed(error: unknown): void;
+  /** An open connection ended; it is already being redialled, unless the channel was stopped. */
+  onLost(reason: string): void;
+  onHeard(): void;
+  /** A ping was answered after all, or `failures` in a row were not. */
+  onAnswer(): void;
+  onSilence(failures: number): void;
+}
+
+export type ChannelOptions = {
+  readonly context: MemberContext;
+  readonly random: Random;
+  readonly peer: MemberId;
+  readonly purpose: Purpose;
+  readonly address: () => string;
+  /** Bytes of frames that may wait for a dial. */
+  readonly holdBytesMax: number;
+  readonly handler: ChannelHandler;
+};
+
+type State =
+  | { readonly name: 'stopped' }
+  | { readonly name: 'dialling'; readonly controller: AbortController; readonly held: Held[] }
+  | { readonly name: 'waiting'; readonly timer: Timer }
+  | {
+      readonly name: 'open';
+      readonly link: FrameLink;
+      readonly watch: SilenceWatch;
+      readonly sinceMs: number;
+    };
+
+type Held = Pick<Frame, 'kind' | 'payload'>;
+
+export class Channel {
+  readonly #options: ChannelOptions;
+  readonly #backoff: Backoff;
+  readonly #past: LinkCounters = {
+    framesSent: 0,
+    bytesSent: 0,
+    framesReceived: 0,
+    bytesReceived: 0,
+  };
+  #state: State = { name: 'stopped' };
+  #heldBytes = 0;
+  #dropped = 0;
+
+  constructor(options: ChannelOptions) {
+    this.#options = options;
+    const { redialInitialMs, redialMaxMs } = options.context.settings;
+    this.#backoff = new Backoff({ initialMs: redialInitialMs, maxMs: redialMaxMs }, options.random);
+  }
+
+  get isOpen(): boolean {
+    return this.#state.name === 'open';
+  }
+
+  /** Frames that could not be sent or kept. */
+  get dropped(): number {
+    return this.#dropped;
+  }
+
+  get counters(): Readonly<LinkCounters> {
+    const { name } = this.#state;
+    return name === 'open' ? sum(this.#past, this.#state.link.counters) : this.#past;
+  }
+
+  /** Keeps a connection up from now on; dials at once, also if a redial was to come later. */
+  start(): void {
+    if (this.#state.name === 'waiting') this.#state.timer.cancel();
+    else if (this.#state.name !== 'stopped') return;
+    this.#dial();
+  }
+
+  /** Ends the connection, and dials no more until start(). */
+  stop(): void {
+    this.#leave({ name: 'stopped' });
+    this.#backoff.reset();
+  }
+
+  /** Ends the connection, if any, and dials anew at once. */
+  restart(): void {
+    this.stop();
+    this.#dial();
+  }
+
+  /** False: dropped and counted. */
+  send(kind: number, payload: Uint8Array): boolean {
+    const sent = this.sendNow(kind, payload) || this.#hold({ kind, payload });
+    if (!sent) this.#dropped += 1;
+    return sent;
+  }
+
+  /** All or nothing. False: not connected or full; they certainly did not leave and never will. */
+  sendNow(kind: number, ...payloads: readonly Uint8Array[]): boolean {
+    return this.#state.name === 'open' && this.#state.link.send(kind, ...payloads);
+  }
+
+  /** Sends what waits and says goodbye, within the grace; nothing is dialled any more. */
+  async close(): Promise<void> {
+    if (this.#state.name !== 'open') return this.stop();
+    const { link, watch } = this.#state;
+    watch.close();
+    this.#state = { name: 'stopped' };
+    const { clock, settings } = this.#options.context;
+    await closeWithin(clock, settings.closeGraceMs, link);
+  }
+
+  #hold(frame: Held): boolean {
+    if (this.#state.name !== 'dialling') return false;
+    if (this.#heldBytes + frame.payload.length > this.#options.holdBytesMax) return false;
+    this.#state.held.push(frame);
+    this.#heldBytes += frame.payload.length;
+    return true;
+  }
+
+  #dial(): void {
+    const { context, peer, purpose, address } = this.#options;
+    const controller = new AbortController();
+    const state: State = { name: 'dialling', controller, held: [] };
+    this.#leave(state);
+    const isStale = (): boolean => this.#state !== state;
+    dialPeer(context, { peer, purpose, address: address(), signal: controller.signal }).then(
+      (dialled) => {
+        if (isStale()) dialled.link.destroy();
+        else this.#opened(dialled, state.held);
+      },
+      (error: unknown) => {
+        if (!isStale()) this.#failed(error);
+      },
+    );
+  }
+
+  #opened({ link, hello }: DialledPeer, held: readonly Held[]): void {
+    const { context, handler } = this.#options;
+    const { clock, settings } = context;
+    const watch = new SilenceWatch(clock, settings.silence, {
+      ping: () => link.send(frameKinds.ping, emptyBytes),
+      onAnswer: () => handler.onAnswer(),
+      onFailure: (failures) => this.#silent(failures),
+    });
+    this.#leave({ name: 'open', link, watch, sinceMs: clock.monotonicMs() });
+    for (const { kind, payload } of held) this.send(kind, payload);
+    handler.onOpen(hello);
+    link.trust({
+      onFrame: (frame) => refuseFrame(frame),
+      onHeard: () => {
+        watch.heard();
+        handler.onHeard();
+      },
+      onEnd: (end) => this.#ended(link, end),
+    });
+  }
+
+  #failed(error: unknown): void {
+    if (this.#state.name === 'dialling') this.#dropped += this.#state.held.length;
+    this.#wait();
+    this.#options.handler.onDialFailed(error);
+  }
+
+  #silent(failures: number): void {
+    const { handler, context } = this.#options;
+    if (failures >= context.settings.silence.failuresMax) this.#wait();
+    handler.onSilence(failures);
+  }
+
+  #ended(link: FrameLink, end: LinkEnd): void {
+    if (this.#state.name !== 'open' || this.#state.link !== link) return;
+    const { clock, settings } = this.#options.context;
+    const steady = clock.monotonicMs() - this.#state.sinceMs >= settings.steadyMs;
+    if (steady) {
+      this.#backoff.reset();
+      this.#dial();
+    } else this.#wait();
+    this.#options.handler.onLost(end.type === 'failed' ? end.reason : 'the peer hung up');
+  }
+
+  #wait(): void {
+    const { clock } = this.#options.context;
+    const timer = clock.schedule(this.#backoff.nextMs(), () => this.#dial());
+    this.#leave({ name: 'waiting', timer });
+  }
+
+  /** The only place where the state changes: what the old one owned is given back. */
+  #leave(next: State): void {
+    const old = this.#state;
+    this.#state = next;
+    this.#heldBytes = 0;
+    if (old.name === 'waiting') old.timer.cancel();
+    if (old.name === 'dialling') old.controller.abort(stopped());
+    if (old.name !== 'open') return;
+    Object.assign(this.#past, sum(this.#past, old.link.counters));
+    old.watch.close();
+    old.link.destroy();
+  }
+}
+
+function closeWithin(clock: Clock, graceMs: number, link: FrameLink): Promise<void> {
+  return new Promise((resolve) => {
+    const finish = (): void => {
+      timer.cancel();
+      link.destroy();
+      resolve();
+    };
+    const timer = clock.schedule(graceMs, finish);
+    link.trust({ onFrame: () => undefined, onEnd: finish });
+    link.close();
+  });
+}
+
+const stopped = (): HoldfastError =>
+  new HoldfastError('cancelled', 'the dial is not needed any more');
+
+/** Answers to what is sent here come on the peer's own connections. */
+function refuseFrame({ kind }: Frame): never {
+  throw new HoldfastError(
+    'corrupt',
+    `the peer sent kind ${kind} on a connection that is not its own`,
+  );
+}
+
+const sum = (a: LinkCounters, b: LinkCounters): LinkCounters => ({
+  framesSent: a.framesSent + b.framesSent,
+  bytesSent: a.bytesSent + b.bytesSent,
+  framesReceived: a.framesReceived + b.framesReceived,
+  bytesReceived: a.bytesReceived + b.bytesReceived,
+});

@@ -1,0 +1,139 @@
+// Frames over a link: preface, parser, coalescing writer, and the answers to pings. Both ends of a
+// connection use it. It owns its link, and knows neither members nor time.
+import { emptyBytes } from '@holdfast/base/bytes';
+import { HoldfastError } from '@holdfast/base/errors';
+import { CoalescingWriter } from './coalescing-writer.ts';
+import {
+  encodePreface,
+  type Frame,
+  FrameParser,
+  frameHeaderBytes,
+  frameKinds,
+  payloadBytesMax,
+} from './frame.ts';
+import type { Link, LinkEnd } from './link.ts';
+
+export interface FrameHandler {
+  /** Not called for pings. A HoldfastError that it throws ends the connection with its text. */
+  onFrame(frame: Frame): void;
+  /** Before the frames in them: any byte is a sign of life (safety.md 17). */
+  onHeard?(): void;
+  /** Exactly once, unless this side destroyed the link. */
+  onEnd(end: LinkEnd): void;
+}
+
+export type FrameLinkOptions = {
+  readonly link: Link;
+  readonly endOfTurn: (action: () => void) => void;
+  readonly queueBytesMax: number;
+  /** The largest payload until `trust`. */
+  readonly strangerBytesMax: number;
+};
+
+export type LinkCounters = {
+  framesSent: number;
+  bytesSent: number;
+  framesReceived: number;
+  bytesReceived: number;
+};
+
+export class FrameLink {
+  readonly counters: LinkCounters = {
+    framesSent: 0,
+    bytesSent: 0,
+    framesReceived: 0,
+    bytesReceived: 0,
+  };
+  readonly #link: Link;
+  readonly #writer: CoalescingWriter;
+  readonly #parser: FrameParser;
+  #handler: FrameHandler | undefined;
+  /** `undefined` while it lives. */
+  #end: LinkEnd | undefined;
+
+  constructor(options: FrameLinkOptions) {
+    const { link, endOfTurn, queueBytesMax } = options;
+    this.#link = link;
+    this.#writer = new CoalescingWriter({ link, endOfTurn, queueBytesMax });
+    this.#parser = new FrameParser({ payloadBytesMax: options.strangerBytesMax });
+  }
+
+  /** Says the preface, and begins to listen. */
+  open(handler: FrameHandler): void {
+    this.#handler = handler;
+    this.#link.send([encodePreface()]);
+    this.#link.open({
+      onBytes: (bytes) => this.#receive(bytes),
+      onEnd: (end) => this.#finish(end),
+    });
+  }
+
+  get remoteAddress(): string {
+    return this.#link.remoteAddress;
+  }
+
+  get pendingBytes(): number {
+    return this.#writer.pendingBytes;
+  }
+
+  /** The other side is known now: another handler, and frames of every size. */
+  trust(handler: FrameHandler): void {
+    this.#handler = handler;
+    this.#parser.payloadBytesMax = payloadBytesMax;
+    // It may have ended between the last frame and this call.
+    if (this.#end) handler.onEnd(this.#end);
+  }
+
+  /** All or nothing. False: the queue is full or the link is over, and they certainly did not leave. */
+  send(kind: number, ...payloads: readonly Uint8Array[]): boolean {
+    const size = payloads.reduce((sum, { length }) => sum + frameHeaderBytes + length, 0);
+    if (this.#end || !this.#writer.hasRoom(size)) return false;
+    for (const payload of payloads) this.#writer.write({ kind, flags: 0, group: 0, payload });
+    this.counters.framesSent += payloads.length;
+    this.counters.bytesSent += size;
+    return true;
+  }
+
+  /** Sends what waits, then says goodbye. */
+  close(): void {
+    if (this.#end) return;
+    this.#writer.flush();
+    this.#link.close();
+  }
+
+  destroy(): void {
+    this.#end ??= { type: 'closed' };
+    this.#handler = undefined;
+    this.#link.destroy();
+  }
+
+  #receive(bytes: Uint8Array): void {
+    this.counters.bytesReceived += bytes.length;
+    this.#handler?.onHeard?.();
+    try {
+      this.#parser.push(bytes, (frame) => this.#route(frame));
+    } catch (error) {
+      // What another process sent ends its connection, never this process; an invariant passes on.
+      if (!(error instanceof HoldfastError)) throw error;
+      this.#fail(error.message);
+    }
+  }
+
+  #route(frame: Frame): void {
+    if (this.#end) return;
+    this.counters.framesReceived += 1;
+    if (frame.kind === frameKinds.ping) this.send(frameKinds.pong, emptyBytes);
+    else if (frame.kind !== frameKinds.pong) this.#handler?.onFrame(frame);
+  }
+
+  #fail(reason: string): void {
+    this.#link.destroy();
+    this.#finish({ type: 'failed', reason });
+  }
+
+  #finish(end: LinkEnd): void {
+    if (this.#end) return;
+    this.#end = end;
+    this.#handler?.onEnd(end);
+  }
+}

@@ -1,0 +1,158 @@
+// Who is who. The dialler introduces itself and names whom it wants; the other side checks and
+// answers with its own identity, which the dialler checks in turn. Pure functions over bytes:
+// sockets and deadlines are their callers' (peer-dialer.ts, peer-listener.ts).
+import { HoldfastError } from '@holdfast/base/errors';
+import {
+  type ClusterId,
+  formatId,
+  type MemberId,
+  memberId,
+  type StoreId,
+  storeId,
+} from '@holdfast/base/ids';
+import { Handshake, HandshakeResponse } from '@holdfast/proto/peer';
+import { decodePayload } from './decode-payload.ts';
+
+/** Raised when members of two versions could no longer understand each other. */
+export const protocolVersion = 1;
+/** A handshake has names in it, and no data. */
+export const handshakeBytesMax = 4096;
+
+/** Three connections a pair and direction (safety.md 16). */
+export type Purpose = 'control' | 'log' | 'bulk';
+
+const purposes: readonly (Purpose | undefined)[] = [undefined, 'control', 'log', 'bulk'];
+
+/** What this member shows in every handshake (safety.md, bytes to have). */
+export type PeerIdentity = {
+  readonly clusterId: ClusterId;
+  readonly memberId: MemberId;
+  readonly storeId: StoreId;
+  readonly bootEpoch: number;
+  readonly name: string;
+};
+
+/** What the other side has shown. */
+export type Hello = {
+  readonly memberId: MemberId;
+  readonly storeId: StoreId;
+  readonly bootEpoch: number;
+  /** Only diallers say their name; else empty. */
+  readonly name: string;
+};
+
+/** The verdict on a peer by what the cluster knows: an error refuses it (safety.md 15). */
+export type VerifyPeer = (peer: Hello) => HoldfastError | undefined;
+
+export function encodeHandshake(
+  identity: PeerIdentity,
+  to: MemberId,
+  purpose: Purpose,
+): Uint8Array {
+  const { clusterId, memberId: from, storeId: store, bootEpoch, name } = identity;
+  return Handshake.encode({
+    protocolVersion,
+    clusterId,
+    from,
+    to,
+    storeId: store,
+    bootEpoch,
+    purpose: purposes.indexOf(purpose),
+    name,
+  }).finish();
+}
+
+/** The acceptor's side. Throws why the dialler is refused: `answerRefused` carries it over. */
+export function checkHandshake(
+  payload: Uint8Array,
+  identity: PeerIdentity,
+  verify: VerifyPeer,
+): { readonly hello: Hello; readonly purpose: Purpose } {
+  const shown = decodePayload(Handshake, payload, 'a handshake');
+  checkVersion(shown.protocolVersion);
+  if (shown.clusterId !== identity.clusterId) throw clusterMismatch(shown, identity);
+  if (shown.to !== identity.memberId) throw wrongMember(shown.to, identity.memberId);
+  if (shown.from === identity.memberId) {
+    throw refusal('failed-precondition', `member ${formatId(shown.from)} is this member's own id`);
+  }
+  const purpose = purposes[shown.purpose];
+  if (purpose === undefined) {
+    throw refusal('version-mismatch', `connection purpose ${shown.purpose} is not known here`);
+  }
+  const hello = toHello({ ...shown, memberId: shown.from });
+  refuseBy(verify, hello);
+  return { hello, purpose };
+}
+
+export function encodeAnswer(identity: PeerIdentity, refused?: HoldfastError): Uint8Array {
+  const { memberId: id, storeId: store, bootEpoch } = identity;
+  return HandshakeResponse.encode({
+    protocolVersion,
+    memberId: id,
+    storeId: store,
+    bootEpoch,
+    refusalCode: refused?.code ?? '',
+    refusalMessage: refused?.message ?? '',
+  }).finish();
+}
+
+/** The dialler's side. Throws the other side's refusal, or this side's own. */
+export function checkAnswer(payload: Uint8Array, wanted: MemberId, verify: VerifyPeer): Hello {
+  const shown = decodePayload(HandshakeResponse, payload, "a handshake's answer");
+  if (shown.refusalCode !== '') {
+    const text = `refused by the peer: ${shown.refusalMessage}`;
+    throw refusal(refusalCodes.find((code) => code === shown.refusalCode) ?? 'internal', text);
+  }
+  checkVersion(shown.protocolVersion);
+  if (shown.memberId !== wanted) throw wrongMember(wanted, shown.memberId);
+  const hello = toHello({ ...shown, name: '' });
+  refuseBy(verify, hello);
+  return hello;
+}
+
+const refusalCodes = [
+  'failed-precondition',
+  'cluster-mismatch',
+  'version-mismatch',
+  'permission-denied',
+  'unauthenticated',
+  'resource-exhausted',
+  'shutting-down',
+  'unavailable',
+  'corrupt',
+] as const;
+
+const refusal = (code: (typeof refusalCodes)[number] | 'internal', text: string): HoldfastError =>
+  new HoldfastError(code, text);
+
+function checkVersion(version: number): void {
+  if (version === protocolVersion) return;
+  const text = `the peer speaks protocol version ${version}, this member ${protocolVersion}`;
+  throw refusal('version-mismatch', text);
+}
+
+function clusterMismatch(shown: Handshake, identity: PeerIdentity): HoldfastError {
+  const theirs = formatId(shown.clusterId);
+  const text = `the peer belongs to cluster ${theirs}, this member to ${formatId(identity.clusterId)}`;
+  return refusal('cluster-mismatch', text);
+}
+
+function wrongMember(wanted: bigint, found: bigint): HoldfastError {
+  const text = `member ${formatId(wanted)} was called, but ${formatId(found)} lives at this address`;
+  return refusal('failed-precondition', text);
+}
+
+function refuseBy(verify: VerifyPeer, hello: Hello): void {
+  const refused = verify(hello);
+  if (refused) throw refused;
+}
+
+function toHello(shown: {
+  readonly memberId: bigint;
+  readonly storeId: bigint;
+  readonly bootEpoch: number;
+  readonly name: string;
+}): Hello {
+  const { bootEpoch, name } = shown;
+  return { memberId: memberId(shown.memberId), storeId: storeId(shown.storeId), bootEpoch, name };
+}

@@ -1,0 +1,119 @@
+// One dial with its handshake: a promise of a link to exactly the member that was wanted. It owns
+// the link until both sides have shown who they are; then it hands it over, or ends it.
+import type { Clock } from '@holdfast/base/clock';
+import { startDeadline } from '@holdfast/base/deadline';
+import { HoldfastError } from '@holdfast/base/errors';
+import type { MemberId } from '@holdfast/base/ids';
+import { type Frame, frameKinds } from './frame.ts';
+import { FrameLink } from './frame-link.ts';
+import {
+  checkAnswer,
+  encodeHandshake,
+  type Hello,
+  handshakeBytesMax,
+  type PeerIdentity,
+  type Purpose,
+  type VerifyPeer,
+} from './handshake.ts';
+import type { Link, LinkEnd, LinkNetwork } from './link.ts';
+import type { PeerEpochs } from './peer-epochs.ts';
+import type { TransportSettings } from './transport-settings.ts';
+
+/** What all connections of one member share. */
+export type MemberContext = {
+  readonly network: LinkNetwork;
+  readonly clock: Clock;
+  readonly identity: PeerIdentity;
+  readonly verifyPeer: VerifyPeer;
+  readonly epochs: PeerEpochs;
+  readonly settings: TransportSettings;
+};
+
+export type DialRequest = {
+  readonly peer: MemberId;
+  readonly address: string;
+  readonly purpose: Purpose;
+  readonly signal: AbortSignal;
+};
+
+export type DialledPeer = { readonly link: FrameLink; readonly hello: Hello };
+
+/**
+ * Rejects with `unavailable` (see isRefused), `deadline-exceeded`, the refusal of either side, or the
+ * signal's reason. Until the caller trusts the link with a handler, its end is only remembered.
+ */
+export async function dialPeer(context: MemberContext, request: DialRequest): Promise<DialledPeer> {
+  const { clock, settings } = context;
+  const deadline = startDeadline(clock, settings.connectTimeoutMs, request.signal);
+  try {
+    const link = await context.network.dial(request.address, deadline.signal);
+    return await introduce(context, request, { link, signal: deadline.signal });
+  } finally {
+    deadline.dispose();
+  }
+}
+
+function introduce(
+  context: MemberContext,
+  request: DialRequest,
+  dialled: { readonly link: Link; readonly signal: AbortSignal },
+): Promise<DialledPeer> {
+  const { signal } = dialled;
+  const link = newFrameLink(context, dialled.link, request.purpose);
+  return new Promise((resolve, reject) => {
+    let settled = false;
+    const settle = (finish: () => void): void => {
+      if (settled) return;
+      settled = true;
+      signal.removeEventListener('abort', onAbort);
+      finish();
+    };
+    const fail = (reason: unknown): void =>
+      settle(() => {
+        link.destroy();
+        reject(reason);
+      });
+    const onAbort = (): void => fail(signal.reason);
+    const onFrame = (frame: Frame): void => {
+      try {
+        const hello = heed(context, request, frame);
+        settle(() => resolve({ link, hello }));
+      } catch (error) {
+        fail(error);
+      }
+    };
+    if (signal.aborted) return onAbort();
+    signal.addEventListener('abort', onAbort, { once: true });
+    link.open({ onFrame, onEnd: (end) => fail(brokenOff(request.address, end)) });
+    const { identity } = context;
+    link.send(frameKinds.handshake, encodeHandshake(identity, request.peer, request.purpose));
+  });
+}
+
+/** Both ends of a connection are made alike. */
+export function newFrameLink(context: MemberContext, link: Link, purpose: Purpose): FrameLink {
+  const { network, settings } = context;
+  const { controlQueueBytesMax, logQueueBytesMax } = settings;
+  return new FrameLink({
+    link,
+    endOfTurn: (action) => network.endOfTurn(action),
+    queueBytesMax: purpose === 'control' ? controlQueueBytesMax : logQueueBytesMax,
+    strangerBytesMax: handshakeBytesMax,
+  });
+}
+
+/** The peer's answer, judged by this side too; throws why it will not do. */
+function heed(context: MemberContext, request: DialRequest, frame: Frame): Hello {
+  if (frame.kind !== frameKinds.handshakeResponse) {
+    throw new HoldfastError('corrupt', `the peer answered a handshake with kind ${frame.kind}`);
+  }
+  const hello = checkAnswer(frame.payload, request.peer, context.verifyPeer);
+  const stale = context.epochs.observe(hello);
+  if (stale) throw stale;
+  return hello;
+}
+
+function brokenOff(address: string, end: LinkEnd): HoldfastError {
+  const why = end.type === 'failed' ? end.reason : 'the other side hung up';
+  return new HoldfastError('unavailable', `no handshake with ${address}: ${why}`);
+}

@@ -1,0 +1,171 @@
+// The listening side: everything that peers send to this member. It owns the accepted connections
+// (at most one a peer and purpose, and a bounded number of strangers), and routes frames by purpose.
+import { HoldfastError } from '@holdfast/base/errors';
+import type { MemberId } from '@holdfast/base/ids';
+import type { SnapshotBegin } from '@holdfast/proto/peer';
+import { type Frame, frameKinds } from './frame.ts';
+import type { Hello, Purpose } from './handshake.ts';
+import { InboundConnection, type Introduced } from './inbound-connection.ts';
+import type { Link, LinkListener } from './link.ts';
+import { type MemberContext, newFrameLink } from './peer-dialer.ts';
+import { SnapshotReceiver } from './snapshot-receiver.ts';
+
+export interface PeerListenerHandler {
+  /** A peer has dialled this member: it lives, whatever the own connections to it say. */
+  onHello(hello: Hello, purpose: Purpose): void;
+  onHeard(peer: MemberId): void;
+  /** On control and log connections. A HoldfastError that it throws ends the connection. */
+  onFrame(peer: MemberId, frame: Frame): void;
+  onSnapshot(
+    peer: MemberId,
+    begin: SnapshotBegin,
+    chunks: AsyncIterable<Uint8Array>,
+  ): Promise<void>;
+  /** What the peer had sent on it may be lost. */
+  onLost(peer: MemberId, purpose: Purpose, reason: string): void;
+  /** Somebody was turned away before it was known who it is. */
+  onStranger(remoteAddress: string, reason: string): void;
+}
+
+export type ListenerCounters = {
+  accepted: number;
+  strangersRefused: number;
+  framesReceived: number;
+  bytesReceived: number;
+};
+
+type Served = {
+  readonly connection: InboundConnection;
+  readonly purpose: Purpose;
+  readonly snapshot: SnapshotReceiver | undefined;
+};
+
+export class PeerListener {
+  readonly counters: ListenerCounters = {
+    accepted: 0,
+    strangersRefused: 0,
+    framesReceived: 0,
+    bytesReceived: 0,
+  };
+  readonly #context: MemberContext;
+  readonly #handler: PeerListenerHandler;
+  readonly #strangers = new Set<InboundConnection>();
+  readonly #served = new Map<InboundConnection, Served>();
+  #listener: LinkListener | undefined;
+  #closed = false;
+
+  constructor(context: MemberContext, handler: PeerListenerHandler) {
+    this.#context = context;
+    this.#handler = handler;
+  }
+
+  /** Answers the address with the port that it got. Rejects with `failed-precondition`. */
+  async listen(address: string): Promise<string> {
+    const listener = await this.#context.network.listen(address, (link) => this.#accept(link));
+    this.#listener = listener;
+    return listener.address;
+  }
+
+  get strangerCount(): number {
+    return this.#strangers.size;
+  }
+
+  /** Ends connections to a process of `peer` that was started before the one of `bootEpoch`. */
+  endOlderBoots(peer: MemberId): void {
+    for (const connection of [...this.#served.keys()]) {
+      if (connection.peer === peer) connection.end('the peer was started again');
+    }
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true;
+    for (const connection of [...this.#strangers, ...this.#served.keys()]) {
+      connection.end('this member is closing');
+    }
+    await this.#listener?.close();
+  }
+
+  #accept(raw: Link): void {
+    if (this.#closed) {
+      raw.destroy();
+      return;
+    }
+    this.counters.accepted += 1;
+    const link = newFrameLink(this.#context, raw, 'control');
+    const connection = new InboundConnection(this.#context, link, {
+      onIntroduced: (one, introduced) => this.#introduced(one, introduced),
+      onFrame: (one, frame) => this.#route(one, frame),
+      onHeard: ({ peer }) => {
+        if (peer !== undefined) this.#handler.onHeard(peer);
+      },
+      onOver: (one, reason) => this.#over(one, reason),
+    });
+    this.#strangers.add(connection);
+    this.#boundStrangers();
+    connection.open();
+  }
+
+  /** A crowd that says nothing must not keep a peer out: the oldest stranger makes room. */
+  #boundStrangers(): void {
+    if (this.#strangers.size <= this.#context.settings.strangersMax) return;
+    const [oldest] = this.#strangers;
+    oldest?.end('too many connections without a handshake');
+  }
+
+  #introduced(connection: InboundConnection, { hello, purpose }: Introduced): void {
+    this.#strangers.delete(connection);
+    this.#replace(hello.memberId, purpose);
+    const snapshot = purpose === 'bulk' ? this.#newReceiver(connection, hello.memberId) : undefined;
+    this.#served.set(connection, { connection, purpose, snapshot });
+    this.#handler.onHello(hello, purpose);
+  }
+
+  /** The peer knows best which of its connections is the living one: the newest. */
+  #replace(peer: MemberId, purpose: Purpose): void {
+    for (const served of [...this.#served.values()]) {
+      if (served.connection.peer === peer && served.purpose === purpose) {
+        served.connection.end('the peer dialled again');
+      }
+    }
+  }
+
+  #newReceiver(connection: InboundConnection, peer: MemberId): SnapshotReceiver {
+    return new SnapshotReceiver({
+      windowBytes: this.#context.settings.snapshotWindowBytes,
+      send: (kind, payload) => void connection.link.send(kind, payload),
+      accept: (begin, chunks) => this.#handler.onSnapshot(peer, begin, chunks),
+    });
+  }
+
+  #route(connection: InboundConnection, frame: Frame): void {
+    const served = this.#served.get(connection);
+    if (served === undefined || connection.peer === undefined) return;
+    if (served.snapshot) served.snapshot.onFrame(frame);
+    else if (allowed[served.purpose].has(frame.kind)) this.#handler.onFrame(connection.peer, frame);
+    else {
+      const text = `kind ${frame.kind} does not belong on a ${served.purpose} connection`;
+      throw new HoldfastError('corrupt', text);
+    }
+  }
+
+  #over(connection: InboundConnection, reason: string): void {
+    const { counters } = connection.link;
+    this.counters.framesReceived += counters.framesReceived;
+    this.counters.bytesReceived += counters.bytesReceived;
+    if (this.#strangers.delete(connection)) {
+      this.counters.strangersRefused += 1;
+      this.#handler.onStranger(connection.link.remoteAddress, reason);
+    }
+    const served = this.#served.get(connection);
+    if (served === undefined || connection.peer === undefined) return;
+    this.#served.delete(connection);
+    served.snapshot?.onLost(reason);
+    this.#handler.onLost(connection.peer, served.purpose, reason);
+  }
+}
+
+const allowed: Readonly<Record<Purpose, ReadonlySet<number>>> = {
+  control: new Set([frameKinds.message]),
+  log: new Set([frameKinds.message, frameKinds.forwardRequests, frameKinds.forwardResponses]),
+  bulk: new Set(),
+};

@@ -1,0 +1,116 @@
+// For tests: meshes of a few members on any network, and what each of them heard.
+import { utf8 } from '@holdfast/base/bytes';
+import type { Clock } from '@holdfast/base/clock';
+import { type ClusterId, clusterId, type MemberId, memberId, storeId } from '@holdfast/base/ids';
+import { SeededRandom } from '@holdfast/base/seeded-random';
+import type { SnapshotBegin } from '@holdfast/proto/peer';
+import { frameKinds } from './frame.ts';
+import type { PeerIdentity } from './handshake.ts';
+import type { LinkNetwork } from './link.ts';
+import type { PeerLinkStatus } from './peer-link.ts';
+import {
+  type PeerAddress,
+  PeerMesh,
+  type PeerMeshHandler,
+  type PeerMeshOptions,
+} from './peer-mesh.ts';
+
+export const testCluster: ClusterId = clusterId(0xc1n);
+
+export const identityOf = (id: number, bootEpoch = 1): PeerIdentity => ({
+  clusterId: testCluster,
+  memberId: memberId(BigInt(id)),
+  storeId: storeId(BigInt(id * 1000)),
+  bootEpoch,
+  name: `n${id}`,
+});
+
+export const idOf = (id: number): MemberId => memberId(BigInt(id));
+
+export const emptyBegin: SnapshotBegin = {
+  snapshot: { last: { index: 7, term: 2 }, configuration: new Uint8Array([1]) },
+  bytes: 0,
+  stateHash: 5n,
+};
+
+/** One member's mesh, with everything that its owner would have been told. */
+export class TestMember implements PeerMeshHandler {
+  readonly mesh: PeerMesh;
+  readonly frames: string[] = [];
+  readonly events: string[] = [];
+  readonly strangers: string[] = [];
+  /** Replaced by tests of snapshots. */
+  acceptSnapshot: PeerMeshHandler['onSnapshot'] = () => Promise.resolve();
+  #waiting: { readonly test: () => boolean; readonly resolve: () => void }[] = [];
+
+  constructor(
+    id: number,
+    world: { readonly network: LinkNetwork; readonly clock: Clock },
+    options: Partial<PeerMeshOptions> & { readonly peers: readonly PeerAddress[] },
+  ) {
+    this.mesh = new PeerMesh({
+      ...world,
+      random: new SeededRandom(id),
+      identity: identityOf(id),
+      listenAddress: `h${id}:4654`,
+      onStranger: (_address, reason) => {
+        this.strangers.push(reason);
+        this.#check();
+      },
+      ...options,
+    });
+  }
+
+  start(): Promise<void> {
+    return this.mesh.start(this);
+  }
+
+  /** What is known of the peer, for tests that have set it. */
+  statusOf(peer: number): PeerLinkStatus {
+    const status = this.mesh.status.peers.find((one) => one.peer === idOf(peer));
+    if (!status) throw new Error(`no link to ${peer}`);
+    return status;
+  }
+
+  send(to: number, text: string, on: 'control' | 'log' = 'control'): void {
+    this.mesh.send(idOf(to), on, { kind: frameKinds.message, payload: utf8(text) });
+  }
+
+  /** Resolves when `test` holds; looked at after each thing that this member hears. */
+  until(test: () => boolean): Promise<void> {
+    if (test()) return Promise.resolve();
+    return new Promise((resolve) => this.#waiting.push({ test, resolve }));
+  }
+
+  connectedTo(peer: number): Promise<void> {
+    return this.until(() => this.events.some((event) => event.startsWith(`connected ${peer}`)));
+  }
+
+  onFrame(from: MemberId, { payload }: { readonly payload: Uint8Array }): void {
+    this.frames.push(`${from}:${Buffer.from(payload).toString()}`);
+    this.#check();
+  }
+
+  onPeerEvent(event: Parameters<PeerMeshHandler['onPeerEvent']>[0]): void {
+    if (event.type === 'connected') this.events.push(`connected ${event.peer} ${event.bootEpoch}`);
+    else this.events.push(`${event.refused ? 'refused' : 'unreachable'} ${event.peer}`);
+    this.#check();
+  }
+
+  onSnapshot(
+    from: MemberId,
+    begin: SnapshotBegin,
+    chunks: AsyncIterable<Uint8Array>,
+  ): Promise<void> {
+    return this.acceptSnapshot(from, begin, chunks);
+  }
+
+  #check(): void {
+    const waiting = this.#waiting;
+    this.#waiting = [];
+    for (const one of waiting) {
+      if (one.test()) one.resolve();
+      else this.#waiting.push(one);
+    }
+  }
+}

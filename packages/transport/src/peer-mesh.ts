@@ -1,0 +1,180 @@
+// All connections between this member and its peers: one PeerLink a peer for what goes out, one
+// PeerListener for what comes in, and what the two know about each other. Frames are bytes here;
+// their meaning belongs to the owner of the mesh.
+import type { Clock } from '@holdfast/base/clock';
+import { HoldfastError } from '@holdfast/base/errors';
+import { formatId, type MemberId } from '@holdfast/base/ids';
+import type { Random } from '@holdfast/base/random';
+import type { SnapshotBegin } from '@holdfast/proto/peer';
+import type { Frame } from './frame.ts';
+import type { PeerIdentity, Purpose, VerifyPeer } from './handshake.ts';
+import type { LinkNetwork } from './link.ts';
+import type { MemberContext } from './peer-dialer.ts';
+import { PeerEpochs } from './peer-epochs.ts';
+import { PeerLink, type PeerLinkEvent, type PeerLinkStatus } from './peer-link.ts';
+import { type ListenerCounters, PeerListener } from './peer-listener.ts';
+import { defaultTransportSettings, type TransportSettings } from './transport-settings.ts';
+
+/** Where a peer's process listens for other members. */
+export type PeerAddress = { readonly memberId: MemberId; readonly address: string };
+
+export type PeerMeshOptions = {
+  readonly network: LinkNetwork;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly identity: PeerIdentity;
+  readonly listenAddress: string;
+  readonly peers: readonly PeerAddress[];
+  /** Asked for every finished handshake, of both directions; default: everybody is welcome. */
+  readonly verifyPeer?: VerifyPeer;
+  readonly settings?: Partial<TransportSettings>;
+  /** For the log: somebody was turned away at the peer port. */
+  readonly onStranger?: (remoteAddress: string, reason: string) => void;
+};
+
+export interface PeerMeshHandler {
+  /** A HoldfastError that it throws ends the connection. */
+  onFrame(from: MemberId, frame: Frame): void;
+  onPeerEvent(event: PeerLinkEvent): void;
+  onSnapshot(
+    from: MemberId,
+    begin: SnapshotBegin,
+    chunks: AsyncIterable<Uint8Array>,
+  ): Promise<void>;
+}
+
+export type PeerMeshStatus = {
+  readonly address: string | undefined;
+  readonly peers: readonly PeerLinkStatus[];
+  readonly inbound: Readonly<ListenerCounters>;
+};
+
+export class PeerMesh {
+  readonly #options: PeerMeshOptions;
+  readonly #context: MemberContext;
+  readonly #listener: PeerListener;
+  readonly #links = new Map<MemberId, PeerLink>();
+  #handler: PeerMeshHandler | undefined;
+  #address: string | undefined;
+  #state: 'new' | 'running' | 'closed' = 'new';
+
+  constructor(options: PeerMeshOptions) {
+    this.#options = options;
+    const { network, clock, identity } = options;
+    const epochs = new PeerEpochs();
+    const settings = { ...defaultTransportSettings, ...options.settings };
+    const verifyPeer = options.verifyPeer ?? (() => undefined);
+    this.#context = { network, clock, identity, verifyPeer, epochs, settings };
+    this.#listener = new PeerListener(this.#context, {
+      onHello: ({ memberId }, purpose) => {
+        if (purpose === 'control') this.#links.get(memberId)?.probe();
+      },
+      onHeard: (peer) => this.#links.get(peer)?.noteHeard(),
+      onFrame: (peer, frame) => this.#handler?.onFrame(peer, frame),
+      onSnapshot: (peer, begin, chunks) => this.#receiveSnapshot(peer, begin, chunks),
+      onLost: (peer, purpose, reason) => this.#inboundLost(peer, purpose, reason),
+      onStranger: (address, reason) => options.onStranger?.(address, reason),
+    });
+    epochs.onNewer((peer) => {
+      this.#listener.endOlderBoots(peer);
+      this.#links.get(peer)?.renew();
+    });
+    this.setPeers(options.peers);
+  }
+
+  /** Listens, then dials every peer in the background. Rejects when it cannot listen. */
+  async start(handler: PeerMeshHandler): Promise<void> {
+    this.#handler = handler;
+    this.#address = await this.#listener.listen(this.#options.listenAddress);
+    if (this.#state === 'closed') return this.#listener.close();
+    this.#state = 'running';
+    for (const link of this.#links.values()) link.start();
+  }
+
+  /** Where it listens, once started. */
+  get address(): string | undefined {
+    return this.#address;
+  }
+
+  /** Whom to keep connections to; may change at any time. This member itself is left out. */
+  setPeers(peers: readonly PeerAddress[]): void {
+    const wanted = new Map(peers.map(({ memberId, address }) => [memberId, address]));
+    wanted.delete(this.#context.identity.memberId);
+    for (const [peer, link] of [...this.#links]) {
+      if (wanted.has(peer)) continue;
+      link.destroy();
+      this.#links.delete(peer);
+      this.#context.epochs.forget(peer);
+    }
+    for (const [peer, address] of wanted) {
+      const link = this.#links.get(peer);
+      if (link) link.moveTo(address);
+      else this.#addLink(peer, address);
+    }
+  }
+
+  /** Best effort, in order on each connection; an unknown peer gets nothing. */
+  send(to: MemberId, on: 'control' | 'log', frame: Pick<Frame, 'kind' | 'payload'>): void {
+    const link = this.#links.get(to);
+    if (on === 'control') link?.sendControl(frame.kind, frame.payload);
+    else link?.sendLog(frame.kind, frame.payload);
+  }
+
+  /** All frames or none. False: they certainly did not leave. */
+  sendLogNow(to: MemberId, kind: number, payloads: readonly Uint8Array[]): boolean {
+    return this.#links.get(to)?.sendLogNow(kind, payloads) ?? false;
+  }
+
+  /** See PeerLink.sendSnapshot; rejects with `not-found` for an unknown peer. */
+  async sendSnapshot(
+    to: { readonly peer: MemberId; readonly begin: SnapshotBegin },
+    chunks: AsyncIterable<Uint8Array>,
+    signal: AbortSignal,
+  ): Promise<void> {
+    const link = this.#links.get(to.peer);
+    if (!link) throw new HoldfastError('not-found', `no address of member ${formatId(to.peer)}`);
+    await link.sendSnapshot(to.begin, chunks, signal);
+  }
+
+  get status(): PeerMeshStatus {
+    return {
+      address: this.#address,
+      peers: [...this.#links.values()].map((link) => link.status),
+      inbound: this.#listener.counters,
+    };
+  }
+
+  /** Lets pending frames leave within the grace. Nothing is told to the handler any more. */
+  async close(): Promise<void> {
+    if (this.#state === 'closed') return;
+    this.#state = 'closed';
+    this.#handler = undefined;
+    const links = [...this.#links.values()];
+    await Promise.all([...links.map((link) => link.close()), this.#listener.close()]);
+  }
+
+  #addLink(peer: MemberId, address: string): void {
+    const { random } = this.#options;
+    const onEvent = (event: PeerLinkEvent): void => this.#handler?.onPeerEvent(event);
+    const link = new PeerLink({ context: this.#context, random, peer, address, onEvent });
+    this.#links.set(peer, link);
+    if (this.#state === 'running') link.start();
+  }
+
+  #receiveSnapshot(
+    peer: MemberId,
+    begin: SnapshotBegin,
+    chunks: AsyncIterable<Uint8Array>,
+  ): Promise<void> {
+    if (this.#handler) return this.#handler.onSnapshot(peer, begin, chunks);
+    return Promise.reject(new HoldfastError('shutting-down', 'this member is closing'));
+  }
+
+  /** Answers to what this member forwarded may have been on it. */
+  #inboundLost(peer: MemberId, purpose: Purpose, reason: string): void {
+    if (purpose !== 'log') return;
+    this.#context.network.endOfTurn(() =>
+      this.#handler?.onPeerEvent({ type: 'unreachable', peer, refused: false, reason }),
+    );
+  }
+}

@@ -1,0 +1,124 @@
+// The receiving half of a snapshot: frames of a bulk connection become an iterable of bytes. The
+// sender may be a window ahead of the consumer and no more, so the memory is bounded. A broken
+// connection is an error of the iterable; the consumer's verdict is told to the sender.
+import { HoldfastError, isHoldfastError, messageOf } from '@holdfast/base/errors';
+import {
+  SnapshotBegin,
+  SnapshotChunk,
+  SnapshotEnd,
+  SnapshotProgress,
+  SnapshotResult,
+} from '@holdfast/proto/peer';
+import { decodePayload } from './decode-payload.ts';
+import { type Frame, frameKinds } from './frame.ts';
+
+export type SnapshotReceiverOptions = {
+  readonly windowBytes: number;
+  readonly send: (kind: number, payload: Uint8Array) => void;
+  /** Resolves when the snapshot is verified and durable; rejects with why not. */
+  readonly accept: (begin: SnapshotBegin, chunks: AsyncIterable<Uint8Array>) => Promise<void>;
+};
+
+/** `answered`: the consumer has given its verdict; what still comes of the stream is ignored. */
+type State = 'waiting' | 'streaming' | 'complete' | 'answered' | 'over';
+
+export class SnapshotReceiver {
+  readonly #options: SnapshotReceiverOptions;
+  #state: State = 'waiting';
+  #queue: Uint8Array[] = [];
+  #received = 0;
+  #consumed = 0;
+  #told = 0;
+  #failure: HoldfastError | undefined;
+  #wake: (() => void) | undefined;
+
+  constructor(options: SnapshotReceiverOptions) {
+    this.#options = options;
+  }
+
+  /** Throws `corrupt` on what is out of order. */
+  onFrame({ kind, payload }: Frame): void {
+    if (this.#state === 'answered') return;
+    if (kind === frameKinds.snapshotBegin && this.#state === 'waiting') this.#begin(payload);
+    else if (kind === frameKinds.snapshotChunk && this.#state === 'streaming') this.#take(payload);
+    else if (kind === frameKinds.snapshotEnd && this.#state === 'streaming') this.#end(payload);
+    else throw new HoldfastError('corrupt', `kind ${kind} while a snapshot is ${this.#state}`);
+  }
+
+  /** The connection is over: whoever reads the bytes hears it. */
+  onLost(reason: string): void {
+    if (this.#state === 'streaming') {
+      this.#failure = new HoldfastError('unavailable', `the snapshot broke off: ${reason}`);
+    }
+    this.#state = 'over';
+    this.#wake?.();
+  }
+
+  #begin(payload: Uint8Array): void {
+    const begin = decodePayload(SnapshotBegin, payload, "a snapshot's begin");
+    this.#state = 'streaming';
+    this.#options.accept(begin, this.#chunks()).then(
+      () => this.#answer({ code: '', message: '' }),
+      (error: unknown) => {
+        const code = isHoldfastError(error) ? error.code : 'internal';
+        this.#answer({ code, message: messageOf(error) });
+      },
+    );
+  }
+
+  #take(payload: Uint8Array): void {
+    const { offset, data } = decodePayload(SnapshotChunk, payload, 'a snapshot chunk');
+    if (offset !== this.#received) {
+      throw new HoldfastError('corrupt', `a snapshot chunk at ${offset}, not ${this.#received}`);
+    }
+    this.#received += data.length;
+    if (this.#received - this.#told > this.#options.windowBytes) {
+      throw new HoldfastError('resource-exhausted', 'a snapshot runs ahead of its window');
+    }
+    this.#queue.push(data);
+    this.#wake?.();
+  }
+
+  #end(payload: Uint8Array): void {
+    const { bytes } = decodePayload(SnapshotEnd, payload, "a snapshot's end");
+    if (bytes !== this.#received) {
+      throw new HoldfastError('corrupt', `a snapshot of ${bytes} bytes came as ${this.#received}`);
+    }
+    this.#state = 'complete';
+    this.#wake?.();
+  }
+
+  async *#chunks(): AsyncGenerator<Uint8Array> {
+    for (;;) {
+      const data = this.#queue.shift();
+      if (data !== undefined) {
+        yield data;
+        this.#consume(data.length);
+      } else if (this.#failure) throw this.#failure;
+      else if (this.#state === 'streaming') await this.#more();
+      else return;
+    }
+  }
+
+  #more(): Promise<void> {
+    return new Promise((resolve) => {
+      this.#wake = resolve;
+    });
+  }
+
+  /** Told in quarters of the window: a sender is never stuck, and seldom told. */
+  #consume(bytes: number): void {
+    this.#consumed += bytes;
+    if (this.#consumed - this.#told < this.#options.windowBytes / 4) return;
+    this.#told = this.#consumed;
+    const progress = SnapshotProgress.encode({ received: this.#consumed });
+    this.#options.send(frameKinds.snapshotProgress, progress.finish());
+  }
+
+  #answer(result: SnapshotResult): void {
+    if (this.#state === 'over') return;
+    this.#state = 'answered';
+    this.#queue = [];
+    this.#options.send(frameKinds.snapshotResult, SnapshotResult.encode(result).finish());
+  }
+}

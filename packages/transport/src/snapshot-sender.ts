@@ -1,0 +1,164 @@
+// The sending half of a snapshot on its bulk connection: begin, chunks, end, then the receiver's
+// word. At most a window of bytes is on the way beyond what the receiver has consumed, so a slow
+// receiver costs neither side memory, and its socket is never paused: pings pass.
+import { emptyBytes } from '@holdfast/base/bytes';
+import { type ErrorCode, HoldfastError } from '@holdfast/base/errors';
+import {
+  SnapshotBegin,
+  SnapshotChunk,
+  SnapshotEnd,
+  SnapshotProgress,
+  SnapshotResult,
+} from '@holdfast/proto/peer';
+import { decodePayload } from './decode-payload.ts';
+import { type Frame, frameKinds } from './frame.ts';
+import type { FrameLink } from './frame-link.ts';
+import type { MemberContext } from './peer-dialer.ts';
+import { SilenceWatch } from './silence-watch.ts';
+
+export type SnapshotSending = {
+  readonly context: Pick<MemberContext, 'clock' | 'settings'>;
+  readonly link: FrameLink;
+  readonly begin: SnapshotBegin;
+  readonly chunks: AsyncIterable<Uint8Array>;
+  readonly signal: AbortSignal;
+};
+
+/**
+ * Resolves when the receiver says that the whole snapshot stands there. Rejects with its error, with
+ * `unavailable` when the connection breaks, or with the signal's reason. Ends the link in any case.
+ */
+export async function sendSnapshot(sending: SnapshotSending): Promise<void> {
+  const { link, begin, chunks } = sending;
+  const stream = new OutgoingStream(sending);
+  const iterator = chunks[Symbol.asyncIterator]();
+  try {
+    stream.send(frameKinds.snapshotBegin, SnapshotBegin.encode(begin).finish());
+    for (;;) {
+      // A producer that stalls must not hide that the receiver is gone.
+      const step = await Promise.race([iterator.next(), stream.failed]);
+      if (step.done) break;
+      await stream.sendChunk(step.value);
+    }
+    await stream.end();
+  } finally {
+    stream.close();
+    link.destroy();
+    // Not awaited: a stalled producer answers late or never, and its own failure is told already.
+    iterator.return?.().catch(() => undefined);
+  }
+}
+
+/** The stream's place, and what the receiver says, as promises. */
+class OutgoingStream {
+  /** Rejects as soon as anything goes wrong. */
+  readonly failed: Promise<never>;
+  readonly #sending: SnapshotSending;
+  readonly #watch: SilenceWatch;
+  readonly #accepted: Promise<void>;
+  #sent = 0;
+  #consumed = 0;
+  #failure: unknown;
+  #wake: () => void = () => undefined;
+  #accept: () => void = () => undefined;
+  #reject: (error: unknown) => void = () => undefined;
+  readonly #onAbort = (): void => this.#fail(this.#sending.signal.reason);
+
+  constructor(sending: SnapshotSending) {
+    const { link, signal, context } = sending;
+    this.#sending = sending;
+    this.failed = new Promise((_, reject) => {
+      this.#reject = reject;
+    });
+    this.failed.catch(() => undefined); // It may fail where nobody waits: the next send throws it.
+    this.#accepted = new Promise((resolve) => {
+      this.#accept = resolve;
+    });
+    this.#watch = new SilenceWatch(context.clock, context.settings.silence, {
+      ping: () => link.send(frameKinds.ping, emptyBytes),
+      onAnswer: () => undefined,
+      onFailure: (failures) => {
+        if (failures >= context.settings.silence.failuresMax) this.#fail(broken('silence'));
+      },
+    });
+    link.trust({
+      onHeard: () => this.#watch.heard(),
+      onFrame: (frame) => this.#heed(frame),
+      onEnd: (end) => this.#fail(broken(end.type === 'failed' ? end.reason : 'the peer hung up')),
+    });
+    if (signal.aborted) this.#onAbort();
+    signal.addEventListener('abort', this.#onAbort, { once: true });
+  }
+
+  async sendChunk(chunk: Uint8Array): Promise<void> {
+    for (const data of pieces(chunk, this.#sending.context.settings.snapshotChunkBytes)) {
+      await this.#room(this.#sent + data.length);
+      const piece = SnapshotChunk.encode({ offset: this.#sent, data });
+      this.send(frameKinds.snapshotChunk, piece.finish());
+      this.#sent += data.length;
+    }
+  }
+
+  /** Says that it is complete, and waits for the receiver's word. */
+  async end(): Promise<void> {
+    this.send(frameKinds.snapshotEnd, SnapshotEnd.encode({ bytes: this.#sent }).finish());
+    await Promise.race([this.#accepted, this.failed]);
+  }
+
+  /** Throws what has gone wrong meanwhile. */
+  send(kind: number, payload: Uint8Array): void {
+    if (this.#failure === undefined && !this.#sending.link.send(kind, payload)) {
+      this.#fail(broken('the send queue is full'));
+    }
+    if (this.#failure !== undefined) throw this.#failure;
+  }
+
+  close(): void {
+    this.#watch.close();
+    this.#sending.signal.removeEventListener('abort', this.#onAbort);
+  }
+
+  /** Waits until the stream may reach `end`. */
+  async #room(end: number): Promise<void> {
+    const { snapshotWindowBytes } = this.#sending.context.settings;
+    while (this.#failure === undefined && end - this.#consumed > snapshotWindowBytes) {
+      await new Promise<void>((resolve) => {
+        this.#wake = resolve;
+      });
+    }
+  }
+
+  #heed({ kind, payload }: Frame): void {
+    if (kind === frameKinds.snapshotProgress) {
+      this.#consumed = Math.max(
+        this.#consumed,
+        decodePayload(SnapshotProgress, payload, 'progress').received,
+      );
+      this.#wake();
+    } else if (kind === frameKinds.snapshotResult) {
+      this.#finish(decodePayload(SnapshotResult, payload, 'a result'));
+    } else throw new HoldfastError('corrupt', `kind ${kind} is no answer to a snapshot`);
+  }
+
+  #finish({ code, message }: SnapshotResult): void {
+    if (code === '') this.#accept();
+    // The receiver's code is one of the same closed list, or a newer member's, shown as it is.
+    else this.#fail(new HoldfastError(code as ErrorCode, `the peer did not take it: ${message}`));
+  }
+
+  #fail(error: unknown): void {
+    this.#failure ??=
+      error ?? new HoldfastError('cancelled', 'the snapshot is not wanted any more');
+    this.#reject(this.#failure);
+    this.#wake();
+  }
+}
+
+function* pieces(chunk: Uint8Array, bytesMax: number): Generator<Uint8Array> {
+  for (let at = 0; at < chunk.length; at += bytesMax) {
+    yield chunk.subarray(at, Math.min(chunk.length, at + bytesMax));
+  }
+}
+
+const broken = (why: string): HoldfastError =>
+  new HoldfastError('unavailable', `the snapshot connection broke: ${why}`);

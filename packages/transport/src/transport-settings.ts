@@ -1,0 +1,42 @@
+// Every number of the package, with its default and source.
+import { defaultSilenceSettings, type SilenceSettings } from './silence-watch.ts';
+
+export type TransportSettings = {
+  /** a dial, from the first packet to the finished handshake. */
+  readonly connectTimeoutMs: number;
+  /** An accepted connection must have introduced itself by then. */
+  readonly handshakeTimeoutMs: number;
+  /** Connections that have not introduced themselves; the oldest goes when one more comes. */
+  readonly strangersMax: number;
+  /** An accepted connection on which nothing came for so long is closed: its dialler pings sooner. */
+  readonly inboundSilenceMs: number;
+  readonly silence: SilenceSettings;
+  /** safety.md 18, the background prober: Backoff waits between a half and the whole of these. */
+  readonly redialInitialMs: number;
+  readonly redialMaxMs: number;
+  /** A connection that lived less was no success: it is redialled with backoff, not at once. */
+  readonly steadyMs: number;
+  readonly controlQueueBytesMax: number;
+  readonly logQueueBytesMax: number;
+  /** Snapshot bytes on the way that the receiver has not consumed. */
+  readonly snapshotWindowBytes: number;
+  readonly snapshotChunkBytes: number;
+  /** At close(): how long pending bytes may take to leave. */
+  readonly closeGraceMs: number;
+};
+
+export const defaultTransportSettings: TransportSettings = {
+  connectTimeoutMs: 3000,
+  handshakeTimeoutMs: 3000,
+  strangersMax: 256,
+  inboundSilenceMs: 15_000,
+  silence: defaultSilenceSettings,
+  redialInitialMs: 500,
+  redialMaxMs: 2000,
+  steadyMs: 250,
+  controlQueueBytesMax: 1024 * 1024,
+  logQueueBytesMax: 64 * 1024 * 1024,
+  snapshotWindowBytes: 4 * 1024 * 1024,
+  snapshotChunkBytes: 256 * 1024,
+  closeGraceMs: 500,
+};
