@@ -1,4 +1,6 @@
 // What every Link must do, as a test suite: run on sockets and on the memory twin (link.test.ts).
+
+import { utf8 } from '@holdfast/base/bytes';
 import type { HoldfastError } from '@holdfast/base/errors';
 import { describe, expect, it } from 'vitest';
 import { isRefused, type Link, type LinkEnd, type LinkListener, type LinkNetwork } from './link.ts';
@@ -74,11 +76,12 @@ export function linkContract(name: string, newWorld: () => LinkWorld): void {
     it('carries bytes in order, both ways, whatever the parts', async () => {
       const { near, far, close } = await connect(newWorld());
       const [nearSide, farSide] = [new Side(near), new Side(far)];
-      near.send([Buffer.from('one '), Buffer.from('two ')]);
+      near.send([utf8('one '), utf8('two ')]);
       near.send([Buffer.from('three')]);
       far.send([Buffer.from('answer')]);
       expect((await farSide.bytes(13)).toString()).toBe('one two three');
       expect((await nearSide.bytes(6)).toString()).toBe('answer');
+      expect(Object.getPrototypeOf(farSide.chunks[0])).toBe(Uint8Array.prototype);
       await close();
     });
 

@@ -149,11 +149,16 @@ export class PeerLink {
     this.#control.restart();
   }
 
+  /** A control connection stands, as far as its pings tell. */
+  get isConnected(): boolean {
+    return this.#control.isOpen;
+  }
+
   get status(): PeerLinkStatus {
     const [control, log] = [this.#control.counters, this.#log.counters];
     return {
       peer: this.#options.peer,
-      reachable: this.#control.isOpen && this.#health.state.name !== 'dead',
+      reachable: this.isConnected,
       health: this.#health,
       lastHeardMs: this.#lastHeardMs,
       bootEpoch: this.#bootEpoch,

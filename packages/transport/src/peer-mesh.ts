@@ -136,6 +136,11 @@ export class PeerMesh {
     await link.sendSnapshot(to.begin, chunks, signal);
   }
 
+  /** Whether a control connection to the peer stands, as far as its pings tell. */
+  isConnected(peer: MemberId): boolean {
+    return this.#links.get(peer)?.isConnected ?? false;
+  }
+
   get status(): PeerMeshStatus {
     return {
       address: this.#address,

@@ -106,8 +106,8 @@ class TcpLink implements Link {
       return;
     }
     this.#socket.on('end', () => this.#finish({ type: 'ended' }));
-    this.#socket.on('data', (bytes: Uint8Array) => {
-      if (!this.#end) handler.onBytes(bytes);
+    this.#socket.on('data', (bytes) => {
+      if (!this.#end) handler.onBytes(toPlainBytes(bytes));
     });
   }
 
@@ -141,6 +141,11 @@ class TcpLink implements Link {
     this.#socket.destroy();
     this.#handler?.onEnd(this.#end);
   }
+}
+
+/** A Buffer's slice() shares its memory, a Uint8Array's copies: nobody behind this file sees a Buffer. */
+function toPlainBytes({ buffer, byteOffset, length }: Uint8Array): Uint8Array {
+  return new Uint8Array(buffer, byteOffset, length);
 }
 
 function failureOf(address: string, error: Error): { address: string; refused: boolean } {

@@ -1,0 +1,205 @@
+// The replica's PeerTransport over the connections of @holdfast/transport: it gives messages their
+// bytes, chooses the connection that each belongs on, and judges what peers send by who sent it.
+// Time, chance and the network come in as ports, so the same file runs on sockets and in memory.
+import { unreachable } from '@holdfast/base/assert';
+import type { Clock } from '@holdfast/base/clock';
+import { HoldfastError } from '@holdfast/base/errors';
+import { index, type MemberId, requestId, term } from '@holdfast/base/ids';
+import type { Random } from '@holdfast/base/random';
+import {
+  ForwardRequests,
+  ForwardResponses,
+  type SnapshotBegin,
+  type ForwardResponse as WireForwardResponse,
+} from '@holdfast/proto/peer';
+import type { Message } from '@holdfast/raft/message';
+import {
+  decodeMessage,
+  decodeSnapshotMeta,
+  encodeMessage,
+  encodeSnapshotMeta,
+} from '@holdfast/replica/message-codec';
+import type {
+  ForwardRequest,
+  ForwardResponse,
+  MemberIdentity,
+  PeerHandler,
+  PeerTransport,
+  StoredSnapshot,
+} from '@holdfast/replica/ports';
+import { type Frame, frameKinds } from '@holdfast/transport/frame';
+import type { VerifyPeer } from '@holdfast/transport/handshake';
+import type { LinkNetwork } from '@holdfast/transport/link';
+import type { PeerLinkEvent } from '@holdfast/transport/peer-link';
+import { type PeerAddress, PeerMesh, type PeerMeshStatus } from '@holdfast/transport/peer-mesh';
+import type { TransportSettings } from '@holdfast/transport/transport-settings';
+import { groupBySize } from './group-by-size.ts';
+
+export type TcpPeerTransportOptions = {
+  readonly network: LinkNetwork;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly identity: MemberIdentity;
+  readonly name: string;
+  /** HOST:PORT; port 0 takes any free one. */
+  readonly listenAddress: string;
+  readonly peers: readonly PeerAddress[];
+  /** What the cluster knows about who may be whom (safety.md 15); default: everybody is welcome. */
+  readonly verifyPeer?: VerifyPeer;
+  readonly settings?: Partial<TransportSettings>;
+  /** For the log: somebody was turned away at the peer port. */
+  readonly onStranger?: (remoteAddress: string, reason: string) => void;
+};
+
+/** Bodies that travel in one frame of forwards; a single larger one travels alone. */
+const forwardBytesMax = 1024 * 1024;
+
+export class TcpPeerTransport implements PeerTransport {
+  readonly #mesh: PeerMesh;
+  readonly #self: MemberId;
+
+  constructor(options: TcpPeerTransportOptions) {
+    const { identity, name, ...rest } = options;
+    this.#self = identity.memberId;
+    this.#mesh = new PeerMesh({ ...rest, identity: { ...identity, name } });
+  }
+
+  /** Rejects with `failed-precondition` when the address cannot be had. */
+  async start(handler: PeerHandler): Promise<void> {
+    await this.#mesh.start({
+      onFrame: (from, frame) => this.#receive(handler, from, frame),
+      onPeerEvent: (event) => handler.onPeerEvent(toPeerEvent(event)),
+      onSnapshot: async (from, begin, chunks) => {
+        const meta = decodeSnapshotMeta(begin.snapshot);
+        await handler.onSnapshot(from, meta, begin.stateHash, chunks);
+      },
+    });
+  }
+
+  /** Where it listens, once started. */
+  get address(): string | undefined {
+    return this.#mesh.address;
+  }
+
+  get status(): PeerMeshStatus {
+    return this.#mesh.status;
+  }
+
+  /** May change at any time: the configuration or an address has. */
+  setPeers(peers: readonly PeerAddress[]): void {
+    this.#mesh.setPeers(peers);
+  }
+
+  send(message: Message): void {
+    const frame = { kind: frameKinds.message, payload: encodeMessage(message) };
+    this.#mesh.send(message.to, connectionOf(message), frame);
+  }
+
+  forward(to: MemberId, requests: readonly ForwardRequest[]): boolean {
+    const payloads = groupBySize(requests, forwardBytesMax, ({ body }) => body.length).map(
+      (group) => ForwardRequests.encode({ requests: [...group] }).finish(),
+    );
+    return this.#mesh.sendLogNow(to, frameKinds.forwardRequests, payloads);
+  }
+
+  forwarded(to: MemberId, responses: readonly ForwardResponse[]): void {
+    const bytesOf = ({ result }: ForwardResponse): number => (result.ok ? result.body.length : 0);
+    for (const group of groupBySize(responses, forwardBytesMax, bytesOf)) {
+      const payload = ForwardResponses.encode({ responses: group.map(toWireResponse) }).finish();
+      this.#mesh.send(to, 'log', { kind: frameKinds.forwardResponses, payload });
+    }
+  }
+
+  async sendSnapshot(
+    to: MemberId,
+    snapshot: StoredSnapshot,
+    chunks: AsyncIterable<Uint8Array>,
+    signal: AbortSignal,
+  ): Promise<void> {
+    const { bytes, stateHash } = snapshot;
+    const begin: SnapshotBegin = { snapshot: encodeSnapshotMeta(snapshot), bytes, stateHash };
+    await this.#mesh.sendSnapshot({ peer: to, begin }, chunks, signal);
+  }
+
+  isConnected(peer: MemberId): boolean {
+    return this.#mesh.isConnected(peer);
+  }
+
+  close(): Promise<void> {
+    return this.#mesh.close();
+  }
+
+  #receive(handler: PeerHandler, from: MemberId, { kind, payload }: Frame): void {
+    if (kind === frameKinds.message) handler.onMessage(this.#addressed(from, payload));
+    else if (kind === frameKinds.forwardRequests) {
+      handler.onForward(from, decodeForwardRequests(payload));
+    } else if (kind === frameKinds.forwardResponses) {
+      handler.onForwarded(from, decodeForwardResponses(payload));
+    } else throw new HoldfastError('version-mismatch', `frame kind ${kind} is not known here`);
+  }
+
+  /** Nobody speaks for another member, whatever the message says. */
+  #addressed(from: MemberId, payload: Uint8Array): Message {
+    const message = decodeMessage(payload);
+    if (message.from !== from || message.to !== this.#self) {
+      throw new HoldfastError('corrupt', 'a message names another sender or receiver');
+    }
+    return message;
+  }
+}
+
+/** All append-entries and their answers in one order; nothing that is urgent behind them. */
+function connectionOf({ type }: Message): 'control' | 'log' {
+  return type === 'append-entries' || type === 'append-entries-response' ? 'log' : 'control';
+}
+
+function toPeerEvent(event: PeerLinkEvent): Parameters<PeerHandler['onPeerEvent']>[0] {
+  switch (event.type) {
+    case 'connected':
+      return event;
+    case 'unreachable':
+      return { type: 'unreachable', peer: event.peer, refused: event.refused };
+    default:
+      return unreachable(event);
+  }
+}
+
+function toWireResponse({ requestId, result }: ForwardResponse): WireForwardResponse {
+  if (!result.ok) {
+    const { code, outcome, message } = result;
+    return { requestId, ok: false, index: 0, body: new Uint8Array(), code, outcome, message };
+  }
+  const { index, body } = result;
+  return { requestId, ok: true, index, body, code: '', outcome: '', message: '' };
+}
+
+/** Throws `corrupt`. */
+function decodeForwardRequests(payload: Uint8Array): readonly ForwardRequest[] {
+  return decoded(() =>
+    ForwardRequests.decode(payload).requests.map((request) => ({
+      requestId: requestId(request.requestId),
+      term: term(request.term),
+      body: request.body,
+    })),
+  );
+}
+
+/** Throws `corrupt`. */
+function decodeForwardResponses(payload: Uint8Array): readonly ForwardResponse[] {
+  return decoded(() => ForwardResponses.decode(payload).responses.map(fromWireResponse));
+}
+
+function fromWireResponse(response: WireForwardResponse): ForwardResponse {
+  const { ok, body, code, outcome, message } = response;
+  const id = requestId(response.requestId);
+  if (ok) return { requestId: id, result: { ok, index: index(response.index), body } };
+  return { requestId: id, result: { ok, code, outcome, message } };
+}
+
+function decoded<T>(read: () => T): T {
+  try {
+    return read();
+  } catch (error) {
+    throw new HoldfastError('corrupt', 'a frame of forwards does not decode', { cause: error });
+  }
+}
