@@ -1,0 +1,143 @@
+// What a request says about how it wants to be carried out: freshness, waiting, who asks. Pure
+// functions from query and headers to the engine's options; anything unknown is refused, because a
+// misspelt `?consistancy=` that is ignored answers a question nobody asked.
+import type { IncomingHttpHeaders } from 'node:http';
+
+import { HoldfastError } from '@holdfast/base/errors';
+import { type Revision, revision } from '@holdfast/base/ids';
+import type { Consistency } from '@holdfast/engine/engine';
+
+/** A query as the routes see it: each parameter once, as text. */
+export type Query = Readonly<Record<string, string | undefined>>;
+
+export const readParameters: readonly string[] = ['consistency', 'max-age-ms', 'min-revision'];
+
+const actorLengthMax = 128;
+
+export const invalid = (message: string, details: Record<string, unknown> = {}): HoldfastError =>
+  new HoldfastError('invalid-argument', message, { details });
+
+/** The part after `?`, each parameter known and there once. */
+export function parseQuery(text: string, known: readonly string[]): Query {
+  const query: Record<string, string> = {};
+  for (const [name, value] of new URLSearchParams(text)) {
+    if (!known.includes(name)) throw unknownParameter(name, known);
+    if (name in query) throw invalid(`the parameter ${name} stands there twice`);
+    query[name] = value;
+  }
+  return query;
+}
+
+function unknownParameter(name: string, known: readonly string[]): HoldfastError {
+  return invalid(`unknown parameter ${JSON.stringify(name)}; known here: ${known.join(', ')}`, {
+    parameter: name,
+  });
+}
+
+/** A whole number from 0 on, or `invalid-argument` that names the parameter. */
+export function naturalOf(query: Query, name: string): number | undefined {
+  const text = query[name];
+  if (text === undefined) return undefined;
+  const value = /^\d{1,16}$/.test(text) ? Number(text) : Number.NaN;
+  if (Number.isSafeInteger(value)) return value;
+  throw invalid(`${name} is a whole number from 0 on, not ${JSON.stringify(text)}`);
+}
+
+export function revisionOf(query: Query, name: string): Revision | undefined {
+  const value = naturalOf(query, name);
+  return value === undefined ? undefined : revision(value);
+}
+
+export function flagOf(query: Query, name: string): boolean {
+  const text = query[name];
+  if (text === undefined || text === 'false') return false;
+  if (text === 'true' || text === '') return true;
+  throw invalid(`${name} is true or false, not ${JSON.stringify(text)}`);
+}
+
+/** `?consistency=linearizable|bounded|stale`; `?max-age-ms=` alone means bounded (safety.md 19). */
+export function consistencyOf(query: Query): Consistency {
+  const maxAgeMs = naturalOf(query, 'max-age-ms');
+  const level = query.consistency ?? (maxAgeMs === undefined ? 'linearizable' : 'bounded');
+  if (level === 'bounded') {
+    if (maxAgeMs === undefined) throw invalid('a bounded read needs max-age-ms');
+    return { level, maxAgeMs };
+  }
+  if (level !== 'linearizable' && level !== 'stale') {
+    throw invalid(`consistency is linearizable, bounded or stale, not ${JSON.stringify(level)}`);
+  }
+  if (maxAgeMs !== undefined) throw invalid(`max-age-ms needs consistency=bounded, not ${level}`);
+  return { level };
+}
+
+/** Without users and certificates nobody is verified; the record says so (house.md 7). */
+export function actorOf(headers: IncomingHttpHeaders, remoteAddress: string | undefined): string {
+  const named = headers['holdfast-actor'];
+  if (named === undefined) return `unverified:${remoteAddress ?? 'unknown'}`;
+  if (typeof named !== 'string' || !isActorName(named)) {
+    throw invalid(`Holdfast-Actor is 1 to ${actorLengthMax} visible characters`);
+  }
+  return `unverified:${named}`;
+}
+
+const isActorName = (name: string): boolean =>
+  name.length <= actorLengthMax &&
+  /^[\x21-\x7e\xa0-\xff](?:[\x20-\x7e\xa0-\xff]*[\x21-\x7e\xa0-\xff])?$/.test(name);
+
+/** `Holdfast-Timeout-Ms`; undefined = the default. */
+export function timeoutOf(headers: IncomingHttpHeaders): number | undefined {
+  const text = headers['holdfast-timeout-ms'];
+  if (text === undefined) return undefined;
+  if (typeof text === 'string' && /^[1-9]\d{0,8}$/.test(text)) return Number(text);
+  throw invalid(
+    `Holdfast-Timeout-Ms is a number of milliseconds from 1 on, not ${JSON.stringify(text)}`,
+  );
+}
+
+/**
+ * Headers that are promised but not built yet are refused: a client that asks for exactly-once and
+ * is silently given less would find out too late.
+ */
+export function refuseReserved(headers: IncomingHttpHeaders): void {
+  if (headers['holdfast-session'] === undefined && headers['holdfast-sequence'] === undefined) {
+    return;
+  }
+  throw new HoldfastError(
+    'unimplemented',
+    'Holdfast-Session and Holdfast-Sequence are not built yet: send the write without them',
+  );
+}
+
+/** `If-Match` / `If-None-Match` in terms of a key's mod revision. */
+export type Precondition =
+  | { readonly kind: 'none' }
+  | { readonly kind: 'exists' }
+  | { readonly kind: 'absent' }
+  | { readonly kind: 'revision-is'; readonly revision: number }
+  | { readonly kind: 'revision-is-not'; readonly revision: number };
+
+const noPrecondition: Precondition = { kind: 'none' };
+
+/** One tag or `*` each; both at once are refused, since they ask two questions. */
+export function preconditionOf(headers: IncomingHttpHeaders): Precondition {
+  const match = headers['if-match'];
+  const noneMatch = headers['if-none-match'];
+  if (match === undefined && noneMatch === undefined) return noPrecondition;
+  if (match !== undefined && noneMatch !== undefined) {
+    throw invalid('If-Match and If-None-Match can not stand together');
+  }
+  if (match !== undefined) {
+    if (match === '*') return { kind: 'exists' };
+    const wanted = tagRevision('If-Match', match);
+    return wanted === 0 ? { kind: 'absent' } : { kind: 'revision-is', revision: wanted };
+  }
+  if (noneMatch === '*') return { kind: 'absent' };
+  return { kind: 'revision-is-not', revision: tagRevision('If-None-Match', noneMatch as string) };
+}
+
+/** `"12"`, and as a courtesy to curl's users `12`. `0` = the key is not there. */
+function tagRevision(header: string, text: string): number {
+  const digits = /^(?:W\/)?"?(\d{1,15})"?$/.exec(text.trim())?.[1];
+  if (digits !== undefined) return Number(digits);
+  throw invalid(`${header} is * or one revision like "12", not ${JSON.stringify(text)}`);
+}

@@ -1,0 +1,78 @@
+// One request on its way to the engine: its query, who asks, and until when it waits.
+import type { IncomingMessage } from 'node:http';
+
+import type { Deadline } from '@holdfast/base/deadline';
+import type { ReadOptions, WriteOptions } from '@holdfast/engine/engine';
+import type { FastifyRequest } from 'fastify';
+
+import {
+  actorOf,
+  consistencyOf,
+  parseQuery,
+  type Query,
+  readParameters,
+  refuseReserved,
+  revisionOf,
+  timeoutOf,
+} from './call-options.ts';
+import type { HttpContext } from './http-context.ts';
+
+const noQuery: Query = Object.freeze({});
+
+export class Call {
+  readonly query: Query;
+  readonly actor: string;
+  readonly #deadline: Deadline;
+
+  /** Throws `invalid-argument` (or `unimplemented`) before anything was begun. */
+  constructor(context: HttpContext, raw: IncomingMessage, known: readonly string[]) {
+    const { headers } = raw;
+    refuseReserved(headers);
+    this.query = queryOf(raw.url ?? '', known);
+    this.actor = actorOf(headers, raw.socket.remoteAddress);
+    const timeoutMs = timeoutOf(headers);
+    this.#deadline =
+      timeoutMs === undefined ? context.deadlines.begin() : context.deadlines.beginFor(timeoutMs);
+  }
+
+  get signal(): AbortSignal {
+    return this.#deadline.signal;
+  }
+
+  get write(): WriteOptions {
+    return { actor: this.actor, signal: this.signal };
+  }
+
+  /** The query's `consistency`, `max-age-ms` and `min-revision`. */
+  get read(): ReadOptions {
+    if (this.query === noQuery) return { actor: this.actor, signal: this.signal };
+    const minRevision = revisionOf(this.query, 'min-revision');
+    const consistency = consistencyOf(this.query);
+    const options = { actor: this.actor, signal: this.signal, consistency };
+    return minRevision === undefined ? options : { ...options, minRevision };
+  }
+
+  /** Frees the deadline: exactly once, in `finally`. */
+  dispose(): void {
+    this.#deadline.dispose();
+  }
+}
+
+function queryOf(url: string, known: readonly string[]): Query {
+  const at = url.indexOf('?');
+  return at < 0 ? noQuery : parseQuery(url.slice(at + 1), known);
+}
+
+/** Runs a route's work with a call, whose deadline ends with it. `own`: parameters beside the reads'. */
+export async function withCall<T>(
+  context: HttpContext,
+  { request, own }: { readonly request: FastifyRequest; readonly own?: readonly string[] },
+  run: (call: Call) => Promise<T>,
+): Promise<T> {
+  const call = new Call(context, request.raw, [...readParameters, ...(own ?? [])]);
+  try {
+    return await run(call);
+  } finally {
+    call.dispose();
+  }
+}

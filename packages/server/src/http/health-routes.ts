@@ -1,0 +1,206 @@
+// What probes, monitors and people ask: alive, ready, metrics, members, recovery. Each answers from
+// what this member knows, and none ever waits on a peer (house.md 7).
+
+import { HoldfastError } from '@holdfast/base/errors';
+import { formatId } from '@holdfast/base/ids';
+import type { EngineStatus, PeerStatus, RecoveryPhase } from '@holdfast/engine/engine';
+import type { FastifyInstance } from 'fastify';
+import { Type } from 'typebox';
+import type { Metrics } from '../metrics.ts';
+import { statusPage } from '../status-page.ts';
+import type { HttpContext } from './http-context.ts';
+import { responses } from './schemas.ts';
+
+const tags = ['member'];
+
+export type HealthOptions = {
+  readonly metrics: Metrics;
+  /** As people reach this member: for the commands on its page. */
+  readonly clientAddress: () => string;
+};
+
+export function healthRoutes(
+  app: FastifyInstance,
+  context: HttpContext,
+  options: HealthOptions,
+): void {
+  probeRoutes(app, context);
+  metricsRoute(app, context, options.metrics);
+  clusterRoutes(app, context);
+  app.get('/', { schema: { hide: true } }, (_request, reply) => {
+    reply.type('text/html; charset=utf-8').header('Content-Security-Policy', pagePolicy);
+    const { slot } = context;
+    return statusPage({
+      status: slot.status(),
+      phases: slot.phases(),
+      notReadyReason: slot.notReadyReason(),
+      clientAddress: options.clientAddress(),
+    });
+  });
+}
+
+/** The page has its style and script within itself, and nothing from anywhere else. */
+const pagePolicy =
+  "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+
+function probeRoutes(app: FastifyInstance, context: HttpContext): void {
+  const text = { tags, produces: ['text/plain'] };
+  app.get('/livez', { schema: { ...text, summary: 'The process lives' } }, (_, reply) =>
+    reply.type('text/plain').send('ok\n'),
+  );
+  app.get('/ping', { schema: { ...text, summary: 'pong' } }, (_, reply) =>
+    reply.type('text/plain').send('pong\n'),
+  );
+  app.get('/readyz', { schema: { ...text, summary: 'This member serves' } }, (_, reply) => {
+    const reason = context.slot.notReadyReason();
+    if (reason === undefined) return reply.type('text/plain').send('ok\n');
+    throw new HoldfastError('unavailable', reason, {
+      details: { phase: context.slot.phaseName(), missingVoters: missingOf(context) },
+    });
+  });
+  app.get('/health', { schema: { tags, summary: "Health in etcd's shape" } }, (_, reply) => {
+    const reason = healthReason(context);
+    if (reason === undefined) return { health: 'true', reason: '' };
+    reply.code(503);
+    return { health: 'false', reason };
+  });
+}
+
+/** etcd's health is worse than ready: without a leader a member is not healthy. */
+function healthReason({ slot }: HttpContext): string | undefined {
+  const reason = slot.notReadyReason();
+  if (reason !== undefined) return reason;
+  return slot.status()?.leader === undefined ? 'no leader' : undefined;
+}
+
+const missingOf = ({ slot }: HttpContext): string[] =>
+  (slot.status()?.missingVoters ?? []).map((id) => formatId(id));
+
+function metricsRoute(app: FastifyInstance, context: HttpContext, metrics: Metrics): void {
+  const schema = { tags, summary: 'Figures for Prometheus', produces: ['text/plain'] };
+  app.get('/metrics', { schema }, async (_request, reply) => {
+    reply.type(metrics.contentType);
+    return metrics.render(context.slot.status(), context.times.all());
+  });
+}
+
+const memberSchema = Type.Object({
+  id: Type.String(),
+  name: Type.String(),
+  role: Type.String(),
+  peerAddresses: Type.Array(Type.String()),
+  clientAddresses: Type.Array(Type.String()),
+  reachable: Type.Boolean(),
+  lag: Type.Union([Type.Integer(), Type.Null()], { description: 'known on the leader: entries' }),
+  lastContactMs: Type.Union([Type.Integer(), Type.Null()]),
+});
+
+const phaseSchema = Type.Object({
+  name: Type.String(),
+  state: Type.String({ description: 'waiting, running, done or failed' }),
+  durationMs: Type.Union([Type.Integer(), Type.Null()]),
+  progress: Type.Union([Type.Number(), Type.Null()], { description: '0 to 1' }),
+  detail: Type.String(),
+});
+
+const clusterSchema = Type.Object({
+  clusterId: Type.String(),
+  memberId: Type.String(),
+  name: Type.String(),
+  version: Type.String(),
+  role: Type.String(),
+  term: Type.Integer(),
+  leader: Type.Union([Type.String(), Type.Null()]),
+  ready: Type.Boolean(),
+  notReadyReason: Type.Union([Type.String(), Type.Null()]),
+  revision: Type.Integer(),
+  compactRevision: Type.Integer(),
+  commitIndex: Type.Integer(),
+  appliedIndex: Type.Integer(),
+  ageMs: Type.Union([Type.Integer(), Type.Null()]),
+  keys: Type.Integer(),
+  bytes: Type.Integer(),
+  stateHash: Type.String(),
+  missingVoters: Type.Array(Type.String()),
+  members: Type.Array(memberSchema),
+});
+
+function clusterRoutes(app: FastifyInstance, context: HttpContext): void {
+  app.get(
+    '/v1/cluster',
+    {
+      schema: {
+        tags,
+        summary: 'The cluster as this member sees it',
+        response: responses(clusterSchema),
+      },
+    },
+    () => clusterView(context.slot.status() ?? context.slot.engine.status()),
+  );
+  const recovery = Type.Object({
+    ready: Type.Boolean(),
+    reason: Type.Union([Type.String(), Type.Null()]),
+    phases: Type.Array(phaseSchema),
+  });
+  app.get(
+    '/v1/recovery',
+    { schema: { tags, summary: 'How far the start is', response: responses(recovery) } },
+    () => ({
+      ready: context.slot.notReadyReason() === undefined,
+      reason: context.slot.notReadyReason() ?? null,
+      phases: context.slot.phases().map(phaseView),
+    }),
+  );
+}
+
+function clusterView(status: EngineStatus) {
+  return {
+    clusterId: formatId(status.clusterId),
+    memberId: formatId(status.memberId),
+    storeId: formatId(status.storeId),
+    name: status.name,
+    version: status.version,
+    role: status.role,
+    term: status.term,
+    leader: status.leader === undefined ? null : formatId(status.leader),
+    ready: status.ready,
+    notReadyReason: status.notReadyReason ?? null,
+    revision: status.revision,
+    compactRevision: status.compactRevision,
+    commitIndex: status.commitIndex,
+    appliedIndex: status.appliedIndex,
+    lastIndex: status.lastIndex,
+    persistedIndex: status.persistedIndex,
+    snapshotIndex: status.snapshotIndex,
+    purgedIndex: status.purgedIndex,
+    ageMs: rounded(status.ageMs),
+    keys: status.keys,
+    bytes: status.bytes,
+    stateHash: formatId(BigInt.asUintN(64, status.stateHash)),
+    missingVoters: status.missingVoters.map((id) => formatId(id)),
+    members: status.peers.map(memberView),
+  };
+}
+
+const memberView = (peer: PeerStatus) => ({
+  id: formatId(peer.memberId),
+  name: peer.name,
+  role: peer.role,
+  peerAddresses: peer.peerAddresses,
+  clientAddresses: peer.clientAddresses,
+  reachable: peer.reachable,
+  lag: peer.lag ?? null,
+  match: peer.match ?? null,
+  lastContactMs: rounded(peer.lastContactMs),
+});
+
+const phaseView = (phase: RecoveryPhase) => ({
+  name: phase.name,
+  state: phase.state,
+  durationMs: rounded(phase.durationMs),
+  progress: phase.progress ?? null,
+  detail: phase.detail,
+});
+
+const rounded = (value: number | undefined): number | null =>
+  value === undefined ? null : Math.ceil(value);

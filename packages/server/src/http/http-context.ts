@@ -1,0 +1,50 @@
+// What every group of routes is given, and how a group joins the door.
+import type { Clock } from '@holdfast/base/clock';
+import type { FastifyInstance } from 'fastify';
+
+import type { EngineSlot } from '../engine-slot.ts';
+import type { CallDeadlines } from './call-deadlines.ts';
+import type { RequestTimes } from './request-times.ts';
+
+/** Limits of the door; all of them settings (`settings.ts`). */
+export type HttpLimits = {
+  /** A value, a configuration, a JSON document: larger is 413. */
+  readonly bodyBytesMax: number;
+  /** From the first to the last byte of the headers; also an idle connection's first request. */
+  readonly headersTimeoutMs: number;
+  /** From the first byte of a request to its last. */
+  readonly requestTimeoutMs: number;
+  /** Between two requests of one connection. */
+  readonly keepAliveMs: number;
+  /** Without a byte in either direction while an answer is on its way: a reader that stopped. */
+  readonly stalledMs: number;
+  readonly connectionsMax: number;
+  /** The longest that a call may wait, and its default. */
+  readonly callTimeoutMs: number;
+  /** Between two comments on a quiet event stream. */
+  readonly heartbeatMs: number;
+};
+
+export const defaultHttpLimits: HttpLimits = {
+  bodyBytesMax: 1024 * 1024,
+  headersTimeoutMs: 10_000,
+  requestTimeoutMs: 30_000,
+  keepAliveMs: 75_000,
+  stalledMs: 60_000,
+  connectionsMax: 10_000,
+  callTimeoutMs: 30_000,
+  heartbeatMs: 15_000,
+};
+
+export type HttpContext = {
+  readonly slot: EngineSlot;
+  readonly clock: Clock;
+  readonly deadlines: CallDeadlines;
+  readonly limits: HttpLimits;
+  readonly times: RequestTimes;
+  /** A fault that the client is not told: for the log. */
+  readonly onFault: (error: unknown, where: string) => void;
+};
+
+/** A group of routes: registers itself on an encapsulated app. */
+export type RouteGroup = (app: FastifyInstance, context: HttpContext) => void;

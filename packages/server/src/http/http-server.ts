@@ -1,0 +1,173 @@
+// The HTTP door: fastify with the house's errors, limits and routes. It owns no state but the
+// timers of calls; it listens nowhere itself (`http-listener.ts` does).
+import swagger from '@fastify/swagger';
+import type { Clock } from '@holdfast/base/clock';
+import { HoldfastError } from '@holdfast/base/errors';
+import fastify, { type FastifyError, type FastifyInstance, type FastifyReply } from 'fastify';
+
+import type { EngineSlot } from '../engine-slot.ts';
+import { Metrics } from '../metrics.ts';
+import { acceptJsonBodies } from './body-parsers.ts';
+import { CallDeadlines } from './call-deadlines.ts';
+import { answerClientError } from './client-error.ts';
+import { healthRoutes } from './health-routes.ts';
+import {
+  defaultHttpLimits,
+  type HttpContext,
+  type HttpLimits,
+  type RouteGroup,
+} from './http-context.ts';
+import { serializerOf, validatorOf } from './json-body.ts';
+import { kvRoutes } from './kv-routes.ts';
+import {
+  HttpStatusError,
+  type Problem,
+  problemHeaders,
+  problemOf,
+  problemText,
+} from './problem.ts';
+import { RequestTimes } from './request-times.ts';
+import { RouteTable } from './route-table.ts';
+
+export type HttpAppOptions = {
+  readonly slot: EngineSlot;
+  readonly clock: Clock;
+  readonly version: string;
+  readonly limits?: Partial<HttpLimits>;
+  /** Default: figures of the engine and the requests, without those of the process. */
+  readonly metrics?: Metrics;
+  /** `host:port` as people reach this member; asked when a page is shown. */
+  readonly clientAddress?: () => string;
+  /** Further groups of routes: configurations, and what later parts bring. */
+  readonly routes?: readonly RouteGroup[];
+  /** Told of faults that the client only sees as `internal`. */
+  readonly onFault?: (error: unknown, where: string) => void;
+};
+
+/** How often connections are looked at for expired timeouts. */
+const connectionsCheckMs = 1000;
+
+/** Builds the app; `app.listen` or `app.inject` come next, `app.close` ends its timers. */
+export function buildHttpApp(options: HttpAppOptions): FastifyInstance {
+  const context = contextOf(options);
+  const app = createApp(context);
+  app.addHook('onClose', async () => context.deadlines.close());
+  const table = new RouteTable();
+  app.addHook('onRoute', (route) => table.add(route.method, route.url));
+  acceptJsonBodies(app, context.limits.bodyBytesMax);
+  answerErrors(app, context, table);
+  timeRequests(app, context);
+  describeApi(app, options.version);
+  app.register(async (scope) => {
+    kvRoutes(scope, context);
+    healthRoutes(scope, context, {
+      metrics: options.metrics ?? new Metrics({ process: false }),
+      clientAddress: options.clientAddress ?? (() => '127.0.0.1:4653'),
+    });
+    for (const group of options.routes ?? []) group(scope, context);
+  });
+  return app;
+}
+
+function contextOf(options: HttpAppOptions): HttpContext {
+  const limits = { ...defaultHttpLimits, ...options.limits };
+  return {
+    slot: options.slot,
+    clock: options.clock,
+    limits,
+    deadlines: new CallDeadlines(options.clock, limits.callTimeoutMs),
+    times: new RequestTimes(),
+    onFault: options.onFault ?? (() => undefined),
+  };
+}
+
+function createApp({ limits }: HttpContext): FastifyInstance {
+  const app = fastify({
+    bodyLimit: limits.bodyBytesMax,
+    connectionTimeout: limits.stalledMs,
+    keepAliveTimeout: limits.keepAliveMs,
+    requestTimeout: limits.requestTimeoutMs,
+    forceCloseConnections: true,
+    return503OnClosing: false,
+    http: {
+      headersTimeout: limits.headersTimeoutMs,
+      connectionsCheckingInterval: connectionsCheckMs,
+      noDelay: true,
+    },
+    routerOptions: { maxParamLength: 16 * 1024 },
+    clientErrorHandler: answerClientError,
+    frameworkErrors: (error, _request, reply) => sendProblem(reply, frameworkError(error)),
+  });
+  app.setValidatorCompiler(validatorOf);
+  app.setSerializerCompiler(serializerOf);
+  app.server.maxConnections = limits.connectionsMax;
+  return app;
+}
+
+function answerErrors(app: FastifyInstance, context: HttpContext, table: RouteTable): void {
+  app.setErrorHandler((error, request, reply) => {
+    const known = isFastifyError(error) ? frameworkError(error) : error;
+    const problem = sendProblem(reply, known);
+    if (problem.code === 'internal') context.onFault(error, request.routeOptions.url ?? '');
+  });
+  app.setNotFoundHandler((request, reply) => {
+    const path = request.raw.url?.split('?')[0] ?? '';
+    sendProblem(reply, notRouted(request.method, path, table.methodsOf(path)));
+  });
+}
+
+function sendProblem(reply: FastifyReply, thrown: unknown): Problem {
+  const problem = problemOf(thrown);
+  reply.code(problem.status).headers(problemHeaders(thrown, problem)).serializer(asText);
+  reply.send(problemText(problem));
+  return problem;
+}
+
+const asText = (text: unknown): string => String(text);
+
+const isFastifyError = (error: unknown): error is FastifyError =>
+  error instanceof Error && 'code' in error && String(error.code).startsWith('FST_');
+
+/** The framework's own refusals in the house's words; one that it calls a fault stays a fault. */
+function frameworkError(error: FastifyError): unknown {
+  const status = error.statusCode ?? 500;
+  if (status === 413) return new HoldfastError('too-large', error.message);
+  if (status === 415) return new HoldfastError('unsupported-media-type', error.message);
+  return status < 500 ? new HoldfastError('invalid-argument', error.message) : error;
+}
+
+function notRouted(method: string, path: string, allowed: readonly string[]): HttpStatusError {
+  if (allowed.length === 0) {
+    const message = `nothing is at ${path}; /openapi.json lists what is there`;
+    return new HttpStatusError(404, new HoldfastError('not-found', message));
+  }
+  const allow = allowed.join(', ');
+  const error = new HoldfastError('unimplemented', `${path} does not know ${method}, but ${allow}`);
+  return new HttpStatusError(405, error, { Allow: allow });
+}
+
+/** Routes that hijack their reply tell their times themselves. */
+function timeRequests(app: FastifyInstance, context: HttpContext): void {
+  app.addHook('onResponse', async (request, reply) => {
+    const route = request.routeOptions.url ?? 'none';
+    const answer = { status: reply.statusCode, durationMs: reply.elapsedTime };
+    context.times.observe(route, request.method, answer);
+  });
+}
+
+function describeApi(app: FastifyInstance, version: string): void {
+  app.register(swagger, {
+    openapi: {
+      openapi: '3.1.0',
+      info: {
+        title: 'Holdfast',
+        version,
+        description: 'Configuration, keys and members of a Holdfast cluster.',
+        license: { name: 'Apache-2.0' },
+      },
+    },
+  });
+  app.register(async (scope) => {
+    scope.get('/openapi.json', { schema: { hide: true } }, () => app.swagger());
+  });
+}

@@ -1,0 +1,52 @@
+// Schemas that several groups of routes name in their descriptions.
+import { type TSchema, Type } from 'typebox';
+
+import { readParameters } from './call-options.ts';
+
+export const problemSchema = Type.Object(
+  {
+    type: Type.String(),
+    title: Type.String(),
+    status: Type.Integer(),
+    detail: Type.String({ description: 'what happened, what it means, what to do' }),
+    code: Type.String({ description: 'from a closed list: the part that programs rely on' }),
+    outcome: Type.String({ description: 'of a write: not-applied, applied or unknown' }),
+    retryable: Type.Boolean(),
+  },
+  { description: 'RFC 9457; more members by code (missingVoters, limitBytes, compactRevision)' },
+);
+
+const described: Readonly<Record<string, string>> = {
+  consistency: 'linearizable (default), bounded (with max-age-ms) or stale',
+  'max-age-ms': 'how old the answer may be',
+  'min-revision': 'wait until this member has applied that revision (read your writes)',
+  prefix: 'keys that begin so; empty = all',
+  limit: 'items on a page',
+  cursor: 'next of the page before',
+  'keys-only': 'without values',
+  key: 'one key',
+  revision: 'a revision of the store',
+  format: 'raw (default) or json',
+  prev: 'with what stood there before',
+};
+
+/** Query parameters for the OpenAPI document; routes read them themselves (`call-options.ts`). */
+export const querySchema = (names: readonly string[]) =>
+  Type.Object(
+    Object.fromEntries(
+      names.map((name) => [
+        name,
+        Type.Optional(Type.String({ description: described[name] ?? name })),
+      ]),
+    ),
+  );
+
+export const readQuerySchema = (names: readonly string[] = []) =>
+  querySchema([...readParameters, ...names]);
+
+/** The answer of a good call, and the problem of any other. */
+export const responses = (good: TSchema) => ({ 200: good, default: problemSchema });
+
+export const keyParamsSchema = Type.Object({
+  key: Type.String({ description: 'one path segment; a slash in it is %2F' }),
+});

@@ -1,0 +1,79 @@
+// For the tests of the doors: an app on an engine in memory, and a client that speaks raw bytes.
+import { once } from 'node:events';
+import { connect, type Socket } from 'node:net';
+
+import type { Clock } from '@holdfast/base/clock';
+import { ManualClock } from '@holdfast/base/manual-clock';
+import { MemoryEngine } from '@holdfast/engine/memory-engine';
+import type { FastifyInstance } from 'fastify';
+
+import { EngineSlot } from '../engine-slot.ts';
+import { buildHttpApp, type HttpAppOptions } from './http-server.ts';
+
+export type TestDoor = {
+  readonly app: FastifyInstance;
+  readonly engine: MemoryEngine;
+  readonly slot: EngineSlot;
+  readonly faults: unknown[];
+};
+
+export function testDoor(
+  options: Partial<HttpAppOptions> & { readonly clock?: Clock } = {},
+): TestDoor {
+  const clock = options.clock ?? new ManualClock();
+  const engine = new MemoryEngine({ clock });
+  const slot = new EngineSlot();
+  slot.fill(engine);
+  const faults: unknown[] = [];
+  const onFault = (error: unknown): void => void faults.push(error);
+  const app = buildHttpApp({ slot, clock, version: '0.1.0', onFault, ...options });
+  return { app, engine, slot, faults };
+}
+
+/** Listens on a free port of loopback; answers the port. */
+export async function listen(app: FastifyInstance): Promise<number> {
+  await app.listen({ host: '127.0.0.1', port: 0 });
+  const address = app.server.address();
+  if (address === null || typeof address === 'string') throw new Error('no port');
+  return address.port;
+}
+
+/** A connection that keeps what it was sent, for tests that break HTTP on purpose. */
+export class RawClient {
+  readonly socket: Socket;
+  received = '';
+
+  private constructor(socket: Socket) {
+    this.socket = socket;
+    socket.setEncoding('latin1');
+    socket.on('data', (text: string) => {
+      this.received += text;
+    });
+    // A reset shows as the end of the connection, which is what the tests wait for.
+    socket.on('error', () => undefined);
+  }
+
+  static async connect(port: number): Promise<RawClient> {
+    const socket = connect(port, '127.0.0.1');
+    const client = new RawClient(socket);
+    await once(socket, 'connect');
+    return client;
+  }
+
+  send(text: string): void {
+    this.socket.write(text, 'latin1');
+  }
+
+  /** Resolves when what was received matches. */
+  async until(pattern: RegExp): Promise<void> {
+    while (!pattern.test(this.received)) await once(this.socket, 'data');
+  }
+
+  async closed(): Promise<void> {
+    if (!this.socket.closed) await once(this.socket, 'close');
+  }
+
+  close(): void {
+    this.socket.destroy();
+  }
+}

@@ -1,0 +1,131 @@
+// `/metrics` in Prometheus' text: the process (event loop lag, memory, garbage collection) by
+// prom-client, the engine from its status at the moment of the scrape, requests by route.
+import { bugCount } from '@holdfast/base/bug-log';
+import type { EngineStatus } from '@holdfast/engine/engine';
+import { collectDefaultMetrics, Registry } from 'prom-client';
+
+import { type RouteTimes, timeBucketsMs } from './http/request-times.ts';
+
+const prefix = 'holdfast_';
+
+/** What a status says in numbers; help texts for people who read the scrape. */
+const gauges: readonly (readonly [string, string, (status: EngineStatus) => number | undefined])[] =
+  [
+    ['term', 'Raft term', (status) => status.term],
+    ['commit_index', 'Last log entry known to be committed', (status) => status.commitIndex],
+    ['applied_index', 'Last log entry applied to the store', (status) => status.appliedIndex],
+    ['last_index', 'Last log entry of this member', (status) => status.lastIndex],
+    ['persisted_index', 'Last log entry synced to disk', (status) => status.persistedIndex],
+    ['snapshot_index', 'Last log entry in the newest snapshot', (status) => status.snapshotIndex],
+    ['purged_index', 'Last log entry that was purged', (status) => status.purgedIndex],
+    ['revision', 'Revision of the store', (status) => status.revision],
+    ['compact_revision', 'History below it is gone', (status) => status.compactRevision],
+    ['keys', 'Keys in the store', (status) => status.keys],
+    ['store_bytes', 'Bytes of keys and values', (status) => status.bytes],
+    ['is_leader', 'Whether this member leads', (status) => Number(status.role === 'leader')],
+    ['has_leader', 'Whether a leader is known', (status) => Number(status.leader !== undefined)],
+    ['ready', 'Whether this member serves', (status) => Number(status.ready)],
+    ['missing_voters', 'Voters not reachable from here', (status) => status.missingVoters.length],
+    ['state_age_ms', 'Upper bound of the age of the state', (status) => status.ageMs],
+  ];
+
+export type MetricsOptions = {
+  /** Watches the event loop and garbage collection: process-wide, so only in a member's process. */
+  readonly process: boolean;
+};
+
+export class Metrics {
+  readonly #registry = new Registry();
+
+  constructor(options: MetricsOptions) {
+    if (options.process) collectDefaultMetrics({ register: this.#registry });
+  }
+
+  get contentType(): string {
+    return this.#registry.contentType;
+  }
+
+  async render(status: EngineStatus | undefined, times: readonly RouteTimes[]): Promise<string> {
+    const lines = [await this.#registry.metrics()];
+    lines.push(
+      sample({ name: 'bugs_total', help: 'Things that should not happen', value: bugCount() }),
+    );
+    if (status) lines.push(...engineLines(status));
+    lines.push(...timeLines(times));
+    return `${lines.join('\n')}\n`;
+  }
+
+  close(): void {
+    this.#registry.clear();
+  }
+}
+
+type Sample = { readonly name: string; readonly help: string; readonly value: number };
+
+function sample({ name, help, value }: Sample): string {
+  const full = `${prefix}${name}`;
+  const type = name.endsWith('_total') ? 'counter' : 'gauge';
+  return `# HELP ${full} ${help}\n# TYPE ${full} ${type}\n${full} ${value}`;
+}
+
+function engineLines(status: EngineStatus): string[] {
+  const lines: string[] = [];
+  for (const [name, help, read] of gauges) {
+    const value = read(status);
+    if (value !== undefined) lines.push(sample({ name, help, value }));
+  }
+  for (const [name, value] of Object.entries(status.counters)) {
+    lines.push(sample({ name: metricName(name), help: name.replaceAll('_', ' '), value }));
+  }
+  return [...lines, ...peerLines(status)];
+}
+
+const metricName = (name: string): string => name.replaceAll(/[^a-zA-Z0-9_]/g, '_');
+
+function peerLines(status: EngineStatus): string[] {
+  if (status.peers.length === 0) return [];
+  const reachable = status.peers.map(
+    (peer) => `${prefix}peer_reachable{peer="${label(peer.name)}"} ${Number(peer.reachable)}`,
+  );
+  const lags = status.peers
+    .filter((peer) => peer.lag !== undefined)
+    .map((peer) => `${prefix}peer_lag_entries{peer="${label(peer.name)}"} ${peer.lag}`);
+  return [
+    `# HELP ${prefix}peer_reachable Whether a control connection to the peer lives`,
+    `# TYPE ${prefix}peer_reachable gauge`,
+    ...reachable,
+    `# HELP ${prefix}peer_lag_entries Entries that the peer lacks, as the leader knows`,
+    `# TYPE ${prefix}peer_lag_entries gauge`,
+    ...lags,
+  ];
+}
+
+function timeLines(times: readonly RouteTimes[]): string[] {
+  const name = `${prefix}http_request_duration_seconds`;
+  return [
+    `# HELP ${name} From the head of a request to its answer`,
+    `# TYPE ${name} histogram`,
+    ...times.flatMap((series) => seriesLines(name, series)),
+  ];
+}
+
+function seriesLines(name: string, series: RouteTimes): string[] {
+  const { route, method, statusClass } = series;
+  const labels = `route="${label(route)}",method="${label(method)}",status="${statusClass}"`;
+  let below = 0;
+  const buckets = [...series.buckets].map((count, at) => {
+    below += count;
+    const bound = timeBucketsMs[at];
+    const le = bound === undefined ? '+Inf' : String(bound / 1000);
+    return `${name}_bucket{${labels},le="${le}"} ${below}`;
+  });
+  return [
+    ...buckets,
+    `${name}_sum{${labels}} ${series.sumMs / 1000}`,
+    `${name}_count{${labels}} ${series.count}`,
+  ];
+}
+
+/** As the text format wants it: backslash, quote and newline escaped. */
+const label = (text: string): string =>
+  text.replaceAll('\\', '\\\\').replaceAll('"', '\\"').replaceAll('\n', '\\n');
