@@ -18,7 +18,6 @@ import {
   type TxnResponse,
 } from '@holdfast/proto/internal';
 import { hasMissingCase, hasUnknownField } from './command-shape.ts';
-import { keyRange, keyText } from './key-range.ts';
 import { checkRevision, keyValue, livingIn, readRange } from './range-reader.ts';
 import { recordBytes } from './record-slab.ts';
 import type { StoreLimits } from './store-limits.ts';
@@ -152,7 +151,7 @@ function checkPutHere(state: StoreState, request: PutRequest): void {
     throw new HoldfastError('not-found', `lease ${request.lease} does not exist`);
   }
   if (!request.ignoreValue && !request.ignoreLease) return;
-  if (state.current(request.keyspace, keyText(request.key)) === 0) {
+  if (state.current(request.keyspace, request.key) === 0) {
     throw new HoldfastError('not-found', 'the key whose value or lease is kept does not exist');
   }
 }
@@ -167,20 +166,18 @@ function checkQuota(state: StoreState, moreBytes: number, limits: StoreLimits): 
 
 function putBytes(state: StoreState, request: PutRequest): number {
   const kept = request.ignoreValue
-    ? state.heap.value(state.current(request.keyspace, keyText(request.key))).length
+    ? state.heap.value(state.current(request.keyspace, request.key)).length
     : request.value.length;
   return recordBytes(request.key.length, kept);
 }
 
 function put(state: StoreState, request: PutRequest): PutResponse {
-  const text = keyText(request.key);
   const needsOld = request.prevKv || request.ignoreValue || request.ignoreLease;
-  const old = needsOld ? state.current(request.keyspace, text) : 0;
+  const old = needsOld ? state.current(request.keyspace, request.key) : 0;
   const prevKv = request.prevKv && old !== 0 ? keyValue(state, old) : undefined;
   state.put({
     keyspace: request.keyspace,
     key: request.key,
-    text,
     value: request.ignoreValue ? state.heap.value(old) : request.value,
     lease: request.ignoreLease ? state.heap.lease(old) : request.lease,
   });
@@ -188,9 +185,9 @@ function put(state: StoreState, request: PutRequest): PutResponse {
 }
 
 function deleteRange(state: StoreState, request: DeleteRangeRequest): DeleteRangeResponse {
-  const living = livingIn(state, request.keyspace, keyRange(request.key, request.rangeEnd));
-  const prevKvs = request.prevKv ? living.map(({ address }) => keyValue(state, address)) : [];
-  for (const { address, text } of living) state.erase(address, text);
+  const living = livingIn(state, request);
+  const prevKvs = request.prevKv ? living.map((address) => keyValue(state, address)) : [];
+  for (const address of living) state.erase(address);
   return { deleted: living.length, prevKvs };
 }
 

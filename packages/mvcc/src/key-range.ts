@@ -21,6 +21,9 @@ export function keyText(key: Uint8Array): string {
   return scratch.toString('latin1', 0, key.length);
 }
 
+/** What `keyText` was made from. */
+export const keyBytes = (text: string): Uint8Array => Buffer.from(text, 'latin1');
+
 /** What etcd means by `key` and `range_end`: empty = one key, one zero byte = from `key` on. */
 export function keyRange(key: Uint8Array, rangeEnd: Uint8Array): KeyRange {
   const lo = keyText(key);

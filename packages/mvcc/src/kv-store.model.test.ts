@@ -245,7 +245,7 @@ describe('the store against a naive model', () => {
     fc.assert(
       fc.property(steps, fc.boolean(), (all, reclaim) => {
         const { model, log } = modelOf(all);
-        const store = newStore();
+        const store = newStore({ slabBytes: 512 });
         store.apply(log);
         while (reclaim && store.reclaim(7));
         store.validate();
@@ -262,7 +262,7 @@ describe('the store against a naive model', () => {
     await fc.assert(
       fc.asyncProperty(steps, fc.integer({ min: 1, max: 9 }), async (all, batch) => {
         const { log } = modelOf(all);
-        const [one, other] = [newStore(), newStore()];
+        const [one, other] = [newStore(), newStore({ slabBytes: 512 })];
         one.apply(log);
         for (let at = 0; at < log.length; at += batch) {
           other.apply(log.slice(at, at + batch));
@@ -272,7 +272,7 @@ describe('the store against a naive model', () => {
         expect([other.stateHash, other.bytes]).toEqual([one.stateHash, one.bytes]);
         const image = await collect(one.image().chunks());
         expect(await collect(other.image().chunks())).toEqual(image);
-        const restored = newStore();
+        const restored = newStore({ slabBytes: 640 });
         await restored.restore({ index: one.appliedIndex }, chunked(image, 100));
         restored.validate();
         expect([restored.stateHash, restored.bytes]).toEqual([one.stateHash, one.bytes]);
@@ -291,7 +291,7 @@ describe('the store against a naive model', () => {
         const half = log.slice(0, Math.floor(log.length / 2));
         store.apply(half);
         const image = await collect(store.image().chunks());
-        const restored = newStore();
+        const restored = newStore({ slabBytes: 640 });
         await restored.restore({ index: store.appliedIndex }, chunked(image, 1000));
         restored.apply(log.slice(half.length));
         store.apply(log.slice(half.length));

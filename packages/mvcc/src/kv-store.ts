@@ -13,6 +13,7 @@ import type {
 import { applyCommand } from './applier.ts';
 import { checkRevision, readRange } from './range-reader.ts';
 import { Reclaimer } from './reclaimer.ts';
+import { defaultSlabBytes } from './record-heap.ts';
 import { loadImage, StoreImage, type YieldNow } from './store-image.ts';
 import { defaultStoreLimits, type StoreLimits } from './store-limits.ts';
 import { StoreState } from './store-state.ts';
@@ -31,11 +32,14 @@ export type KvStoreOptions = {
   readonly yieldNow: YieldNow;
   /** The same on every member, always: they decide what apply answers. */
   readonly limits?: Partial<StoreLimits>;
+  /** Size of a block of records in memory, at most and by default 1 MiB; each member as it likes. */
+  readonly slabBytes?: number;
 };
 
 export class KvStore {
   readonly #yieldNow: YieldNow;
   readonly #limits: StoreLimits;
+  readonly #slabBytes: number;
   readonly #watches: WatchHub;
   #state: StoreState;
   #reclaimer: Reclaimer;
@@ -43,7 +47,8 @@ export class KvStore {
   constructor(options: KvStoreOptions) {
     this.#yieldNow = options.yieldNow;
     this.#limits = { ...defaultStoreLimits, ...options.limits };
-    this.#state = new StoreState();
+    this.#slabBytes = options.slabBytes ?? defaultSlabBytes;
+    this.#state = new StoreState({ slabBytes: this.#slabBytes });
     this.#watches = new WatchHub(this.#state);
     this.#reclaimer = new Reclaimer(this.#state);
     this.#listen();
@@ -163,7 +168,10 @@ export class KvStore {
    * is behind what has been applied meanwhile; the state is then as it was.
    */
   async restore(last: { readonly index: Index }, chunks: AsyncIterable<Uint8Array>): Promise<void> {
-    const state = await loadImage(chunks, this.#yieldNow);
+    const state = await loadImage(chunks, {
+      yieldNow: this.#yieldNow,
+      slabBytes: this.#slabBytes,
+    });
     if (state.appliedIndex !== last.index || state.appliedIndex < this.#state.appliedIndex) {
       throw new HoldfastError(
         'failed-precondition',
@@ -202,7 +210,6 @@ export class KvStore {
   }
 
   #listen(): void {
-    this.#state.onMutation = (keyspace, key, revision) =>
-      this.#watches.note(keyspace, key, revision);
+    this.#state.onMutation = (address) => this.#watches.note(address);
   }
 }

@@ -44,7 +44,7 @@ export function readRange(state: StoreState, request: RangeRequest): RangeRespon
   const at = request.revision > 0 ? request.revision : state.readRevision;
   const limit = request.countOnly ? 0 : request.limit > 0 ? request.limit : Infinity;
   const { addresses, count } = range.single
-    ? readKey(state, request.keyspace, { text: range.lo, at, limit })
+    ? readKey(state, request.keyspace, { key: request.key, at, limit })
     : at === state.readRevision
       ? readNow(state, request.keyspace, { range, limit })
       : readThen(state, request.keyspace, { range, limit, at });
@@ -57,9 +57,9 @@ type Found = { readonly addresses: readonly number[]; readonly count: number };
 function readKey(
   state: StoreState,
   keyspace: number,
-  wanted: { readonly text: string; readonly at: number; readonly limit: number },
+  wanted: { readonly key: Uint8Array; readonly at: number; readonly limit: number },
 ): Found {
-  const address = state.visibleAt(state.newest(keyspace, wanted.text), wanted.at);
+  const address = state.visibleAt(state.newest(keyspace, wanted.key), wanted.at);
   if (address === 0) return { addresses: [], count: 0 };
   return { addresses: wanted.limit > 0 ? [address] : [], count: 1 };
 }
@@ -101,21 +101,24 @@ function readThen(
   return { addresses, count };
 }
 
-/** The living keys of a range with their newest records, for a deletion that follows. */
-export function livingIn(
-  state: StoreState,
-  keyspace: number,
-  range: KeyRange,
-): readonly { readonly address: number; readonly text: string }[] {
-  const found: { address: number; text: string }[] = [];
-  if (isEmptyRange(range)) return found;
-  if (range.single) {
-    const address = state.current(keyspace, range.lo);
-    return address === 0 ? found : [{ address, text: range.lo }];
+type Ranged = {
+  readonly keyspace: number;
+  readonly key: Uint8Array;
+  readonly rangeEnd: Uint8Array;
+};
+
+/** The newest records of a range's living keys, in order. */
+export function livingIn(state: StoreState, request: Ranged): readonly number[] {
+  if (request.rangeEnd.length === 0) {
+    const address = state.current(request.keyspace, request.key);
+    return address === 0 ? [] : [address];
   }
-  state.indexOf(keyspace)?.scan(range.lo, range.hi, (slot, live, text) => {
-    if (live) found.push({ address: state.newestOf(slot), text });
+  const addresses: number[] = [];
+  const range = keyRange(request.key, request.rangeEnd);
+  if (isEmptyRange(range)) return addresses;
+  state.indexOf(request.keyspace)?.scan(range.lo, range.hi, (slot, live) => {
+    if (live) addresses.push(state.newestOf(slot));
     return true;
   });
-  return found;
+  return addresses;
 }

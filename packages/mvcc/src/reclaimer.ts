@@ -1,7 +1,6 @@
 // Gives back the memory that compactions have set free, a little at a time, so that the event loop is
 // never held for long. It changes no answer, no hash and no image: what it takes away has counted as
 // gone since the compaction was applied. Slabs that are mostly dead are rewritten, in order.
-import { slabBytes } from './record-heap.ts';
 import type { RecordSlab } from './record-slab.ts';
 import type { StoreState } from './store-state.ts';
 
@@ -107,7 +106,7 @@ export class Reclaimer {
     const heap = this.#state.heap;
     const needed = slab.used - slab.dead;
     if (!this.#output || this.#output.free < needed) {
-      this.#output = heap.insertSlab(Math.max(slabBytes, needed), slab);
+      this.#output = heap.insertSlab(Math.max(heap.slabBytes, needed), slab);
     }
     let moved = 0;
     for (let at = 0; at < slab.used; at += slab.sizeAt(at)) {

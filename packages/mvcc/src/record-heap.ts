@@ -12,7 +12,7 @@ import {
   wordAt,
 } from './record-slab.ts';
 
-export const slabBytes = 1 << 20;
+export const defaultSlabBytes = 1 << 20;
 const placeBits = 17;
 const placeMask = (1 << placeBits) - 1;
 const slabsMax = 1 << (32 - placeBits);
@@ -30,12 +30,19 @@ export type NewRecord = {
 };
 
 export class RecordHeap {
+  /** Size of a slab; a larger record gets one of its own. */
+  readonly slabBytes: number;
   /** By id; id 0 is never given, so that no record has address 0. */
   readonly #slabs: (RecordSlab | undefined)[] = [undefined];
   readonly #freeIds: number[] = [];
   #first: RecordSlab | undefined;
   #last: RecordSlab | undefined;
   #residentBytes = 0;
+
+  constructor(slabBytes = defaultSlabBytes) {
+    assert(slabBytes <= defaultSlabBytes, 'places in a slab fit in an address');
+    this.slabBytes = slabBytes;
+  }
 
   get first(): RecordSlab | undefined {
     return this.#first;
@@ -227,6 +234,16 @@ export class RecordHeap {
     return slab.bytes.toString('latin1', at, at + this.#keyLength(address));
   }
 
+  /** Whether the record is of that key. */
+  hasKey(address: number, keyspace: number, key: Uint8Array): boolean {
+    const slab = this.slabOf(address);
+    if (this.#keyLength(address) !== key.length || this.keyspace(address) !== keyspace)
+      return false;
+    const at = this.placeOf(address) + recordHeaderBytes;
+    for (let n = 0; n < key.length; n += 1) if (slab.bytes[at + n] !== key[n]) return false;
+    return true;
+  }
+
   /** Negative, zero or positive: the record's key against a key text. */
   compareKey(address: number, text: string): number {
     const bytes = this.slabOf(address).bytes;
@@ -244,7 +261,7 @@ export class RecordHeap {
   #room(size: number): RecordSlab {
     const last = this.#last;
     if (last && last.free >= size) return last;
-    const slab = this.#newSlab(Math.max(size, slabBytes));
+    const slab = this.#newSlab(Math.max(size, this.slabBytes));
     slab.before = last;
     if (last) last.after = slab;
     else this.#first = slab;

@@ -203,13 +203,15 @@ function encodeFooter(records: number, bytesBefore: number): Uint8Array {
   return bytes;
 }
 
+export type LoadOptions = { readonly yieldNow: YieldNow; readonly slabBytes: number };
+
 /** A state from an image's bytes, however they are cut into chunks. Throws `corrupt`. */
 export async function loadImage(
   chunks: AsyncIterable<Uint8Array>,
-  yieldNow: YieldNow,
+  options: LoadOptions,
 ): Promise<StoreState> {
-  const input = new ChunkReader(chunks, yieldNow);
-  const state = await readHead(input);
+  const input = new ChunkReader(chunks, options.yieldNow);
+  const state = await readHead(input, options);
   let records = 0;
   while (true) {
     const count = loadBuffered(input, state);
@@ -260,7 +262,7 @@ function checkRecord(body: Uint8Array, state: StoreState): void {
   check(view.getUint32(32 - recordBodyAt, true) !== 0, 'a record has no keyspace');
 }
 
-async function readHead(input: ChunkReader): Promise<StoreState> {
+async function readHead(input: ChunkReader, options: LoadOptions): Promise<StoreState> {
   await input.need(headerBytes);
   check(input.uint32(0) === imageMagic, 'it does not begin as a state image');
   const format = input.uint32(4);
@@ -280,15 +282,16 @@ async function readHead(input: ChunkReader): Promise<StoreState> {
   const times = decodeTimes(input.take(timesCount * 16));
   return new StoreState(
     {
+      slabBytes: options.slabBytes,
+      times: new TimeIndex(times, view.getFloat64(48, true)),
+      members: new MemberTable(members, view.getUint32(56, true)),
+    },
+    {
       appliedIndex: view.getFloat64(8, true),
       revision: view.getFloat64(16, true),
       compactRevision: view.getFloat64(24, true),
       lastProposedAtMs: view.getFloat64(32, true),
       stateHash: view.getBigUint64(40, true),
-    },
-    {
-      times: new TimeIndex(times, view.getFloat64(48, true)),
-      members: new MemberTable(members, view.getUint32(56, true)),
     },
   );
 }

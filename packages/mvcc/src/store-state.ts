@@ -2,12 +2,12 @@
 // knows how to write a version of a key and how to find one; it knows no commands and checks nothing
 // that a client could get wrong (applier.ts does). A restore builds a new one beside the old.
 //
-//   key text -> slot -> newest record -> previous -> previous ... -> 0
+//   key -> slot -> newest record -> previous -> previous ... -> 0
 //   compacted <= revision; every record with superseded in (0, compacted], and every tombstone
 //   below compacted, counts as gone, whether or not its bytes have been reclaimed yet
 import { assert } from '@holdfast/base/assert';
 import { KeyIndex } from './key-index.ts';
-import { keyText } from './key-range.ts';
+import { KeyTable } from './key-table.ts';
 import { MemberTable } from './member-table.ts';
 import { RecordHeap } from './record-heap.ts';
 import { recordBodyAt, recordBytes } from './record-slab.ts';
@@ -21,14 +21,18 @@ const hashTags = { revision: 1, compact: 2, member: 3, clusterVersion: 4 } as co
 export type KeyWrite = {
   readonly keyspace: number;
   readonly key: Uint8Array;
-  /** `keyText(key)`, which the caller has already made. */
-  readonly text: string;
   readonly value: Uint8Array;
   readonly lease: bigint;
 };
 
 /** Told of every mutation, in order; what it does must wait until the entry is applied. */
-export type MutationListener = (keyspace: number, key: string, revision: number) => void;
+export type MutationListener = (address: number) => void;
+
+export type StateParts = {
+  readonly times: TimeIndex;
+  readonly members: MemberTable;
+  readonly slabBytes: number;
+};
 
 /** What a restore knows before the first record. */
 export type StateHeader = {
@@ -48,15 +52,13 @@ const emptyHeader: StateHeader = {
 };
 
 export class StoreState {
-  readonly heap = new RecordHeap();
+  readonly heap: RecordHeap;
   readonly revisions: RevisionIndex;
   readonly times: TimeIndex;
   readonly members: MemberTable;
   readonly hash: StateHash;
   readonly #indexes = new Map<number, KeyIndex>();
-  readonly #freeSlots: number[] = [];
-  #newest = new Uint32Array(1024);
-  #slotsUsed = 0;
+  readonly #table: KeyTable;
   #bytes = 0;
   /** Bytes of the last revision's tombstones: a compaction above that revision sets them free. */
   #tombstoneBytes = 0;
@@ -67,21 +69,17 @@ export class StoreState {
   lastProposedAtMs: number;
   onMutation: MutationListener | undefined;
 
-  constructor(
-    header: StateHeader = emptyHeader,
-    parts: { readonly times: TimeIndex; readonly members: MemberTable } = {
-      times: new TimeIndex(),
-      members: new MemberTable(),
-    },
-  ) {
+  constructor(parts: Partial<StateParts> = {}, header: StateHeader = emptyHeader) {
+    this.heap = new RecordHeap(parts.slabBytes);
+    this.#table = new KeyTable(this.heap);
     this.#revision = header.revision;
     this.#compactRevision = header.compactRevision;
     this.appliedIndex = header.appliedIndex;
     this.lastProposedAtMs = header.lastProposedAtMs;
     this.hash = new StateHash(header.stateHash);
     this.revisions = new RevisionIndex(Math.max(2, header.compactRevision));
-    this.times = parts.times;
-    this.members = parts.members;
+    this.times = parts.times ?? new TimeIndex();
+    this.members = parts.members ?? new MemberTable();
   }
 
   /** Of the last command that wrote; 1 before the first. */
@@ -127,13 +125,13 @@ export class StoreState {
   }
 
   /** The key's newest record, tombstone or not, or 0. */
-  newest(keyspace: number, text: string): number {
-    const slot = this.#indexes.get(keyspace)?.slot(text) ?? -1;
-    return slot < 0 ? 0 : this.newestOf(slot);
+  newest(keyspace: number, key: Uint8Array): number {
+    const slot = this.#table.find(keyspace, key);
+    return slot < 0 ? 0 : this.#table.newest(slot);
   }
 
   newestOf(slot: number): number {
-    return this.#newest[slot] as number;
+    return this.#table.newest(slot);
   }
 
   /** The record that a reader at `revision` sees, starting from a key's newest one, or 0. */
@@ -146,13 +144,13 @@ export class StoreState {
   }
 
   /** The living record of a key now, or 0. */
-  current(keyspace: number, text: string): number {
-    const newest = this.newest(keyspace, text);
+  current(keyspace: number, key: Uint8Array): number {
+    const newest = this.newest(keyspace, key);
     return newest === 0 || this.heap.isTombstone(newest) ? 0 : newest;
   }
 
   put(write: KeyWrite): void {
-    const newest = this.newest(write.keyspace, write.text);
+    const newest = this.newest(write.keyspace, write.key);
     const exists = newest !== 0 && !this.heap.isTombstone(newest);
     const modRevision = this.#revision + 1;
     const address = this.heap.append({
@@ -164,11 +162,11 @@ export class StoreState {
       createRevision: exists ? this.heap.createRevision(newest) : modRevision,
       version: exists ? this.heap.version(newest) + 1 : 1,
     });
-    this.#mutated(address, newest, write.text);
+    this.#mutated(address, newest);
   }
 
   /** Deletes the key whose living record is `newest`. */
-  erase(newest: number, text: string): void {
+  erase(newest: number): void {
     assert(!this.heap.isTombstone(newest), 'only a living key is deleted');
     const address = this.heap.append({
       keyspace: this.heap.keyspace(newest),
@@ -179,7 +177,7 @@ export class StoreState {
       createRevision: 0,
       version: 0,
     });
-    this.#mutated(address, newest, text);
+    this.#mutated(address, newest);
   }
 
   /** Ends a command: what it wrote becomes a revision. */
@@ -221,35 +219,31 @@ export class StoreState {
   /** Takes in one record of an image; its place in the chains follows from the order of records. */
   load(body: Uint8Array): void {
     const address = this.heap.appendBody(body);
-    const text = this.heap.keyText(address);
-    this.#link(address, this.newest(this.heap.keyspace(address), text), text);
+    this.#link(address, this.newest(this.heap.keyspace(address), this.heap.key(address)));
   }
 
   /** Points the key's slot at the place to which its newest record has moved. */
   moveNewest(slot: number, address: number): void {
-    this.#newest[slot] = address;
+    this.#table.setNewest(slot, address);
   }
 
   /** Takes a deleted key whose tombstone is compacted out of the index. */
   forget(address: number): void {
-    const slot = this.heap.slot(address);
     this.#indexes.get(this.heap.keyspace(address))?.delete(this.heap.keyText(address));
-    this.#newest[slot] = 0;
-    this.#freeSlots.push(slot);
+    this.#table.remove(this.heap.slot(address));
   }
 
-  #mutated(address: number, newest: number, text: string): void {
+  #mutated(address: number, newest: number): void {
     this.#writing = true;
-    const keyspace = this.heap.keyspace(address);
-    this.#link(address, newest, text);
+    this.#link(address, newest);
     const slab = this.heap.slabOf(address);
     const at = this.heap.placeOf(address);
     this.hash.mixWords(slab.words, (at + recordBodyAt) >>> 2, (at + slab.sizeAt(at)) >>> 2);
-    this.onMutation?.(keyspace, text, this.#revision + 1);
+    this.onMutation?.(address);
   }
 
   /** Puts a record that stands in the heap into its chain, the indexes and the sums. */
-  #link(address: number, newest: number, text: string): void {
+  #link(address: number, newest: number): void {
     const heap = this.heap;
     const slab = heap.slabOf(address);
     const size = heap.sizeOf(address);
@@ -261,7 +255,7 @@ export class StoreState {
       slab.garbage += size;
       if (modRevision >= this.revisions.first) this.#tombstoneBytes += size;
     }
-    this.#enterIndex(address, newest, text);
+    this.#enterIndex(address, newest);
   }
 
   #enterRevision(modRevision: number, address: number): void {
@@ -282,33 +276,20 @@ export class StoreState {
     this.revisions.addFreed(size);
   }
 
-  #enterIndex(address: number, newest: number, text: string): void {
+  #enterIndex(address: number, newest: number): void {
     const heap = this.heap;
-    const live = !heap.isTombstone(address);
-    const slot = newest === 0 ? this.#newSlot() : heap.slot(newest);
-    heap.setSlot(address, slot);
-    this.#newest[slot] = address;
-    const wasLive = newest !== 0 && !heap.isTombstone(newest);
-    if (newest !== 0 && live === wasLive) return;
     const keyspace = heap.keyspace(address);
+    const slot = newest === 0 ? this.#table.add(keyspace, heap.key(address)) : heap.slot(newest);
+    heap.setSlot(address, slot);
+    this.#table.setNewest(slot, address);
+    const live = !heap.isTombstone(address);
+    if (newest !== 0 && live === !heap.isTombstone(newest)) return;
     let index = this.#indexes.get(keyspace);
     if (!index) {
       index = new KeyIndex();
       this.#indexes.set(keyspace, index);
     }
-    index.set(text, slot, live);
-  }
-
-  #newSlot(): number {
-    const free = this.#freeSlots.pop();
-    if (free !== undefined) return free;
-    if (this.#slotsUsed === this.#newest.length) {
-      const grown = new Uint32Array(this.#newest.length * 2);
-      grown.set(this.#newest);
-      this.#newest = grown;
-    }
-    this.#slotsUsed += 1;
-    return this.#slotsUsed - 1;
+    index.set(heap.keyText(address), slot, live);
   }
 
   /** Whole-state check for tests and the simulator. */
@@ -331,7 +312,9 @@ export class StoreState {
   #validateLinks(address: number): void {
     const heap = this.heap;
     const next = heap.next(address);
-    const newest = this.newest(heap.keyspace(address), keyText(heap.key(address)));
+    const newest = this.newest(heap.keyspace(address), heap.key(address));
+    const slot = this.#indexes.get(heap.keyspace(address))?.slot(heap.keyText(address));
+    assert(slot === heap.slot(newest), 'table and index give a key the same slot');
     assert(next !== 0 || newest === address, 'the newest record of a key stands in its slot');
     if (next !== 0) {
       assert(heap.previous(next) === address, 'neighbours of a chain point at each other');

@@ -10,7 +10,6 @@ import {
   type RangeRequest,
   type TxnRequest,
 } from '@holdfast/proto/internal';
-import { keyRange } from './key-range.ts';
 import { livingIn } from './range-reader.ts';
 import type { StoreState } from './store-state.ts';
 
@@ -44,9 +43,9 @@ export function visitOps(txn: ResolvedTxn, visit: (op: ResolvedOp) => void): voi
 
 /** Whether the comparison holds for every living key of its range. */
 export function holds(state: StoreState, compare: Compare): boolean {
-  const living = livingIn(state, compare.keyspace, keyRange(compare.key, compare.rangeEnd));
+  const living = livingIn(state, compare);
   if (living.length > 0) {
-    return living.every(({ address }) => verdict(compare.result, order(state, address, compare)));
+    return living.every((address) => verdict(compare.result, order(state, address, compare)));
   }
   // A key that is not there has version, revisions and lease 0; it has no value to compare (etcd).
   if (compare.target?.$case === 'value') return false;

@@ -2,7 +2,7 @@
 // history needs no memory of its own, and every uncompacted revision is there for any watcher.
 import type { Revision } from '@holdfast/base/ids';
 import type { KeyValue } from '@holdfast/proto/internal';
-import type { KeyRange } from './key-range.ts';
+import { type KeyRange, keyBytes } from './key-range.ts';
 import { keyValue } from './range-reader.ts';
 import type { StoreState } from './store-state.ts';
 
@@ -64,7 +64,7 @@ class HistoryReader {
   readChain(): void {
     const { heap, revision } = this.#state;
     const addresses: number[] = [];
-    let address = this.#state.newest(this.#query.keyspace, this.#query.range.lo);
+    let address = this.#state.newest(this.#query.keyspace, keyBytes(this.#query.range.lo));
     while (address !== 0 && heap.modRevision(address) >= this.#query.from) {
       addresses.push(address);
       address = heap.previous(address);

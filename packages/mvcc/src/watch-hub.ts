@@ -78,10 +78,13 @@ export class WatchHub {
     return cursor;
   }
 
-  /** A key was written in `revision`; the watchers hear of it at the next flush(). */
-  note(keyspace: number, key: string, revision: number): void {
-    const space = this.#spaces.get(keyspace);
+  /** A record was written; the watchers hear of it at the next flush(). */
+  note(address: number): void {
+    const heap = this.#state.heap;
+    const space = this.#spaces.get(heap.keyspace(address));
     if (!space) return;
+    const key = heap.keyText(address);
+    const revision = heap.modRevision(address);
     const group = space.keys.get(key);
     if (group && group.waiting.size > 0) this.#wake(group, revision);
     if (space.ranges.size === 0) return;
