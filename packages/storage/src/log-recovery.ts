@@ -1,0 +1,275 @@
+// Opens a log directory (D-08), read downwards: find the files, walk the segments from the base, judge
+// where the walk stopped, then make true on disk what is going to be said about it. Nothing that was
+// found is trusted in place beyond the durable mark: it may be in the cache only, of a process that
+// saw its sync fail (safety.md 1), so it is copied into a new segment and synced.
+import { assert, must } from '@holdfast/base/assert';
+import { type Index, index } from '@holdfast/base/ids';
+import { endOfContent } from './byte-codec.ts';
+import type { DurableMark } from './durable-mark.ts';
+import { bulkBytes, makeDurableDirectory } from './file-steps.ts';
+import { baseOfHeader, type FoundSegment, type LogFiles, originBase } from './log-files.ts';
+import { isBefore, type LogPosition, laterOf } from './log-group.ts';
+import { type LogBase, LogIndex } from './log-index.ts';
+import { type ScanState, type ScanStop, scanSegment, truncateTo } from './log-scan.ts';
+import type { LogRot } from './log-store.ts';
+import { segmentDataOffset } from './segment-header.ts';
+import { moveTail, replaceDamaged } from './tail-repair.ts';
+import { judgeTail } from './tail-verdict.ts';
+
+export type RecoveredLog = {
+  readonly log: LogIndex;
+  readonly configurations: ScanState['configurations'];
+  readonly commitHint: number;
+  readonly tornBytes: number;
+  readonly rot: LogRot | undefined;
+};
+
+/** A walk that went wrong: the first segment that cannot be used as it is. */
+type BadSegment = { readonly sequence: number; readonly reason: string };
+
+type Walk = {
+  readonly state: ScanState;
+  readonly found: readonly FoundSegment[];
+  readonly mark: DurableMark | undefined;
+};
+
+/** Synced, verified, and ready to go on. Throws `version-mismatch` for what a newer version wrote. */
+export async function recoverLog(files: LogFiles): Promise<RecoveredLog> {
+  await makeDurableDirectory(files.disk, files.directory);
+  const noted = await files.note.open();
+  const mark = await files.mark.open();
+  const saved = await files.base.open();
+  const all = await files.findSegments();
+  if (all.length === 0 && !mark && !saved.base && !saved.lost && !noted) return startLog(files);
+  const base = chooseBase(saved, all);
+  const found = await dropOlder(files, all, base);
+  const durable = markedEnd(mark, base, found);
+  const log = new LogIndex(base);
+  const state: ScanState = { log, durable, commitHint: mark?.commitHint ?? 0, configurations: [] };
+  const walk: Walk = { state, found, mark };
+  const outcome = await walkSegments(walk);
+  const rot =
+    'reason' in outcome
+      ? await repair(files, walk, outcome)
+      : await finishTail(files, walk, outcome);
+  await files.disk.syncDirectory(files.directory);
+  return {
+    log: state.log,
+    configurations: state.configurations,
+    commitHint: Math.min(state.commitHint, state.log.last.index),
+    tornBytes: 'reason' in outcome ? 0 : outcome.tornBytes,
+    rot: rot ?? files.note.found,
+  };
+}
+
+async function startLog(files: LogFiles): Promise<RecoveredLog> {
+  const { id, chain, start } = originBase;
+  const segment = await files.maker.make({
+    sequence: start.segment,
+    previousEnd: 0,
+    previous: id,
+    previousChain: chain,
+    startsLog: true,
+    bytesMin: 0,
+  });
+  const log = new LogIndex(originBase);
+  log.addSegment(segment);
+  return { log, configurations: [], commitHint: 0, tornBytes: 0, rot: undefined };
+}
+
+/**
+ * The purge mark, or a segment behind it that starts the log (a reset), whichever is newer. Only where
+ * a purge mark was and is unreadable may the oldest segment left be the first: else it is missing.
+ */
+function chooseBase(
+  saved: { readonly base: LogBase | undefined; readonly lost: boolean },
+  found: readonly FoundSegment[],
+): LogBase {
+  const start = found.findLast(({ header }) => header?.startsLog)?.header;
+  if (start && start.sequence > (saved.base?.start.segment ?? 0)) return baseOfHeader(start);
+  if (saved.base) return saved.base;
+  const oldest = saved.lost ? found[0]?.header : undefined;
+  return oldest ? baseOfHeader(oldest) : originBase;
+}
+
+/** Finishes a purge or a reset that a crash interrupted. */
+async function dropOlder(
+  files: LogFiles,
+  all: readonly FoundSegment[],
+  base: LogBase,
+): Promise<readonly FoundSegment[]> {
+  for (const { sequence, segment } of all) {
+    if (sequence < base.start.segment) await segment.remove(files.disk);
+  }
+  return all.filter(({ sequence }) => sequence >= base.start.segment);
+}
+
+/** What is known to have been synced before any group header is read. */
+function markedEnd(
+  mark: DurableMark | undefined,
+  base: LogBase,
+  found: readonly FoundSegment[],
+): LogPosition {
+  // A segment is made only after everything before it is synced.
+  const newest = { segment: found.at(-1)?.sequence ?? 0, offset: segmentDataOffset };
+  const durable = laterOf(base.start, newest);
+  return mark ? laterOf(durable, mark.end) : durable;
+}
+
+type Tail = {
+  readonly stop: ScanStop;
+  /** Nothing but zeros behind the last group, in a file of the right length. */
+  readonly clean: boolean;
+  readonly tornBytes: number;
+};
+
+async function walkSegments(walk: Walk): Promise<Tail | BadSegment> {
+  const { found, state } = walk;
+  let stop: ScanStop | undefined;
+  for (const [at, segment] of found.entries()) {
+    const sequence = state.log.base.start.segment + at;
+    const reason = joinFlaw(walk, segment, { sequence, end: stop?.end });
+    if (reason) return { sequence, reason };
+    if (at > 0) truncateTo(state, segment.segment.header.previous.index);
+    state.log.addSegment(segment.segment);
+    stop = await scanSegment(segment.segment, scanRange(walk, at), state);
+    segment.segment.end = stop.end;
+    if (at === found.length - 1) return judgeEnd(walk, segment, stop);
+    if (stop.damage) return { sequence, reason: stop.damage.reason };
+  }
+  return { sequence: state.log.base.start.segment, reason: 'the first segment is missing' };
+}
+
+/** Why this file is not the segment that must come next, or undefined. */
+function joinFlaw(
+  { state, found }: Walk,
+  { sequence, header, fileBytes }: FoundSegment,
+  expected: { readonly sequence: number; readonly end: number | undefined },
+): string | undefined {
+  const { log } = state;
+  if (sequence !== expected.sequence) return `segment ${expected.sequence} is missing`;
+  if (!header) return `segment ${sequence} has a damaged header`;
+  const isNewest = found.at(-1)?.sequence === sequence;
+  const bytesMin = isNewest ? segmentDataOffset : (scanEnd(found, sequence) ?? segmentDataOffset);
+  if (fileBytes > header.size || fileBytes < bytesMin)
+    return `segment ${sequence} has a wrong size`;
+  if (expected.end === undefined) return undefined;
+  const { previous } = header;
+  const isInside = previous.index >= log.base.id.index && previous.index <= log.last.index;
+  const follows =
+    isInside &&
+    log.termAt(previous.index) === previous.term &&
+    log.chainAt(previous.index) === header.previousChain &&
+    header.previousEnd === expected.end;
+  return follows ? undefined : `segment ${sequence} does not follow the one before`;
+}
+
+/** Where the log leaves a segment, as the one after it says. */
+function scanEnd(found: readonly FoundSegment[], sequence: number): number | undefined {
+  const next = found.find((one) => one.sequence === sequence + 1);
+  return next?.header?.previousEnd;
+}
+
+function scanRange({ state, found }: Walk, at: number): { from: number; until: number } {
+  const { segment } = must(found[at], 'the segment is there');
+  const { start } = state.log.base;
+  const from = segment.sequence === start.segment ? start.offset : segmentDataOffset;
+  return { from, until: scanEnd(found, segment.sequence) ?? segment.header.size };
+}
+
+/** The walk came to the newest segment: is its end the end of the log? */
+async function judgeEnd(
+  walk: Walk,
+  found: FoundSegment,
+  stop: ScanStop,
+): Promise<Tail | BadSegment> {
+  const { state, mark } = walk;
+  const { segment, sequence, fileBytes } = found;
+  if (state.durable.segment > sequence) {
+    return { sequence: sequence + 1, reason: 'the log ends before its durable mark' };
+  }
+  const content = stop.damage ? await contentFrom(segment, stop.end, fileBytes) : new Uint8Array(0);
+  const verdict = judgeTail({
+    segment: sequence,
+    end: stop.end,
+    content,
+    damage: stop.damage ?? { at: stop.end, extentEnd: undefined, reason: 'the segment is full' },
+    fileBytes,
+    expectedBytes: segment.header.size,
+    durable: state.durable,
+  });
+  if (verdict.kind === 'rot') return { sequence, reason: verdict.reason };
+  if (!stop.boundaries.has(state.durable.offset)) {
+    return { sequence, reason: 'the durable mark lies inside of a group' };
+  }
+  if (contradictsMark(walk, stop, mark)) {
+    return { sequence, reason: 'the log does not end in the entry that its mark names' };
+  }
+  const tornBytes = verdict.kind === 'torn' ? verdict.bytes : 0;
+  return { stop, clean: verdict.kind === 'clean', tornBytes };
+}
+
+function contradictsMark({ state }: Walk, stop: ScanStop, mark: DurableMark | undefined): boolean {
+  const { log } = state;
+  if (!mark || mark.end.segment !== log.current.sequence || mark.end.offset !== stop.end)
+    return false;
+  // Records of a torn group behind the mark have been taken in already.
+  if (stop.damage && log.last.index !== mark.last.id.index) return false;
+  return log.last.index !== mark.last.id.index || log.chainAt(log.last.index) !== mark.last.chain;
+}
+
+/** The bytes from `from` to the last one in the file that is not zero. */
+async function contentFrom(
+  segment: FoundSegment['segment'],
+  from: number,
+  fileBytes: number,
+): Promise<Uint8Array> {
+  let end = from;
+  for (let at = from; at < fileBytes; at += bulkBytes) {
+    const bytes = await segment.read(at, Math.min(bulkBytes, fileBytes - at));
+    const length = endOfContent(bytes);
+    if (length > 0) end = at + length;
+  }
+  return segment.read(from, end - from);
+}
+
+/** Goes on in place if everything is synced, else in a new segment that holds what was not. */
+async function finishTail(files: LogFiles, walk: Walk, tail: Tail): Promise<undefined> {
+  const { log, durable, commitHint } = walk.state;
+  const end = { segment: log.current.sequence, offset: tail.stop.end };
+  assert(!isBefore(end, durable), 'a log that ends before its durable mark is rotten');
+  const { lo, hi } = log.liveFrom(durable.offset);
+  if (tail.clean && tail.stop.end === durable.offset) await log.current.file.sync();
+  else await moveTail(files, log, { lo, hi, cutAt: durable.offset, commitHint });
+  saveMark(files, walk);
+  await files.mark.sync();
+  return undefined;
+}
+
+/** Notes the rot, sets the damaged files aside, and leaves a log that ends before the damage. */
+async function repair(files: LogFiles, walk: Walk, bad: BadSegment): Promise<LogRot> {
+  const { state, mark, found } = walk;
+  const { log } = state;
+  const from: Index = index(log.last.index + 1);
+  const durableEnd = mark?.last ?? { id: log.last, chain: log.chainAt(log.last.index) };
+  const rot = await files.note.save({
+    from,
+    reason: `segment ${bad.sequence}: ${bad.reason}`,
+    durableEnd: durableEnd.id,
+    durableChain: durableEnd.chain,
+  });
+  const damaged = found.filter(({ sequence }) => sequence >= bad.sequence);
+  await replaceDamaged(files, log, { sequence: bad.sequence, damaged, state });
+  saveMark(files, walk);
+  await files.mark.sync();
+  return rot;
+}
+
+function saveMark(files: LogFiles, { state }: Walk): void {
+  const { log } = state;
+  files.mark.writeNow({
+    end: { segment: log.current.sequence, offset: log.current.end },
+    last: { id: log.last, chain: log.chainAt(log.last.index) },
+    commitHint: Math.min(state.commitHint, log.last.index),
+  });
+}

@@ -1,0 +1,37 @@
+// What the log answers at open. The same shape as the port of the replica, which this package does
+// not import: where the two meet, the compiler compares them.
+import type { Index, Term } from '@holdfast/base/ids';
+import type { PlacedConfiguration } from '@holdfast/raft/configuration';
+import type { LogId } from '@holdfast/raft/entry';
+
+/** Damage at or before the durable end (safety.md 3). */
+export type LogRot = {
+  /** The first index that is missing; the log ends before it. */
+  readonly from: Index;
+  readonly reason: string;
+  /** The last durable entry that the files still tell of, as far as they do. */
+  readonly durableEnd: LogId;
+  /** Its chain: a range fetched from any peer is right if it ends in this (safety.md 2, 5). */
+  readonly durableChain: number;
+};
+
+export type LogRecovery = {
+  readonly purged: LogId;
+  readonly last: LogId;
+  readonly termRuns: readonly { readonly from: Index; readonly term: Term }[];
+  readonly sizes: readonly number[];
+  readonly configurations: readonly PlacedConfiguration[];
+  readonly commitHint: Index;
+  readonly tornBytes: number;
+  /**
+   * Told by every open() until the first sync() or reset() after it: the caller saves `repairing`
+   * before that.
+   */
+  readonly rot: LogRot | undefined;
+};
+
+export type LogMarks = {
+  readonly purged: LogId;
+  readonly accepted: LogId;
+  readonly persisted: LogId;
+};

@@ -1,0 +1,399 @@
+// The Raft log on disk. Owns the three marks (accepted, written, persisted) and the order of writes:
+// encode a group, write it, sync, then say so. It never goes back in a file: a truncation is a group
+// that begins at an earlier index. It has no timer: a group is what was accepted during the last sync.
+import { assert, must } from '@holdfast/base/assert';
+import { HoldfastError } from '@holdfast/base/errors';
+import { type Index, index, minIndex, next, type Term } from '@holdfast/base/ids';
+import { type Entry, entryOverheadBytes, type LogId } from '@holdfast/raft/entry';
+import type { Disk } from './disk.ts';
+import { isDiskFull, toOperatingError } from './disk-error.ts';
+import { EntryCache } from './entry-cache.ts';
+import { Exclusive } from './exclusive.ts';
+import { fillZero } from './file-steps.ts';
+import { GroupEncoder, soloGroupBytes } from './group-encoder.ts';
+import { LogFiles } from './log-files.ts';
+import type { LogPosition } from './log-group.ts';
+import { type ChainedId, LogIndex } from './log-index.ts';
+import { readEntries } from './log-reader.ts';
+import { chainStart, payloadBytesMax, recordBytes } from './log-record.ts';
+import { recoverLog } from './log-recovery.ts';
+import type { LogSegment } from './log-segment.ts';
+import type { LogMarks, LogRecovery } from './log-store.ts';
+import { segmentDataOffset } from './segment-header.ts';
+
+export type SegmentedLogOptions = {
+  readonly disk: Disk;
+  /** Made if it is not there. Default `log`. */
+  readonly directory?: string;
+  /** Default 64 MB; an entry that needs more gets a longer segment of its own. */
+  readonly segmentBytes?: number;
+  /** Default 1 MB (speed.md 2). */
+  readonly groupBytesMax?: number;
+  /** Default 32 MB of the newest entries. */
+  readonly cacheBytesMax?: number;
+  readonly groupId?: number;
+};
+
+const megabyte = 1024 * 1024;
+
+export class SegmentedLog {
+  readonly #disk: Disk;
+  readonly #files: LogFiles;
+  readonly #groupBytesMax: number;
+  readonly #cacheBytesMax: number;
+  readonly #encoder = new GroupEncoder();
+  readonly #exclusive = new Exclusive();
+  #log: LogIndex | undefined;
+  #cache: EntryCache;
+  /** The entry that the files end in; beyond #log.last while a truncation is not written yet. */
+  #physical: ChainedId | undefined;
+  #persisted: LogId = origin;
+  #durable: LogPosition = { segment: 0, offset: 0 };
+  #commitHint = 0;
+  /** End of the bytes that a write may have left behind when the disk was full. */
+  #dirtyEnd = 0;
+  #unsynced = false;
+  #failure: HoldfastError | undefined;
+  #closing: Promise<void> | undefined;
+
+  constructor(options: SegmentedLogOptions) {
+    this.#disk = options.disk;
+    this.#groupBytesMax = options.groupBytesMax ?? megabyte;
+    this.#cacheBytesMax = options.cacheBytesMax ?? 32 * megabyte;
+    this.#cache = new EntryCache(index(1), this.#cacheBytesMax);
+    this.#files = new LogFiles({
+      disk: options.disk,
+      directory: options.directory ?? 'log',
+      segmentBytes: options.segmentBytes ?? 64 * megabyte,
+      groupId: options.groupId ?? 0,
+    });
+  }
+
+  get marks(): LogMarks {
+    const log = this.#opened;
+    return { purged: log.base.id, accepted: this.#accepted, persisted: this.#persisted };
+  }
+
+  /** Verified, repaired and synced when resolved (log-recovery.ts). Rejects with `version-mismatch`. */
+  async open(): Promise<LogRecovery> {
+    assert(!this.#log, 'a log is opened once');
+    try {
+      const found = await recoverLog(this.#files);
+      this.#begin(found.log);
+      this.#commitHint = found.commitHint;
+      return {
+        purged: found.log.base.id,
+        last: found.log.last,
+        termRuns: found.log.termRuns,
+        sizes: found.log.payloadLengths().map((length) => entryOverheadBytes + length),
+        configurations: found.configurations,
+        commitHint: index(found.commitHint),
+        tornBytes: found.tornBytes,
+        rot: found.rot,
+      };
+    } catch (error) {
+      throw toOperatingError(error, 'opening the log');
+    }
+  }
+
+  /** Takes entries in, at once readable; those that are there already (same index and term) stay. */
+  accept(entries: readonly Entry[]): void {
+    const { purged } = this.marks;
+    for (const entry of entries) {
+      // Purged entries were committed, so these are the same.
+      if (entry.index <= purged.index) continue;
+      if (entry.index <= this.#accepted.index) {
+        if (this.#termAt(entry.index) === entry.term) continue;
+        this.#truncate(index(entry.index - 1));
+      }
+      assert(entry.index === this.#accepted.index + 1, 'accepted entries leave no hole');
+      assert(entry.term >= this.#accepted.term, 'terms never decrease along the log');
+      assert(entry.payload.length <= payloadBytesMax, 'a payload fits its length field');
+      this.#cache.push(entry);
+    }
+  }
+
+  /**
+   * Writes and syncs all that was accepted before the call. Rejects with `disk-full` while there is no
+   * room (the entries stay, a later sync writes them), or with `unavailable` after any other failure:
+   * the log is then finished (safety.md 1, 9).
+   */
+  sync(commitHint: Index): Promise<LogId> {
+    return this.#exclusive.run(async () => {
+      this.#throwIfFinished();
+      this.#commitHint = Math.max(this.#commitHint, commitHint);
+      try {
+        await this.#files.note.clear();
+        await this.#cleanDirt();
+        await this.#writeAccepted();
+        if (this.#unsynced) await this.#syncCurrent();
+        this.#cache.shrink(next(this.#opened.last.index));
+        return this.#persisted;
+      } catch (error) {
+        throw this.#failed(error, 'writing the log');
+      }
+    });
+  }
+
+  /** Entries [lo, hi): an array if all are cached, else read and verified (`corrupt`). */
+  read(lo: Index, hi: Index, bytesMax: number): readonly Entry[] | Promise<readonly Entry[]> {
+    assert(lo > this.#opened.base.id.index, 'purged entries are not read');
+    assert(lo < hi && hi <= this.#accepted.index + 1, 'only accepted entries are read');
+    if (lo >= this.#cache.first) return this.#cache.slice(lo, hi, bytesMax);
+    return readEntries(this.#opened, { lo, hi: minIndex(hi, this.#cache.first), bytesMax });
+  }
+
+  /** Drops whole segments at or below `through`; the new purge mark is durable before they go. */
+  async purge(through: Index): Promise<LogId> {
+    const dead = await this.#exclusive.run(() => this.#movePurgeMark(through));
+    for (const segment of dead) await this.#removeSegment(segment);
+    return this.#opened.base.id;
+  }
+
+  /**
+   * Empties the log, which then begins after `last`. The new segment's appearance is the switch: before
+   * it the old log is whole, after it gone (safety.md 6).
+   */
+  reset(last: LogId): Promise<void> {
+    return this.#exclusive.run(async () => {
+      this.#throwIfFinished();
+      const old = this.#opened;
+      try {
+        const segment = await this.#files.maker.make({
+          sequence: old.current.sequence + 1,
+          previousEnd: old.current.end,
+          previous: last,
+          previousChain: chainStart(last),
+          startsLog: true,
+          bytesMin: 0,
+        });
+        const start = { segment: segment.sequence, offset: segmentDataOffset };
+        const log = new LogIndex({ id: last, chain: chainStart(last), start });
+        log.addSegment(segment);
+        this.#begin(log);
+        this.#commitHint = last.index;
+        this.#writeMark();
+        await this.#files.mark.sync();
+        await this.#files.base.save(log.base);
+        await this.#files.note.clear();
+        for (const dead of old.segments) await this.#removeSegment(dead);
+      } catch (error) {
+        throw this.#failed(error, 'beginning the log anew');
+      }
+    });
+  }
+
+  /** Idempotent. What was accepted and not synced is dropped. */
+  close(): Promise<void> {
+    this.#closing ??= this.#exclusive.run(async () => {
+      if (this.#log && !this.#failure) await this.#markCleanStop();
+      this.#failure ??= new HoldfastError('shutting-down', 'the log is closed');
+      await this.#files.close();
+      for (const segment of this.#log?.segments ?? []) await segment.close();
+    });
+    return this.#closing;
+  }
+
+  get #opened(): LogIndex {
+    return must(this.#log, 'the log is open');
+  }
+
+  get #accepted(): LogId {
+    const last = this.#cache.at(index(Math.max(0, this.#cache.end - 1)));
+    return last ? { index: last.index, term: last.term } : this.#opened.last;
+  }
+
+  #begin(log: LogIndex): void {
+    this.#log = log;
+    this.#cache = new EntryCache(next(log.last.index), this.#cacheBytesMax);
+    this.#physical = { id: log.last, chain: log.chainAt(log.last.index) };
+    this.#persisted = log.last;
+    this.#durable = { segment: log.current.sequence, offset: log.current.end };
+    this.#dirtyEnd = 0;
+    this.#unsynced = false;
+  }
+
+  #termAt(at: Index): Term {
+    return this.#cache.at(at)?.term ?? this.#opened.termAt(at);
+  }
+
+  #truncate(last: Index): void {
+    const log = this.#opened;
+    assert(last >= log.base.id.index, 'purged entries are never replaced');
+    this.#cache.truncate(last);
+    if (log.last.index > last) log.truncate(last);
+    if (this.#persisted.index > last) this.#persisted = log.idAt(last);
+  }
+
+  async #writeAccepted(): Promise<void> {
+    const goal = this.#accepted.index;
+    // Measured anew each time: while a roll waits, an accept may truncate.
+    for (let first = this.#firstUnwritten(); first && first.index <= goal; ) {
+      if (soloGroupBytes(first) > this.#opened.current.roomBytes) {
+        await this.#roll(soloGroupBytes(first));
+      } else {
+        this.#writeGroup(first);
+      }
+      first = this.#firstUnwritten();
+    }
+  }
+
+  #firstUnwritten(): Entry | undefined {
+    return this.#cache.at(next(this.#opened.last.index));
+  }
+
+  /** One group from `first` on, as long as the limit and the segment allow. */
+  #writeGroup(first: Entry): void {
+    const log = this.#opened;
+    const segment = log.current;
+    const bytesMax = Math.min(this.#groupBytesMax, segment.roomBytes);
+    const previousChain = log.chainAt(log.last.index);
+    const group = this.#encode(first, { bytesMax, previousChain });
+    try {
+      segment.file.writeNow(segment.end, group.bytes);
+    } catch (error) {
+      this.#dirtyEnd = segment.end + group.bytes.length;
+      throw error;
+    }
+    this.#unsynced = true;
+    this.#indexGroup(segment, group);
+    segment.end += group.bytes.length;
+    this.#physical = { id: log.last, chain: this.#encoder.chain };
+    if (segment.roomBytes < segment.header.size / 2) this.#files.maker.prepare();
+  }
+
+  #encode(
+    first: Entry,
+    limits: { readonly bytesMax: number; readonly previousChain: number },
+  ): EncodedGroup {
+    const encoder = this.#encoder;
+    const places: EncodedGroup['places'] = [];
+    encoder.begin(first.index, limits.previousChain);
+    for (let entry: Entry | undefined = first; entry; entry = this.#cache.at(next(entry.index))) {
+      const end = encoder.end + recordBytes(entry.payload.length);
+      if (encoder.count > 0 && end > limits.bytesMax) break;
+      const at = encoder.add(entry);
+      places.push({ entry, at, chain: encoder.chain });
+    }
+    return { bytes: encoder.finish(this.#durable, this.#commitHint), places };
+  }
+
+  #indexGroup(segment: LogSegment, { places }: EncodedGroup): void {
+    for (const { entry, at, chain } of places) {
+      const payloadLength = entry.payload.length;
+      this.#opened.append(entry, { offset: segment.end + at, payloadLength, chain });
+    }
+  }
+
+  /** Syncs and leaves the current segment; the log goes on in a new one. */
+  async #roll(groupBytes: number): Promise<void> {
+    await this.#syncCurrent();
+    await this.#files.mark.sync();
+    const old = this.#opened.current;
+    const before = must(this.#physical, 'the log is open');
+    const segment = await this.#files.maker.make({
+      sequence: old.sequence + 1,
+      previousEnd: old.end,
+      previous: before.id,
+      previousChain: before.chain,
+      startsLog: false,
+      bytesMin: segmentDataOffset + groupBytes,
+    });
+    this.#opened.addSegment(segment);
+    this.#durable = { segment: segment.sequence, offset: segment.end };
+  }
+
+  /** What was written before the call is durable after it. */
+  async #syncCurrent(): Promise<void> {
+    const log = this.#opened;
+    const written = log.last;
+    const segment = log.current;
+    try {
+      await segment.file.sync();
+    } catch (error) {
+      // Never repeated: the kernel may have dropped the pages, and call the next one a success.
+      throw this.#finish(error, 'syncing the log');
+    }
+    this.#unsynced = false;
+    this.#durable = { segment: segment.sequence, offset: segment.end };
+    // An accept during the sync may have truncated what it made durable.
+    const kept = minIndex(written.index, log.last.index);
+    this.#persisted = log.idAt(kept);
+    this.#writeMark();
+  }
+
+  #writeMark(): void {
+    const last = must(this.#physical, 'the log is open');
+    try {
+      this.#files.mark.writeNow({ end: this.#durable, last, commitHint: this.#commitHint });
+    } catch (error) {
+      // The mark is a hint that may be old, and its blocks exist: a full disk does not need it.
+      if (!isDiskFull(error)) throw error;
+    }
+  }
+
+  /** Zeros over what a full disk cut off, so that a later crash cannot mix two writes. */
+  async #cleanDirt(): Promise<void> {
+    const { current } = this.#opened;
+    if (this.#dirtyEnd <= current.end) return;
+    const end = Math.min(this.#dirtyEnd, current.header.size);
+    await fillZero(current.file, current.end, end);
+    this.#unsynced = true;
+    await this.#syncCurrent();
+    this.#dirtyEnd = 0;
+  }
+
+  async #movePurgeMark(through: Index): Promise<readonly LogSegment[]> {
+    this.#throwIfFinished();
+    const log = this.#opened;
+    const truncating = must(this.#physical, 'the log is open').id.index !== log.last.index;
+    const base = log.baseAfterPurge(minIndex(through, this.#persisted.index));
+    if (truncating || base.start.segment === log.base.start.segment) return [];
+    try {
+      await this.#files.base.save(base);
+    } catch (error) {
+      throw this.#finish(error, 'purging the log');
+    }
+    this.#cache.purge(base.id.index);
+    return log.purge(base);
+  }
+
+  /** A file that stays is removed at the next open: it lies before the base. */
+  async #removeSegment(segment: LogSegment): Promise<void> {
+    await segment.remove(this.#disk).catch(() => undefined);
+  }
+
+  async #markCleanStop(): Promise<void> {
+    try {
+      this.#writeMark();
+      await this.#files.mark.sync();
+    } catch {
+      // Without it the next open only has more to check.
+    }
+  }
+
+  #throwIfFinished(): void {
+    if (this.#failure) throw this.#failure;
+  }
+
+  /** A full disk is told and survived; anything else finishes the log. */
+  #failed(error: unknown, doing: string): HoldfastError {
+    const full = error instanceof HoldfastError ? error.code === 'disk-full' : isDiskFull(error);
+    return full && !this.#failure ? toOperatingError(error, doing) : this.#finish(error, doing);
+  }
+
+  #finish(error: unknown, doing: string): HoldfastError {
+    this.#failure ??= new HoldfastError('unavailable', toOperatingError(error, doing).message, {
+      outcome: 'unknown',
+      cause: error,
+    });
+    return this.#failure;
+  }
+}
+
+type EncodedGroup = {
+  readonly bytes: Uint8Array;
+  readonly places: { readonly entry: Entry; readonly at: number; readonly chain: number }[];
+};
+
+const origin: LogId = { index: index(0), term: 0 as Term };

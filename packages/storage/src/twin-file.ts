@@ -1,0 +1,144 @@
+// A small value in two copies with one sequence number (safety.md 4): a save writes and syncs copy 1,
+// then copy 2, and is done after both, so that one bad copy is harmless. The file appears whole, with
+// its first value. Used for status, identity, the log's base and the note about rot.
+import { assert } from '@holdfast/base/assert';
+import { crc32 } from '@holdfast/base/crc32';
+import { HoldfastError } from '@holdfast/base/errors';
+import { getCounter, putCounter, viewOf } from './byte-codec.ts';
+import type { Disk, DiskFile } from './disk.ts';
+import { toOperatingError } from './disk-error.ts';
+import { createWhole, openIfThere } from './file-steps.ts';
+
+//  0 u32 crc of the rest, from 4 to the payload's end    4 u32 magic
+//  8 u16 format version   10 u16 zero   12 u32 payload length   16 u64 sequence   24 payload
+const headerBytes = 24;
+/** Copies lie apart, so that no disk's block holds both. */
+const copyBytes = 4096;
+const copyOffsets = [0, copyBytes] as const;
+export const twinPayloadBytesMax = copyBytes - headerBytes;
+
+export type TwinOptions = {
+  readonly path: string;
+  /** What the file is, for messages: `status file`. */
+  readonly what: string;
+  readonly magic: number;
+  readonly version: number;
+};
+
+export type TwinRecovery = {
+  /** Undefined: there is no file, or no copy can be read. */
+  readonly payload: Uint8Array | undefined;
+  readonly exists: boolean;
+  readonly copiesBad: number;
+};
+
+type Copy = { readonly sequence: number; readonly payload: Uint8Array };
+
+export class TwinFile {
+  readonly #disk: Disk;
+  readonly #options: TwinOptions;
+  #file: DiskFile | undefined;
+  #sequence = 0;
+  #failure: HoldfastError | undefined;
+
+  constructor(disk: Disk, options: TwinOptions) {
+    this.#disk = disk;
+    this.#options = options;
+  }
+
+  /**
+   * Reads the newest good copy and makes both copies hold it again, synced by this process
+   * (safety.md 1). Throws `version-mismatch` if a newer version wrote it.
+   */
+  async open(): Promise<TwinRecovery> {
+    try {
+      this.#file = await openIfThere(this.#disk, this.#options.path);
+      if (!this.#file) return { payload: undefined, exists: false, copiesBad: 0 };
+      return await this.#recover(this.#file);
+    } catch (error) {
+      throw toOperatingError(error, `opening the ${this.#options.what}`);
+    }
+  }
+
+  /** Resolves when both copies are synced. After a failure only a new open() may follow. */
+  async save(payload: Uint8Array): Promise<void> {
+    assert(payload.length <= twinPayloadBytesMax, 'a twin file holds a small value');
+    if (this.#failure) throw this.#failure;
+    try {
+      this.#sequence += 1;
+      if (this.#file) await this.#write(this.#file, payload, copyOffsets);
+      else this.#file = await this.#create(payload);
+    } catch (error) {
+      this.#failure = toOperatingError(error, `saving the ${this.#options.what}`);
+      throw this.#failure;
+    }
+  }
+
+  async close(): Promise<void> {
+    const file = this.#file;
+    this.#file = undefined;
+    await file?.close();
+  }
+
+  async #recover(file: DiskFile): Promise<TwinRecovery> {
+    const copies: (Copy | undefined)[] = [];
+    for (const offset of copyOffsets) copies.push(this.#decode(await file.read(offset, copyBytes)));
+    const copiesBad = copies.filter((copy) => !copy).length;
+    const best = copies.reduce((a, b) => (!a || (b && b.sequence > a.sequence) ? b : a), undefined);
+    if (!best) return { payload: undefined, exists: true, copiesBad };
+    this.#sequence = best.sequence;
+    // The other copy first: the only good one is never the one being written.
+    const offsets = copies[0] === best ? copyOffsets.toReversed() : copyOffsets;
+    await this.#write(file, best.payload, offsets);
+    return { payload: best.payload, exists: true, copiesBad };
+  }
+
+  #create(payload: Uint8Array): Promise<DiskFile> {
+    return createWhole(this.#disk, this.#options.path, (file) =>
+      this.#write(file, payload, copyOffsets),
+    );
+  }
+
+  async #write(file: DiskFile, payload: Uint8Array, offsets: readonly number[]): Promise<void> {
+    const bytes = this.#encode(payload);
+    for (const offset of offsets) {
+      file.writeNow(offset, bytes);
+      await file.sync();
+    }
+  }
+
+  #encode(payload: Uint8Array): Uint8Array {
+    const bytes = new Uint8Array(copyBytes);
+    const view = viewOf(bytes);
+    view.setUint32(4, this.#options.magic, true);
+    view.setUint16(8, this.#options.version, true);
+    view.setUint32(12, payload.length, true);
+    putCounter(view, 16, this.#sequence);
+    bytes.set(payload, headerBytes);
+    view.setUint32(0, crc32(bytes.subarray(4, headerBytes + payload.length)), true);
+    return bytes;
+  }
+
+  #decode(bytes: Uint8Array): Copy | undefined {
+    if (bytes.length < headerBytes) return undefined;
+    const view = viewOf(bytes);
+    const length = view.getUint32(12, true);
+    if (view.getUint32(4, true) !== this.#options.magic) return undefined;
+    if (length > bytes.length - headerBytes) return undefined;
+    const end = headerBytes + length;
+    if (crc32(bytes.subarray(4, end)) !== view.getUint32(0, true)) return undefined;
+    checkVersion(this.#options.what, view.getUint16(8, true), this.#options.version);
+    return { sequence: getCounter(view, 16), payload: bytes.slice(headerBytes, end) };
+  }
+}
+
+/** Throws `version-mismatch`: a format that this version does not know is never guessed at. */
+export function checkVersion(what: string, found: number, known: number): void {
+  if (found === known) return;
+  throw new HoldfastError(
+    'version-mismatch',
+    `the ${what} has format ${found}, this version of Holdfast knows ${known}: ` +
+      'start the version that wrote it, or a newer one',
+    { details: { found, known } },
+  );
+}
