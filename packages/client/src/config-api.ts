@@ -17,6 +17,8 @@ export type ReadConsistency = 'linearizable' | 'bounded' | 'stale';
 
 export type ReadOptions = CallOptions & {
   readonly consistency?: ReadConsistency | undefined;
+  /** For `bounded`: the oldest answer that will do. */
+  readonly maxAgeMs?: number | undefined;
   /** Waits until the answering member has applied that revision: read your writes on any member. */
   readonly minRevision?: number | undefined;
 };
@@ -25,13 +27,13 @@ export type PublishOptions = CallOptions & {
   /** Default: told by the server from the name. */
   readonly format?: string | undefined;
   readonly comment?: string | undefined;
-  /** Only if the current revision of the configuration is this one; zero: only if it is not there. */
-  readonly ifRevision?: number | undefined;
+  /** Only if this is the present version; zero: only if it is not there. Makes the call repeatable. */
+  readonly ifVersion?: number | undefined;
   /**
-   * An outcome that nobody knows is resolved by reading back, and the content sent again if it is
-   * not there. Right where nobody else publishes this name; without it `ifRevision` does the same.
+   * An unknown outcome is tried again. The same content twice is one version, so this does harm only
+   * where somebody else publishes the same name meanwhile.
    */
-  readonly resolveUnknown?: boolean | undefined;
+  readonly mayRepeat?: boolean | undefined;
 };
 
 export type PublishResult = {
@@ -47,7 +49,7 @@ export type ConfigContent = {
   readonly content: Uint8Array;
   readonly format: string;
   readonly version: number;
-  /** Of the last change of this configuration: what `ifRevision` wants. */
+  /** The store's, at which the answer was read. */
   readonly revision: number;
   /** Upper bound of the answer's age; undefined: not known. */
   readonly ageMs: number | undefined;
@@ -91,6 +93,17 @@ export type ConfigChange = ConfigId & {
   readonly content: Uint8Array | undefined;
 };
 
+export type ConfigWatchOptions = {
+  readonly namespace: string;
+  readonly group: string;
+  /** One configuration, or else all whose names begin with `prefix`. */
+  readonly name?: string | undefined;
+  readonly prefix?: string | undefined;
+  /** The first revision wanted; undefined: from now on. */
+  readonly fromRevision?: number | undefined;
+  readonly signal?: AbortSignal | undefined;
+};
+
 export interface ConfigApi {
   publish(id: ConfigId, content: Uint8Array, options?: PublishOptions): Promise<PublishResult>;
   /** Undefined: not there. */
@@ -101,7 +114,7 @@ export interface ConfigApi {
   list(
     options: ListOptions & {
       readonly limit?: number | undefined;
-      readonly after?: string | undefined;
+      readonly cursor?: string | undefined;
     },
   ): Promise<ConfigPage>;
   listAll(options: ListOptions): AsyncGenerator<ConfigSummary, void, void>;
@@ -114,6 +127,11 @@ export interface ConfigApi {
   /** False: it was not there. */
   delete(
     id: ConfigId,
-    options?: CallOptions & { readonly ifRevision?: number | undefined },
+    options?: CallOptions & { readonly ifVersion?: number | undefined },
   ): Promise<boolean>;
+  /**
+   * Every change in order, none skipped and none twice, over any number of connections. Throws
+   * `compacted` where the history that it needs is gone.
+   */
+  watch(options: ConfigWatchOptions): AsyncGenerator<ConfigChange, void, void>;
 }

@@ -4,10 +4,12 @@ import { describe, expect, it } from 'vitest';
 
 import { SseParser } from './sse-parser.ts';
 
-const text = ': hello\n\nid: 7\nevent: put\ndata: {"a":\ndata: "é"}\n\nid:8\r\ndata:x\r\n\r\n';
+const text =
+  ': hello\n\nid: 7\nevent: put\ndata: {"a":\ndata: "é"}\n\nid:8\r\ndata:x\r\n\r\ndata: y\n\n';
 const expected = [
   { type: 'put', data: '{"a":\n"é"}', id: '7' },
   { type: 'message', data: 'x', id: '8' },
+  { type: 'message', data: 'y', id: undefined },
 ];
 
 describe('SseParser', () => {

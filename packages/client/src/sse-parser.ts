@@ -1,5 +1,6 @@
 // Server-sent events (WHATWG HTML 9.2.6) out of a stream of bytes. It owns the unfinished line and
-// the unfinished event, both bounded; it knows nothing of what an event means.
+// the unfinished event, both bounded; it knows nothing of what an event means. Other than in a
+// browser, an event without an id of its own has none: ours mark the end of a transaction.
 import { HoldfastError } from '@holdfast/base/errors';
 
 export type ServerSentEvent = {
@@ -62,6 +63,7 @@ export class SseParser {
     const hasEvent = this.#data.length > 0 || this.#type !== '';
     const event = { type: this.#type || 'message', data: this.#data.join('\n'), id: this.#id };
     this.#type = '';
+    this.#id = undefined;
     this.#data = [];
     this.#dataBytes = 0;
     return hasEvent ? event : undefined;

@@ -1,0 +1,14 @@
+#!/usr/bin/env node
+// The built command. It only finds the build and hands over; a checkout without one is told what to run.
+import { existsSync } from 'node:fs';
+
+const main = new URL('../dist/main.js', import.meta.url);
+if (existsSync(main)) {
+  await import(main.href);
+} else {
+  process.stderr.write(
+    'holdfast: this checkout has not been built yet, so there is nothing to run.\n' +
+      'Run `npm install && npm run build` in its top folder, then try again.\n',
+  );
+  process.exitCode = 1;
+}

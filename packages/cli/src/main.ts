@@ -1,0 +1,52 @@
+// The command's process: streams, signals and variables come in here, and the exit code goes out.
+import { fileURLToPath } from 'node:url';
+
+import { SystemClock } from '@holdfast/base/system-clock';
+import { SystemRandom } from '@holdfast/base/system-random';
+import { HoldfastClient } from '@holdfast/client/holdfast-client';
+
+import type { CliContext, GlobalOptions } from './context.ts';
+import { Interrupted } from './failure.ts';
+import { ProcessTerminal } from './process-terminal.ts';
+import { runProgram } from './program.ts';
+
+const interrupt = new AbortController();
+for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
+  process.on(name, () => {
+    // Whoever asks a second time does not want to wait any longer.
+    if (interrupt.signal.aborted) process.exit(130);
+    interrupt.abort(new Interrupted(name));
+  });
+}
+// A reader that has seen enough (`| head`) closes the pipe: that is its right, and our end.
+process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+  process.exit(error.code === 'EPIPE' ? 0 : 1);
+});
+
+const context: CliContext = {
+  terminal: new ProcessTerminal(),
+  clock: new SystemClock(),
+  random: new SystemRandom(),
+  env: process.env,
+  signal: interrupt.signal,
+  selfArgs: [...process.execArgv, process.argv[1] ?? fileURLToPath(import.meta.url)],
+  openClient: ({ endpoints, timeoutMs }: GlobalOptions) =>
+    new HoldfastClient({ endpoints, timeoutMs, ...actorOf(process.env) }),
+  runMember: async (flags, signal) => {
+    throw new Error(`to be joined: ${Object.keys(flags).length} ${signal.aborted}`);
+  },
+  runSimulator: async (args) => {
+    throw new Error(`to be joined: ${args.length}`);
+  },
+  exitCode: 0,
+};
+
+/** Who publishes, as the history shows it; unverified until there are identities. */
+function actorOf(env: NodeJS.ProcessEnv): { actor?: string } {
+  const name = env['HOLDFAST_ACTOR'] ?? env['USER'] ?? '';
+  return /^[\x21-\x7e]{1,64}$/.test(name) ? { actor: name } : {};
+}
+
+const exitCode = await runProgram(process.argv.slice(2), context);
+// A member's listeners and a broken connection's remains must not hold a command that has ended.
+process.stdout.write('', () => process.exit(exitCode));

@@ -1,0 +1,32 @@
+// The questions about the cluster over `/v1/cluster` and `/readyz`.
+import { HoldfastError } from '@holdfast/base/errors';
+
+import type { ClusterApi, ClusterView } from './cluster-api.ts';
+import type { CallOptions } from './config-api.ts';
+import { jsonOf, limitsOf, type Session, send } from './session.ts';
+
+export class HttpCluster implements ClusterApi {
+  readonly #session: Session;
+
+  constructor(session: Session) {
+    this.#session = session;
+  }
+
+  async view(options: CallOptions = {}): Promise<ClusterView> {
+    const limits = limitsOf(options);
+    const call = { kind: 'read', method: 'GET', path: '/v1/cluster', ...limits } as const;
+    return jsonOf(await send(this.#session, call));
+  }
+
+  async isReady(options: CallOptions = {}): Promise<boolean> {
+    const limits = limitsOf(options);
+    try {
+      await send(this.#session, { kind: 'once', method: 'GET', path: '/readyz', ...limits });
+      return true;
+    } catch (error) {
+      // A member that starts refuses; one that cannot be reached is another matter.
+      if (error instanceof HoldfastError && 'phase' in error.details) return false;
+      throw error;
+    }
+  }
+}

@@ -1,0 +1,189 @@
+// The key-value calls over `/v1/kv`, `/v1/txn` and `/v1/kv-watch`.
+import { HoldfastError } from '@holdfast/base/errors';
+
+import type { Call, CallKind, Reply } from './caller.ts';
+import type { ReadOptions } from './config-api.ts';
+import type {
+  KvApi,
+  KvChange,
+  KvItem,
+  KvListOptions,
+  KvPage,
+  KvValue,
+  KvWatchOptions,
+  KvWriteOptions,
+} from './kv-api.ts';
+import { freshness, pathOf, queryText } from './query.ts';
+import { resumingWatch } from './resuming-watch.ts';
+import {
+  etagRevision,
+  jsonOf,
+  limitsOf,
+  numberHeader,
+  preconditionHeaders,
+  type Session,
+  send,
+  sendForMaybe,
+} from './session.ts';
+
+type KvView = {
+  readonly key: string | null;
+  readonly keyBase64: string;
+  readonly valueBase64?: string;
+  readonly createRevision: number;
+  readonly modRevision: number;
+  readonly version: number;
+};
+
+const pageLimit = 1_000;
+
+export class HttpKv implements KvApi {
+  readonly #session: Session;
+
+  constructor(session: Session) {
+    this.#session = session;
+  }
+
+  async put(key: string, value: Uint8Array, options: KvWriteOptions = {}) {
+    const call = writeCall('PUT', key, options);
+    const content = { 'content-type': 'application/octet-stream' };
+    const headers = { ...call.headers, ...content };
+    const reply = await this.#write({ ...call, headers, body: value }, options);
+    return { revision: etagRevision(reply) };
+  }
+
+  async get(
+    key: string,
+    options: ReadOptions & { readonly revision?: number | undefined } = {},
+  ): Promise<KvValue | undefined> {
+    const query = queryText({ ...freshness(options), revision: options.revision });
+    const reply = await sendForMaybe(
+      this.#session,
+      readCall(`/v1/kv${pathOf(key)}${query}`, options),
+    );
+    return reply === undefined ? undefined : valueOf(reply);
+  }
+
+  async list(
+    options: KvListOptions & {
+      readonly limit?: number | undefined;
+      readonly cursor?: string | undefined;
+    } = {},
+  ): Promise<KvPage> {
+    const query = queryText({
+      ...freshness(options),
+      prefix: options.prefix,
+      'keys-only': options.keysOnly,
+      limit: options.limit,
+      cursor: options.cursor,
+    });
+    const reply = await send(this.#session, readCall(`/v1/kv${query}`, options));
+    const page = jsonOf<{ revision: number; items: KvView[]; next: string | null }>(reply);
+    return { items: page.items.map(itemOf), revision: page.revision, next: page.next ?? undefined };
+  }
+
+  async *listAll(options: KvListOptions = {}): AsyncGenerator<KvItem, void, void> {
+    let cursor: string | undefined;
+    do {
+      const page = await this.list({ ...options, limit: pageLimit, cursor });
+      yield* page.items;
+      cursor = page.next;
+    } while (cursor !== undefined);
+  }
+
+  async delete(key: string, options: KvWriteOptions = {}) {
+    const reply = await this.#write(writeCall('DELETE', key, options), options);
+    return jsonOf<{ revision: number; deleted: number }>(reply);
+  }
+
+  async txn(request: unknown, options: KvWriteOptions = {}): Promise<unknown> {
+    const reply = await send(this.#session, {
+      kind: options.mayRepeat ? 'repeatable' : 'once',
+      method: 'POST',
+      path: '/v1/txn',
+      headers: { 'content-type': 'application/json' },
+      body: new TextEncoder().encode(JSON.stringify(request)),
+      ...limitsOf(options),
+    });
+    return jsonOf(reply);
+  }
+
+  async *watch(options: KvWatchOptions): AsyncGenerator<KvChange, void, void> {
+    const { key, prefix, fromRevision, signal } = options;
+    const path = `/v1/kv-watch${queryText({ key, prefix })}`;
+    const { headers, ...ports } = this.#session;
+    for await (const { frames } of resumingWatch({ path, headers, fromRevision, signal }, ports)) {
+      for (const { data } of frames) yield changeOf(data as ChangeView);
+    }
+  }
+
+  /** A condition that fails after a try of unknown outcome may have failed because of that very try. */
+  async #write(call: Call, options: KvWriteOptions): Promise<Reply> {
+    try {
+      return await send(this.#session, call);
+    } catch (error) {
+      if (options.mayRepeat || !isOwnShadow(error)) throw error;
+      const { message, details } = error;
+      throw new HoldfastError('leadership-lost', `${message}; an earlier try may have done it`, {
+        outcome: 'unknown',
+        details,
+        cause: error,
+      });
+    }
+  }
+}
+
+const isOwnShadow = (error: unknown): error is HoldfastError =>
+  error instanceof HoldfastError &&
+  error.code === 'failed-precondition' &&
+  error.outcome === 'unknown';
+
+function writeCall(method: 'PUT' | 'DELETE', key: string, options: KvWriteOptions): Call {
+  const isConditional = options.ifRevision !== undefined;
+  const kind: CallKind = isConditional || options.mayRepeat ? 'repeatable' : 'once';
+  return {
+    kind,
+    method,
+    path: `/v1/kv${pathOf(key)}`,
+    headers: preconditionHeaders(options.ifRevision),
+    ...limitsOf(options),
+  };
+}
+
+const readCall = (path: string, options: ReadOptions): Call => ({
+  kind: 'read',
+  method: 'GET',
+  path,
+  ...limitsOf(options),
+});
+
+const valueOf = (reply: Reply): KvValue => ({
+  value: reply.body,
+  createRevision: numberHeader(reply, 'x-holdfast-create-revision') ?? 0,
+  modRevision: etagRevision(reply),
+  version: numberHeader(reply, 'x-holdfast-version') ?? 0,
+  revision: numberHeader(reply, 'x-holdfast-revision') ?? 0,
+  ageMs: numberHeader(reply, 'x-holdfast-age-ms'),
+});
+
+function itemOf(view: KvView): KvItem {
+  const keyBytes = Buffer.from(view.keyBase64, 'base64');
+  return {
+    key: view.key ?? keyBytes.toString('utf8'),
+    keyBytes,
+    value: Buffer.from(view.valueBase64 ?? '', 'base64'),
+    createRevision: view.createRevision,
+    modRevision: view.modRevision,
+    version: view.version,
+  };
+}
+
+type ChangeView = {
+  readonly revision: number;
+  readonly events: readonly (KvView & { readonly type: 'put' | 'delete' })[];
+};
+
+const changeOf = (view: ChangeView): KvChange => ({
+  revision: view.revision,
+  events: view.events.map((event) => ({ type: event.type, item: itemOf(event) })),
+});

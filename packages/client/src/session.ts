@@ -1,0 +1,63 @@
+// What all calls of one client share: the caller, and how requests are dressed and answers read.
+import type { Clock } from '@holdfast/base/clock';
+import { HoldfastError } from '@holdfast/base/errors';
+import type { Random } from '@holdfast/base/random';
+
+import type { Call, Caller, Reply } from './caller.ts';
+import type { CallOptions } from './config-api.ts';
+
+export type Session = {
+  readonly caller: Caller;
+  readonly clock: Clock;
+  readonly random: Random;
+  /** On every request. */
+  readonly headers: Readonly<Record<string, string>>;
+};
+
+/** The deadline and signal of a call, as the caller takes them. */
+export const limitsOf = ({ timeoutMs, signal }: CallOptions) => ({ timeoutMs, signal });
+
+export const send = (session: Session, call: Call): Promise<Reply> =>
+  session.caller.call({ ...call, headers: { ...session.headers, ...call.headers } });
+
+/** The reply, or undefined where the server says `not-found`. */
+export async function sendForMaybe(session: Session, call: Call): Promise<Reply | undefined> {
+  try {
+    return await send(session, call);
+  } catch (error) {
+    if (error instanceof HoldfastError && error.code === 'not-found') return undefined;
+    throw error;
+  }
+}
+
+/** The body as JSON; something else is a fault of whoever answered, with an outcome nobody knows. */
+export function jsonOf<T>(reply: Reply): T {
+  try {
+    return JSON.parse(new TextDecoder().decode(reply.body)) as T;
+  } catch (cause) {
+    throw new HoldfastError(
+      'internal',
+      `${reply.endpoint} answered with something else than JSON`,
+      {
+        outcome: 'unknown',
+        cause,
+      },
+    );
+  }
+}
+
+/** A header that is a number; undefined where it is missing or says `unknown`. */
+export function numberHeader(reply: Reply, name: string): number | undefined {
+  const text = reply.headers[name];
+  return text !== undefined && /^\d+$/.test(text) ? Number(text) : undefined;
+}
+
+/** The revision in an ETag such as `"12"`; zero where there is none. */
+export const etagRevision = (reply: Reply): number =>
+  Number(/^(?:W\/)?"(\d+)"$/.exec(reply.headers['etag'] ?? '')?.[1] ?? 0);
+
+/** `ifRevision` as a header: zero means "not there". */
+export function preconditionHeaders(ifRevision: number | undefined): Record<string, string> {
+  if (ifRevision === undefined) return {};
+  return ifRevision === 0 ? { 'if-none-match': '*' } : { 'if-match': `"${ifRevision}"` };
+}
