@@ -62,6 +62,8 @@ export class Channel {
   #state: State = { name: 'stopped' };
   #heldBytes = 0;
   #dropped = 0;
+  /** Connections in a row that ended as soon as they stood. */
+  #briefLives = 0;
 
   constructor(options: ChannelOptions) {
     this.#options = options;
@@ -186,10 +188,11 @@ export class Channel {
     if (this.#state.name !== 'open' || this.#state.link !== link) return;
     const { clock, settings } = this.#options.context;
     const steady = clock.monotonicMs() - this.#state.sinceMs >= settings.steadyMs;
-    if (steady) {
-      this.#backoff.reset();
-      this.#dial();
-    } else this.#wait();
+    this.#briefLives = steady ? 0 : this.#briefLives + 1;
+    if (steady) this.#backoff.reset();
+    // A peer that hangs up on every connection is no reason to spin.
+    if (this.#briefLives > 1) this.#wait();
+    else this.#dial();
     this.#options.handler.onLost(end.type === 'failed' ? end.reason : 'the peer hung up');
   }
 

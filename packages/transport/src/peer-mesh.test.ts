@@ -138,6 +138,20 @@ describe('the three ends of a control connection', () => {
     await world.close();
   });
 
+  it('does not spin where every connection is hung up at once', async () => {
+    const world = new World();
+    const [first] = await world.pair();
+    first.events.length = 0;
+    for (let n = 0; n < 2000; n += 1) {
+      world.network.reset('h1', 'h2');
+      await world.pass(5);
+    }
+    const connects = first.events.filter((event) => event.startsWith('connected')).length;
+    expect(connects).toBeGreaterThan(4);
+    expect(connects).toBeLessThan(60);
+    await world.close();
+  });
+
   it('refused: dead at once, and probed until it is back', async () => {
     const world = new World();
     const [first, second] = await world.pair();

@@ -14,7 +14,7 @@ export type TransportSettings = {
   /** safety.md 18, the background prober: Backoff waits between a half and the whole of these. */
   readonly redialInitialMs: number;
   readonly redialMaxMs: number;
-  /** A connection that lived less was no success: it is redialled with backoff, not at once. */
+  /** After two connections in a row that lived less, the next dial waits. */
   readonly steadyMs: number;
   readonly controlQueueBytesMax: number;
   readonly logQueueBytesMax: number;

@@ -1,0 +1,38 @@
+// Goal: a process that no longer is cannot speak. Method: handshakes of several boots, in any order.
+import { memberId, storeId } from '@holdfast/base/ids';
+import { describe, expect, it } from 'vitest';
+import { PeerEpochs } from './peer-epochs.ts';
+
+const hello = (bootEpoch: number, store = 1n) => ({
+  memberId: memberId(1n),
+  storeId: storeId(store),
+  bootEpoch,
+  name: '',
+});
+
+describe('peer epochs', () => {
+  it('tell of a newer boot once, and of the first never', () => {
+    const epochs = new PeerEpochs();
+    const newer: number[] = [];
+    epochs.onNewer((_peer, bootEpoch) => newer.push(bootEpoch));
+    for (const bootEpoch of [3, 3, 4, 4, 9])
+      expect(epochs.observe(hello(bootEpoch))).toBeUndefined();
+    expect(newer).toEqual([4, 9]);
+  });
+
+  it('refuse an older boot', () => {
+    const epochs = new PeerEpochs();
+    epochs.observe(hello(5));
+    expect(epochs.observe(hello(4))?.message).toMatch(/started again \(boot 5\)/);
+    expect(epochs.observe(hello(5))).toBeUndefined();
+  });
+
+  it('begin anew with another data directory, and after forget()', () => {
+    const epochs = new PeerEpochs();
+    epochs.observe(hello(5));
+    expect(epochs.observe(hello(1, 2n))).toBeUndefined();
+    epochs.observe(hello(7, 2n));
+    epochs.forget(memberId(1n));
+    expect(epochs.observe(hello(1, 2n))).toBeUndefined();
+  });
+});
