@@ -115,7 +115,7 @@ export function checkContent(
     throw new HoldfastError(
       'too-large',
       `the content has ${content.length} bytes; at most ${bytesMax} are taken`,
-      { details: { bytes: content.length, bytesMax } },
+      { details: { bytes: content.length, limitBytes: bytesMax } },
     );
   }
   const fault = findFault(content, format);

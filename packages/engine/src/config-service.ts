@@ -1,0 +1,254 @@
+// The configuration centre over any Engine: runs the plans of `domain` and decodes what comes back.
+// It owns no state: everything is in the engine, and any number of services on any members may work
+// at once. Names and contents are checked here, so that no door can forget it.
+import { must } from '@holdfast/base/assert';
+import type { Clock } from '@holdfast/base/clock';
+import { HoldfastError } from '@holdfast/base/errors';
+import type { Revision } from '@holdfast/base/ids';
+import { sha256 } from '@holdfast/base/sha256';
+import type { ConfigCondition } from '@holdfast/domain/config-condition';
+import {
+  type ConfigFilter,
+  type ConfigKey,
+  configKey,
+  describeConfigKey,
+} from '@holdfast/domain/config-key';
+import {
+  type ChangeBase,
+  type ConfigPlan,
+  historyDefault,
+  planDelete,
+  planPublish,
+  planRollback,
+  pruneRange,
+} from '@holdfast/domain/config-plan';
+import {
+  type ConfigState,
+  type Configuration,
+  configurationOf,
+  type PlacedVersion,
+} from '@holdfast/domain/config-record';
+import {
+  type ConfigFormat,
+  checkContent,
+  contentBytesMax,
+  detectFormat,
+} from '@holdfast/domain/format';
+import {
+  type ConfigContent,
+  type ConfigHistory,
+  type ConfigList,
+  ConfigReader,
+} from './config-reader.ts';
+import { ConfigWatch, type ConfigWatchRequest } from './config-watch.ts';
+import type { Answer, Engine, ReadOptions, WriteOptions } from './engine.ts';
+
+export type ConfigServiceOptions = {
+  readonly engine: Engine;
+  /** Its wall clock stands in the records (for display); nothing else is timed by it. */
+  readonly clock: Clock;
+  /** Versions kept of each configuration; default 100. */
+  readonly historyMax?: number;
+  /** Default 1 MiB. */
+  readonly contentBytesMax?: number;
+};
+
+export type PublishRequest = {
+  readonly key: ConfigKey;
+  readonly content: Uint8Array;
+  /** Default: see `detectFormat` (name, media type, what it was before). */
+  readonly format?: ConfigFormat | undefined;
+  readonly mediaType?: string | undefined;
+  readonly comment?: string | undefined;
+  readonly condition?: ConfigCondition | undefined;
+  /** A new version even if content and format are those that are there. */
+  readonly force?: boolean | undefined;
+};
+
+export type RollbackRequest = {
+  readonly key: ConfigKey;
+  readonly version: number;
+  readonly comment?: string | undefined;
+  readonly condition?: ConfigCondition | undefined;
+};
+
+export type DeleteRequest = {
+  readonly key: ConfigKey;
+  readonly comment?: string | undefined;
+  readonly condition?: ConfigCondition | undefined;
+};
+
+/** `changed` false: it was so already, and nothing was written. */
+export type ConfigChange = { readonly item: Configuration; readonly changed: boolean };
+
+/** A change that others keep getting in the way of gives up after so many. */
+const attemptsMax = 64;
+export const listLimitMax = 1000;
+
+export class ConfigService {
+  readonly contentBytesMax: number;
+  readonly #engine: Engine;
+  readonly #clock: Clock;
+  readonly #historyMax: number;
+  readonly #reader: ConfigReader;
+
+  constructor(options: ConfigServiceOptions) {
+    this.#engine = options.engine;
+    this.#clock = options.clock;
+    this.#historyMax = Math.max(1, options.historyMax ?? historyDefault);
+    this.contentBytesMax = options.contentBytesMax ?? contentBytesMax;
+    this.#reader = new ConfigReader(options.engine);
+  }
+
+  /**
+   * Publishes a content. The same content in the same format again is no change, unless `force` is
+   * set: a repeated publication is harmless. Throws `invalid-argument` (with line and column),
+   * `too-large`, `failed-precondition` (a condition does not hold), and whatever the engine refuses with.
+   */
+  async publish(request: PublishRequest, options: WriteOptions): Promise<Answer<ConfigChange>> {
+    const { key, content } = checked(request);
+    const contentHash = sha256(content);
+    let passed: ConfigFormat | undefined;
+    const { header, body } = await this.#change(request, options, (base) => {
+      const present = base.state?.latest.format;
+      const { format: wanted, mediaType } = request;
+      const format = detectFormat({ format: wanted, name: key.name, mediaType, present });
+      if (format !== passed) checkContent(content, format, this.contentBytesMax);
+      passed = format;
+      return planPublish({ ...base, content, contentHash, format, force: request.force ?? false });
+    });
+    return { header, body: { item: publishedItem(key, body.placed), changed: body.changed } };
+  }
+
+  /** Publishes the content of an older version again. Also brings a deleted configuration back. */
+  async rollback(request: RollbackRequest, options: WriteOptions): Promise<Answer<ConfigChange>> {
+    const { key, version } = checked(request);
+    const { header, body } = await this.#change(request, options, async (base) => {
+      const target = await this.#reader.versions(
+        key,
+        { lo: version, hi: version + 1 },
+        { ...options, consistency: { level: 'stale' }, ...atLeast(base.state) },
+      );
+      if (target[0]) return planRollback({ ...base, target: target[0] });
+      throw new HoldfastError(
+        'not-found',
+        `${describeConfigKey(key)} has no version ${version} (any more)`,
+      );
+    });
+    return { header, body: { item: publishedItem(key, body.placed), changed: body.changed } };
+  }
+
+  /** Ends a configuration; its history stays. Throws `not-found`, `failed-precondition`. */
+  async delete(request: DeleteRequest, options: WriteOptions): Promise<Answer<PlacedVersion>> {
+    checked(request);
+    const { header, body } = await this.#change(request, options, (base) => planDelete(base));
+    return { header, body: body.placed };
+  }
+
+  /** The present content; throws `not-found`. */
+  get(key: ConfigKey, options: ReadOptions): Promise<Answer<ConfigContent>> {
+    return this.#reader.content(checkedKey(key), options);
+  }
+
+  /** As `get`, without the content. */
+  head(key: ConfigKey, options: ReadOptions): Promise<Answer<Configuration>> {
+    return this.#reader.head(checkedKey(key), options);
+  }
+
+  /** The content that a version had; throws `not-found`, also for a delete. */
+  getVersion(
+    key: ConfigKey,
+    version: number,
+    options: ReadOptions,
+  ): Promise<Answer<ConfigContent>> {
+    return this.#reader.versionContent(checkedKey(key), version, options);
+  }
+
+  /** Sorted by namespace, group, name; a page may be short while its cursor says there is more. */
+  list(
+    filter: ConfigFilter,
+    page: { readonly limit?: number | undefined; readonly cursor?: string | undefined },
+    options: ReadOptions,
+  ): Promise<Answer<ConfigList>> {
+    const limit = Math.min(Math.max(1, page.limit ?? 100), listLimitMax);
+    return this.#reader.list(filter, { limit, cursor: page.cursor }, options);
+  }
+
+  /** Newest first, deletes included. */
+  history(
+    key: ConfigKey,
+    page: { readonly limit?: number | undefined; readonly before?: number | undefined },
+    options: ReadOptions,
+  ): Promise<Answer<ConfigHistory>> {
+    const limit = Math.min(Math.max(1, page.limit ?? 100), listLimitMax);
+    return this.#reader.history(checkedKey(key), { limit, before: page.before }, options);
+  }
+
+  /** Every change that the filter matches, in order, each once. Rejects with `compacted`. */
+  watch(
+    request: ConfigWatchRequest,
+    options: Omit<ReadOptions, 'consistency'>,
+  ): Promise<ConfigWatch> {
+    return ConfigWatch.open(this.#engine, this.#reader, request, options);
+  }
+
+  /** Reads, plans, commits; again from the start while somebody else's change comes in between. */
+  async #change(
+    request: DeleteRequest,
+    options: WriteOptions,
+    plan: (base: ChangeBase) => ConfigPlan | Promise<ConfigPlan>,
+  ): Promise<Answer<{ readonly placed: PlacedVersion; readonly changed: boolean }>> {
+    for (let attempt = 0; attempt < attemptsMax; attempt += 1) {
+      const { header, base } = await this.#base(request, options);
+      const planned = await plan(base);
+      if (planned.type === 'unchanged') {
+        return { header, body: { placed: planned.state.latest, changed: false } };
+      }
+      const answer = await this.#engine.txn(planned.txn, options);
+      if (answer.body.succeeded) {
+        const { revision } = answer.header;
+        const placed = { ...planned.record, revision };
+        return { header: answer.header, body: { placed, changed: true } };
+      }
+    }
+    throw new HoldfastError(
+      'unavailable',
+      `${describeConfigKey(request.key)} was changed by others ${attemptsMax} times meanwhile; ` +
+        'nothing was written',
+    );
+  }
+
+  async #base(request: DeleteRequest, options: WriteOptions) {
+    const { key } = request;
+    const { header, body: state } = await this.#reader.state(key, options);
+    const span = pruneRange(state, this.#historyMax);
+    const local = { ...options, consistency: { level: 'stale' } as const, ...atLeast(state) };
+    const obsolete = span ? await this.#reader.versions(key, span, local) : [];
+    const base: ChangeBase = {
+      key,
+      state,
+      condition: request.condition ?? {},
+      actor: options.actor,
+      comment: request.comment ?? '',
+      wallMs: this.#clock.wallMs(),
+      obsolete,
+    };
+    return { header, base };
+  }
+}
+
+/** Reads that follow the state's own must see at least what it saw. */
+function atLeast(state: ConfigState | undefined): { minRevision?: Revision } {
+  return state ? { minRevision: state.latest.revision } : {};
+}
+
+function publishedItem(key: ConfigKey, placed: PlacedVersion): Configuration {
+  return must(configurationOf(key, placed), 'a publication has a content');
+}
+
+const checkedKey = (key: ConfigKey): ConfigKey => configKey(key.namespace, key.group, key.name);
+
+function checked<T extends { readonly key: ConfigKey }>(request: T): T {
+  checkedKey(request.key);
+  return request;
+}
