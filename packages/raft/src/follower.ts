@@ -37,7 +37,9 @@ export function handleAppendEntries(core: Core, message: AppendEntries): void {
   takeRepairTarget(core, message.repairTarget);
   const taken = skipKnown(core, message);
   if (!core.log.has(taken.previous)) {
-    reject(core, message, taken.previous);
+    const knowsRepair = core.mayPromise || message.repairTarget !== undefined;
+    if (knowsRepair) reject(core, message, taken.previous);
+    else confessRepair(core, message);
     return;
   }
   takeEntries(core, taken.entries);
@@ -73,6 +75,16 @@ function takeEntries(core: Core, entries: AppendEntries['entries']): void {
     if (own !== undefined) core.truncateLog(entry.index);
     core.appendToLog(entry);
   }
+}
+
+/** Before anything else the leader must stop counting what this member once acknowledged. */
+function confessRepair(core: Core, message: AppendEntries): void {
+  core.send({
+    type: 'append-entries-response',
+    to: message.from,
+    result: 'repairing',
+    match: index(0),
+  });
 }
 
 /** The hint: which term stands at the place that was asked for, and where it begins (C-02, C-10). */

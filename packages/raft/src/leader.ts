@@ -166,9 +166,11 @@ function rejected(
 
 /** Safety.md 5: what it once acknowledged no longer counts; the commit index does not fall. */
 function repairing(core: Core, progress: Progress, agreed: Index): void {
-  progress.repairTarget ??= core.log.last.index;
   progress.match = index(0);
-  if (progress.state.name !== 'snapshot' || agreed >= core.log.purged.index) {
+  if (progress.repairTarget === undefined) {
+    progress.repairTarget = core.log.last.index;
+    progress.becomeProbe(next(core.log.last.index));
+  } else if (progress.state.name !== 'snapshot' || agreed >= core.log.purged.index) {
     progress.agreedTo(minIndex(agreed, core.log.last.index));
   }
 }
