@@ -1,39 +1,15 @@
 // `npm test`: installs what is missing, builds, and runs everything there is to check. Its last
 // line is the count alone. With arguments (`npm test -- raft`) it runs only the tests that they name.
-import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { closingLine, countTests } from './lib/count-tests.mjs';
 import { seeds, staticGates, vitest } from './lib/gates.mjs';
 import { lineOf, runStep, runSteps } from './lib/steps.mjs';
 import { install, isInstalled, requireNode } from './lib/workspace.mjs';
 
 /** What the whole run may take on two cores; shown, not asserted. */
 const budgetSeconds = 240;
-
-/**
- * @typedef {{ passed: number, failed: number, skipped: number }} Count
- * @typedef {{ assertionResults: { status: string }[], status: string }} FileResult
- */
-
-/**
- * Counts over all projects. A test file that could not even be loaded counts as one failure.
- * @param {string} reportPath
- * @returns {Count}
- */
-function countTests(reportPath) {
-  if (!existsSync(reportPath)) return { passed: 0, failed: 1, skipped: 0 };
-  /** @type {{ numPassedTests: number, numPendingTests: number, testResults: FileResult[] }} */
-  const report = JSON.parse(readFileSync(reportPath, 'utf8'));
-  const failuresOf = (/** @type {FileResult} */ { assertionResults, status }) => {
-    const failures = assertionResults.filter((each) => each.status === 'failed').length;
-    return status === 'failed' ? Math.max(1, failures) : failures;
-  };
-  return {
-    passed: report.numPassedTests,
-    failed: report.testResults.reduce((sum, file) => sum + failuresOf(file), 0),
-    skipped: report.numPendingTests,
-  };
-}
 
 /** @param {readonly string[]} filters */
 async function runTests(filters) {
@@ -64,8 +40,7 @@ async function main(filters) {
   const total = `  ${'all'.padEnd(34)}        ${seconds.toFixed(1).padStart(6)} s`;
   const lines = [...verdicts, verdict].map(lineOf);
   process.stdout.write(`\n${lines.join('\n')}\n${total} of ${budgetSeconds}\n\n`);
-  const skipped = count.skipped > 0 ? `, ${count.skipped} skipped` : '';
-  process.stdout.write(`${count.passed} passed, ${failed} failed${skipped}\n`);
+  process.stdout.write(`${closingLine({ ...count, failed })}\n`);
   return failed === 0 ? 0 : 1;
 }
 

@@ -1,5 +1,5 @@
 // Documents that can be checked are checked: what they promise is read out of them and looked up.
-import type { House, TextFile } from '../house.ts';
+import { type House, type Manifest, roomOfPackageName, type TextFile } from '../house.ts';
 import { rooms } from '../rooms.ts';
 import type { Finding, Rule } from '../rule.ts';
 
@@ -124,12 +124,15 @@ function checkCitations({ path, text }: TextFile): Finding[] {
 
 const architecturePath = 'ARCHITECTURE.md';
 
+const yamlRow = '## Dependencies\n| `yaml` | why | way out |';
+
 export const architecture: Rule = {
   name: 'architecture',
   reason: 'The map is read before the code: a room or a dependency it does not show misleads.',
   check: (house) => (house.has(architecturePath) ? checkArchitecture(house) : []),
   bad: [
     { [architecturePath]: '' },
+    { [architecturePath]: `${architectureOf(() => undefined)}\n${yamlRow}` },
     { [architecturePath]: architectureOf((room) => (room === 'raft' ? 'base, mvcc' : undefined)) },
     {
       [architecturePath]: architectureOf(() => undefined),
@@ -138,7 +141,7 @@ export const architecture: Rule = {
   ],
   good: [
     {
-      [architecturePath]: `${architectureOf(() => undefined)}\n| \`yaml\` | why | way out |`,
+      [architecturePath]: `${architectureOf(() => undefined)}\n${yamlRow}`,
       'packages/raft/package.json': '{ "name": "@holdfast/raft", "dependencies": { "yaml": "1" } }',
     },
   ],
@@ -171,15 +174,27 @@ function roomMessages(text: string): string[] {
 }
 
 function dependencyMessages(house: House, text: string): string[] {
+  const used = externalDependencies(house);
+  const table = text.slice(text.indexOf('## Dependencies'));
+  const rows = [...table.matchAll(/^\| `([^`]+)` \|[^|]+\|[^|]+\|$/gm)];
+  const named = new Set(rows.map((row) => row[1] as string));
+  return [
+    ...[...used]
+      .filter((name) => !named.has(name))
+      .map((name) => `the dependency ${name} has no row with its reason and its way out`),
+    ...[...named]
+      .filter((name) => !used.has(name))
+      .map((name) => `the row of ${name} is about something that nothing depends on`),
+  ];
+}
+
+function externalDependencies(house: House): ReadonlySet<string> {
   const manifests = house.files.filter(({ path }) => /(^|\/)package\.json$/.test(path));
   const names = manifests.flatMap((file) => {
-    const { dependencies, devDependencies } = JSON.parse(file.text) as Record<string, object>;
+    const { dependencies, devDependencies } = JSON.parse(file.text) as Manifest;
     return [...Object.keys(dependencies ?? {}), ...Object.keys(devDependencies ?? {})];
   });
-  return [...new Set(names)]
-    .filter((name) => !name.startsWith('@holdfast/') && name !== 'holdfast')
-    .filter((name) => !new RegExp(`^\\|[^|]*\`${name}\`[^|]*\\|[^|]+\\|[^|]+\\|$`, 'm').test(text))
-    .map((name) => `the dependency ${name} has no row with its reason and its way out`);
+  return new Set(names.filter((name) => roomOfPackageName(name) === undefined));
 }
 
 export const links: Rule = {
