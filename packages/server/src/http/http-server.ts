@@ -44,7 +44,7 @@ export type HttpAppOptions = {
   readonly onFault?: (error: unknown, where: string) => void;
 };
 
-/** How often connections are looked at for expired timeouts. */
+/** How often, at the least, connections are looked at for expired timeouts. */
 const connectionsCheckMs = 1000;
 
 /** Builds the app; `app.listen` or `app.inject` come next, `app.close` ends its timers. */
@@ -91,7 +91,7 @@ function createApp({ limits }: HttpContext): FastifyInstance {
     return503OnClosing: false,
     http: {
       headersTimeout: limits.headersTimeoutMs,
-      connectionsCheckingInterval: connectionsCheckMs,
+      connectionsCheckingInterval: Math.min(connectionsCheckMs, limits.headersTimeoutMs),
       noDelay: true,
     },
     routerOptions: { maxParamLength: 16 * 1024 },

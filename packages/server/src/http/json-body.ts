@@ -57,7 +57,9 @@ function mayGoOn(prefix: string): boolean {
     JSON.parse(prefix);
     return true;
   } catch (error) {
-    return /unexpected end|unterminated|after JSON at position \d+ \(end\)/i.test(messageOf(error));
+    const message = messageOf(error);
+    const at = /at position (\d+)/.exec(message)?.[1];
+    return /unexpected end|unterminated/i.test(message) || Number(at) === prefix.length;
   }
 }
 
