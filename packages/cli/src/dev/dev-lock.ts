@@ -100,5 +100,5 @@ const taken = (directory: string, owner: DevOwner): HoldfastError =>
   new HoldfastError(
     'already-exists',
     `a development cluster already runs on ${directory} (process ${owner.pid}); it is left alone`,
-    { details: { owner, page: owner.page } },
+    { details: { owner, page: owner.page, hint: `its page is ${owner.page}` } },
   );

@@ -11,7 +11,7 @@ import { formatOf } from './format-of.ts';
 import type { Progress } from './progress.ts';
 import { readFileBounded } from './read-file-bounded.ts';
 import { Tally } from './tally.ts';
-import type { FoundFile, FoundOther } from './tree-walker.ts';
+import type { FoundFile, FoundOther, SkipReason } from './tree-walker.ts';
 
 export type ImportOptions = {
   readonly namespace: string;
@@ -141,8 +141,8 @@ export class Importer {
       this.#count(content, await this.#patiently(found.name, content, format, signal));
     } catch (error) {
       if (!isAboutTheFile(error)) throw error;
-      // Whatever the document's trouble is, as text it is still worth keeping.
-      if (format === 'text') this.#refused(found, error);
+      // What does not parse is still worth keeping as text; another name would be another file.
+      if (format === 'text' || 'part' in error.details) this.#refused(found, error);
       else await this.#publishAsText(found, content, signal);
     }
   }
@@ -158,8 +158,7 @@ export class Importer {
   }
 
   #refused(found: FoundFile, error: HoldfastError): void {
-    const reason = error.code === 'too-large' ? 'too large' : 'refused';
-    this.#skipped.add(reason, found.path, error.message);
+    this.#skipped.add(reasonOf(error), found.path, error.message);
   }
 
   #count(content: Uint8Array, result: PublishResult): void {
@@ -200,6 +199,11 @@ export class Importer {
     if (this.#retries > 0) parts.push(`${this.#retries} retries`);
     return parts.join(', ');
   }
+}
+
+function reasonOf(error: HoldfastError): SkipReason {
+  if (error.code === 'too-large') return 'too large';
+  return error.details['part'] === 'name' ? 'name refused' : 'refused';
 }
 
 const isAboutTheFile = (error: unknown): error is HoldfastError =>

@@ -1,0 +1,116 @@
+// Goal: a wrong command line, an absent cluster and a refusal each end in a clear sentence on
+// standard error and the right exit code. Method: the whole program, in this process.
+
+import type { ErrorCode } from '@holdfast/base/errors';
+import { HoldfastError } from '@holdfast/base/errors';
+import { SystemClock } from '@holdfast/base/system-clock';
+import { errorOf } from '@holdfast/client/errors';
+import { errorTable } from '@holdfast/server/errors';
+import { problemOf, problemText } from '@holdfast/server/problem';
+import { describe, expect, it } from 'vitest';
+
+import { parseEndpoints } from './context.ts';
+import { runCommand, startTestServer } from './test-cluster.ts';
+
+describe('a wrong command line', () => {
+  it('is told with a suggestion, and exits with 2', async () => {
+    for (const [args, words] of [
+      [['confg'], 'Did you mean config?'],
+      [['config', 'publsh'], 'Did you mean publish?'],
+      [['kv', 'get', 'a', '--consistncy', 'stale'], 'Did you mean --consistency?'],
+      [['kv', 'get'], "missing required argument 'key'"],
+      [['kv', 'get', 'a', 'b'], 'too many arguments'],
+      [['kv', 'get', 'a', '--consistency', 'fresh'], 'Allowed choices'],
+      [['dev', '--nodes', 'many'], 'whole number'],
+      [['--timeout', 'soon', 'status'], 'not a duration'],
+      [['kv', 'get', 'a', '--endpoints', 'a:b:c'], 'is no endpoint'],
+      [['simulate'], 'name --seeds COUNT or --seed SEED'],
+      [['service', 'list'], 'unknown command'],
+    ] as const) {
+      const { code, err, out } = await runCommand(args);
+      expect(err).toContain(words);
+      expect(code, args.join(' ')).toBe(2);
+      expect(out).toBe('');
+    }
+  });
+
+  it('is met by --help on every command, with an example', async () => {
+    const { code, out } = await runCommand(['--help']);
+    expect(code).toBe(0);
+    expect(out).toContain('Examples:');
+    for (const command of ['config publish', 'config import', 'kv txn', 'start', 'dev', 'status']) {
+      const help = await runCommand([...command.split(' '), '--help']);
+      expect(help.code).toBe(0);
+      expect(help.out, command).toMatch(/Examples?:\n/);
+    }
+  });
+});
+
+describe('an absent cluster', () => {
+  it('is told at once, with what to do', async () => {
+    const server = await startTestServer();
+    await server.close();
+    const clock = new SystemClock();
+    const startMs = clock.monotonicMs();
+    const { code, err } = await server.run('kv', 'get', 'a');
+    expect(err).toContain('connection refused');
+    expect(err).toContain('holdfast dev');
+    expect(code).toBe(5);
+    expect(clock.monotonicMs() - startMs).toBeLessThan(2_000);
+  });
+});
+
+describe('a refusal', () => {
+  it('lists the missing voters, and says that nothing was written', async () => {
+    await using server = await startTestServer();
+    server.engine.refusal = new HoldfastError('no-quorum', 'two of three voters are away', {
+      details: { missingVoters: ['n2', 'n3'] },
+    });
+    const { code, err } = await server.run('kv', 'put', 'a', '1');
+    expect(err).toContain('two of three voters are away [no-quorum]');
+    expect(err).toContain('These voters cannot be reached: n2, n3.');
+    expect(err).toContain('--consistency stale');
+    expect(code).toBe(5);
+    const json = await server.run('kv', 'put', 'a', '1', '--output', 'json');
+    expect(JSON.parse(json.err).error).toMatchObject({
+      code: 'no-quorum',
+      outcome: 'not-applied',
+      details: { missingVoters: ['n2', 'n3'] },
+    });
+  });
+
+  it('of unknown outcome says so', async () => {
+    await using server = await startTestServer();
+    server.engine.refusal = new HoldfastError('leadership-lost', 'the leader changed', {
+      outcome: 'unknown',
+    });
+    const { err } = await server.run('kv', 'put', 'a', '1');
+    expect(err).toContain('Whether the write took effect is not known');
+  });
+});
+
+describe('the table of errors', () => {
+  it('comes back from the wire as it was thrown, for every code and outcome', () => {
+    for (const code of Object.keys(errorTable) as ErrorCode[]) {
+      for (const outcome of ['not-applied', 'applied', 'unknown'] as const) {
+        const details = { line: 3, missingVoters: ['n2'] };
+        const thrown = new HoldfastError(code, 'what happened', { outcome, details });
+        const problem = problemOf(thrown);
+        const back = errorOf(problem.status, new TextEncoder().encode(problemText(problem)));
+        expect(back).toMatchObject({ code, outcome, details, message: 'what happened' });
+        expect(back.retryable).toBe(problem.retryable);
+      }
+    }
+  });
+});
+
+describe('parseEndpoints', () => {
+  it('takes lists, bare hosts, addresses of both kinds and URLs', () => {
+    expect(parseEndpoints('a, b:1,[::1]:2,http://c:3/')).toEqual([
+      'a:4653',
+      'b:1',
+      '[::1]:2',
+      'c:3',
+    ]);
+  });
+});
