@@ -3,7 +3,7 @@
 // wrote is thrown, and stops the member.
 import { assert, unreachable } from '@holdfast/base/assert';
 import { HoldfastError, messageOf } from '@holdfast/base/errors';
-import { decodeEntryEnvelope, entryEnvelopeFormat } from '@holdfast/proto/entry-envelope';
+import { entryBody, entryEnvelopeFormat, entryProposedAtMs } from '@holdfast/proto/entry-envelope';
 import {
   BindMemberRequest,
   Command,
@@ -18,6 +18,7 @@ import {
   type TxnResponse,
 } from '@holdfast/proto/internal';
 import { hasMissingCase, hasUnknownField } from './command-shape.ts';
+import { decodePlainPut } from './put-decoder.ts';
 import { checkRevision, keyValue, livingIn, readRange } from './range-reader.ts';
 import { recordBytes } from './record-slab.ts';
 import type { StoreLimits } from './store-limits.ts';
@@ -66,18 +67,22 @@ function refuseNewerFormat(payload: Uint8Array): void {
 }
 
 function perform(state: StoreState, payload: Uint8Array, limits: StoreLimits): Response {
-  const { proposedAtMs, body } = decodeEnvelope(payload);
+  const body = decodeEnvelope(payload);
+  const proposedAtMs = entryProposedAtMs(payload);
   assert(proposedAtMs >= state.lastProposedAtMs, 'the time of the log never goes back');
   state.lastProposedAtMs = proposedAtMs;
-  const command = decodeCommand(body);
+  const plainPut = decodePlainPut(body);
+  const command: Command = plainPut
+    ? { request: { $case: 'put', value: plainPut } }
+    : decodeCommand(body);
   const response = execute(state, command, limits);
   state.seal(proposedAtMs);
   return response;
 }
 
-function decodeEnvelope(payload: Uint8Array): { proposedAtMs: number; body: Uint8Array } {
+function decodeEnvelope(payload: Uint8Array): Uint8Array {
   try {
-    return decodeEntryEnvelope(payload);
+    return entryBody(payload);
   } catch (error) {
     // The format is known (refuseNewerFormat), so what fails here is a payload that is cut short.
     throw new HoldfastError('invalid-argument', `malformed entry: ${messageOf(error)}`);

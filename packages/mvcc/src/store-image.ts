@@ -23,6 +23,8 @@ const headerBytes = 80;
 const footerBytes = 32;
 const endMark = 0xffffffff;
 const chunkBytes = 256 * 1024;
+/** A chunk ends with the record that fills it; only a large one makes it grow. */
+const spareBytes = 16 * 1024;
 const recordsPerSliceMax = 4096;
 
 /** Lets other work run; resolves soon. */
@@ -89,7 +91,7 @@ export class StoreImage {
     for (let seen = 0; seen < recordsPerSliceMax && at < used; seen += 1) {
       const size = slab.sizeAt(at);
       if (this.#keeps(slab, at)) {
-        out.write(slab.bytes.subarray(at + recordBodyAt, at + size));
+        out.writeRange(slab.bytes, at + recordBodyAt, at + size);
         records += 1;
       }
       at += size;
@@ -114,7 +116,7 @@ export class StoreImage {
 
 /** Collects pieces into chunks, and the checksum of all that went through. */
 class ChunkWriter {
-  #chunk = new Uint8Array(chunkBytes + 64 * 1024);
+  #chunk = newChunk(chunkBytes + spareBytes);
   #used = 0;
   #checksum = 0;
   /** Bytes of all chunks, the open one included. */
@@ -125,20 +127,22 @@ class ChunkWriter {
   }
 
   write(piece: Uint8Array): void {
-    if (this.#used + piece.length > this.#chunk.length) {
-      const grown = new Uint8Array(this.#used + piece.length);
-      grown.set(this.#chunk.subarray(0, this.#used));
-      this.#chunk = grown;
-    }
+    this.#reserve(piece.length);
     this.#chunk.set(piece, this.#used);
-    this.#used += piece.length;
-    this.total += piece.length;
+    this.#wrote(piece.length);
+  }
+
+  /** Bytes [lo, hi) of `source`, without a view of them. */
+  writeRange(source: Buffer, lo: number, hi: number): void {
+    this.#reserve(hi - lo);
+    source.copy(this.#chunk, this.#used, lo, hi);
+    this.#wrote(hi - lo);
   }
 
   take(): Uint8Array {
     const taken = this.#chunk.subarray(0, this.#used);
     this.#checksum = crc32(taken, this.#checksum);
-    this.#chunk = new Uint8Array(chunkBytes + 64 * 1024);
+    this.#chunk = newChunk(chunkBytes + spareBytes);
     this.#used = 0;
     return taken;
   }
@@ -151,7 +155,22 @@ class ChunkWriter {
     new DataView(taken.buffer).setUint32(sealAt, checksum, true);
     return taken;
   }
+
+  #reserve(length: number): void {
+    if (this.#used + length <= this.#chunk.length) return;
+    const grown = newChunk(this.#used + length);
+    grown.set(this.#chunk.subarray(0, this.#used));
+    this.#chunk = grown;
+  }
+
+  #wrote(length: number): void {
+    this.#used += length;
+    this.total += length;
+  }
 }
+
+/** Memory of its own: chunks are handed over, and a shared pool would pin what others left in it. */
+const newChunk = (length: number): Buffer<ArrayBuffer> => Buffer.from(new ArrayBuffer(length));
 
 function encodeHead(state: StoreState): Uint8Array {
   const members = encodeMembers(state.members);

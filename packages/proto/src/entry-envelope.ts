@@ -67,6 +67,12 @@ export function entryProposedAtMs(bytes: Uint8Array): number {
   return new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength).getFloat64(4, true);
 }
 
+/** The command alone: apply reads it and the time, and of most entries nothing else. */
+export function entryBody(bytes: Uint8Array): Uint8Array {
+  if (bytes.length < headerBytes) throw new RangeError('an entry is shorter than its header');
+  return bytes.subarray(headerBytes + (bytes[1] as number));
+}
+
 /** Stamps an envelope in place; only before the entry is accepted by a log. */
 export function stampEntryEnvelope(bytes: Uint8Array, proposedAtMs: number): void {
   new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength).setFloat64(4, proposedAtMs, true);
