@@ -1,0 +1,75 @@
+// One member's data directory, opened over a Disk: identity at its root, and what Raft makes durable
+// under `groups/0/` (safety.md, "bytes to have": many groups stay possible). Locking the directory
+// against a second process is the process's matter, not this file's.
+import type { ClusterId, MemberId } from '@holdfast/base/ids';
+import { storeId } from '@holdfast/base/ids';
+import type { Random } from '@holdfast/base/random';
+import type { LogStore, MemberIdentity, SnapshotStore, StatusStore } from '@holdfast/replica/ports';
+import type { Disk } from '@holdfast/storage/disk';
+import { checkIdentity, IdentityFile } from '@holdfast/storage/identity-file';
+import { SegmentedLog } from '@holdfast/storage/segmented-log';
+import { SnapshotFiles } from '@holdfast/storage/snapshot-files';
+import { StatusFile } from '@holdfast/storage/status-file';
+
+export type DataDirectoryOptions = {
+  readonly disk: Disk;
+  readonly random: Random;
+  /** Who must live here: another cluster's or member's directory is refused (`cluster-mismatch`). */
+  readonly clusterId: ClusterId;
+  readonly memberId: MemberId;
+  readonly name: string;
+  readonly segmentBytes?: number;
+  /** Told of each snapshot file that cannot be used. */
+  readonly onBadSnapshot?: (bad: { readonly name: string; readonly reason: string }) => void;
+};
+
+export type DataDirectory = {
+  readonly identity: MemberIdentity;
+  /** Whether it was made just now. */
+  readonly isNew: boolean;
+  readonly log: LogStore;
+  readonly status: StatusStore;
+  readonly snapshots: SnapshotStore;
+};
+
+const group = 'groups/0';
+
+/** Reads who lives here, or settles a new member in; log, status and snapshots are not opened yet. */
+export async function openDataDirectory(options: DataDirectoryOptions): Promise<DataDirectory> {
+  const { disk } = options;
+  const { identity, isNew } = await openIdentity(options);
+  await disk.makeDirectory('groups');
+  await disk.syncDirectory('');
+  await disk.makeDirectory(group);
+  await disk.syncDirectory('groups');
+  return {
+    identity,
+    isNew,
+    log: new SegmentedLog({
+      disk,
+      directory: `${group}/log`,
+      ...(options.segmentBytes === undefined ? {} : { segmentBytes: options.segmentBytes }),
+    }),
+    status: new StatusFile({ disk, path: `${group}/status` }),
+    snapshots: new SnapshotFiles({
+      disk,
+      directory: `${group}/snapshots`,
+      ...(options.onBadSnapshot ? { onBad: options.onBadSnapshot } : {}),
+    }),
+  };
+}
+
+async function openIdentity(
+  options: DataDirectoryOptions,
+): Promise<{ readonly identity: MemberIdentity; readonly isNew: boolean }> {
+  const { disk, random, clusterId, memberId, name } = options;
+  const file = new IdentityFile({ disk });
+  try {
+    const found = await file.open();
+    if (found) checkIdentity(found, { clusterId, memberId, name });
+    const fresh = { clusterId, memberId, name, storeId: storeId(random.identity()) };
+    return { identity: found ?? (await file.create(fresh)), isNew: found === undefined };
+  } finally {
+    await file.close();
+  }
+}
