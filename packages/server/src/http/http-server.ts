@@ -18,7 +18,7 @@ import {
   type RouteGroup,
 } from './http-context.ts';
 import { serializerOf, validatorOf } from './json-body.ts';
-import { kvRoutes } from './kv-routes.ts';
+import { keyRoutes, kvRoutes } from './kv-routes.ts';
 import {
   HttpStatusError,
   type Problem,
@@ -56,9 +56,10 @@ export function buildHttpApp(options: HttpAppOptions): FastifyInstance {
   app.addHook('onRoute', (route) => table.add(route.method, route.url));
   acceptJsonBodies(app, context.limits.bodyBytesMax);
   answerErrors(app, context, table);
-  timeRequests(app, context);
   describeApi(app, options.version);
+  app.register(async (scope) => keyRoutes(scope, context));
   app.register(async (scope) => {
+    timeRequests(scope, context);
     kvRoutes(scope, context);
     healthRoutes(scope, context, {
       metrics: options.metrics ?? new Metrics({ process: false }),
@@ -146,7 +147,7 @@ function notRouted(method: string, path: string, allowed: readonly string[]): Ht
   return new HttpStatusError(405, error, { Allow: allow });
 }
 
-/** Routes that hijack their reply tell their times themselves. */
+/** The hot routes tell their times themselves: a hook costs them listeners on each response. */
 function timeRequests(app: FastifyInstance, context: HttpContext): void {
   app.addHook('onResponse', async (request, reply) => {
     const route = request.routeOptions.url ?? 'none';

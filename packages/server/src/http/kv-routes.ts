@@ -20,15 +20,18 @@ const tags = ['key-value'];
 const watchParameters = ['key', 'prefix', 'revision', 'prev', 'min-revision'];
 
 export function kvRoutes(app: FastifyInstance, context: HttpContext): void {
-  app.register(async (scope) => keyRoutes(scope, new KvHandler(context)));
   listRoute(app, context);
   txnRoute(app, context);
   compactRoute(app, context);
   watchRoute(app, context);
 }
 
-/** The hot routes: the body is not touched by the framework, and the answer is written by hand. */
-function keyRoutes(app: FastifyInstance, handler: KvHandler): void {
+/**
+ * The hot routes, in a scope of their own: the body is not touched by the framework, the answer is
+ * written by hand, and no hook runs.
+ */
+export function keyRoutes(app: FastifyInstance, context: HttpContext): void {
+  const handler = new KvHandler(context);
   acceptUnreadBodies(app);
   const url = '/v1/kv/:key';
   app.route({
