@@ -163,7 +163,9 @@ describe('what does not decode', () => {
       decodeMessage(bytes);
       return 'none';
     } catch (error) {
-      return error instanceof HoldfastError ? error.code : `not an operating error: ${error}`;
+      return error instanceof HoldfastError
+        ? error.code
+        : `not an operating error: ${String(error)}`;
     }
   }
 

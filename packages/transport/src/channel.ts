@@ -10,7 +10,7 @@ import type { Random } from '@holdfast/base/random';
 import { type Frame, frameKinds } from './frame.ts';
 import type { FrameLink, LinkCounters } from './frame-link.ts';
 import type { Hello, Purpose } from './handshake.ts';
-import type { LinkEnd } from './link.ts';
+import { isRefused, type LinkEnd } from './link.ts';
 import { type DialledPeer, dialPeer, type MemberContext } from './peer-dialer.ts';
 import { SilenceWatch } from './silence-watch.ts';
 
@@ -64,6 +64,8 @@ export class Channel {
   #dropped = 0;
   /** Connections in a row that ended as soon as they stood. */
   #briefLives = 0;
+  /** Since the last connection that lasted. */
+  #failedDials = 0;
 
   constructor(options: ChannelOptions) {
     this.#options = options;
@@ -95,7 +97,7 @@ export class Channel {
   /** Ends the connection, and dials no more until start(). */
   stop(): void {
     this.#leave({ name: 'stopped' });
-    this.#backoff.reset();
+    this.#forgetFailures();
   }
 
   /** Ends the connection, if any, and dials anew at once. */
@@ -174,13 +176,16 @@ export class Channel {
 
   #failed(error: unknown): void {
     if (this.#state.name === 'dialling') this.#dropped += this.#state.held.length;
-    this.#wait();
+    // A dying process may still accept, and only then refuse: the first failure is looked at again.
+    const isFirst = this.#failedDials === 0 && !isRefused(error);
+    this.#failedDials += 1;
+    this.#wait(isFirst ? this.#options.context.settings.secondLookMs : this.#backoff.nextMs());
     this.#options.handler.onDialFailed(error);
   }
 
   #silent(failures: number): void {
     const { handler, context } = this.#options;
-    if (failures >= context.settings.silence.failuresMax) this.#wait();
+    if (failures >= context.settings.silence.failuresMax) this.#wait(this.#backoff.nextMs());
     handler.onSilence(failures);
   }
 
@@ -189,16 +194,21 @@ export class Channel {
     const { clock, settings } = this.#options.context;
     const steady = clock.monotonicMs() - this.#state.sinceMs >= settings.steadyMs;
     this.#briefLives = steady ? 0 : this.#briefLives + 1;
-    if (steady) this.#backoff.reset();
+    if (steady) this.#forgetFailures();
     // A peer that hangs up on every connection is no reason to spin.
-    if (this.#briefLives > 1) this.#wait();
+    if (this.#briefLives > 1) this.#wait(this.#backoff.nextMs());
     else this.#dial();
     this.#options.handler.onLost(end.type === 'failed' ? end.reason : 'the peer hung up');
   }
 
-  #wait(): void {
+  #forgetFailures(): void {
+    this.#backoff.reset();
+    this.#failedDials = 0;
+  }
+
+  #wait(delayMs: number): void {
     const { clock } = this.#options.context;
-    const timer = clock.schedule(this.#backoff.nextMs(), () => this.#dial());
+    const timer = clock.schedule(delayMs, () => this.#dial());
     this.#leave({ name: 'waiting', timer });
   }
 

@@ -13,7 +13,9 @@ function newWriter(queueBytesMax = 1_000_000) {
     endOfTurn: (action) => void turn.push(action),
     queueBytesMax,
   });
-  const endTurn = (): void => turn.splice(0).forEach((action) => void action());
+  const endTurn = (): void => {
+    for (const action of turn.splice(0)) action();
+  };
   return { writer, link, sent, endTurn };
 }
 

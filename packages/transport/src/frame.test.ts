@@ -38,7 +38,7 @@ function codeOf(chunks: readonly Uint8Array[], bytesMax?: number): string {
     parse(chunks, bytesMax);
     return 'none';
   } catch (error) {
-    return isHoldfastError(error) ? error.code : `not an operating error: ${error}`;
+    return isHoldfastError(error) ? error.code : `not an operating error: ${String(error)}`;
   }
 }
 

@@ -16,7 +16,7 @@ type Pair = {
   readonly near: Link;
   readonly far: Link;
   readonly listening: LinkListener;
-  close(): Promise<void>;
+  readonly close: () => Promise<void>;
 };
 
 const never = new AbortController().signal;

@@ -110,7 +110,7 @@ class OutgoingStream {
     if (this.#failure === undefined && !this.#sending.link.send(kind, payload)) {
       this.#fail(broken('the send queue is full'));
     }
-    if (this.#failure !== undefined) throw this.#failure;
+    if (this.#failure !== undefined) throw this.#failure as Error;
   }
 
   close(): void {

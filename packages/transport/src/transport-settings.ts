@@ -14,6 +14,8 @@ export type TransportSettings = {
   /** safety.md 18, the background prober: Backoff waits between a half and the whole of these. */
   readonly redialInitialMs: number;
   readonly redialMaxMs: number;
+  /** After the first dial that failed otherwise than by a refusal. */
+  readonly secondLookMs: number;
   /** After two connections in a row that lived less, the next dial waits. */
   readonly steadyMs: number;
   readonly controlQueueBytesMax: number;
@@ -33,6 +35,7 @@ export const defaultTransportSettings: TransportSettings = {
   silence: defaultSilenceSettings,
   redialInitialMs: 500,
   redialMaxMs: 2000,
+  secondLookMs: 50,
   steadyMs: 250,
   controlQueueBytesMax: 1024 * 1024,
   logQueueBytesMax: 64 * 1024 * 1024,
