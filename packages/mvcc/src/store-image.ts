@@ -25,6 +25,8 @@ const endMark = 0xffffffff;
 const chunkBytes = 256 * 1024;
 /** A chunk ends with the record that fills it; only a large one makes it grow. */
 const spareBytes = 16 * 1024;
+/** Beyond every limit of keys and values: such a length is damage. */
+const recordBytesMax = 1 << 28;
 const recordsPerSliceMax = 4096;
 
 /** Lets other work run; resolves soon. */
@@ -264,7 +266,9 @@ async function atEnd(input: ChunkReader): Promise<boolean> {
 /** Length of the record body that begins here; its first eight bytes are there. */
 function bodyBytes(input: ChunkReader): number {
   const keyLength = (input.uint32(0) & ~tombstoneBit) >>> 0;
-  return recordBytes(keyLength, input.uint32(4)) - recordBodyAt;
+  const valueLength = input.uint32(4);
+  check(keyLength + valueLength <= recordBytesMax, 'a record is longer than any can be');
+  return recordBytes(keyLength, valueLength) - recordBodyAt;
 }
 
 function checkRecord(body: Uint8Array, state: StoreState): void {
@@ -358,6 +362,7 @@ async function readFooter(
   const footer = input.take(footerBytes);
   const view = new DataView(footer.buffer, footer.byteOffset, footer.byteLength);
   check(view.getUint32(footerBytes - 8, true) === checksum, 'its checksum does not fit its bytes');
+  check(view.getUint32(footerBytes - 4, true) === 0, 'its last bytes are not zero');
   check(view.getFloat64(8, true) === loaded.records, 'records are missing');
   check(view.getFloat64(16, true) === bytesBefore, 'bytes are missing');
   check(await input.ended(), 'bytes follow its end');

@@ -1,0 +1,60 @@
+// Goal: the tree orders, counts and forgets keys like a sorted list. Method: a long seeded run of
+// changes with whole-tree checks, and scans and counts compared with the list.
+
+import { SeededRandom } from '@holdfast/base/seeded-random';
+import { describe, expect, it } from 'vitest';
+import { KeyIndex } from './key-index.ts';
+
+function keysOf(index: KeyIndex, lo: string, hi: string | undefined): string[] {
+  const keys: string[] = [];
+  index.scan(lo, hi, (_, __, key) => {
+    keys.push(key);
+    return true;
+  });
+  return keys;
+}
+
+describe('the key index', () => {
+  it.each([1, 2, 3])('agrees with a sorted list, seed %i', (seed) => {
+    const random = new SeededRandom(seed);
+    const index = new KeyIndex();
+    const list = new Map<string, { slot: number; live: boolean }>();
+    for (let step = 0; step < 12_000; step += 1) {
+      const key = `k${random.integer(0, 3000)}`;
+      const known = list.get(key);
+      // Grows in the first half, shrinks in the second.
+      if (known && !known.live && random.fraction() < (step < 6000 ? 0.2 : 0.9)) {
+        index.delete(key);
+        list.delete(key);
+      } else {
+        const live = random.fraction() < (step < 6000 ? 0.8 : 0.1);
+        const slot = known?.slot ?? step;
+        index.set(key, slot, live);
+        list.set(key, { slot, live });
+      }
+      if (step % 1000 === 0) index.validate();
+    }
+    index.validate();
+    const sorted = [...list.keys()].sort();
+    expect(keysOf(index, '', undefined)).toEqual(sorted);
+    for (let n = 0; n < 50; n += 1) {
+      const [lo, hi] = [`k${random.integer(0, 3000)}`, `k${random.integer(0, 3000)}`];
+      const inside = sorted.filter((key) => key >= lo && key < hi);
+      expect(keysOf(index, lo, hi)).toEqual(inside);
+      expect(index.countLive(lo, hi)).toBe(inside.filter((key) => list.get(key)?.live).length);
+      expect(index.slot(lo)).toBe(list.get(lo)?.slot ?? -1);
+    }
+  });
+
+  it('fills leaves when keys come in order, and empties to nothing', () => {
+    const index = new KeyIndex();
+    const keys = Array.from({ length: 5000 }, (_, n) => `${n + 10_000}`);
+    for (const [slot, key] of keys.entries()) index.set(key, slot, false);
+    index.validate();
+    for (const key of keys) index.delete(key);
+    index.validate();
+    expect([index.size, index.live]).toEqual([0, 0]);
+    index.set('again', 1, true);
+    expect(keysOf(index, '', undefined)).toEqual(['again']);
+  });
+});

@@ -1,0 +1,398 @@
+// Goal: what a client or a peer can do to the store has the answer that etcd's data model or a rule of
+// safety.md gives it, and an error never leaves half a write behind.
+
+import { isHoldfastError } from '@holdfast/base/errors';
+import { index } from '@holdfast/base/ids';
+import type { BindMemberRequest, Command } from '@holdfast/proto/internal';
+import { describe, expect, it } from 'vitest';
+import {
+  applyAll,
+  bytes,
+  compact,
+  compare,
+  del,
+  entry,
+  failureCode,
+  newStore,
+  op,
+  payload,
+  put,
+  rangeOp,
+  rangeRequest,
+  text,
+  txn,
+} from './command-fixture.ts';
+import type { KvStore } from './kv-store.ts';
+
+const codeOf = (action: () => unknown): string | undefined => {
+  try {
+    action();
+  } catch (error) {
+    return isHoldfastError(error) ? error.code : 'no HoldfastError';
+  }
+  return undefined;
+};
+
+const textOf = (store: KvStore, key: string, revision = 0): string | undefined => {
+  const kv = store.range(rangeRequest(key, '', { revision })).kvs[0];
+  return kv && text(kv.value);
+};
+
+describe('a put', () => {
+  it('gives create, mod and version as etcd does, over a deletion too', () => {
+    const store = newStore();
+    applyAll(store, put('a', '1'), put('b', '1'), put('a', '2'));
+    expect(store.range(rangeRequest('a')).kvs[0]).toMatchObject({
+      createRevision: 2,
+      modRevision: 4,
+      version: 2,
+      lease: 0n,
+    });
+    applyAll(store, del('a'), put('a', '3'));
+    const again = { createRevision: 6, modRevision: 6, version: 1 };
+    expect(store.range(rangeRequest('a')).kvs[0]).toMatchObject(again);
+    expect(store.revision).toBe(6);
+  });
+
+  it('answers the previous pair, and keeps the value where told', () => {
+    const store = newStore();
+    const result = applyAll(store, put('a', '1'), put('a', '2', { prevKv: true }));
+    const before = result.response?.$case === 'put' ? result.response.value.prevKv : undefined;
+    expect(before && text(before.value)).toBe('1');
+    applyAll(store, put('a', '', { ignoreValue: true }));
+    expect(store.range(rangeRequest('a')).kvs[0]).toMatchObject({ modRevision: 4, version: 3 });
+    expect(textOf(store, 'a')).toBe('2');
+  });
+
+  it.each([
+    ['no key', put('', 'x'), 'invalid-argument'],
+    ['keyspace 0', put('a', 'x', { keyspace: 0 }), 'invalid-argument'],
+    ['a lease that does not exist', put('a', 'x', { lease: 7n }), 'not-found'],
+    ['a value beside "keep the value"', put('a', 'x', { ignoreValue: true }), 'invalid-argument'],
+    ['a kept value of no key', put('a', '', { ignoreValue: true }), 'not-found'],
+    ['a kept lease of no key', put('a', 'x', { ignoreLease: true }), 'not-found'],
+    ['a key that is too long', put('a'.repeat(17_000), 'x'), 'too-large'],
+    ['an empty command', { request: undefined } as Command, 'invalid-argument'],
+  ])('is refused for %s, and changes nothing', (_, command, code) => {
+    const store = newStore();
+    const hash = store.stateHash;
+    const result = applyAll(store, command);
+    expect(failureCode(result)).toBe(code);
+    expect([result.revision, store.revision, store.stateHash]).toEqual([1, 1, hash]);
+    expect(store.appliedIndex).toBe(1);
+  });
+
+  it('is refused over the quota, while deletions and compaction go on', () => {
+    const store = newStore({ limits: { quotaBytes: 300 } });
+    applyAll(store, put('a', 'x'.repeat(100)));
+    expect(failureCode(applyAll(store, put('b', 'x'.repeat(100))))).toBe('quota-exceeded');
+    const both = txn([], [op(put('b', '1')), op(put('c', '2'.repeat(30)))]);
+    expect(failureCode(applyAll(store, both))).toBe('quota-exceeded');
+    expect(failureCode(applyAll(store, del('a'), compact(3)))).toBeUndefined();
+    expect(failureCode(applyAll(store, put('b', 'x'.repeat(100))))).toBeUndefined();
+  });
+});
+
+describe('a range', () => {
+  it('never leaves its keyspace', () => {
+    const store = newStore();
+    applyAll(store, put('a', '1'), put('b', '2', { keyspace: 2 }), del('\0', '\0'));
+    expect(store.range(rangeRequest('\0', '\0')).count).toBe(0);
+    expect(store.range(rangeRequest('\0', '\0', { keyspace: 2 })).count).toBe(1);
+  });
+
+  it('counts the whole range whatever the limit, and hides what was not asked for', () => {
+    const store = newStore();
+    applyAll(store, put('a', '1'), put('b', '2'), put('c', '3'));
+    const limited = store.range(rangeRequest('a', '\0', { limit: 2, keysOnly: true }));
+    expect(limited).toMatchObject({ count: 3, more: true });
+    expect(limited.kvs.map((kv) => [text(kv.key), kv.value.length])).toEqual([
+      ['a', 0],
+      ['b', 0],
+    ]);
+    const counted = store.range(rangeRequest('a', '\0', { countOnly: true, limit: 1 }));
+    expect(counted).toEqual({ kvs: [], more: false, count: 3 });
+    expect(store.range(rangeRequest('c', 'a')).count).toBe(0);
+  });
+
+  it('refuses revisions that are compacted or not there yet', () => {
+    const store = newStore();
+    applyAll(store, put('a', '1'), put('a', '2'), put('a', '3'), compact(3));
+    expect(codeOf(() => store.range(rangeRequest('a', '', { revision: 2 })))).toBe('compacted');
+    expect(codeOf(() => store.range(rangeRequest('a', '', { revision: 5 })))).toBe(
+      'future-revision',
+    );
+    expect([textOf(store, 'a', 3), textOf(store, 'a', 4)]).toEqual(['2', '3']);
+    expect(codeOf(() => store.range(rangeRequest('')))).toBe('invalid-argument');
+  });
+});
+
+describe('a transaction', () => {
+  it('is one revision, and its reads see its own writes', () => {
+    const store = newStore();
+    const result = applyAll(
+      store,
+      put('a', '1'),
+      txn(
+        [compare('a', { $case: 'value', value: bytes('1') })],
+        [op(put('b', '2')), op(put('a', '3')), rangeOp('a', '\0'), op(del('c')), rangeOp('a')],
+      ),
+    );
+    expect(result.revision).toBe(3);
+    const response = result.response?.$case === 'txn' ? result.response.value : undefined;
+    const seen = response?.responses.map(({ response: inner }) =>
+      inner?.$case === 'range' ? inner.value.kvs.map((kv) => text(kv.value)) : inner?.$case,
+    );
+    expect(response?.succeeded).toBe(true);
+    expect(seen).toEqual(['put', 'put', ['3', '2'], 'deleteRange', ['3']]);
+  });
+
+  it('that writes nothing makes no revision', () => {
+    const store = newStore();
+    expect(applyAll(store, put('a', '1'), txn([], [op(del('x')), rangeOp('a')])).revision).toBe(2);
+    expect(applyAll(store, del('x')).revision).toBe(2);
+  });
+
+  it('compares what is not there as zero, but never its value', () => {
+    const absent = (target: Parameters<typeof compare>[1]) => {
+      const result = applyAll(newStore(), txn([compare('a', target)], []));
+      return result.response?.$case === 'txn' && result.response.value.succeeded;
+    };
+    expect(absent({ $case: 'version', value: 0n })).toBe(true);
+    expect(absent({ $case: 'createRevision', value: 0n })).toBe(true);
+    expect(absent({ $case: 'lease', value: 0n })).toBe(true);
+    expect(absent({ $case: 'value', value: bytes('') })).toBe(false);
+  });
+
+  it('compares a range key by key', () => {
+    const store = newStore();
+    applyAll(store, put('a', '1'), put('b', '1'), put('b', '1'));
+    const all = (value: bigint) =>
+      applyAll(
+        store,
+        txn([compare('a', { $case: 'version', value }, { rangeEnd: bytes('\0'), result: 1 })], []),
+      );
+    expect(all(0n).response).toMatchObject({ value: { succeeded: true } });
+    expect(all(1n).response).toMatchObject({ value: { succeeded: false } });
+  });
+
+  it('decides nested comparisons before its first write', () => {
+    const store = newStore();
+    const inner = txn(
+      [compare('a', { $case: 'version', value: 0n })],
+      [op(put('b', 'then'))],
+      [op(put('b', 'else'))],
+    );
+    applyAll(store, txn([], [op(put('a', '1')), op(inner)]));
+    expect(textOf(store, 'b')).toBe('then');
+  });
+
+  const nested = (depth: number): Command =>
+    depth === 0 ? put('a', '1') : txn([], [op(nested(depth - 1))]);
+  it.each([
+    ['puts a key twice', txn([], [op(put('a', '1')), op(put('a', '2'))]), 'invalid-argument'],
+    ['deletes what it puts', txn([], [op(put('a', '1')), op(del('a', 'b'))]), 'invalid-argument'],
+    [
+      'deletes in one nest what it puts in another',
+      txn([], [op(txn([], [op(put('a', '1'))])), op(txn([], [op(del('a'))]))]),
+      'invalid-argument',
+    ],
+    [
+      'does so in the branch that is not taken',
+      txn([], [], [op(put('a', '1')), op(put('a', '2'))]),
+      'invalid-argument',
+    ],
+    [
+      'has too many operations',
+      txn(
+        [],
+        Array.from({ length: 129 }, (_, n) => op(put(`k${n}`, ''))),
+      ),
+      'too-large',
+    ],
+    ['nests too deep', nested(9), 'too-large'],
+    [
+      'reads a future revision behind a write',
+      txn([], [op(put('x', '1')), rangeOp('a', '', { revision: 9 })]),
+      'future-revision',
+    ],
+    [
+      'fails in its second put',
+      txn([], [op(put('x', '1')), op(put('y', '1', { lease: 3n }))]),
+      'not-found',
+    ],
+    ['has an empty operation', txn([], [{ request: undefined }]), 'invalid-argument'],
+  ])('that %s is refused whole', (_, command, code) => {
+    const store = newStore();
+    const { stateHash } = store;
+    expect(failureCode(applyAll(store, command))).toBe(code);
+    expect([store.revision, store.keys, store.stateHash]).toEqual([1, 0, stateHash]);
+  });
+
+  it('may put the same key in both branches, and in other keyspaces', () => {
+    const store = newStore();
+    const branches = txn([], [op(put('a', '1'))], [op(put('a', '2'))]);
+    const spaces = txn([], [op(put('a', '1')), op(put('a', '2', { keyspace: 2 }))]);
+    expect(applyAll(store, branches, spaces).revision).toBe(3);
+  });
+});
+
+describe('compaction', () => {
+  it('is refused below itself and above the current revision', () => {
+    const store = newStore();
+    applyAll(store, put('a', '1'), put('a', '2'), compact(2));
+    expect(applyAll(store, compact(2)).response).toMatchObject({
+      value: { code: 'compacted', revision: 2 },
+    });
+    expect(failureCode(applyAll(store, compact(9)))).toBe('future-revision');
+    expect(failureCode(applyAll(store, compact(0)))).toBe('compacted');
+  });
+
+  it('gives memory back in small steps, and no answer changes on the way', () => {
+    const store = newStore({ slabBytes: 4096 });
+    for (let round = 0; round < 20; round += 1) {
+      for (let key = 0; key < 50; key += 1) applyAll(store, put(`k${key}`, `${round}`.repeat(20)));
+    }
+    applyAll(store, del('k1', 'k2'), compact(store.revision - 3));
+    const resident = store.residentBytes;
+    const before = store.range(rangeRequest('k', '\0'));
+    let steps = 0;
+    while (store.reclaim(5)) {
+      steps += 1;
+      store.validate();
+      expect(store.range(rangeRequest('k', '\0'))).toEqual(before);
+    }
+    expect(steps).toBeGreaterThan(20);
+    expect(store.residentBytes).toBeLessThan(resident / 4);
+    expect(store.reclaimPending).toBe(false);
+  });
+
+  it('takes deleted keys out of the index, and their slots are used again', () => {
+    const store = newStore({ slabBytes: 1024 });
+    for (let round = 0; round < 5; round += 1) {
+      for (let key = 0; key < 40; key += 1) applyAll(store, put(`${round}/${key}`, 'x'));
+      applyAll(store, del('\0', '\0'));
+      applyAll(store, compact(store.revision));
+      while (store.reclaim(1000));
+      store.validate();
+    }
+    applyAll(store, put('last', 'one'));
+    expect(store.keys).toBe(1);
+    expect(store.bytes).toBe(41 * 80);
+  });
+});
+
+describe('members', () => {
+  const member = (id: bigint, more: Partial<BindMemberRequest> = {}): Command => ({
+    request: {
+      $case: 'bindMember',
+      value: {
+        memberId: id,
+        storeId: id + 100n,
+        name: `n${id}`,
+        peerAddresses: ['127.0.0.1:4654'],
+        clientAddresses: [],
+        version: 2,
+        ...more,
+      },
+    },
+  });
+  const raise = (version: number): Command => ({
+    request: { $case: 'clusterVersion', value: { version } },
+  });
+
+  it('keep their data directory; another one under the same id is refused', () => {
+    const store = newStore();
+    applyAll(store, member(2n), member(1n), member(2n, { name: 'renamed' }));
+    expect(store.members().map(({ name }) => name)).toEqual(['n1', 'renamed']);
+    const hash = store.stateHash;
+    expect(failureCode(applyAll(store, member(1n, { storeId: 7n })))).toBe('cluster-mismatch');
+    expect(store.stateHash).toBe(hash);
+    expect(store.revision).toBe(1);
+  });
+
+  it('let the cluster version rise to the oldest, and never fall', () => {
+    const store = newStore();
+    applyAll(store, member(1n), member(2n, { version: 3 }));
+    expect(failureCode(applyAll(store, raise(3)))).toBe('failed-precondition');
+    applyAll(store, raise(2));
+    expect(store.clusterVersion).toBe(2);
+    expect(failureCode(applyAll(store, raise(1)))).toBe('failed-precondition');
+    expect(failureCode(applyAll(store, member(3n, { version: 1 })))).toBe('version-mismatch');
+  });
+});
+
+describe('apply', () => {
+  it('counts entries that change nothing', () => {
+    const store = newStore();
+    const { stateHash } = store;
+    const empty = { index: index(1), kind: 'empty', payload: new Uint8Array(0) } as const;
+    const results = store.apply([empty, { ...empty, index: index(2), kind: 'membership' }]);
+    expect(results).toEqual([undefined, undefined]);
+    expect([store.appliedIndex, store.stateHash]).toEqual([2, stateHash]);
+  });
+
+  it('stops at an entry or a request that a newer version wrote', () => {
+    const newerFormat = payload(new Uint8Array(0), 2);
+    newerFormat[0] = 2;
+    const newerRequest = payload(Uint8Array.of(0x7a, 0), 2);
+    // A transaction (field 3) whose success (field 2) holds an operation of number 9.
+    const newerOp = payload(Uint8Array.of(0x1a, 4, 0x12, 2, 0x4a, 0), 2);
+    for (const newer of [newerFormat, newerRequest, newerOp]) {
+      const store = newStore();
+      const batch = [
+        entry(1, put('a', '1')),
+        { index: index(2), kind: 'command', payload: newer } as const,
+        entry(3, put('b', '1')),
+      ];
+      expect(codeOf(() => store.apply(batch))).toBe('version-mismatch');
+      expect([store.appliedIndex, textOf(store, 'a'), textOf(store, 'b')]).toEqual([
+        1,
+        '1',
+        undefined,
+      ]);
+    }
+  });
+
+  it.each([
+    ['no bytes at all', new Uint8Array(0)],
+    ['half a header', payload(new Uint8Array(0), 1).subarray(0, 20)],
+    ['a body that is cut short', payload(Uint8Array.of(0x0a, 9, 1), 1)],
+    ['a known field of a wrong type', payload(Uint8Array.of(0x08, 1), 1)],
+    ['an unknown field in a body that is cut short', payload(Uint8Array.of(0x7a, 5), 1)],
+  ])('answers a malformed command with a result: %s', (_, malformed) => {
+    const store = newStore();
+    const [result] = store.apply([{ index: index(1), kind: 'command', payload: malformed }]);
+    expect(result && failureCode(result)).toBe('invalid-argument');
+    expect(store.appliedIndex).toBe(1);
+  });
+
+  it('insists on order, in index and in time', () => {
+    const store = newStore();
+    store.apply([entry(1, put('a', '1'), 1000)]);
+    expect(store.lastProposedAtMs).toBe(1000);
+    expect(() => store.apply([entry(3, put('a', '1'))])).toThrow('applied in order');
+    expect(() => store.apply([entry(2, put('a', '1'), 999)])).toThrow('never goes back');
+  });
+
+  it('makes hashes that differ as soon as anything differs', () => {
+    const hashOf = (...commands: Command[]): bigint => {
+      const store = newStore();
+      applyAll(store, ...commands);
+      return store.stateHash;
+    };
+    const hashes = [
+      hashOf(put('a', '1')),
+      hashOf(put('a', '2')),
+      hashOf(put('b', '1')),
+      hashOf(put('a', '1', { keyspace: 2 })),
+      hashOf(put('a1', '')),
+      hashOf(put('a', '1'), del('a')),
+      hashOf(put('a', '1'), put('a', '1')),
+      hashOf(put('a', '1'), compact(2)),
+      hashOf(put('a', '1'), put('b', '1')),
+      hashOf(put('b', '1'), put('a', '1')),
+    ];
+    expect(new Set(hashes).size).toBe(hashes.length);
+  });
+});

@@ -1,0 +1,139 @@
+// Goal: an image is the state of one moment, whole or refused, whatever happens while it is written or
+// read. Method: images under writes, compaction and reclaiming; every kind of damage; a large restore.
+
+import { isHoldfastError } from '@holdfast/base/errors';
+import { index } from '@holdfast/base/ids';
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import {
+  applyAll,
+  chunked,
+  collect,
+  compact,
+  del,
+  entry,
+  newStore,
+  put,
+  rangeRequest,
+} from './command-fixture.ts';
+import type { KvStore } from './kv-store.ts';
+
+function filled(slabBytes = 2048): KvStore {
+  const store = newStore({ slabBytes });
+  for (let n = 0; n < 300; n += 1) applyAll(store, put(`k${n % 60}`, `${n}`.repeat(n % 30)));
+  applyAll(store, del('k1', 'k2'), put('big', 'x'.repeat(5000)), compact(store.revision - 90));
+  return store;
+}
+
+describe('an image', () => {
+  it('stays that of its moment while writes, compaction and reclaiming go on', async () => {
+    const [quiet, busy] = [filled(), filled()];
+    const whole = await collect(quiet.image().chunks());
+    let turn = 0;
+    const writing = newStore({ slabBytes: 2048, yieldNow: () => Promise.resolve(step()) });
+    const step = (): void => {
+      turn += 1;
+      if (!started) return;
+      applyAll(writing, put(`k${turn % 60}`, 'new'), put(`n${turn}`, 'new'), del(`k${turn % 7}`));
+      if (turn % 3 === 0) applyAll(writing, compact(writing.revision - 1));
+      writing.reclaim(50);
+    };
+    let started = false;
+    await writing.restore({ index: busy.appliedIndex }, chunked(whole, 500));
+    started = true;
+    const image = writing.image();
+    const [appliedIndex, stateHash] = [image.appliedIndex, image.stateHash];
+    const bytes = await collect(image.chunks());
+    image.release();
+    expect(bytes).toEqual(whole);
+    expect(turn).toBeGreaterThan(20);
+    expect([appliedIndex, stateHash]).toEqual([quiet.appliedIndex, quiet.stateHash]);
+    expect(writing.stateHash).not.toBe(stateHash);
+    writing.validate();
+  });
+
+  it('is empty for an empty store, and restores to one', async () => {
+    const image = await collect(newStore().image().chunks());
+    const store = newStore();
+    await store.restore({ index: index(0) }, chunked(image, 7));
+    expect([store.revision, store.keys, store.appliedIndex]).toEqual([1, 0, 0]);
+    expect(applyAll(store, put('a', '1')).revision).toBe(2);
+  });
+
+  it('restores a state that was compacted to its end', async () => {
+    const store = newStore();
+    applyAll(store, put('a', '1'), put('b', '1'), del('a'), compact(4));
+    const image = await collect(store.image().chunks());
+    const restored = newStore();
+    await restored.restore({ index: store.appliedIndex }, chunked(image, 64));
+    for (const one of [store, restored]) applyAll(one, put('c', '1'), del('b'), compact(6));
+    expect(await collect(restored.image().chunks())).toEqual(await collect(store.image().chunks()));
+    expect(restored.bytes).toBe(store.bytes);
+    restored.validate();
+  });
+
+  it('is refused when any byte is changed, cut or added, and the old state stays', async () => {
+    const source = filled();
+    const image = await collect(source.image().chunks());
+    const damage = fc.record({
+      kind: fc.constantFrom('flip', 'cut', 'add'),
+      at: fc.nat(image.length - 1),
+      mask: fc.integer({ min: 1, max: 255 }),
+    });
+    const store = newStore();
+    applyAll(store, put('old', 'state'));
+    const before = store.describe();
+    await fc.assert(
+      fc.asyncProperty(damage, async ({ kind, at, mask }) => {
+        let bad = Uint8Array.from(image);
+        if (kind === 'flip') bad[at] = (bad[at] as number) ^ mask;
+        if (kind === 'cut') bad = bad.subarray(0, at);
+        if (kind === 'add') bad = Uint8Array.from([...bad, mask]);
+        const error = await store
+          .restore({ index: source.appliedIndex }, chunked(bad, 3000))
+          .then(() => undefined)
+          .catch((thrown: unknown) => thrown);
+        const refused =
+          isHoldfastError(error, 'corrupt') || isHoldfastError(error, 'version-mismatch');
+        expect(refused).toBe(true);
+        expect(store.describe()).toBe(before);
+      }),
+      { numRuns: 200, examples: [[{ kind: 'flip', at: image.length - 1, mask: 1 }]] },
+    );
+  });
+
+  it('of another index, or one that has been overtaken, is refused', async () => {
+    const source = filled();
+    const image = await collect(source.image().chunks());
+    const store = newStore();
+    await expect(store.restore({ index: index(5) }, chunked(image, 999))).rejects.toThrow(
+      'index 5',
+    );
+    const ahead = newStore();
+    for (let n = 0; n < 400; n += 1) applyAll(ahead, put('a', `${n}`));
+    const late = ahead.restore({ index: source.appliedIndex }, chunked(image, 999));
+    await expect(late).rejects.toMatchObject({ code: 'failed-precondition' });
+    expect(ahead.revision).toBe(401);
+  });
+
+  it('brings 100,000 keys back', async () => {
+    const store = newStore();
+    const value = 'x'.repeat(64);
+    for (let at = 0; at < 100_000; at += 1000) {
+      store.apply(
+        Array.from({ length: 1000 }, (_, n) => entry(at + n + 1, put(`k/${at + n}`, value))),
+      );
+    }
+    const chunks: Uint8Array[] = [];
+    for await (const chunk of store.image().chunks()) chunks.push(chunk);
+    expect(Math.max(...chunks.map((chunk) => chunk.length))).toBeLessThan(300 * 1024);
+    const restored = newStore();
+    await restored.restore({ index: store.appliedIndex }, chunksOf(chunks));
+    expect(restored.describe()).toBe(store.describe());
+    expect(restored.range(rangeRequest('k/5', 'k/6', { countOnly: true })).count).toBe(11_111);
+  });
+});
+
+async function* chunksOf(chunks: readonly Uint8Array[]): AsyncGenerator<Uint8Array> {
+  yield* chunks;
+}
