@@ -8,6 +8,7 @@ import type { Disk, DiskFile } from './disk.ts';
 import { DiskError } from './disk-error.ts';
 import { parentOf } from './file-steps.ts';
 import { MemoryFile } from './memory-file.ts';
+import { sectorBytes } from './sector.ts';
 
 export type DiskOperation = {
   readonly kind:
@@ -26,7 +27,10 @@ export type DiskOperation = {
   readonly number: number;
 };
 
-/** What goes wrong with one operation. `writtenBytes` of a write arrive before it fails. */
+/**
+ * What goes wrong with one operation. `writtenBytes` of a write arrive before it fails, in whole
+ * sectors: a kernel takes a write page by page, and looks for a kill only between two of them.
+ */
 export type DiskFault =
   | { readonly kind: 'error'; readonly code: 'EIO' | 'ENOSPC'; readonly writtenBytes?: number }
   /** Of a sync: it fails, and what was not synced never reaches the medium (safety.md 1). */
@@ -226,7 +230,7 @@ export class MemoryDisk implements Disk {
     const fault = this.#inject?.(operation);
     if (fault) {
       const partial = fault.kind === 'drop-pages' ? 0 : (fault.writtenBytes ?? 0);
-      file.write(offset, bytes.subarray(0, partial));
+      file.write(offset, bytes.subarray(0, wholeSectors(offset, partial, bytes.length)));
       this.#fail(fault, operation);
     }
     const growth = Math.max(0, offset + bytes.length - file.size);
@@ -369,6 +373,12 @@ class Handle implements DiskFile {
 }
 
 const missing = (path: string): DiskError => new DiskError('ENOENT', `${path} is not there`);
+
+/** How many of `count` bytes from `offset` on fill their sectors. */
+function wholeSectors(offset: number, count: number, length: number): number {
+  if (count >= length) return length;
+  return Math.max(0, Math.floor((offset + count) / sectorBytes) * sectorBytes - offset);
+}
 
 const isCrash = (error: unknown): boolean => error instanceof DiskError && error.code === 'ECRASH';
 

@@ -211,10 +211,13 @@ async function isHeld(root: string): Promise<never> {
 /** Only a refusal proves that nobody listens; a full backlog belongs to a process that lives. */
 async function removeStale(root: string, path: string): Promise<void> {
   const code = await new Promise<string | undefined>((resolve) => {
-    const socket = connect(path, () => resolve(undefined));
-    socket.once('error', (error) => resolve(diskErrorCode(error)));
-    socket.once('close', () => socket.destroy());
-    socket.unref();
+    const socket = connect(path);
+    const answer = (found: string | undefined): void => {
+      socket.destroy();
+      resolve(found);
+    };
+    socket.once('connect', () => answer(undefined));
+    socket.once('error', (error) => answer(diskErrorCode(error)));
   });
   if (code !== 'ECONNREFUSED' && code !== 'ENOENT') await isHeld(root);
   try {

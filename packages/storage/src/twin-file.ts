@@ -7,7 +7,7 @@ import { HoldfastError } from '@holdfast/base/errors';
 import { getCounter, putCounter, viewOf } from './byte-codec.ts';
 import type { Disk, DiskFile } from './disk.ts';
 import { toOperatingError } from './disk-error.ts';
-import { createWhole, openIfThere } from './file-steps.ts';
+import { createWhole, openIfThere, parentOf } from './file-steps.ts';
 
 //  0 u32 crc of the rest, from 4 to the payload's end    4 u32 magic
 //  8 u16 format version   10 u16 zero   12 u32 payload length   16 u64 sequence   24 payload
@@ -90,6 +90,8 @@ export class TwinFile {
     // The other copy first: the only good one is never the one being written.
     const offsets = copies[0] === best ? copyOffsets.toReversed() : copyOffsets;
     await this.#write(file, best.payload, offsets);
+    // The name too: the process that made the file may have died before it synced the directory.
+    await this.#disk.syncDirectory(parentOf(this.#options.path));
     return { payload: best.payload, exists: true, copiesBad };
   }
 
