@@ -20,16 +20,24 @@ const retryMs = 1000;
 
 export type EventItem = Extract<WatchItem, { readonly type: 'events' }>;
 
+type ProgressItem = Extract<WatchItem, { readonly type: 'progress' }>;
+
+/** A WatchStream of the engine, or one of a service that decodes it. */
+type ItemStream<Item> = AsyncIterable<Item | ProgressItem> &
+  Pick<WatchStream, 'startedAt' | 'close'>;
+
+type AnyItem = Pick<EventItem, 'type' | 'revision'>;
+
 /** One frame; its id is the item's revision. `data` is made JSON. */
 export type EventFrame = { readonly event: string; readonly data: unknown };
 
-export type EventStreamOptions = {
+export type EventStreamOptions<Item extends AnyItem> = {
   /** As `startRevisionOf` gave it: undefined = from now on. */
   readonly startRevision: Revision | undefined;
   /** Opens the watch; what it throws is answered as a problem. `signal` ends with the client. */
-  open(signal: AbortSignal): Promise<WatchStream>;
+  open(signal: AbortSignal): Promise<ItemStream<Item>>;
   /** The frames of an item. Only the last one carries the id, since it alone completes the item. */
-  frames(item: EventItem): readonly EventFrame[];
+  frames(item: Item): readonly EventFrame[];
 };
 
 /**
@@ -47,10 +55,10 @@ export function startRevisionOf(request: FastifyRequest, query: Query): Revision
 }
 
 /** Answers with the events until the client goes, the watch ends or the socket stalls. */
-export async function streamEvents(
+export async function streamEvents<Item extends AnyItem>(
   context: HttpContext,
   { request, reply }: { readonly request: FastifyRequest; readonly reply: FastifyReply },
-  options: EventStreamOptions,
+  options: EventStreamOptions<Item>,
 ): Promise<void> {
   const gone = new AbortController();
   const response = reply.raw;
@@ -62,22 +70,22 @@ export async function streamEvents(
 
 const clientGone = (): HoldfastError => new HoldfastError('cancelled', 'the client has gone');
 
-type StreamEnds = {
+type StreamEnds<Item> = {
   readonly request: IncomingMessage;
   readonly response: ServerResponse;
-  readonly stream: WatchStream;
+  readonly stream: ItemStream<Item>;
   readonly gone: AbortController;
 };
 
-class EventStream {
+class EventStream<Item extends AnyItem> {
   readonly #context: HttpContext;
-  readonly #ends: StreamEnds;
-  readonly #options: EventStreamOptions;
+  readonly #ends: StreamEnds<Item>;
+  readonly #options: EventStreamOptions<Item>;
   #heartbeat: Timer | undefined;
   /** The last id that the client was given. */
   #seen = 0;
 
-  constructor(context: HttpContext, ends: StreamEnds, options: EventStreamOptions) {
+  constructor(context: HttpContext, ends: StreamEnds<Item>, options: EventStreamOptions<Item>) {
     this.#context = context;
     this.#ends = ends;
     this.#options = options;
@@ -126,7 +134,7 @@ class EventStream {
     });
   }
 
-  #render(item: WatchItem): string {
+  #render(item: Item | ProgressItem): string {
     if (item.type === 'progress') return this.#renderProgress(item.revision);
     this.#seen = item.revision;
     const frames = this.#options.frames(item);
