@@ -1,6 +1,6 @@
-// Applies one command of the log to the state: decode, check as a whole, then write. Total: whatever a
-// client got wrong is a result, the same on every member (safety.md 10). Only what a newer version
-// wrote is thrown, and stops the member.
+// Applies one command of the log to the state: decode, check as a whole, then write. Total:
+// whatever a client got wrong is a result, the same on every member (safety.md 10). Only what a
+// newer version wrote is thrown, and stops the member.
 import { assert, unreachable } from '@holdfast/base/assert';
 import { HoldfastError, messageOf } from '@holdfast/base/errors';
 import { entryBody, entryEnvelopeFormat, entryProposedAtMs } from '@holdfast/proto/entry-envelope';
@@ -29,8 +29,8 @@ import { holds, type ResolvedOp, type ResolvedTxn, resolveTxn, visitOps } from '
 type Response = NonNullable<CommandResult['response']>;
 
 /**
- * What the command did. Throws `version-mismatch` for a format or a request that this version does not
- * know: the caller must not go on to the next entry.
+ * What the command did. Throws `version-mismatch` for a format or a request that this version does
+ * not know: the caller must not go on to the next entry.
  */
 export function applyCommand(
   state: StoreState,

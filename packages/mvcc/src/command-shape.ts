@@ -1,7 +1,7 @@
 // Tells a command that a newer version wrote from one that is merely malformed. Both decode to a
-// oneof with nothing set; only the first carries a field number that this version does not know. The
-// first stops the member (what the others apply is never skipped), the second is the door's mistake
-// and has a result like any other error.
+// oneof with nothing set; only the first carries a field number that this version does not know.
+// The first stops the member (what the others apply is never skipped), the second is the door's
+// mistake and has a result like any other error.
 import type { Command, RequestOp, TxnRequest } from '@holdfast/proto/internal';
 
 /** Field number to the message that stands in it; undefined = anything that is no message. */

@@ -1,5 +1,7 @@
+// Goal: history is kept by age, count and bytes, and never grows without end. Method: a store whose
+// revisions are a second apart.
 import { describe, expect, it } from 'vitest';
-import { applyAll, compact, entry, newStore, put } from './command-fixture.ts';
+import { applyAll, compact, entry, newStore, put } from './command.fixture.ts';
 import {
   type CompactionSettings,
   defaultCompactionSettings,

@@ -33,7 +33,9 @@ export interface CompactionSource {
   revisionFreeing(bytes: number): number;
 }
 
-/** The revision to compact to, or undefined when nothing is due. `nowMs`: the leader's wall clock. */
+/**
+ * The revision to compact to, or undefined when nothing is due. `nowMs`: the leader's wall clock.
+ */
 export function proposeCompaction(
   source: CompactionSource,
   settings: CompactionSettings,

@@ -1,6 +1,7 @@
-// Ranges of keys, asked which of them hold a key. Sorted by their beginning, with the furthest end of
-// every half of the array known (an implicit interval tree), so that a question costs the answers and
-// a logarithm. The array is rebuilt now and then; until then additions wait in a short list.
+// Ranges of keys, asked which of them hold a key. Sorted by their beginning, with the furthest end
+// of every half of the array known (an implicit interval tree), so that a question costs the
+// answers and a logarithm. The array is rebuilt now and then; until then additions wait in a short
+// list.
 import { type KeyRange, rangeHas } from './key-range.ts';
 
 type Item<T> = { readonly range: KeyRange; readonly value: T };

@@ -1,9 +1,11 @@
-// The ordered index of one keyspace: a B+tree from key text to a number. The number is the key's slot
-// and whether the key is alive now (a deleted key stays until compaction takes it), and every node
-// knows how many living keys are under it, so that counting a range does not walk it.
+// The ordered index of one keyspace: a B+tree from key text to a number. The number is the key's
+// slot and whether the key is alive now (a deleted key stays until compaction takes it), and every
+// node knows how many living keys are under it, so that counting a range does not walk it.
 import { assert } from '@holdfast/base/assert';
 
-/** One shape for leaves and branches keeps property access fast; `children` is undefined in a leaf. */
+/**
+ * One shape for leaves and branches keeps property access fast; `children` is undefined in a leaf.
+ */
 type TreeNode = {
   /** Leaf: its keys. Branch: the smallest key of each child but the first. */
   readonly keys: string[];
@@ -75,9 +77,11 @@ export class KeyIndex {
     return (hi === undefined ? this.#root.live : this.#rank(hi)) - this.#rank(lo);
   }
 
-  /** Visits [lo, hi) in order until the visitor answers false. The visitor must not change the tree. */
+  /**
+   * Visits [lo, hi) in order until the visitor answers false. The visitor must not change the tree.
+   */
   scan(lo: string, hi: string | undefined, visit: KeyVisitor): void {
-    scanNode(this.#root, lo, hi, visit);
+    scanNode(this.#root, { lo, hi, visit });
   }
 
   #set(node: TreeNode, key: string, value: number): TreeNode | undefined {
@@ -163,15 +167,22 @@ export class KeyIndex {
   }
 }
 
-function scanNode(node: TreeNode, lo: string, hi: string | undefined, visit: KeyVisitor): boolean {
-  if (!node.children) return scanLeaf(node, lo, hi, visit);
-  for (let at = upperBound(node.keys, lo); at < node.children.length; at += 1) {
-    if (!scanNode(node.children[at] as TreeNode, lo, hi, visit)) return false;
+type Scan = {
+  readonly lo: string;
+  readonly hi: string | undefined;
+  readonly visit: KeyVisitor;
+};
+
+/** Answers false when the scan is to end. */
+function scanNode(node: TreeNode, scan: Scan): boolean {
+  if (!node.children) return scanLeaf(node, scan);
+  for (let at = upperBound(node.keys, scan.lo); at < node.children.length; at += 1) {
+    if (!scanNode(node.children[at] as TreeNode, scan)) return false;
   }
   return true;
 }
 
-function scanLeaf(leaf: TreeNode, lo: string, hi: string | undefined, visit: KeyVisitor): boolean {
+function scanLeaf(leaf: TreeNode, { lo, hi, visit }: Scan): boolean {
   for (let at = lowerBound(leaf.keys, lo); at < leaf.keys.length; at += 1) {
     const key = leaf.keys[at] as string;
     if (hi !== undefined && key >= hi) return false;

@@ -1,6 +1,6 @@
-// Keys as the store compares them. A key is a byte string; inside the store it is a text of the same
-// length whose characters are the bytes (Latin-1), because V8 compares such texts natively and in
-// byte order. A range is half-open; `hi` undefined means "to the last key of the keyspace".
+// Keys as the store compares them. A key is a byte string; inside the store it is a text of the
+// same length whose characters are the bytes (Latin-1), because V8 compares such texts natively and
+// in byte order. A range is half-open; `hi` undefined means "to the last key of the keyspace".
 
 export type KeyRange = {
   readonly lo: string;

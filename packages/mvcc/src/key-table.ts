@@ -1,6 +1,6 @@
-// Finds a key's slot by its bytes, and knows the newest record of every slot: a hash table with linear
-// probing over typed arrays, so that a write to a known key makes no string and walks no tree. The
-// key's bytes are not kept here; they stand in the newest record.
+// Finds a key's slot by its bytes, and knows the newest record of every slot: a hash table with
+// linear probing over typed arrays, so that a write to a known key makes no string and walks no
+// tree. The key's bytes are not kept here; they stand in the newest record.
 import { assert } from '@holdfast/base/assert';
 import type { RecordHeap } from './record-heap.ts';
 
@@ -13,7 +13,9 @@ export class KeyTable {
   /** By slot. */
   #newest = new Uint32Array(slotsAtFirst);
   #hashes = new Uint32Array(slotsAtFirst);
-  /** Slot + 1 where its hash leads, or the next free place behind; 0 = nobody. Half full at most. */
+  /**
+   * Slot + 1 where its hash leads, or the next free place behind; 0 = nobody. Half full at most.
+   */
   #places = new Uint32Array(slotsAtFirst * 2);
 
   constructor(heap: RecordHeap) {

@@ -1,5 +1,5 @@
-// Goal: what a client or a peer can do to the store has the answer that etcd's data model or a rule of
-// safety.md gives it, and an error never leaves half a write behind.
+// Goal: what a client or a peer can do to the store has the answer that etcd's data model or a rule
+// of safety.md gives it, and an error never leaves half a write behind.
 
 import { isHoldfastError } from '@holdfast/base/errors';
 import { index } from '@holdfast/base/ids';
@@ -21,7 +21,7 @@ import {
   rangeRequest,
   text,
   txn,
-} from './command-fixture.ts';
+} from './command.fixture.ts';
 import type { KvStore } from './kv-store.ts';
 
 const codeOf = (action: () => unknown): string | undefined => {

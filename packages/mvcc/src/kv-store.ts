@@ -1,6 +1,6 @@
-// The replicated state machine: what the replica applies committed entries to, what the engine reads
-// from and watches. It owns the current state and its readers; it never waits, except in restore(),
-// and never looks at a clock, a disk or a socket.
+// The replicated state machine: what the replica applies committed entries to, what the engine
+// reads from and watches. It owns the current state and its readers; it never waits, except in
+// restore(), and never looks at a clock, a disk or a socket.
 import { assert } from '@holdfast/base/assert';
 import { HoldfastError } from '@holdfast/base/errors';
 import { type Index, index, type Revision } from '@holdfast/base/ids';
@@ -11,10 +11,12 @@ import type {
   RangeResponse,
 } from '@holdfast/proto/internal';
 import { applyCommand } from './applier.ts';
+import type { YieldNow } from './image-format.ts';
+import { loadImage } from './image-loader.ts';
 import { checkRevision, readRange } from './range-reader.ts';
 import { Reclaimer } from './reclaimer.ts';
 import { defaultSlabBytes } from './record-heap.ts';
-import { loadImage, StoreImage, type YieldNow } from './store-image.ts';
+import { StoreImage } from './store-image.ts';
 import { defaultStoreLimits, type StoreLimits } from './store-limits.ts';
 import { StoreState } from './store-state.ts';
 import { checkRange } from './txn-check.ts';
@@ -32,7 +34,9 @@ export type KvStoreOptions = {
   readonly yieldNow: YieldNow;
   /** The same on every member, always: they decide what apply answers. */
   readonly limits?: Partial<StoreLimits>;
-  /** Size of a block of records in memory, at most and by default 1 MiB; each member as it likes. */
+  /**
+   * Size of a block of records in memory, at most and by default 1 MiB; each member as it likes.
+   */
   readonly slabBytes?: number;
 };
 
@@ -55,9 +59,9 @@ export class KvStore {
   }
 
   /**
-   * Applies committed entries in order. One CommandResult for each command, undefined for the others.
-   * Throws `version-mismatch` at an entry that a newer version wrote, after applying those before it:
-   * the member must stop there.
+   * Applies committed entries in order. One CommandResult for each command, undefined for the
+   * others. Throws `version-mismatch` at an entry that a newer version wrote, after applying those
+   * before it: the member must stop there.
    */
   apply(entries: readonly AppliedEntry[]): readonly (CommandResult | undefined)[] {
     const results = entries.map((entry) => this.#applyOne(entry));
@@ -122,8 +126,9 @@ export class KvStore {
   }
 
   /**
-   * Reads a range at its revision (0 = now). Keys and values are views: valid for ever, but each pins
-   * up to a megabyte while it is held. Throws `compacted`, `future-revision`, `invalid-argument`.
+   * Reads a range at its revision (0 = now). Keys and values are views: valid for ever, but each
+   * pins up to a megabyte while it is held. Throws `compacted`, `future-revision`,
+   * `invalid-argument`.
    */
   range(request: RangeRequest): RangeResponse {
     checkRange(request, this.#limits);
@@ -152,7 +157,9 @@ export class KvStore {
     return this.#reclaimer.pending;
   }
 
-  /** Gives some of it back, looking at about `recordsMax` records; answers whether there is more. */
+  /**
+   * Gives some of it back, looking at about `recordsMax` records; answers whether there is more.
+   */
   reclaim(recordsMax: number): boolean {
     return this.#reclaimer.step(recordsMax);
   }
@@ -164,8 +171,8 @@ export class KvStore {
 
   /**
    * Replaces the state by an image's, all at once and only when it is whole. Watches go on. Throws
-   * `corrupt`, `version-mismatch`, or `failed-precondition` when the image is not the one of `last` or
-   * is behind what has been applied meanwhile; the state is then as it was.
+   * `corrupt`, `version-mismatch`, or `failed-precondition` when the image is not the one of `last`
+   * or is behind what has been applied meanwhile; the state is then as it was.
    */
   async restore(last: { readonly index: Index }, chunks: AsyncIterable<Uint8Array>): Promise<void> {
     const state = await loadImage(chunks, {

@@ -1,5 +1,5 @@
-// Which data directory stands under which member id, and where the member is (safety.md 15). Part of
-// the replicated state.
+// Which data directory stands under which member id, and where the member is (safety.md 15). Part
+// of the replicated state.
 import { HoldfastError } from '@holdfast/base/errors';
 import { formatId } from '@holdfast/base/ids';
 import type { BindMemberRequest } from '@holdfast/proto/internal';
@@ -32,8 +32,8 @@ export class MemberTable {
       throw new HoldfastError(
         'cluster-mismatch',
         `member ${formatId(request.memberId)} is bound to data directory ` +
-          `${formatId(bound.storeId)}, not ${formatId(request.storeId)}: a member whose directory ` +
-          'is gone must be removed and added again under a new id',
+          `${formatId(bound.storeId)}, not ${formatId(request.storeId)}: a member whose ` +
+          'directory is gone must be removed and added again under a new id',
       );
     }
     if (request.version < this.#clusterVersion) {

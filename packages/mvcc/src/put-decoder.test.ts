@@ -1,10 +1,10 @@
-// Goal: the fast reader and the generated codec never read a put differently. Method: encoded puts of
-// every shape, whole, cut short, and with bytes changed.
+// Goal: the fast reader and the generated codec never read a put differently. Method: encoded puts
+// of every shape, whole, cut short, and with bytes changed.
 
 import { Command, type PutRequest } from '@holdfast/proto/internal';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { put } from './command-fixture.ts';
+import { put } from './command.fixture.ts';
 import { decodePlainPut } from './put-decoder.ts';
 
 const plain = (request: PutRequest) => ({

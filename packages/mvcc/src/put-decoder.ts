@@ -1,6 +1,6 @@
-// A fast way to read the most frequent command, a put without a lease. It knows exactly the bytes that
-// the generated codec writes for one; anything else is left to that codec, which decides what is
-// malformed. Where both read a command they read the same (put-decoder.test.ts).
+// A fast way to read the most frequent command, a put without a lease. It knows exactly the bytes
+// that the generated codec writes for one; anything else is left to that codec, which decides what
+// is malformed. Where both read a command they read the same (put-decoder.test.ts).
 import { emptyBytes } from '@holdfast/base/bytes';
 import type { PutRequest } from '@holdfast/proto/internal';
 

@@ -28,11 +28,12 @@ export function checkRevision(state: StoreState, revision: number): void {
       { details: { revision: state.revision } },
     );
   }
-  if (revision > 0 && revision < state.compactRevision) {
+  const { compactRevision } = state;
+  if (revision > 0 && revision < compactRevision) {
     throw new HoldfastError(
       'compacted',
-      `revision ${revision} is compacted away: the oldest that can be read is ${state.compactRevision}`,
-      { details: { compactRevision: state.compactRevision } },
+      `revision ${revision} is compacted away: the oldest that can be read is ${compactRevision}`,
+      { details: { compactRevision } },
     );
   }
 }

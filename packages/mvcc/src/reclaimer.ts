@@ -1,6 +1,7 @@
-// Gives back the memory that compactions have set free, a little at a time, so that the event loop is
-// never held for long. It changes no answer, no hash and no image: what it takes away has counted as
-// gone since the compaction was applied. Slabs that are mostly dead are rewritten, in order.
+// Gives back the memory that compactions have set free, a little at a time, so that the event loop
+// is never held for long. It changes no answer, no hash and no image: what it takes away has
+// counted as gone since the compaction was applied. Slabs that are mostly dead are rewritten, in
+// order.
 import type { RecordSlab } from './record-slab.ts';
 import type { StoreState } from './store-state.ts';
 
@@ -51,14 +52,18 @@ export class Reclaimer {
     this.#output = undefined;
   }
 
-  /** The slab that is being written stays as it is; slabs behind the target hold nothing to take. */
+  /**
+   * The slab that is being written stays as it is; slabs behind the target hold nothing to take.
+   */
   #mayHoldGarbage(slab: RecordSlab): boolean {
     const heap = this.#state.heap;
     if (slab === heap.last) return false;
     return slab.used === 0 || heap.modRevision(heap.addressOf(slab, 0)) <= this.#target;
   }
 
-  /** Marks records that are compacted, from where the last step stopped; answers how many it saw. */
+  /**
+   * Marks records that are compacted, from where the last step stopped; answers how many it saw.
+   */
   #scan(slab: RecordSlab, recordsMax: number): number {
     if (slab.garbage === 0) this.#at = slab.used;
     const heap = this.#state.heap;

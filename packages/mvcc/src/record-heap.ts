@@ -1,6 +1,7 @@
-// All records of the store, in revision order, in a chain of slabs. A record is named by its address:
-// the slab's id and the place in it, in units of eight bytes, so that 32 bits reach 32 GB; zero names
-// none. It owns the bytes and their order; what a record means is known to store-state.ts.
+// All records of the store, in revision order, in a chain of slabs. A record is named by its
+// address: the slab's id and the place in it, in units of eight bytes, so that 32 bits reach 32 GB;
+// zero names none. It owns the bytes and their order; what a record means is known to
+// store-state.ts.
 import { assert, must } from '@holdfast/base/assert';
 import {
   doubleAt,

@@ -1,6 +1,6 @@
-// Where each uncompacted revision begins in the record heap, and how many bytes a compaction up to it
-// sets free. Every revision writes at least one record, so both are dense arrays, in chunks; chunks
-// that lie wholly below the compact revision are given back.
+// Where each uncompacted revision begins in the record heap, and how many bytes a compaction up to
+// it sets free. Every revision writes at least one record, so both are dense arrays, in chunks;
+// chunks that lie wholly below the compact revision are given back.
 import { assert } from '@holdfast/base/assert';
 
 const chunkLength = 16_384;

@@ -1,6 +1,6 @@
-// The rolling hash of the state (safety.md 10): 64 bits over every mutation in order. Equal logs give
-// equal hashes whatever the batching, the reclaiming or the images in between. It finds members that
-// have drifted apart; it does not guard against somebody who means harm.
+// The rolling hash of the state (safety.md 10): 64 bits over every mutation in order. Equal logs
+// give equal hashes whatever the batching, the reclaiming or the images in between. It finds
+// members that have drifted apart; it does not guard against somebody who means harm.
 
 const multiplierA = 0x85ebca6b;
 const multiplierB = 0xc2b2ae35;

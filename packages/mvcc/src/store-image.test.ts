@@ -1,5 +1,6 @@
-// Goal: an image is the state of one moment, whole or refused, whatever happens while it is written or
-// read. Method: images under writes, compaction and reclaiming; every kind of damage; a large restore.
+// Goal: an image is the state of one moment, whole or refused, whatever happens while it is written
+// or read. Method: images under writes, compaction and reclaiming; every kind of damage; a large
+// restore.
 
 import { isHoldfastError } from '@holdfast/base/errors';
 import { index } from '@holdfast/base/ids';
@@ -15,7 +16,7 @@ import {
   newStore,
   put,
   rangeRequest,
-} from './command-fixture.ts';
+} from './command.fixture.ts';
 import type { KvStore } from './kv-store.ts';
 
 function filled(slabBytes = 2048): KvStore {

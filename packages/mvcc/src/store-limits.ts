@@ -1,6 +1,6 @@
-// The limits that apply itself checks. They are part of the replicated behaviour: a member with other
-// limits than its peers would answer an entry differently, so a running cluster never changes them.
-// What an operator may tune is checked by the engine, before it proposes.
+// The limits that apply itself checks. They are part of the replicated behaviour: a member with
+// other limits than its peers would answer an entry differently, so a running cluster never changes
+// them. What an operator may tune is checked by the engine, before it proposes.
 
 export type StoreLimits = {
   readonly keyBytesMax: number;
@@ -10,7 +10,9 @@ export type StoreLimits = {
   readonly txnDepthMax: number;
   readonly memberAddressesMax: number;
   readonly memberTextBytesMax: number;
-  /** Bytes of all uncompacted records above which puts are refused; deletes and compaction never. */
+  /**
+   * Bytes of all uncompacted records above which puts are refused; deletes and compaction never.
+   */
   readonly quotaBytes: number;
 };
 

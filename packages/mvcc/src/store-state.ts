@@ -1,6 +1,7 @@
 // The replicated state as data: records, indexes, revisions, times, members, the rolling hash. It
-// knows how to write a version of a key and how to find one; it knows no commands and checks nothing
-// that a client could get wrong (applier.ts does). A restore builds a new one beside the old.
+// knows how to write a version of a key and how to find one; it knows no commands and checks
+// nothing that a client could get wrong (applier.ts does). A restore builds a new one beside the
+// old.
 //
 //   key -> slot -> newest record -> previous -> previous ... -> 0
 //   compacted <= revision; every record with superseded in (0, compacted], and every tombstone

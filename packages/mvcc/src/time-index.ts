@@ -1,6 +1,6 @@
 // When revisions were made, sparsely: enough to answer "what is the newest revision that is older
-// than an hour". Part of the replicated state, so it is made from the log's own time alone and thins
-// itself out by a fixed rule.
+// than an hour". Part of the replicated state, so it is made from the log's own time alone and
+// thins itself out by a fixed rule.
 import { assert } from '@holdfast/base/assert';
 
 export type TimeEntry = { readonly revision: number; readonly timeMs: number };

@@ -1,5 +1,6 @@
-// What a request must be like before the store looks at its keys: shapes, sizes and limits, and that
-// no transaction writes a key twice. Pure; throws HoldfastErrors, which apply turns into results.
+// What a request must be like before the store looks at its keys: shapes, sizes and limits, and
+// that no transaction writes a key twice. Pure; throws HoldfastErrors, which apply turns into
+// results.
 import { HoldfastError } from '@holdfast/base/errors';
 import {
   type Compare,
@@ -103,8 +104,9 @@ type Writes = {
 };
 
 /**
- * The writes of a transaction: either branch may be taken, so the branches may share keys. Each key is
- * written once a revision; etcd lets two nested transactions put and delete the same key, we do not.
+ * The writes of a transaction: either branch may be taken, so the branches may share keys. Each key
+ * is written once a revision; etcd lets two nested transactions put and delete the same key, we do
+ * not.
  */
 function writesOf(txn: TxnRequest): Writes {
   const either: Writes = { puts: new Map(), deletes: [] };

@@ -1,5 +1,6 @@
-// Goal: rule 22 of safety.md: nothing is skipped in silence, nothing is told twice, progress never runs
-// ahead, and a watcher that nobody reads costs nothing. Method: a store, cursors and their wake-ups.
+// Goal: rule 22 of safety.md: nothing is skipped in silence, nothing is told twice, progress never
+// runs ahead, and a watcher that nobody reads costs nothing. Method: a store, cursors and their
+// wake-ups.
 
 import { HoldfastError } from '@holdfast/base/errors';
 import { describe, expect, it } from 'vitest';
@@ -16,7 +17,7 @@ import {
   put,
   text,
   txn,
-} from './command-fixture.ts';
+} from './command.fixture.ts';
 import type { KvStore } from './kv-store.ts';
 import type { WatchCursor } from './watch-hub.ts';
 

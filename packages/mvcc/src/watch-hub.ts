@@ -1,6 +1,7 @@
-// Who watches what (safety.md 22). A watcher is a cursor: it pulls events from the store's history and
-// costs nothing while it is slow. One that has read everything waits with its range, and a mutation
-// wakes only those whose range holds the key; one that is awake already is not looked at again.
+// Who watches what (safety.md 22). A watcher is a cursor: it pulls events from the store's history
+// and costs nothing while it is slow. One that has read everything waits with its range, and a
+// mutation wakes only those whose range holds the key; one that is awake already is not looked at
+// again.
 import { HoldfastError } from '@holdfast/base/errors';
 import type { Revision } from '@holdfast/base/ids';
 import { IntervalSet } from './interval-set.ts';
@@ -50,9 +51,9 @@ export class WatchHub {
   }
 
   /**
-   * A cursor on the range. `onReady` is called when next() may have something, once until next() has
-   * answered that it has not; it must not call back into the store, only note that work is there.
-   * Throws `compacted` (details.compactRevision, details.startRevision to resume from), or
+   * A cursor on the range. `onReady` is called when next() may have something, once until next()
+   * has answered that it has not; it must not call back into the store, only note that work is
+   * there. Throws `compacted` (details.compactRevision, details.startRevision to resume from), or
    * `invalid-argument` for an empty range or keyspace 0.
    */
   subscribe(options: WatchOptions, onReady: () => void): WatchCursor {
@@ -101,7 +102,9 @@ export class WatchHub {
     for (const cursor of woken) cursor.tell();
   }
 
-  /** The state was replaced: everybody reads on from it, where it is ahead of what they have read. */
+  /**
+   * The state was replaced: everybody reads on from it, where it is ahead of what they have read.
+   */
   replaceState(state: StoreState): void {
     const revision = this.#state.revision + 1;
     this.#state = state;
@@ -186,8 +189,8 @@ export class WatchCursor {
   }
 
   /**
-   * The next revisions that have events for this watcher, about `limit` events in all; empty when there
-   * are none now. Throws `compacted` when a compaction has overtaken the cursor.
+   * The next revisions that have events for this watcher, about `limit` events in all; empty when
+   * there are none now. Throws `compacted` when a compaction has overtaken the cursor.
    */
   next(limit: number): readonly WatchBatch[] {
     if (this.#asleep || this.#closed) return [];
@@ -236,7 +239,10 @@ export class WatchCursor {
     this.#parts.wait();
   }
 
-  /** An event at `from` or later may be there, `revision` being the newest; answers whether it is ours. */
+  /**
+   * An event at `from` or later may be there, `revision` being the newest; answers whether it is
+   * ours.
+   */
   wake(from: number, revision: number): boolean {
     if (revision < this.#parts.start) return false;
     this.#asleep = false;
