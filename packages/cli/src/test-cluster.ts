@@ -4,6 +4,7 @@ import { SystemClock } from '@holdfast/base/system-clock';
 import { SystemRandom } from '@holdfast/base/system-random';
 import { HoldfastClient } from '@holdfast/client/holdfast-client';
 import { MemoryEngine } from '@holdfast/engine/memory-engine';
+import { configRoutes } from '@holdfast/server/config-routes';
 import { EngineSlot } from '@holdfast/server/engine-slot';
 import { buildHttpApp } from '@holdfast/server/http-server';
 
@@ -107,7 +108,7 @@ export async function startTestServer(shared?: MemoryEngine, port = 0): Promise<
   const engine = shared ?? new MemoryEngine();
   const slot = new EngineSlot();
   slot.fill(engine);
-  const app = buildHttpApp({ slot, clock, version: '0.1.0' });
+  const app = buildHttpApp({ slot, clock, version: '0.1.0', routes: [configRoutes()] });
   await app.listen({ host: '127.0.0.1', port });
   const endpoint = `127.0.0.1:${(app.server.address() as { port: number }).port}`;
   const close = async (): Promise<void> => {

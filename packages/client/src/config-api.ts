@@ -27,7 +27,7 @@ export type PublishOptions = CallOptions & {
   /** Default: told by the server from the name. */
   readonly format?: string | undefined;
   readonly comment?: string | undefined;
-  /** Only if this is the present version; zero: only if it is not there. Makes the call repeatable. */
+  /** Only if this is the present version; zero: only if it is not there. Such a call may repeat. */
   readonly ifVersion?: number | undefined;
   /**
    * An unknown outcome is tried again. The same content twice is one version, so this does harm only
@@ -37,7 +37,7 @@ export type PublishOptions = CallOptions & {
 };
 
 export type PublishResult = {
-  /** The store's revision that carries the content. */
+  /** The store's revision that made this version. */
   readonly revision: number;
   /** Counts the contents of one configuration. */
   readonly version: number;
@@ -55,12 +55,28 @@ export type ConfigContent = {
   readonly ageMs: number | undefined;
 };
 
-export type ConfigSummary = ConfigId & {
-  readonly format: string;
+/** One change of a configuration: who, when, what and why. */
+export type ConfigVersion = {
+  readonly kind: 'publish' | 'rollback' | 'delete';
+  /** Counts the changes of this configuration from 1. */
   readonly version: number;
+  /** The store's revision that made this version. */
   readonly revision: number;
+  readonly format: string;
+  /** SHA-256 of the content in hexadecimal digits; null for a delete. */
+  readonly hash: string | null;
+  /** Of the content. */
   readonly bytes: number;
+  /** RFC 3339; for display, never for order. */
+  readonly at: string;
+  readonly actor: string;
+  readonly comment: string;
+  /** What a rollback brought back. */
+  readonly restoredVersion?: number;
 };
+
+/** A configuration in a list, as its newest version. */
+export type ConfigSummary = ConfigId & ConfigVersion;
 
 export type ConfigPage = {
   readonly items: readonly ConfigSummary[];
@@ -74,24 +90,12 @@ export type ListOptions = ReadOptions & {
   readonly prefix?: string | undefined;
 };
 
-export type ConfigVersion = {
-  readonly version: number;
-  readonly revision: number;
-  readonly format: string;
-  readonly bytes: number;
-  readonly actor: string;
-  readonly atMs: number;
-  readonly comment: string;
-  readonly kind: string;
-};
-
-export type ConfigChange = ConfigId & {
-  readonly type: 'put' | 'delete';
-  readonly revision: number;
-  readonly version: number | undefined;
-  readonly format: string | undefined;
-  readonly content: Uint8Array | undefined;
-};
+/** One change as a watcher sees it; a rollback publishes. */
+export type ConfigChange = ConfigVersion &
+  ConfigId & {
+    /** Undefined for a delete, where contents were not asked for, and where it is no longer kept. */
+    readonly content: Uint8Array | undefined;
+  };
 
 export type ConfigWatchOptions = {
   readonly namespace: string;
@@ -99,6 +103,8 @@ export type ConfigWatchOptions = {
   /** One configuration, or else all whose names begin with `prefix`. */
   readonly name?: string | undefined;
   readonly prefix?: string | undefined;
+  /** Whether changes bring their content with them. */
+  readonly withContent?: boolean | undefined;
   /** The first revision wanted; undefined: from now on. */
   readonly fromRevision?: number | undefined;
   readonly signal?: AbortSignal | undefined;
@@ -127,7 +133,10 @@ export interface ConfigApi {
   /** False: it was not there. */
   delete(
     id: ConfigId,
-    options?: CallOptions & { readonly ifVersion?: number | undefined },
+    options?: CallOptions & {
+      readonly ifVersion?: number | undefined;
+      readonly comment?: string | undefined;
+    },
   ): Promise<boolean>;
   /**
    * Every change in order, none skipped and none twice, over any number of connections. Throws

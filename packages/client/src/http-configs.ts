@@ -1,6 +1,9 @@
 // The configuration calls over `/v1/configs` and `/v1/watch`.
+import { equalBytes } from '@holdfast/base/bytes';
 
-import type { Call } from './caller.ts';
+import { isHoldfastError } from '@holdfast/base/errors';
+
+import type { Call, Reply } from './caller.ts';
 import type {
   CallOptions,
   ConfigApi,
@@ -16,12 +19,15 @@ import type {
   PublishResult,
   ReadOptions,
 } from './config-api.ts';
+import { type ConfigEventView, changeOf } from './config-view.ts';
 import { freshness, pathOf, queryText } from './query.ts';
 import { resumingWatch } from './resuming-watch.ts';
 import {
+  isOwnShadow,
   jsonOf,
   limitsOf,
   numberHeader,
+  ownShadow,
   preconditionHeaders,
   type Session,
   send,
@@ -29,6 +35,9 @@ import {
 } from './session.ts';
 
 const pageLimit = 1_000;
+
+type ListPage = { readonly items: readonly ConfigSummary[]; readonly next: string | null };
+type HistoryPage = { readonly versions: readonly ConfigVersion[]; readonly next: string | null };
 
 export class HttpConfigs implements ConfigApi {
   readonly #session: Session;
@@ -43,16 +52,23 @@ export class HttpConfigs implements ConfigApi {
     options: PublishOptions = {},
   ): Promise<PublishResult> {
     const { format, comment, ifVersion, mayRepeat } = options;
+    const query = queryText({ format, comment });
     const call: Call = {
       kind: ifVersion !== undefined || mayRepeat ? 'repeatable' : 'once',
       method: 'PUT',
-      path: `${configPath(id)}${queryText({ format, comment })}`,
+      path: `${configPath(id)}${query}`,
       headers: { 'content-type': 'application/octet-stream', ...preconditionHeaders(ifVersion) },
       body: content,
       ...limitsOf(options),
     };
-    const reply = await send(this.#session, call);
-    return jsonOf(reply);
+    try {
+      return resultOf(await send(this.#session, call));
+    } catch (error) {
+      if (ifVersion === undefined || !isOwnShadow(error)) throw error;
+      const own = await this.#ownPublication(id, content, { ...options, ifVersion });
+      if (own !== undefined) return own;
+      throw ownShadow(error);
+    }
   }
 
   async get(
@@ -62,14 +78,7 @@ export class HttpConfigs implements ConfigApi {
     const query = queryText({ ...freshness(options), version: options.version });
     const path = `${configPath(id)}${query}`;
     const reply = await sendForMaybe(this.#session, readCall(path, options));
-    if (reply === undefined) return undefined;
-    return {
-      content: reply.body,
-      format: reply.headers['x-holdfast-format'] ?? 'text',
-      version: numberHeader(reply, 'x-holdfast-version') ?? 0,
-      revision: numberHeader(reply, 'x-holdfast-revision') ?? 0,
-      ageMs: numberHeader(reply, 'x-holdfast-age-ms'),
-    };
+    return reply === undefined ? undefined : contentOf(reply);
   }
 
   async list(
@@ -79,9 +88,10 @@ export class HttpConfigs implements ConfigApi {
     },
   ): Promise<ConfigPage> {
     const { namespace, group, prefix, limit, cursor } = options;
-    const query = queryText({ ...freshness(options), namespace, group, prefix, limit, cursor });
-    const reply = await send(this.#session, readCall(`/v1/configs${query}`, options));
-    const page = jsonOf<{ items: ConfigSummary[]; next: string | null }>(reply);
+    const query = queryText({ ...freshness(options), prefix, limit, cursor });
+    const path = `/v1/configs${pathOf(namespace, group)}${query}`;
+    const reply = await send(this.#session, readCall(path, options));
+    const page = jsonOf<ListPage>(reply);
     return { items: page.items, next: page.next ?? undefined };
   }
 
@@ -95,9 +105,16 @@ export class HttpConfigs implements ConfigApi {
   }
 
   async history(id: ConfigId, options: ReadOptions = {}): Promise<readonly ConfigVersion[]> {
-    const path = `${configPath(id)}/history${queryText(freshness(options))}`;
-    const reply = await send(this.#session, readCall(path, options));
-    return jsonOf<{ versions: ConfigVersion[] }>(reply).versions;
+    const versions: ConfigVersion[] = [];
+    let cursor: string | undefined;
+    do {
+      const query = queryText({ ...freshness(options), limit: pageLimit, cursor });
+      const path = `${configPath(id)}/history${query}`;
+      const page = jsonOf<HistoryPage>(await send(this.#session, readCall(path, options)));
+      versions.push(...page.versions);
+      cursor = page.next ?? undefined;
+    } while (cursor !== undefined);
+    return versions;
   }
 
   async rollback(
@@ -113,31 +130,54 @@ export class HttpConfigs implements ConfigApi {
       body: new TextEncoder().encode(JSON.stringify({ version, comment: options.comment })),
       ...limitsOf(options),
     });
-    return jsonOf(reply);
+    return resultOf(reply);
   }
 
   async delete(
     id: ConfigId,
-    options: CallOptions & { readonly ifVersion?: number | undefined } = {},
+    options: CallOptions & {
+      readonly ifVersion?: number | undefined;
+      readonly comment?: string | undefined;
+    } = {},
   ): Promise<boolean> {
-    const { ifVersion } = options;
-    const reply = await sendForMaybe(this.#session, {
+    const { ifVersion, comment } = options;
+    const call: Call = {
       kind: ifVersion === undefined ? 'once' : 'repeatable',
       method: 'DELETE',
-      path: configPath(id),
+      path: `${configPath(id)}${queryText({ comment })}`,
       headers: preconditionHeaders(ifVersion),
       ...limitsOf(options),
-    });
-    return reply !== undefined;
+    };
+    try {
+      await send(this.#session, call);
+      return true;
+    } catch (error) {
+      // Absent after a try of unknown outcome: that very try did it.
+      if (isHoldfastError(error, 'not-found')) return error.outcome === 'unknown';
+      throw isOwnShadow(error) ? ownShadow(error) : error;
+    }
   }
 
   async *watch(options: ConfigWatchOptions): AsyncGenerator<ConfigChange, void, void> {
     const { namespace, group, name, prefix, fromRevision, signal } = options;
-    const path = `/v1/watch${queryText({ namespace, group, name, prefix })}`;
+    const query = queryText({ namespace, group, name, prefix, content: options.withContent });
+    const path = `/v1/watch${query}`;
     const { headers, ...ports } = this.#session;
     for await (const { frames } of resumingWatch({ path, headers, fromRevision, signal }, ports)) {
-      for (const { data } of frames) yield data as ConfigChange;
+      for (const { data } of frames) yield changeOf(data as ConfigEventView);
     }
+  }
+
+  /** What stands there, if it is what an earlier try of this very publication would have made. */
+  async #ownPublication(
+    id: ConfigId,
+    content: Uint8Array,
+    options: PublishOptions & { readonly ifVersion: number },
+  ): Promise<PublishResult | undefined> {
+    const found = await this.get(id, limitsOf(options));
+    const isNext = options.ifVersion === 0 || found?.version === options.ifVersion + 1;
+    if (found === undefined || !isNext || !equalBytes(found.content, content)) return undefined;
+    return { revision: found.revision, version: found.version, changed: true };
   }
 }
 
@@ -150,3 +190,17 @@ const readCall = (path: string, options: ReadOptions): Call => ({
   path,
   ...limitsOf(options),
 });
+
+const contentOf = (reply: Reply): ConfigContent => ({
+  content: reply.body,
+  format: reply.headers['x-holdfast-format'] ?? 'text',
+  version: numberHeader(reply, 'x-holdfast-version') ?? 0,
+  revision: numberHeader(reply, 'x-holdfast-revision') ?? 0,
+  ageMs: numberHeader(reply, 'x-holdfast-age-ms'),
+});
+
+/** "Unchanged" after a try of unknown outcome may well be that try's own change. */
+function resultOf(reply: Reply): PublishResult {
+  const { revision, version, changed } = jsonOf<PublishResult>(reply);
+  return { revision, version, changed: changed || reply.afterUnknown };
+}

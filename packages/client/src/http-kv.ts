@@ -1,6 +1,4 @@
 // The key-value calls over `/v1/kv`, `/v1/txn` and `/v1/kv-watch`.
-import { HoldfastError } from '@holdfast/base/errors';
-
 import type { Call, CallKind, Reply } from './caller.ts';
 import type { ReadOptions } from './config-api.ts';
 import type {
@@ -17,9 +15,11 @@ import { freshness, pathOf, queryText } from './query.ts';
 import { resumingWatch } from './resuming-watch.ts';
 import {
   etagRevision,
+  isOwnShadow,
   jsonOf,
   limitsOf,
   numberHeader,
+  ownShadow,
   preconditionHeaders,
   type Session,
   send,
@@ -48,7 +48,7 @@ export class HttpKv implements KvApi {
     const call = writeCall('PUT', key, options);
     const content = { 'content-type': 'application/octet-stream' };
     const headers = { ...call.headers, ...content };
-    const reply = await this.#write({ ...call, headers, body: value }, options);
+    const reply = await this.#write({ ...call, headers, body: value });
     return { revision: etagRevision(reply) };
   }
 
@@ -61,7 +61,7 @@ export class HttpKv implements KvApi {
       this.#session,
       readCall(`/v1/kv${pathOf(key)}${query}`, options),
     );
-    return reply === undefined ? undefined : valueOf(reply);
+    return reply === undefined ? undefined : kvValueOf(reply);
   }
 
   async list(
@@ -92,7 +92,7 @@ export class HttpKv implements KvApi {
   }
 
   async delete(key: string, options: KvWriteOptions = {}) {
-    const reply = await this.#write(writeCall('DELETE', key, options), options);
+    const reply = await this.#write(writeCall('DELETE', key, options));
     return jsonOf<{ revision: number; deleted: number }>(reply);
   }
 
@@ -117,26 +117,14 @@ export class HttpKv implements KvApi {
     }
   }
 
-  /** A condition that fails after a try of unknown outcome may have failed because of that very try. */
-  async #write(call: Call, options: KvWriteOptions): Promise<Reply> {
+  async #write(call: Call): Promise<Reply> {
     try {
       return await send(this.#session, call);
     } catch (error) {
-      if (options.mayRepeat || !isOwnShadow(error)) throw error;
-      const { message, details } = error;
-      throw new HoldfastError('leadership-lost', `${message}; an earlier try may have done it`, {
-        outcome: 'unknown',
-        details,
-        cause: error,
-      });
+      throw isOwnShadow(error) ? ownShadow(error) : error;
     }
   }
 }
-
-const isOwnShadow = (error: unknown): error is HoldfastError =>
-  error instanceof HoldfastError &&
-  error.code === 'failed-precondition' &&
-  error.outcome === 'unknown';
 
 function writeCall(method: 'PUT' | 'DELETE', key: string, options: KvWriteOptions): Call {
   const isConditional = options.ifRevision !== undefined;
@@ -157,7 +145,7 @@ const readCall = (path: string, options: ReadOptions): Call => ({
   ...limitsOf(options),
 });
 
-const valueOf = (reply: Reply): KvValue => ({
+const kvValueOf = (reply: Reply): KvValue => ({
   value: reply.body,
   createRevision: numberHeader(reply, 'x-holdfast-create-revision') ?? 0,
   modRevision: etagRevision(reply),

@@ -61,3 +61,16 @@ export function preconditionHeaders(ifRevision: number | undefined): Record<stri
   if (ifRevision === undefined) return {};
   return ifRevision === 0 ? { 'if-none-match': '*' } : { 'if-match': `"${ifRevision}"` };
 }
+
+/** A condition that fails after a try of unknown outcome may have failed because of that very try. */
+export const isOwnShadow = (error: unknown): error is HoldfastError =>
+  error instanceof HoldfastError &&
+  error.code === 'failed-precondition' &&
+  error.outcome === 'unknown';
+
+export const ownShadow = (error: HoldfastError): HoldfastError =>
+  new HoldfastError('leadership-lost', `${error.message}; an earlier try may have done it`, {
+    outcome: 'unknown',
+    details: error.details,
+    cause: error,
+  });

@@ -114,7 +114,7 @@ function historyTable(versions: readonly ConfigVersion[], { terminal }: CliConte
     versions.map((one) => [
       one.version,
       one.revision,
-      new Date(one.atMs).toISOString(),
+      one.at,
       one.actor,
       one.kind,
       one.bytes,

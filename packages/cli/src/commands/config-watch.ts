@@ -8,6 +8,7 @@ import { textOrBase64 } from './text-or-base64.ts';
 
 type WatchOptions = PlaceOptions & {
   readonly prefix?: boolean;
+  readonly content?: boolean;
   readonly fromRevision?: number;
 };
 
@@ -16,6 +17,7 @@ export function addConfigWatchCommand(config: Command, context: CliContext): voi
     .description('follow the changes of one configuration, or of a whole group')
     .argument('[name]', 'all of the group without it')
     .option('--prefix', 'all names that begin so')
+    .option('--content', 'with the contents, in --output json')
     .addOption(revisionOption('--from-revision <revision>', 'begin in the past'))
     .addHelpText(
       'after',
@@ -34,6 +36,7 @@ Examples:
           namespace,
           group,
           ...(options.prefix || name === undefined ? { prefix: name ?? '' } : { name }),
+          withContent: options.content,
           fromRevision,
           signal: context.signal,
         });
@@ -46,9 +49,9 @@ Examples:
 }
 
 function lineOf(change: ConfigChange): string {
-  if (change.type === 'delete') return `${change.revision}  deleted  ${change.name}\n`;
-  const bytes = change.content === undefined ? '' : `  ${change.content.length} bytes`;
-  return `${change.revision}  version ${change.version ?? '?'}  ${change.name}${bytes}\n`;
+  const { revision, kind, version, name, bytes, actor } = change;
+  const size = kind === 'delete' ? '' : `  ${bytes} bytes`;
+  return `${revision}  ${kind}  ${name}  version ${version}${size}  by ${actor}\n`;
 }
 
 const contentOf = ({ content }: ConfigChange) =>

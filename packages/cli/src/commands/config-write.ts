@@ -95,17 +95,19 @@ function addDelete(config: Command, context: CliContext): void {
     .description('delete a configuration')
     .argument('<name>')
     .addOption(versionOption('--if-version <version>', 'only if this is the present version'))
+    .option('--comment <text>', 'why, for the history')
     .addHelpText('after', '\nExample:\n  holdfast config delete app.yaml\n')
     .action(
       async (
         name: string,
-        options: PlaceOptions & { readonly ifVersion?: number },
+        options: PlaceOptions & { readonly ifVersion?: number; readonly comment?: string },
         command: Command,
       ) => {
         await withClient(context, command, async ({ configs }, globals) => {
-          const { ifVersion } = options;
+          const { ifVersion, comment } = options;
           const wasThere = await configs.delete(idOf(name, options), {
             ifVersion,
+            comment,
             signal: context.signal,
           });
           if (!wasThere) throw new HoldfastError('not-found', `${name} is not there`);
