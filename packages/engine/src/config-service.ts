@@ -103,7 +103,8 @@ export class ConfigService {
   /**
    * Publishes a content. The same content in the same format again is no change, unless `force` is
    * set: a repeated publication is harmless. Throws `invalid-argument` (with line and column),
-   * `too-large`, `failed-precondition` (a condition does not hold), and whatever the engine refuses with.
+   * `too-large`, `failed-precondition` (a condition does not hold), and whatever the engine refuses
+   * with.
    */
   async publish(request: PublishRequest, options: WriteOptions): Promise<Answer<ConfigChange>> {
     const { key, content } = checked(request);
@@ -189,7 +190,7 @@ export class ConfigService {
     request: ConfigWatchRequest,
     options: Omit<ReadOptions, 'consistency'>,
   ): Promise<ConfigWatch> {
-    return ConfigWatch.open(this.#engine, this.#reader, request, options);
+    return ConfigWatch.open({ engine: this.#engine, reader: this.#reader }, request, options);
   }
 
   /** Reads, plans, commits; again from the start while somebody else's change comes in between. */

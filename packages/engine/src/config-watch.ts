@@ -56,8 +56,7 @@ export class ConfigWatch implements AsyncIterable<ConfigWatchItem> {
   }
 
   static async open(
-    engine: Engine,
-    reader: ConfigReader,
+    { engine, reader }: { readonly engine: Engine; readonly reader: ConfigReader },
     request: ConfigWatchRequest,
     options: Omit<ReadOptions, 'consistency'>,
   ): Promise<ConfigWatch> {

@@ -60,7 +60,7 @@ describe('MemoryEngine', () => {
     await expect(textAt(engine, 'a', 9)).rejects.toMatchObject({ code: 'future-revision' });
   });
 
-  it('judges nested compares by the state before, and an empty range as an absent key', async () => {
+  it('judges nested compares by the state before, and an empty range as absent', async () => {
     const engine = new MemoryEngine();
     await engine.put(putOf('r/1', ''), options);
     const nested = txnRequest({

@@ -16,7 +16,10 @@ export type ConfigCondition = {
   readonly revision?: number | undefined;
 };
 
-/** Throws `failed-precondition`, with the present version and revision in its details (0 = does not exist). */
+/**
+ * Throws `failed-precondition`, with the present version and revision in its details (0 = does not
+ * exist).
+ */
 export function requireCondition(
   key: ConfigKey,
   state: ConfigState | undefined,

@@ -5,7 +5,7 @@
 //   c 0 namespace 0 group 0 name                     head of a live configuration
 //   t 0 namespace 0 group 0 name                     tombstone of a deleted one
 //   v 0 namespace 0 group 0 name 0 version           one change: who, when, what
-//   b 0 hash                                         a content, once, by the 32 bytes of its SHA-256
+//   b 0 hash                                         a content, once, by its SHA-256
 //   r 0 hash namespace 0 group 0 name 0 version      "this version needs that content"
 // The version is a big-endian uint64, so that byte order is the order of versions.
 import { assert } from '@holdfast/base/assert';
@@ -70,7 +70,9 @@ export function matchesFilter(filter: ConfigFilter, key: ConfigKey): boolean {
 export const headRange = (key: ConfigKey): KeyRange => oneKey('c', key);
 export const tombstoneRange = (key: ConfigKey): KeyRange => oneKey('t', key);
 
-/** The smallest range of heads (`c`) or versions (`v`) in which all that the filter matches lies. */
+/**
+ * The smallest range of heads (`c`) or versions (`v`) in which all that the filter matches lies.
+ */
 export function filterRange(kind: 'c' | 'v', filter: ConfigFilter): KeyRange {
   const parts = [filter.namespace, filter.group, filter.name];
   const known = parts.indexOf(undefined) < 0 ? 3 : parts.indexOf(undefined);
@@ -94,7 +96,9 @@ export const contentRange = (hash: string): KeyRange =>
 export const referenceRange = (hash: string, key: ConfigKey, version: number): KeyRange =>
   range(referenceKey(hash, key, version));
 
-/** All references to a content but those of `key`'s versions [lo, hi): two ranges, before and after. */
+/**
+ * All references to a content but those of `key`'s versions [lo, hi): two ranges, before and after.
+ */
 export function foreignReferences(
   hash: string,
   key: ConfigKey,
@@ -116,7 +120,10 @@ export function ownReferences(
   return range(referenceKey(hash, key, versions.lo), referenceKey(hash, key, versions.hi));
 }
 
-/** The configuration that a head, tombstone or version key belongs to, and its version if it has one. */
+/**
+ * The configuration that a head, tombstone or version key belongs to, and its version if it has
+ * one.
+ */
 export function parseConfigKey(bytes: Uint8Array): {
   readonly key: ConfigKey;
   readonly version: number | undefined;

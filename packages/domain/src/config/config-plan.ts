@@ -1,9 +1,11 @@
 // Publish, delete and rollback as plans: from the state that was read to one transaction that pins
 // that state, or to "nothing to do". Everything is decided inside the transaction:
 //
-// - Two changes of one configuration meet at its head (or tombstone): the second one's compare fails
+// - Two changes of one configuration meet at its head (or tombstone): the second one's compare
+// fails
 //   and its caller plans again.
-// - A content is shared by all versions with its hash. Each version owns a reference key of its own,
+// - A content is shared by all versions with its hash. Each version owns a reference key of its
+// own,
 //   so publications of different configurations never collide. The content is written where it is
 //   absent, and deleted with a reference only if no other reference stands, before or after it in
 //   key order. Both are nested compares at apply, one transaction after the other: no gap between

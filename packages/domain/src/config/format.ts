@@ -1,5 +1,5 @@
-// The formats of a configuration: their names, how one is detected, and the gate through which every
-// content passes before it is published. What is stored is always the bytes as they came.
+// The formats of a configuration: their names, how one is detected, and the gate through which
+// every content passes before it is published. What is stored is always the bytes as they came.
 import { HoldfastError } from '@holdfast/base/errors';
 import type { FormatChecker, FormatFault } from './formats/format-checker.ts';
 import { checkJson } from './formats/json-format.ts';

@@ -182,7 +182,7 @@ class ConfigRoutes {
         tags,
         summary: 'Publish a configuration: the body is the content as it is',
         description:
-          'If-Match: "version" or *, If-None-Match: * and ?if-revision= make it conditional (412). ' +
+          'If-Match: "version" or *, If-None-Match: *, ?if-revision= make it conditional (412). ' +
           'A content that does not parse is refused with line and column (400).',
         params: configParamsSchema,
         querystring: querySchema(putParameters),

@@ -1,9 +1,11 @@
 // The contract of every format: a pure function from text to its first fault. A checker must answer
-// for any text of up to 1 MiB within the time that the event loop may be held, and must never use up
-// the stack: depth is bounded before anything recurses (V8 ends the process when a regular
+// for any text of up to 1 MiB within the time that the event loop may be held, and must never use
+// up the stack: depth is bounded before anything recurses (V8 ends the process when a regular
 // expression is compiled on a stack that is nearly full, and no `catch` sees that).
 
-/** Where and why a document does not parse. Lines and columns count from 1, columns in characters. */
+/**
+ * Where and why a document does not parse. Lines and columns count from 1, columns in characters.
+ */
 export type FormatFault = {
   readonly line: number;
   readonly column: number;

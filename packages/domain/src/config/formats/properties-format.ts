@@ -15,7 +15,9 @@ export function checkProperties(text: string): FormatFault | undefined {
   return undefined;
 }
 
-/** From `start` to behind the line end that no backslash escapes; a comment ends at its first one. */
+/**
+ * From `start` to behind the line end that no backslash escapes; a comment ends at its first one.
+ */
 function logicalLine(
   text: string,
   start: number,

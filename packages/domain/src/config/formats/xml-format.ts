@@ -48,7 +48,9 @@ export function checkXml(text: string): FormatFault | undefined {
   }
 }
 
-/** Declared names are known to the parser as empty text: a reference is then no fault, and no bomb. */
+/**
+ * Declared names are known to the parser as empty text: a reference is then no fault, and no bomb.
+ */
 function declareEntities(parser: SaxesParser, doctype: string): void {
   for (const [, name] of doctype.matchAll(entityDeclaration)) {
     if (name !== undefined) parser.ENTITIES[name] = '';

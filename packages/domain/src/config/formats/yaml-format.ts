@@ -3,7 +3,7 @@
 import { EVENT_ID, type Event, getScalarValue, parseEvents, YAMLException } from 'js-yaml';
 import { type FormatFault, faultAt, nestingMax } from './format-checker.ts';
 
-/** What is open while the events are walked. Children of a mapping are key, value, key, value... */
+/** What is open while events are walked. Children of a mapping are key, value, key, value... */
 type Frame = {
   readonly keys: Set<string> | undefined;
   keyIsNext: boolean;
@@ -23,54 +23,80 @@ export function checkYaml(text: string): FormatFault | undefined {
 
 /** What the grammar allows and every reader refuses: a key twice, an alias of nothing. */
 function checkEvents(text: string, events: readonly Event[]): FormatFault | undefined {
-  const frames: Frame[] = [];
-  let anchors = new Set<string>();
+  const walk = new EventWalk(text);
   for (const event of events) {
-    if (event.type === EVENT_ID.DOCUMENT) anchors = new Set();
-    if (event.type === EVENT_ID.POP) {
-      frames.pop();
-      continue;
-    }
-    const fault = checkEvent(text, event, frames.at(-1), anchors);
+    const fault = walk.step(event);
     if (fault) return fault;
-    if (event.type !== EVENT_ID.SCALAR && event.type !== EVENT_ID.ALIAS)
-      frames.push(frameOf(event));
   }
   return undefined;
 }
 
-function frameOf(event: Event): Frame {
-  return { keys: event.type === EVENT_ID.MAPPING ? new Set() : undefined, keyIsNext: true };
-}
+type ScalarEvent = Extract<Event, { type: typeof EVENT_ID.SCALAR }>;
+type AliasEvent = Extract<Event, { type: typeof EVENT_ID.ALIAS }>;
 
-function checkEvent(
-  text: string,
-  event: Exclude<Event, { type: typeof EVENT_ID.POP }>,
-  frame: Frame | undefined,
-  anchors: Set<string>,
-): FormatFault | undefined {
-  if (event.type === EVENT_ID.DOCUMENT) return undefined;
-  const isKey = frame?.keys !== undefined && frame.keyIsNext;
-  if (frame) frame.keyIsNext = !frame.keyIsNext;
-  const anchor = event.anchorStart < 0 ? undefined : text.slice(event.anchorStart, event.anchorEnd);
-  if (event.type === EVENT_ID.ALIAS) {
-    if (anchor !== undefined && anchors.has(anchor)) return undefined;
-    return faultAt(text, event.anchorStart, `no anchor named ${anchor} stands before this alias`);
+class EventWalk {
+  readonly #text: string;
+  readonly #frames: Frame[] = [];
+  #anchors = new Set<string>();
+
+  constructor(text: string) {
+    this.#text = text;
   }
-  if (anchor !== undefined) anchors.add(anchor);
-  if (!isKey || event.type !== EVENT_ID.SCALAR) return undefined;
-  return checkKey(text, event, frame?.keys ?? new Set());
-}
 
-function checkKey(
-  text: string,
-  event: Extract<Event, { type: typeof EVENT_ID.SCALAR }>,
-  keys: Set<string>,
-): FormatFault | undefined {
-  const key = getScalarValue(text, event);
-  if (key === '<<') return undefined; // Merges may stand side by side.
-  if (keys.has(key))
-    return faultAt(text, event.valueStart, 'the same key stands twice in a mapping');
-  keys.add(key);
-  return undefined;
+  step(event: Event): FormatFault | undefined {
+    switch (event.type) {
+      case EVENT_ID.DOCUMENT:
+        this.#anchors = new Set();
+        this.#frames.push({ keys: undefined, keyIsNext: false });
+        return undefined;
+      case EVENT_ID.POP:
+        this.#frames.pop();
+        return undefined;
+      case EVENT_ID.ALIAS:
+        this.#isKey();
+        return this.#checkAlias(event);
+      case EVENT_ID.SCALAR:
+        this.#rememberAnchor(event);
+        return this.#isKey() ? this.#checkKey(event) : undefined;
+      default: {
+        this.#rememberAnchor(event);
+        this.#isKey();
+        const keys = event.type === EVENT_ID.MAPPING ? new Set<string>() : undefined;
+        this.#frames.push({ keys, keyIsNext: true });
+        return undefined;
+      }
+    }
+  }
+
+  /** Whether the node that comes now is a key; the one after it is then the value. */
+  #isKey(): boolean {
+    const frame = this.#frames.at(-1);
+    if (!frame?.keys) return false;
+    frame.keyIsNext = !frame.keyIsNext;
+    return !frame.keyIsNext;
+  }
+
+  #rememberAnchor({
+    anchorStart,
+    anchorEnd,
+  }: Pick<ScalarEvent, 'anchorStart' | 'anchorEnd'>): void {
+    if (anchorStart >= 0) this.#anchors.add(this.#text.slice(anchorStart, anchorEnd));
+  }
+
+  #checkAlias({ anchorStart, anchorEnd }: AliasEvent): FormatFault | undefined {
+    const name = this.#text.slice(anchorStart, anchorEnd);
+    if (this.#anchors.has(name)) return undefined;
+    return faultAt(this.#text, anchorStart, `no anchor named ${name} stands before this alias`);
+  }
+
+  #checkKey(event: ScalarEvent): FormatFault | undefined {
+    const key = getScalarValue(this.#text, event);
+    const keys = this.#frames.at(-1)?.keys;
+    if (key === '<<' || !keys) return undefined; // Merges may stand side by side.
+    if (keys.has(key)) {
+      return faultAt(this.#text, event.valueStart, 'the same key stands twice in a mapping');
+    }
+    keys.add(key);
+    return undefined;
+  }
 }
