@@ -1,6 +1,7 @@
-// Goal: whatever interleaves, a configuration is what its last change made it, its history is whole,
-// and a content is there exactly as long as a kept version needs it. Method: the service on the
-// engine in memory; the stored keys are read past the service and compared with what must be there.
+// Goal: whatever interleaves, a configuration is what its last change made it, its history is
+// whole, and a content is there exactly as long as a kept version needs it. Method: the service on
+// the engine in memory; the stored keys are read past the service and compared with what must be
+// there.
 import { equalBytes, toText, utf8 } from '@holdfast/base/bytes';
 import { HoldfastError } from '@holdfast/base/errors';
 import { revision } from '@holdfast/base/ids';
@@ -261,6 +262,10 @@ describe('contents', () => {
     const other = configKey('shop', 'api', 'limits.json');
     await publish(key, '{"same":1}');
     await publish(other, '{"same":1}');
+    const [content] = (await storedKeys(engine)).b ?? [];
+    const range = { keyspace: configKeyspace, key: content as Uint8Array };
+    const { body } = await engine.range(rangeRequest(range), who);
+    expect(body.kvs).toMatchObject([{ version: 1 }]); // Written once, not over and over.
     expect((await storedKeys(engine)).b).toHaveLength(1);
     await publish(key, '{"new":1}');
     expect(toText((await service.get(other, who)).body.content)).toBe('{"same":1}');
@@ -351,8 +356,8 @@ describe('list', () => {
         const { body } = await service.list(filter, { limit: 2, cursor }, who);
         paged.push(...body.items);
         cursor = body.cursor;
-        await publish(configKey('a', 'x', `new${paged.length}`), '1');
-        await service.delete({ key: whole[0] as ConfigKey }, who).catch(() => undefined);
+        await publish(configKey('a', 'x', `zz${paged.length}`), '1');
+        await service.delete({ key: whole.at(-1) as ConfigKey }, who).catch(() => undefined);
       } while (cursor !== undefined);
       expect(paged).toEqual(whole);
     },

@@ -22,7 +22,9 @@ export function filterOf(path: Partial<ConfigKey>, query: Query): ConfigFilter {
   };
 }
 
-/** `If-Match: "version"` or `*`, `If-None-Match: *`, `?if-revision=`; all that are there must hold. */
+/**
+ * `If-Match: "version"` or `*`, `If-None-Match: *`, `?if-revision=`; all that are there must hold.
+ */
 export function conditionOf(request: FastifyRequest, query: Query): ConfigCondition {
   const revision = naturalOf(query, 'if-revision');
   const precondition = preconditionOf(request.headers);

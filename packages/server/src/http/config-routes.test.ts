@@ -7,7 +7,7 @@ import type { InjectOptions } from 'fastify';
 import { afterEach, describe, expect, it } from 'vitest';
 
 import { configRoutes } from './config-routes.ts';
-import { listen, RawClient, type TestDoor, testDoor } from './testing.ts';
+import { listen, RawClient, type TestDoor, testDoor } from './test-door.fixture.ts';
 
 const doors: TestDoor[] = [];
 const clients: RawClient[] = [];
