@@ -33,7 +33,9 @@ const context: CliContext = {
   openClient: ({ endpoints, timeoutMs }: GlobalOptions) =>
     new HoldfastClient({ endpoints, timeoutMs, ...actorOf(process.env) }),
   runMember: async (flags, signal) => {
-    throw new Error(`to be joined: ${Object.keys(flags).length} ${signal.aborted}`);
+    // Loaded only here: the commands that ask a member need none of what a member is made of.
+    const { runMember } = await import('@holdfast/server/run-member');
+    return runMember(flags, process.env, signal);
   },
   runSimulator: async (args) => {
     throw new Error(`to be joined: ${args.length}`);

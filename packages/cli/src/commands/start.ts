@@ -1,50 +1,68 @@
-// `holdfast start`: becomes a member. What the flags mean together, and what they default to, is
-// settled by the server; this names them, and ends the member when it is told to.
+// `holdfast start`: becomes a member. The flags are the server's own table of settings, so that none
+// can be missing here; what they mean together is settled by the server.
+import {
+  flagOfKey,
+  type SettingRow,
+  settingKeys,
+  settingTable,
+} from '@holdfast/server/setting-table';
 import { type Command, Option } from 'commander';
 
 import type { CliContext } from '../context.ts';
 import type { StartFlags } from '../start-flags.ts';
 
+/** Known to the server, which says that it is not built yet: no promise of the help. */
+const unpromised: ReadonlySet<string> = new Set(['join']);
+
 export function addStartCommand(program: Command, context: CliContext): void {
-  program
+  const start = program
     .command('start')
     .description('run a member of a cluster in this process, until it is told to end')
-    .option('--name <name>', "the member's name, as --initial-cluster calls it")
-    .option('--data-dir <dir>', 'where its data is kept')
-    .option('--listen-client <host:port>', 'where clients reach it (127.0.0.1:4653)')
-    .option('--listen-peer <host:port>', 'where members reach it (127.0.0.1:4654)')
-    .option('--initial-cluster <list>', 'n1=HOST:PORT,n2=... of all members of a new cluster')
-    .addOption(
-      new Option('--join <host:port>', 'a member of a running cluster to be added to').conflicts(
-        'initialCluster',
-      ),
-    )
-    .option('--advertise-client <host:port>', 'how clients reach it, where that differs')
-    .option('--advertise-peer <host:port>', 'how members reach it, where that differs')
-    .option('--insecure', 'listen beyond this machine without proof of who calls')
-    .option('--config <file>', 'read settings from this file (holdfast.yaml)')
+    .option('--config <file>', 'read settings from this file (holdfast.yaml)');
+  for (const key of settingKeys) {
+    start.addOption(optionOf(key, settingTable[key]).hideHelp(unpromised.has(key)));
+  }
+  start
     .addOption(new Option('--end-with-parent', 'end when standard input is closed').hideHelp())
-    .addHelpText(
-      'after',
-      `
+    .addHelpText('after', startHelp)
+    .action(async ({ endWithParent, ...flags }: StartFlags) => {
+      const signal = endWithParent
+        ? AbortSignal.any([context.signal, untilInputEnds(context)])
+        : context.signal;
+      context.exitCode = await context.runMember(flags, signal);
+    });
+}
+
+/** Values go to the server as they are written: it knows their kinds, and says what is wrong. */
+function optionOf(key: string, row: SettingRow): Option {
+  const fallback = row.default === undefined ? '' : ` (default: ${row.default})`;
+  const flags = row.kind === 'flag' ? flagOfKey(key) : `${flagOfKey(key)} <${wordOf(row)}>`;
+  return new Option(flags, row.kind === 'flag' ? row.help : `${row.help}${fallback}`);
+}
+
+function wordOf(row: SettingRow): string {
+  switch (row.kind) {
+    case 'address':
+      return 'host:port';
+    case 'members':
+      return 'list';
+    case 'choice':
+      return row.of.join('|');
+    default:
+      return row.kind === 'number' ? 'number' : 'text';
+  }
+}
+
+const startHelp = `
 Every flag is also a key of holdfast.yaml and a HOLDFAST_* variable; flags beat variables, variables
 beat the file. The member writes its process id to DIR/pid, and its log to standard error.
 
 Examples:
-  holdfast start --name n1 --data-dir ./n1 --initial-cluster n1=127.0.0.1:4654
+  holdfast start --name n1 --data-dir ./n1
   holdfast start --name n2 --data-dir /var/lib/holdfast --insecure \\
     --listen-client 10.0.0.2:4653 --listen-peer 10.0.0.2:4654 \\
     --initial-cluster n1=10.0.0.1:4654,n2=10.0.0.2:4654,n3=10.0.0.3:4654
-`,
-    )
-    .action(async (flags: StartFlags) => {
-      const { endWithParent, ...rest } = flags;
-      const signal = endWithParent
-        ? AbortSignal.any([context.signal, untilInputEnds(context)])
-        : context.signal;
-      context.exitCode = await context.runMember(rest, signal);
-    });
-}
+`;
 
 /** Aborts when the parent that holds the other end of the pipe is gone, however it went. */
 function untilInputEnds({ terminal }: CliContext): AbortSignal {
