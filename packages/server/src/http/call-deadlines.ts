@@ -17,7 +17,7 @@ class SharedDeadline implements Deadline {
   readonly #controller = new AbortController();
   readonly signal = this.#controller.signal;
   #begun = 0;
-  #under = 0;
+  #underWay = 0;
 
   constructor() {
     setMaxListeners(0, this.signal);
@@ -27,22 +27,22 @@ class SharedDeadline implements Deadline {
     return this.#begun >= callsPerSignalMax;
   }
 
-  get isIdle(): boolean {
-    return this.#under === 0;
+  get underWay(): number {
+    return this.#underWay;
   }
 
   begin(): this {
     this.#begun += 1;
-    this.#under += 1;
+    this.#underWay += 1;
     return this;
   }
 
   dispose(): void {
-    this.#under -= 1;
+    this.#underWay -= 1;
   }
 
   expire(timeoutMs: number): void {
-    if (this.#under > 0) this.#controller.abort(tooLate(timeoutMs));
+    if (this.#underWay > 0) this.#controller.abort(tooLate(timeoutMs));
   }
 }
 
@@ -54,6 +54,7 @@ export class CallDeadlines {
   readonly #slots = new Map<number, Slot>();
   #newest: SharedDeadline | undefined;
   #newestSlot = -1;
+  #namedUnderWay = 0;
 
   constructor(clock: Clock, timeoutMs: number) {
     this.#clock = clock;
@@ -70,7 +71,24 @@ export class CallDeadlines {
 
   /** A call that named its own time, at most the default; its own exact timer. */
   beginFor(timeoutMs: number): Deadline {
-    return startDeadline(this.#clock, Math.min(timeoutMs, this.#timeoutMs));
+    const { signal, dispose } = startDeadline(this.#clock, Math.min(timeoutMs, this.#timeoutMs));
+    this.#namedUnderWay += 1;
+    return {
+      signal,
+      dispose: () => {
+        this.#namedUnderWay -= 1;
+        dispose();
+      },
+    };
+  }
+
+  /** Calls that were begun and not disposed of. */
+  get underWay(): number {
+    let count = this.#namedUnderWay;
+    for (const slot of this.#slots.values()) {
+      for (const deadline of slot.deadlines) count += deadline.underWay;
+    }
+    return count;
   }
 
   close(): void {
@@ -99,7 +117,7 @@ export class CallDeadlines {
   /** Signals that are full and have no call any more need not live for another half a minute. */
   #dropIdle(slot: Slot): void {
     const oldest = slot.deadlines[0];
-    if (oldest?.isFull && oldest.isIdle) slot.deadlines.shift();
+    if (oldest?.isFull && oldest.underWay === 0) slot.deadlines.shift();
   }
 
   #expire(number: number): void {

@@ -93,16 +93,20 @@ class EventStream<Item extends AnyItem> {
 
   async run(): Promise<void> {
     const { stream, response, gone } = this.#ends;
+    const end = (reason: HoldfastError): void => gone.abort(reason);
     gone.signal.addEventListener('abort', () => stream.close(), { once: true });
+    this.#context.streams.add(end);
     try {
       this.#begin();
       for await (const item of stream) {
         if (gone.signal.aborted) break;
         await this.#write(this.#render(item));
       }
+      if (gone.signal.aborted) this.#tell(gone.signal.reason);
     } catch (error) {
-      this.#tell(error);
+      this.#tell(gone.signal.aborted ? gone.signal.reason : error);
     } finally {
+      this.#context.streams.delete(end);
       this.#heartbeat?.cancel();
       stream.close();
       response.end();
@@ -164,8 +168,8 @@ class EventStream<Item extends AnyItem> {
 
   /** A stream that breaks says why before it ends. */
   #tell(error: unknown): void {
-    const { gone, response, request } = this.#ends;
-    if (gone.signal.aborted) return;
+    const { response, request } = this.#ends;
+    if (response.destroyed) return;
     const problem = problemOf(error);
     if (problem.code === 'internal') this.#context.onFault(error, request.url ?? '');
     const event = problem.code === 'compacted' ? 'gap' : 'error';

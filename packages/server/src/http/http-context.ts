@@ -1,5 +1,6 @@
 // What every group of routes is given, and how a group joins the door.
 import type { Clock } from '@holdfast/base/clock';
+import type { HoldfastError } from '@holdfast/base/errors';
 import type { FastifyInstance } from 'fastify';
 
 import type { EngineSlot } from '../engine-slot.ts';
@@ -42,6 +43,8 @@ export type HttpContext = {
   readonly deadlines: CallDeadlines;
   readonly limits: HttpLimits;
   readonly times: RequestTimes;
+  /** Ends each event stream that is open, with a reason that its client is told. */
+  readonly streams: Set<(reason: HoldfastError) => void>;
   /** A fault that the client is not told: for the log. */
   readonly onFault: (error: unknown, where: string) => void;
 };

@@ -11,7 +11,7 @@ import { errorTable } from '../errors.ts';
 import { Metrics } from '../metrics.ts';
 import { buildHttpApp } from './http-server.ts';
 import { problemOf } from './problem.ts';
-import { type TestDoor, testDoor } from './testing.ts';
+import { type TestDoor, testDoor } from './test-door.fixture.ts';
 
 let door: TestDoor;
 

@@ -1,5 +1,7 @@
 // The HTTP door: fastify with the house's errors, limits and routes. It owns no state but the
 // timers of calls; it listens nowhere itself (`http-listener.ts` does).
+import { setTimeout } from 'node:timers/promises';
+
 import swagger from '@fastify/swagger';
 import type { Clock } from '@holdfast/base/clock';
 import { HoldfastError } from '@holdfast/base/errors';
@@ -51,6 +53,7 @@ const connectionsCheckMs = 1000;
 export function buildHttpApp(options: HttpAppOptions): FastifyInstance {
   const context = contextOf(options);
   const app = createApp(context);
+  app.addHook('preClose', () => drain(context));
   app.addHook('onClose', async () => context.deadlines.close());
   const table = new RouteTable();
   app.addHook('onRoute', (route) => table.add(route.method, route.url));
@@ -78,8 +81,20 @@ function contextOf(options: HttpAppOptions): HttpContext {
     limits,
     deadlines: new CallDeadlines(options.clock, limits.callTimeoutMs),
     times: new RequestTimes(),
+    streams: new Set(),
     onFault: options.onFault ?? (() => undefined),
   };
+}
+
+/** How long a closing door waits for the calls that are under way. */
+const drainMs = 2000;
+
+/** Streams are told to go elsewhere; calls get their answers, if they come soon. */
+async function drain({ streams, deadlines }: HttpContext): Promise<void> {
+  const reason = new HoldfastError('shutting-down', 'this member is stopping: ask another one');
+  for (const end of [...streams]) end(reason);
+  const endMs = performance.now() + drainMs;
+  while (deadlines.underWay > 0 && performance.now() < endMs) await setTimeout(10);
 }
 
 function createApp({ limits }: HttpContext): FastifyInstance {

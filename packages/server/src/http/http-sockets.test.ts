@@ -9,7 +9,7 @@ import { putRequest } from '@holdfast/domain/requests';
 import { afterEach, describe, expect, it } from 'vitest';
 
 import type { HttpLimits } from './http-context.ts';
-import { listen, RawClient, type TestDoor, testDoor } from './testing.ts';
+import { listen, RawClient, type TestDoor, testDoor } from './test-door.fixture.ts';
 
 let door: TestDoor;
 const clients: RawClient[] = [];

@@ -2,7 +2,7 @@
 import { HoldfastError } from '@holdfast/base/errors';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 
-import { type TestDoor, testDoor } from './testing.ts';
+import { type TestDoor, testDoor } from './test-door.fixture.ts';
 
 let door: TestDoor;
 

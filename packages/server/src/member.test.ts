@@ -1,0 +1,228 @@
+// Members on a real disk and real sockets of loopback: a start, a stop, a return, and each way in
+// which a start is refused. Directories are temporary, ports are the system's choice.
+import { once } from 'node:events';
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer, type Server } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+
+import { crc32 } from '@holdfast/base/crc32';
+import { SystemClock } from '@holdfast/base/system-clock';
+import { SystemRandom } from '@holdfast/base/system-random';
+import { pino } from 'pino';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+
+import { Member } from './member.ts';
+import { runMember } from './run-member.ts';
+import type { Flags } from './setting-sources.ts';
+import { readSettings } from './settings.ts';
+
+let folder: string;
+const members: Member[] = [];
+const servers: Server[] = [];
+
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), 'holdfast-member-'));
+});
+
+afterEach(async () => {
+  await Promise.all(members.splice(0).map((member) => member.close()));
+  for (const server of servers.splice(0)) server.close();
+  rmSync(folder, { recursive: true });
+});
+
+const anyPort = { listenClient: '127.0.0.1:0', listenPeer: '127.0.0.1:0' };
+
+/** Small files: a test writes little. */
+function memberOf(flags: Flags): Member {
+  const settings = readSettings({ segmentBytes: '1048576', ...flags }, {});
+  const clock = new SystemClock();
+  const log = pino({ level: 'silent' });
+  const member = new Member({ settings, clock, random: new SystemRandom(), log });
+  members.push(member);
+  return member;
+}
+
+const single = (flags: Flags = {}): Member =>
+  memberOf({ ...anyPort, dataDir: join(folder, 'n1'), ...flags });
+
+const ask = (member: Member, path: string, init?: RequestInit): Promise<Response> =>
+  fetch(`http://${member.clientAddress}${path}`, init);
+
+/** Asks until it is so; each question waits for its answer, so this never spins for free. */
+async function ready(member: Member): Promise<void> {
+  while ((await ask(member, '/readyz')).status !== 200) {
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+}
+
+/** A free port, taken until the test's own listener asks for it. */
+async function freePorts(count: number): Promise<readonly number[]> {
+  const taken = Array.from({ length: count }, () => createServer().listen(0, '127.0.0.1'));
+  await Promise.all(taken.map((server) => once(server, 'listening')));
+  const ports = taken.map((server) => (server.address() as { port: number }).port);
+  await Promise.all(taken.map((server) => once(server.close(), 'close')));
+  return ports;
+}
+
+describe('one member', () => {
+  it('serves, stops, and finds its data again', async () => {
+    const first = single();
+    await first.start();
+    await ready(first);
+    expect(readFileSync(join(folder, 'n1', 'pid'), 'utf8').trim()).toBe(String(process.pid));
+    expect((await ask(first, '/v1/kv/a', { method: 'PUT', body: 'kept' })).status).toBe(200);
+    const published = await ask(first, '/v1/configs/app/web/x.json', { method: 'PUT', body: '{}' });
+    expect(published.status).toBe(200);
+    await first.close();
+    await first.close();
+    expect(existsSync(join(folder, 'n1', 'pid'))).toBe(false);
+    const second = single();
+    await second.start();
+    await ready(second);
+    expect(await (await ask(second, '/v1/kv/a')).text()).toBe('kept');
+    expect(await (await ask(second, '/v1/configs/app/web/x.json')).text()).toBe('{}');
+  });
+
+  it('shows itself: cluster, recovery, page, figures', async () => {
+    const member = single();
+    await member.start();
+    await ready(member);
+    const cluster = await (await ask(member, '/v1/cluster')).json();
+    expect(cluster).toMatchObject({ name: 'n1', role: 'leader', missingVoters: [] });
+    expect(cluster.members.length).toBe(1);
+    const recovery = await (await ask(member, '/v1/recovery')).json();
+    expect(recovery.phases.every((phase: { state: string }) => phase.state === 'done')).toBe(true);
+    expect(await (await ask(member, '/')).text()).toContain(member.clientAddress);
+    const metrics = await (await ask(member, '/metrics')).text();
+    expect(metrics).toContain('holdfast_is_leader 1');
+    expect(metrics).toContain('nodejs_eventloop_lag_seconds');
+    expect(await (await ask(member, '/health')).json()).toEqual({ health: 'true', reason: '' });
+  });
+
+  it('tells an open stream that it stops', async () => {
+    const member = single();
+    await member.start();
+    await ready(member);
+    const stream = await ask(member, '/v1/kv-watch?prefix=');
+    const text = stream.text();
+    await member.close();
+    expect(await text).toMatch(/event: error\ndata: .*"code":"shutting-down"/);
+  });
+});
+
+describe('three members', () => {
+  it('form a cluster, and each serves what another took', { timeout: 60_000 }, async () => {
+    const ports = await freePorts(3);
+    const initialCluster = ports.map((port, at) => `n${at + 1}=127.0.0.1:${port}`).join(',');
+    const all = ports.map((port, at) =>
+      memberOf({
+        name: `n${at + 1}`,
+        dataDir: join(folder, `n${at + 1}`),
+        listenClient: '127.0.0.1:0',
+        listenPeer: `127.0.0.1:${port}`,
+        initialCluster,
+      }),
+    );
+    await all[0]?.start();
+    const alone = await (await ask(all[0] as Member, '/readyz')).json();
+    expect(alone.status).toBe(503);
+    expect(alone.detail).toMatch(/n2.*n3|election|leader/);
+    await Promise.all(all.slice(1).map((member) => member.start()));
+    await Promise.all(all.map(ready));
+    const write = { method: 'PUT', body: 'everywhere' };
+    const { revision } = await (await ask(all[1] as Member, '/v1/kv/a', write)).json();
+    for (const member of all) {
+      const path = `/v1/kv/a?consistency=stale&min-revision=${revision}`;
+      expect(await (await ask(member, path)).text()).toBe('everywhere');
+      expect(await (await ask(member, '/v1/kv/a')).text()).toBe('everywhere');
+    }
+  });
+});
+
+describe('a start that is refused', () => {
+  it('by a living member in the same directory, which is not harmed', async () => {
+    const first = single();
+    await first.start();
+    await ready(first);
+    await expect(single().start()).rejects.toThrow(/is in use by process \d+/);
+    expect((await ask(first, '/v1/kv/a', { method: 'PUT', body: 'x' })).status).toBe(200);
+  });
+
+  it('by the data of another cluster, and of another member', async () => {
+    const first = single();
+    await first.start();
+    await first.close();
+    await expect(single({ clusterToken: 'other' }).start()).rejects.toMatchObject({
+      code: 'cluster-mismatch',
+      message: expect.stringMatching(/belongs to cluster.*--cluster-token/),
+    });
+    const token = { clusterToken: 't', dataDir: join(folder, 'n2') };
+    const second = single(token);
+    await second.start();
+    await second.close();
+    await expect(single({ ...token, name: 'n2' }).start()).rejects.toMatchObject({
+      code: 'cluster-mismatch',
+    });
+  });
+
+  it('by a port that is taken, for clients and for members', async () => {
+    const server = createServer().listen(0, '127.0.0.1');
+    servers.push(server);
+    await once(server, 'listening');
+    const address = `127.0.0.1:${(server.address() as { port: number }).port}`;
+    const forClients = single({ listenClient: address });
+    await expect(forClients.start()).rejects.toThrow(`another process listens at ${address}`);
+    const forMembers = single({ listenPeer: address });
+    await expect(forMembers.start()).rejects.toMatchObject({
+      code: 'failed-precondition',
+      message: expect.stringContaining(address),
+    });
+    // Neither has left anything that is in the way.
+    const third = single();
+    await third.start();
+  });
+
+  it('by files of a newer version', async () => {
+    const first = single();
+    await first.start();
+    await first.close();
+    // Both copies (docs/formats.md): the format version is at 8, the checksum of all that follows at 0.
+    const path = join(folder, 'n1', 'identity');
+    const bytes = readFileSync(path);
+    for (const at of [0, 4096]) {
+      bytes.writeUInt16LE(99, at + 8);
+      const end = at + 24 + bytes.readUInt32LE(at + 12);
+      bytes.writeUInt32LE(crc32(bytes.subarray(at + 4, end)), at);
+    }
+    writeFileSync(path, bytes);
+    await expect(single().start()).rejects.toMatchObject({ code: 'version-mismatch' });
+  });
+
+  it('by files that can not be read', async () => {
+    const first = single();
+    await first.start();
+    await first.close();
+    writeFileSync(join(folder, 'n1', 'identity'), Buffer.alloc(8192, 1));
+    await expect(single().start()).rejects.toMatchObject({ code: 'corrupt' });
+  });
+
+  it('by a data directory that is a file', async () => {
+    writeFileSync(join(folder, 'n1'), '');
+    await expect(single().start()).rejects.toThrow('can not be made');
+  });
+});
+
+describe('the process of a member', () => {
+  it('answers 0 when it was told to end, and a code by the table when it can not start', async () => {
+    const flags = { ...anyPort, dataDir: join(folder, 'n1'), logLevel: 'error' };
+    const end = new AbortController();
+    const running = runMember(flags, {}, end.signal);
+    while (!existsSync(join(folder, 'n1', 'groups'))) {
+      await new Promise((resolve) => setTimeout(resolve, 10));
+    }
+    end.abort(new Error('enough'));
+    expect(await running).toBe(0);
+    await expect(runMember({ name: '?' }, {}, end.signal)).rejects.toThrow('a name is');
+  });
+});

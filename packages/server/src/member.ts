@@ -1,0 +1,297 @@
+// A member of a cluster: one data directory, one engine, its doors. Put together here and nowhere
+// else. `start` reads downwards: what is refused early has touched nothing.
+import { mkdirSync } from 'node:fs';
+import { resolve } from 'node:path';
+
+import type { Clock } from '@holdfast/base/clock';
+import { sleep } from '@holdfast/base/clock';
+import { HoldfastError, isHoldfastError, messageOf } from '@holdfast/base/errors';
+import { type ClusterId, formatId, type MemberId } from '@holdfast/base/ids';
+import type { Random } from '@holdfast/base/random';
+import { TaskGroup } from '@holdfast/base/task-group';
+import { type DataDirectory, openDataDirectory } from '@holdfast/engine/data-directory';
+import { EmbeddedEngine } from '@holdfast/engine/embedded-engine';
+import type { RecoveryPhase } from '@holdfast/engine/engine';
+import { TcpPeerTransport } from '@holdfast/engine/peer-transport';
+import { newConfiguration } from '@holdfast/raft/configuration';
+import type { ReplicaEvent } from '@holdfast/replica/replica';
+import { lockDirectory, NodeDisk } from '@holdfast/storage/node-disk';
+import { TcpNetwork } from '@holdfast/transport/tcp-link';
+import type { FastifyInstance } from 'fastify';
+
+import { EngineSlot } from './engine-slot.ts';
+import { configRoutes } from './http/config-routes.ts';
+import { listenHttp, probeAddress } from './http/http-listener.ts';
+import { buildHttpApp } from './http/http-server.ts';
+import { deriveClusterId, deriveMemberId } from './identity.ts';
+import type { Log } from './log.ts';
+import { Metrics } from './metrics.ts';
+import type { MemberSettings } from './settings.ts';
+import { version } from './version.ts';
+
+export type MemberOptions = {
+  readonly settings: MemberSettings;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly log: Log;
+};
+
+/** How often a member that is not ready says in its log what it waits for. */
+const waitingLogMs = 5000;
+
+type InitialMember = {
+  readonly memberId: MemberId;
+  readonly name: string;
+  readonly peerAddress: string;
+};
+
+export class Member {
+  readonly #options: MemberOptions;
+  readonly #clusterId: ClusterId;
+  readonly #members: readonly InitialMember[];
+  readonly #slot: EngineSlot;
+  readonly #metrics = new Metrics({ process: true });
+  readonly #tasks: TaskGroup;
+  /** What was opened, to be closed in the opposite order. */
+  readonly #closers: (() => Promise<void>)[] = [];
+  /** Settles only when the member can not go on: a broken invariant, a disk that failed. */
+  readonly failed: Promise<never>;
+  #fail: (error: unknown) => void = () => undefined;
+  #engine: EmbeddedEngine | undefined;
+  #clientAddress: string;
+  #closing: Promise<void> | undefined;
+
+  constructor(options: MemberOptions) {
+    const { settings } = options;
+    this.#options = options;
+    this.#clusterId = deriveClusterId(settings.initialCluster, settings.clusterToken);
+    this.#members = settings.initialCluster.map(({ name, address }) => ({
+      memberId: deriveMemberId(this.#clusterId, name),
+      name,
+      peerAddress: address,
+    }));
+    this.#slot = new EngineSlot(() => this.#phases());
+    this.#clientAddress = settings.advertiseClient ?? settings.listenClient;
+    this.failed = new Promise<never>((_, reject) => {
+      this.#fail = reject;
+    });
+    // Whoever started the member may not look at `failed` before it has settled.
+    this.failed.catch(() => undefined);
+    this.#tasks = new TaskGroup((error) => this.#fail(error));
+  }
+
+  /** HOST:PORT as clients reach it. */
+  get clientAddress(): string {
+    return this.#clientAddress;
+  }
+
+  /** Resolves when this member takes part in its cluster, which may be before it is ready. */
+  async start(): Promise<void> {
+    try {
+      await this.#lock();
+      await this.#openDoor();
+      await this.#probePeerPort();
+      const directory = await this.#openDirectory();
+      const engine = this.#createEngine(directory);
+      this.#engine = engine;
+      this.#closers.push(() => engine.close());
+      await engine.start();
+      this.#slot.fill(engine);
+      this.#tasks.run((signal) => this.#tellWhenReady(engine, signal));
+    } catch (error) {
+      this.#slot.fail(messageOf(error));
+      await this.close();
+      throw error;
+    }
+  }
+
+  /** Answers what is under way, then ends in the opposite order of the start. Idempotent. */
+  close(): Promise<void> {
+    this.#closing ??= this.#close();
+    return this.#closing;
+  }
+
+  async #close(): Promise<void> {
+    if (this.#slot.state === 'serving') this.#slot.close();
+    await this.#tasks.close();
+    this.#metrics.close();
+    for (const close of this.#closers.reverse()) await close();
+    this.#options.log.info('stopped');
+  }
+
+  /** A second process in the same directory would ruin it. */
+  async #lock(): Promise<void> {
+    const root = this.#root;
+    try {
+      mkdirSync(root, { recursive: true, mode: 0o700 });
+    } catch (error) {
+      const message = `the data directory ${root} can not be made: ${messageOf(error)}`;
+      throw new HoldfastError('failed-precondition', message, { cause: error });
+    }
+    const lock = await lockDirectory(root, process.pid);
+    this.#closers.push(() => lock.close());
+  }
+
+  /** Before the engine: a member that recovers for minutes says so, and is not taken for dead. */
+  async #openDoor(): Promise<void> {
+    const { settings, log } = this.#options;
+    const app = this.#buildDoor();
+    this.#closers.push(() => app.close());
+    const bound = await listenHttp(app, settings.listenClient);
+    this.#clientAddress = settings.advertiseClient ?? bound;
+    log.info({ client: bound, dataDir: this.#root, version }, 'listening for clients');
+  }
+
+  /** Before the directory gets an identity, which holds the peer address for ever. */
+  async #probePeerPort(): Promise<void> {
+    const { listenPeer } = this.#options.settings;
+    await probeAddress(listenPeer, '--listen-peer');
+  }
+
+  #buildDoor(): FastifyInstance {
+    const { settings, clock, log } = this.#options;
+    return buildHttpApp({
+      slot: this.#slot,
+      clock,
+      version,
+      metrics: this.#metrics,
+      clientAddress: () => this.#clientAddress,
+      routes: [configRoutes({ historyMax: settings.configVersionsMax })],
+      onFault: (error, where) => log.error({ err: error, where }, 'a request met a fault'),
+      limits: {
+        bodyBytesMax: settings.valueBytesMax,
+        headersTimeoutMs: settings.headersTimeoutMs,
+        requestTimeoutMs: settings.requestTimeoutMs,
+        callTimeoutMs: settings.callTimeoutMs,
+        connectionsMax: settings.connectionsMax,
+      },
+    });
+  }
+
+  async #openDirectory(): Promise<DataDirectory> {
+    const { settings, random, log } = this.#options;
+    const opening = openDataDirectory({
+      disk: new NodeDisk(this.#root),
+      random,
+      clusterId: this.#clusterId,
+      memberId: deriveMemberId(this.#clusterId, settings.name),
+      name: settings.name,
+      segmentBytes: settings.segmentBytes,
+      onBadSnapshot: (bad) => log.error(bad, 'a snapshot can not be used'),
+    });
+    return opening.catch((error: unknown) => {
+      throw isHoldfastError(error, 'cluster-mismatch') ? withOrigin(error) : error;
+    });
+  }
+
+  #createEngine(directory: DataDirectory): EmbeddedEngine {
+    const { settings, clock, random } = this.#options;
+    return new EmbeddedEngine({
+      ...directory,
+      name: settings.name,
+      version,
+      peerAddresses: [settings.advertisePeer],
+      clientAddresses: [this.#clientAddress],
+      initialMembers: this.#members,
+      bootstrap: newConfiguration({ voters: this.#members.map((member) => member.memberId) }),
+      clock,
+      random,
+      nextTurn: (action) => void setImmediate(action),
+      transport: this.#createTransport(directory),
+      raftSettings: {
+        heartbeatMs: settings.heartbeatMs,
+        electionMinMs: settings.electionMinMs,
+        electionMaxMs: settings.electionMaxMs,
+      },
+      replicaSettings: { snapshotEntriesMax: settings.snapshotEntriesMax },
+      compactionSettings: {
+        historyAgeMs: settings.historyAgeMs,
+        historyRevisionsMax: settings.historyRevisionsMax,
+      },
+      quotaBytes: settings.quotaBytes,
+      onFatal: (error) => this.#fail(error),
+      onEvent: (event) => this.#tell(event),
+    });
+  }
+
+  #createTransport(directory: DataDirectory): TcpPeerTransport {
+    const { settings, clock, random, log } = this.#options;
+    return new TcpPeerTransport({
+      network: new TcpNetwork(),
+      clock,
+      random,
+      identity: directory.identity,
+      name: settings.name,
+      listenAddress: settings.listenPeer,
+      peers: this.#members.map(({ memberId, peerAddress }) => ({ memberId, address: peerAddress })),
+      verifyPeer: (peer) => this.#verifyStore(peer.memberId, peer.storeId),
+      onStranger: (from, reason) => log.warn({ from, reason }, 'turned away at the peer port'),
+    });
+  }
+
+  /** A wiped directory under an old id has forgotten its votes (safety.md 15). */
+  #verifyStore(id: MemberId, storeId: bigint): HoldfastError | undefined {
+    const engine = this.#engine;
+    if (!engine || engine.acceptsStore(id, storeId)) return undefined;
+    return new HoldfastError(
+      'cluster-mismatch',
+      `member ${engine.nameOf(id)} was bound to another data directory: one that was wiped can ` +
+        'not take its place; remove that member and add it under a new name',
+    );
+  }
+
+  #phases(): readonly RecoveryPhase[] {
+    return this.#engine?.status().recovery ?? [];
+  }
+
+  get #root(): string {
+    return resolve(this.#options.settings.dataDir);
+  }
+
+  #tell(event: ReplicaEvent): void {
+    const { log } = this.#options;
+    switch (event.type) {
+      case 'role':
+        log.info({ role: event.role, term: event.term, why: event.why }, 'role');
+        return;
+      case 'problem':
+        log.warn({ what: event.what, reason: messageOf(event.error) }, 'problem');
+        return;
+      case 'configuration':
+        log.info({ at: event.placed.index }, 'the configuration of the cluster');
+        return;
+      default:
+        log.trace(event, event.type);
+    }
+  }
+
+  /** Says at the start, and as long as it lasts, whom this member waits for. */
+  async #tellWhenReady(engine: EmbeddedEngine, signal: AbortSignal): Promise<void> {
+    const { clock, log } = this.#options;
+    log.info({ cluster: formatId(this.#clusterId) }, 'taking part in the cluster');
+    let toldMs = clock.monotonicMs() - waitingLogMs + 1500;
+    while (!engine.status().ready) {
+      await sleep(clock, 100, signal);
+      if (clock.monotonicMs() - toldMs < waitingLogMs) continue;
+      toldMs = clock.monotonicMs();
+      const { notReadyReason: reason, missingVoters } = engine.status();
+      const missing = missingVoters.map((id) => this.#placeOf(id));
+      log.warn({ reason, missing }, 'not ready');
+    }
+    log.info({ client: this.#clientAddress, revision: engine.status().revision }, 'ready');
+  }
+
+  #placeOf(id: MemberId): string {
+    const member = this.#members.find((one) => one.memberId === id);
+    return member ? `${member.name} (${member.peerAddress})` : formatId(id);
+  }
+}
+
+/** Ids are derived from settings (`identity.ts`), so a changed setting looks like another cluster. */
+const withOrigin = (error: HoldfastError): HoldfastError =>
+  new HoldfastError(
+    error.code,
+    `${error.message} (a cluster is known by the names and peer addresses in --initial-cluster, ` +
+      'or by --cluster-token: they stay as they were at the first start)',
+    { details: error.details, cause: error },
+  );

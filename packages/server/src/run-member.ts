@@ -1,0 +1,71 @@
+// `holdfast start`: a member from its flags and variables until it is told to end or can not go on.
+// The only catcher of what ends a member: it says one clear sentence, and answers the exit code.
+import { InvariantViolation } from '@holdfast/base/assert';
+import { onBug } from '@holdfast/base/bug-log';
+import { HoldfastError, messageOf } from '@holdfast/base/errors';
+import { SystemClock } from '@holdfast/base/system-clock';
+import { SystemRandom } from '@holdfast/base/system-random';
+
+import { exitCodeOf } from './errors.ts';
+import { type Log, openLog } from './log.ts';
+import { Member } from './member.ts';
+import type { Flags, Variables } from './setting-sources.ts';
+import { readSettings } from './settings.ts';
+
+/** Exit code of a member that found one of its invariants broken (sysexits: EX_SOFTWARE). */
+const brokenExitCode = 70;
+/** A member that failed has this long to close what still works. */
+const closeAfterFailureMs = 3000;
+
+/**
+ * Resolves with the exit code: 0 after `signal` has aborted and everything was closed. Throws only
+ * what is wrong with the settings (`invalid-argument`), before anything was opened.
+ */
+export async function runMember(
+  flags: Flags,
+  variables: Variables,
+  signal: AbortSignal,
+): Promise<number> {
+  const settings = readSettings(flags, variables);
+  const { logLevel: level, logFormat: format, name } = settings;
+  const log = openLog({ level, format, name });
+  onBug((report) => log.error(report, 'this should not happen'));
+  const member = new Member({
+    settings,
+    clock: new SystemClock(),
+    random: new SystemRandom(),
+    log,
+  });
+  try {
+    await member.start();
+    await Promise.race([aborted(signal), member.failed]);
+    log.info({ reason: messageOf(signal.reason) }, 'stopping');
+    await member.close();
+    return 0;
+  } catch (error) {
+    tellEnd(log, error);
+    await Promise.race([member.close(), elapsed(closeAfterFailureMs)]);
+    return error instanceof InvariantViolation ? brokenExitCode : exitCodeOf(error);
+  } finally {
+    onBug(undefined);
+  }
+}
+
+/** An operating error needs no stack: its sentence says what to do. Anything else needs all of it. */
+function tellEnd(log: Log, error: unknown): void {
+  if (error instanceof HoldfastError) {
+    log.fatal({ code: error.code, ...error.details }, error.message);
+  } else log.fatal({ err: error }, `this member ends: ${messageOf(error)}`);
+}
+
+function aborted(signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    if (signal.aborted) resolve();
+    else signal.addEventListener('abort', () => resolve(), { once: true });
+  });
+}
+
+const elapsed = (ms: number): Promise<void> =>
+  new Promise((resolve) => {
+    setTimeout(resolve, ms).unref();
+  });

@@ -1,0 +1,174 @@
+// Where settings come from: flags beat variables beat the file beat defaults (house.md 7). Each
+// value is read by its kind, and a mistake is told with the place that it stands in.
+import { readFileSync } from 'node:fs';
+
+import { HoldfastError, messageOf } from '@holdfast/base/errors';
+import { parseDocument } from 'yaml';
+
+import {
+  flagOfKey,
+  type SettingKey,
+  type SettingRow,
+  settingKeys,
+  settingTable,
+  variableOfKey,
+} from './setting-table.ts';
+import { suggestionFor } from './suggestion.ts';
+
+/** By long name in camel case, as a command line parser gives them; undefined = not given. */
+export type Flags = Readonly<Record<string, string | boolean | undefined>>;
+export type Variables = Readonly<Record<string, string | undefined>>;
+
+export type SettingValue = string | number | boolean | readonly MemberAddress[];
+export type MemberAddress = { readonly name: string; readonly address: string };
+export type SettingValues = ReadonlyMap<SettingKey, SettingValue>;
+
+/** A value with the words for where it stands. */
+type Given = { readonly value: unknown; readonly where: string };
+
+export const refused = (message: string, details: Record<string, unknown> = {}): HoldfastError =>
+  new HoldfastError('invalid-argument', message, { details });
+
+/** Every setting that somebody gave, and the defaults of the others that have one. */
+export function gatherSettings(flags: Flags, variables: Variables): SettingValues {
+  const fromFlags = readFlags(flags);
+  const fromVariables = readVariables(variables);
+  const path = flags['config'] ?? variables['HOLDFAST_CONFIG'];
+  const fromFile = typeof path === 'string' && path !== '' ? readFile(path) : new Map();
+  const values = new Map<SettingKey, SettingValue>();
+  for (const key of settingKeys) {
+    const given = fromFlags.get(key) ?? fromVariables.get(key) ?? fromFile.get(key);
+    const row: SettingRow = settingTable[key];
+    const value = given ? valueFrom(row, given) : row.default;
+    if (value !== undefined) values.set(key, value);
+  }
+  return values;
+}
+
+function readFlags(flags: Flags): Map<string, Given> {
+  const given = new Map<string, Given>();
+  for (const [name, value] of Object.entries(flags)) {
+    const key = name.replaceAll(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
+    if (value === undefined || key === 'config') continue;
+    if (!isKey(key)) throw unknown('flag', flagOfKey(key), settingKeys.map(flagOfKey));
+    given.set(key, { value, where: flagOfKey(key) });
+  }
+  return given;
+}
+
+/** Variables that other commands of Holdfast know: no business of a member. */
+const foreignVariables: ReadonlySet<string> = new Set([
+  'HOLDFAST_CONFIG',
+  'HOLDFAST_ENDPOINTS',
+  'HOLDFAST_ACTOR',
+]);
+
+/** An unknown variable is refused only if it looks like a misspelt one: others may use the prefix. */
+function readVariables(variables: Variables): Map<string, Given> {
+  const byVariable = new Map(settingKeys.map((key) => [variableOfKey(key), key]));
+  const given = new Map<string, Given>();
+  for (const [name, value] of Object.entries(variables)) {
+    if (!name.startsWith('HOLDFAST_') || value === undefined || value === '') continue;
+    const key = byVariable.get(name);
+    if (key !== undefined) given.set(key, { value, where: name });
+    else if (!foreignVariables.has(name)) refuseNearMiss(name, [...byVariable.keys()]);
+  }
+  return given;
+}
+
+function refuseNearMiss(name: string, known: readonly string[]): void {
+  if (suggestionFor(name.slice('HOLDFAST_'.length), known.map(withoutPrefix)) !== undefined) {
+    throw unknown('variable', name, known);
+  }
+}
+
+const withoutPrefix = (name: string): string => name.slice('HOLDFAST_'.length);
+
+function readFile(path: string): Map<string, Given> {
+  const document = parseDocument(readText(path));
+  const [mistake] = document.errors;
+  if (mistake) throw refused(`${path} is not YAML: ${mistake.message.split('\n')[0]}`);
+  const content: unknown = document.toJS() ?? {};
+  if (typeof content !== 'object' || Array.isArray(content)) {
+    throw refused(`${path} holds no settings: write them as "name: n1", one a line`);
+  }
+  const given = new Map<string, Given>();
+  for (const [key, value] of Object.entries(content as Record<string, unknown>)) {
+    if (!isKey(key)) throw unknown(`key in ${path}:`, key, settingKeys);
+    if (value !== null) given.set(key, { value, where: `${key} in ${path}` });
+  }
+  return given;
+}
+
+function readText(path: string): string {
+  try {
+    return readFileSync(path, 'utf8');
+  } catch (error) {
+    throw refused(`the settings file ${path} can not be read: ${messageOf(error)}`);
+  }
+}
+
+const isKey = (key: string): key is SettingKey => Object.hasOwn(settingTable, key);
+
+function unknown(what: string, word: string, known: readonly string[]): HoldfastError {
+  const near = suggestionFor(word, known);
+  const hint = near === undefined ? '' : `; did you mean ${near}?`;
+  return refused(`unknown ${what} ${word}${hint}`, near === undefined ? {} : { suggestion: near });
+}
+
+function valueFrom(row: SettingRow, given: Given): SettingValue {
+  switch (row.kind) {
+    case 'flag':
+      return flagFrom(given);
+    case 'number':
+      return numberFrom(row, given);
+    case 'members':
+      return membersFrom(given);
+    case 'choice':
+      if (row.of.includes(String(given.value))) return String(given.value);
+      throw refused(`${given.where} is one of ${row.of.join(', ')}, not ${show(given.value)}`);
+    default:
+      return textFrom(given);
+  }
+}
+
+function textFrom({ value, where }: Given): string {
+  if (typeof value === 'number') return String(value);
+  if (typeof value === 'string' && value.trim() !== '') return value.trim();
+  throw refused(`${where} needs a value`);
+}
+
+function flagFrom({ value, where }: Given): boolean {
+  if (value === true || value === 'true' || value === '1') return true;
+  if (value === false || value === 'false' || value === '0') return false;
+  throw refused(`${where} is true or false, not ${show(value)}`);
+}
+
+function numberFrom(row: Extract<SettingRow, { kind: 'number' }>, given: Given): number {
+  const text = String(given.value).trim();
+  const number = /^\d+$/.test(text) ? Number(text) : Number.NaN;
+  if (number >= row.lo && number <= row.hi) return number;
+  throw refused(
+    `${given.where} is a whole number from ${row.lo} to ${row.hi}, not ${show(given.value)}`,
+  );
+}
+
+/** Text, a list of such texts, or a map from names to addresses. */
+function membersFrom({ value, where }: Given): readonly MemberAddress[] {
+  if (typeof value === 'object' && value !== null && !Array.isArray(value)) {
+    const entries = Object.entries(value as Record<string, unknown>);
+    return entries.map(([name, address]) => memberFrom(`${name}=${String(address)}`, where));
+  }
+  const parts = Array.isArray(value) ? value.map(String) : String(value).split(',');
+  const members = parts.map((part) => part.trim()).filter((part) => part !== '');
+  if (members.length === 0) throw refused(`${where} names no member`);
+  return members.map((part) => memberFrom(part, where));
+}
+
+function memberFrom(part: string, where: string): MemberAddress {
+  const at = part.indexOf('=');
+  if (at > 0) return { name: part.slice(0, at).trim(), address: part.slice(at + 1).trim() };
+  throw refused(`${where} is NAME=HOST:PORT,NAME=HOST:PORT,..., not ${show(part)}`);
+}
+
+const show = (value: unknown): string => JSON.stringify(value) ?? String(value);

@@ -1,0 +1,96 @@
+// Every setting of a member in one table: its key in holdfast.yaml (which is its flag without the
+// dashes), its kind, its default and what it is for. Variables are derived: HOLDFAST_DATA_DIR.
+
+export type SettingKind =
+  | { readonly kind: 'text'; readonly default: string | undefined }
+  /** HOST:PORT. */
+  | { readonly kind: 'address'; readonly default: string | undefined }
+  | { readonly kind: 'flag'; readonly default: boolean }
+  /** NAME=HOST:PORT, with commas between several; in a file also a map or a list. */
+  | { readonly kind: 'members'; readonly default: undefined }
+  | { readonly kind: 'choice'; readonly of: readonly string[]; readonly default: string }
+  /** A whole number of milliseconds, bytes or things; the key's last word says which. */
+  | {
+      readonly kind: 'number';
+      readonly default: number;
+      readonly lo: number;
+      readonly hi: number;
+    };
+
+export type SettingRow = SettingKind & { readonly help: string };
+
+const text = (help: string): SettingRow => ({ kind: 'text', default: undefined, help });
+const address = (fallback: string | undefined, help: string): SettingRow => ({
+  kind: 'address',
+  default: fallback,
+  help,
+});
+const number = (
+  fallback: number,
+  range: { readonly lo: number; readonly hi: number },
+  help: string,
+): SettingRow => ({ kind: 'number', default: fallback, ...range, help });
+
+const mebibyte = 1024 * 1024;
+const terabyte = 2 ** 40;
+const day = 24 * 60 * 60 * 1000;
+const many = 1_000_000_000;
+
+export const settingTable = {
+  name: { kind: 'text', default: 'n1', help: "the member's name in --initial-cluster" },
+  'data-dir': text('where its data is kept (default: NAME.holdfast)'),
+  'listen-client': address('127.0.0.1:4653', 'where clients reach it'),
+  'listen-peer': address('127.0.0.1:4654', 'where members reach it'),
+  'advertise-client': address(undefined, 'how clients reach it, where that differs'),
+  'advertise-peer': address(undefined, 'how members reach it, where that differs'),
+  'initial-cluster': {
+    kind: 'members',
+    default: undefined,
+    help: 'NAME=HOST:PORT,... of all members of a new cluster (default: this one alone)',
+  },
+  'cluster-token': text('tells clusters with the same addresses apart; the same on all members'),
+  join: address(undefined, 'a member of a running cluster to be added to'),
+  insecure: { kind: 'flag', default: false, help: 'listen beyond this machine without identities' },
+  'log-level': {
+    kind: 'choice',
+    of: ['trace', 'debug', 'info', 'warn', 'error'],
+    default: 'info',
+    help: 'what the log on standard error shows',
+  },
+  'log-format': {
+    kind: 'choice',
+    of: ['auto', 'json', 'text'],
+    default: 'auto',
+    help: 'auto: text on a terminal, JSON lines elsewhere',
+  },
+  'heartbeat-ms': number(100, { lo: 10, hi: 10_000 }, 'between two heartbeats of a leader'),
+  'election-min-ms': number(600, { lo: 50, hi: 60_000 }, 'shortest silence before an election'),
+  'election-max-ms': number(1200, { lo: 100, hi: 120_000 }, 'longest silence before an election'),
+  'value-bytes-max': number(
+    mebibyte,
+    { lo: 1024, hi: 8 * mebibyte },
+    'largest value, configuration or document',
+  ),
+  'quota-bytes': number(
+    2048 * mebibyte,
+    { lo: mebibyte, hi: terabyte },
+    'bytes of the store above which puts are refused',
+  ),
+  'segment-bytes': number(64 * mebibyte, { lo: mebibyte, hi: 1024 * mebibyte }, 'of a log file'),
+  'snapshot-entries-max': number(250_000, { lo: 100, hi: many }, 'log entries between snapshots'),
+  'history-age-ms': number(3_600_000, { lo: 1000, hi: 3650 * day }, 'revisions are kept so long'),
+  'history-revisions-max': number(1_000_000, { lo: 100, hi: many }, 'revisions kept at most'),
+  'config-versions-max': number(100, { lo: 1, hi: 10_000 }, 'versions kept of a configuration'),
+  'call-timeout-ms': number(30_000, { lo: 100, hi: 600_000 }, 'longest wait of a call'),
+  'headers-timeout-ms': number(10_000, { lo: 100, hi: 600_000 }, 'for the head of a request'),
+  'request-timeout-ms': number(30_000, { lo: 100, hi: 3_600_000 }, 'for a whole request'),
+  'connections-max': number(10_000, { lo: 10, hi: 1_000_000 }, 'client connections at a time'),
+} as const satisfies Readonly<Record<string, SettingRow>>;
+
+export type SettingKey = keyof typeof settingTable;
+
+export const settingKeys = Object.keys(settingTable) as readonly SettingKey[];
+
+export const flagOfKey = (key: string): string => `--${key}`;
+export const variableOfKey = (key: string): string =>
+  `HOLDFAST_${key.toUpperCase().replaceAll('-', '_')}`;

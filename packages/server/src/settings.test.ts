@@ -1,0 +1,181 @@
+// Settings: which source wins, for every setting; what is refused, and in which words.
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+
+import { gatherSettings } from './setting-sources.ts';
+import {
+  flagOfKey,
+  type SettingKey,
+  type SettingRow,
+  settingKeys,
+  settingTable,
+  variableOfKey,
+} from './setting-table.ts';
+import { readSettings } from './settings.ts';
+import { suggestionFor } from './suggestion.ts';
+
+let folder: string;
+let file: string;
+
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), 'holdfast-settings-'));
+  file = join(folder, 'holdfast.yaml');
+});
+
+afterEach(() => rmSync(folder, { recursive: true }));
+
+const camel = (key: string): string =>
+  key.replaceAll(/-([a-z])/g, (_, letter: string) => letter.toUpperCase());
+
+/** Three different right values of a setting, as text. */
+function samples(row: SettingRow): readonly [string, string, string] {
+  switch (row.kind) {
+    case 'address':
+      return ['127.0.0.1:1', '127.0.0.1:2', '127.0.0.1:3'];
+    case 'members':
+      return ['a=127.0.0.1:1', 'b=127.0.0.1:2', 'c=127.0.0.1:3'];
+    case 'flag':
+      return ['true', 'false', 'true'];
+    case 'choice':
+      return [row.of[0] as string, row.of[1] as string, row.of[2] as string];
+    case 'number':
+      return [String(row.lo), String(row.lo + 1), String(row.lo + 2)];
+    default:
+      return ['one', 'two', 'three'];
+  }
+}
+
+const shown = (key: SettingKey, flags: object, variables: object): string => {
+  const value = gatherSettings({ ...flags }, { ...variables }).get(key);
+  if (!Array.isArray(value)) return String(value);
+  return value.map(({ name, address }) => `${name}=${address}`).join(',');
+};
+
+describe('every setting', () => {
+  it.each(settingKeys)('%s: flag beats variable beats file beats default', (key) => {
+    const row: SettingRow = settingTable[key];
+    const [flag, variable, inFile] = samples(row);
+    const config = { config: file };
+    const variables = { [variableOfKey(key)]: variable };
+    writeFileSync(file, `${key}: ${JSON.stringify(inFile)}\n`);
+    expect(shown(key, { ...config, [camel(key)]: flag }, variables)).toBe(flag);
+    expect(shown(key, config, variables)).toBe(variable);
+    expect(shown(key, config, {})).toBe(inFile);
+    expect(shown(key, {}, { HOLDFAST_CONFIG: file })).toBe(inFile);
+    expect(shown(key, {}, {})).toBe(String(row.default));
+    expect(row.help.length).toBeGreaterThan(10);
+  });
+
+  it.each(settingKeys.filter((key) => settingTable[key].kind !== 'text'))(
+    '%s: a wrong value is told with its place',
+    (key) => {
+      const isNumber = settingTable[key].kind === 'number';
+      const wrong = settingTable[key].kind === 'address' ? 'nowhere' : isNumber ? '-1' : '?';
+      expect(() => readSettings({ [camel(key)]: wrong, name: 'n1' }, {})).toThrow(
+        key === 'join' ? /--join/ : new RegExp(flagOfKey(key)),
+      );
+    },
+  );
+});
+
+describe('a file', () => {
+  const read = (text: string, flags: Record<string, string> = {}) => {
+    writeFileSync(file, text);
+    return readSettings({ config: file, ...flags }, {});
+  };
+
+  it('takes a cluster as a map and as a list', () => {
+    const expected = [
+      { name: 'n1', address: '127.0.0.1:4654' },
+      { name: 'n2', address: '127.0.0.1:4664' },
+    ];
+    const map = 'initial-cluster:\n  n1: 127.0.0.1:4654\n  n2: 127.0.0.1:4664\n';
+    const list = 'initial-cluster: [n1=127.0.0.1:4654, n2=127.0.0.1:4664]\n';
+    expect(read(map).initialCluster).toEqual(expected);
+    expect(read(list).initialCluster).toEqual(expected);
+  });
+
+  it('may be empty', () => {
+    expect(read('# nothing yet\n').name).toBe('n1');
+  });
+
+  it.each([
+    ['datadir: x\n', 'did you mean data-dir?'],
+    ['name: [\n', 'is not YAML'],
+    ['- name\n', 'holds no settings'],
+    ['insecure: maybe\n', 'insecure in'],
+  ])('refuses %j', (text, words) => {
+    expect(() => read(text)).toThrow(words);
+  });
+
+  it('must be there when it is named', () => {
+    expect(() => readSettings({ config: join(folder, 'none.yaml') }, {})).toThrow(
+      'can not be read',
+    );
+  });
+});
+
+describe('combinations', () => {
+  const three = 'n1=127.0.0.1:4654,n2=127.0.0.1:4664,n3=127.0.0.1:4674';
+
+  it('start a cluster of one when nothing is said', () => {
+    expect(readSettings({}, {})).toMatchObject({
+      name: 'n1',
+      dataDir: 'n1.holdfast',
+      listenClient: '127.0.0.1:4653',
+      advertiseClient: '127.0.0.1:4653',
+      advertisePeer: '127.0.0.1:4654',
+      initialCluster: [{ name: 'n1', address: '127.0.0.1:4654' }],
+    });
+  });
+
+  it.each([
+    [{ flag: 'x' }, 'unknown flag --flag'],
+    [{ dataDirr: 'x' }, 'did you mean --data-dir?'],
+    [{ name: 'a b' }, 'a name is'],
+    [{ name: '../n1' }, 'a name is'],
+    [{ dataDir: '' }, '--data-dir needs a value'],
+    [{ listenClient: '127.0.0.1' }, '--listen-client'],
+    [{ listenClient: '127.0.0.1:99999' }, '--listen-client'],
+    [{ initialCluster: 'n1' }, 'NAME=HOST:PORT'],
+    [{ initialCluster: `${three},n2=127.0.0.1:1` }, 'names n2 twice'],
+    [{ initialCluster: 'n1=127.0.0.1:4654,n2=127.0.0.1:4654' }, 'the same address'],
+    [{ initialCluster: three, name: 'n4' }, 'but not this member, n4'],
+    [{ initialCluster: three, name: 'n2' }, 'says that n2 is at 127.0.0.1:4664'],
+    [{ listenClient: '10.0.0.1:4653' }, '--insecure'],
+    [{ listenPeer: 'db.example:4654' }, '--insecure'],
+    [{ listenPeer: '0.0.0.0:4654', insecure: true }, 'say in --advertise-peer'],
+    [{ advertiseClient: '127.0.0.1:0' }, 'not 0'],
+    [{ join: '127.0.0.1:4654' }, '--join is not built yet'],
+    [{ electionMinMs: '1200' }, '--election-min-ms is less'],
+    [{ heartbeatMs: '300' }, 'at most a third'],
+  ] as const)('%j is refused', (flags, words) => {
+    expect(() => readSettings(flags, {})).toThrow(words);
+  });
+
+  it('open a listener when the danger is said aloud', () => {
+    const flags = { listenClient: '10.0.0.1:4653', insecure: true };
+    expect(readSettings(flags, {}).listenClient).toBe('10.0.0.1:4653');
+    expect(readSettings({ listenClient: '[::1]:4653' }, {}).listenClient).toBe('[::1]:4653');
+  });
+});
+
+describe('variables', () => {
+  it('refuse a misspelt one, and leave those of others alone', () => {
+    expect(() => readSettings({}, { HOLDFAST_DATADIR: 'x' })).toThrow('HOLDFAST_DATA_DIR');
+    const others = { HOLDFAST_ENDPOINTS: 'x', HOLDFAST_BUILD_NUMBER: '7', PATH: '/bin' };
+    expect(readSettings({}, others).name).toBe('n1');
+  });
+});
+
+describe('suggestions', () => {
+  it('are near or none', () => {
+    expect(suggestionFor('--listen-cleint', ['--listen-client', '--listen-peer'])).toBe(
+      '--listen-client',
+    );
+    expect(suggestionFor('--colour', ['--listen-client'])).toBeUndefined();
+  });
+});

@@ -1,0 +1,232 @@
+// The settings of one member, whole and consistent: what each setting means beside the others, and
+// every combination that could not work, refused before anything is opened.
+import { HoldfastError, messageOf } from '@holdfast/base/errors';
+import { type Address, parseAddress } from '@holdfast/transport/address';
+
+import {
+  type Flags,
+  gatherSettings,
+  type MemberAddress,
+  refused,
+  type SettingValue,
+  type Variables,
+} from './setting-sources.ts';
+import { flagOfKey, type SettingKey } from './setting-table.ts';
+
+export type MemberSettings = {
+  readonly name: string;
+  readonly dataDir: string;
+  readonly listenClient: string;
+  readonly listenPeer: string;
+  /** Undefined: as the listener is bound (its port may be chosen by the system). */
+  readonly advertiseClient: string | undefined;
+  readonly advertisePeer: string;
+  /** All members of the cluster as it begins, this one among them. */
+  readonly initialCluster: readonly MemberAddress[];
+  readonly clusterToken: string | undefined;
+  readonly logLevel: string;
+  readonly logFormat: string;
+  readonly heartbeatMs: number;
+  readonly electionMinMs: number;
+  readonly electionMaxMs: number;
+  readonly valueBytesMax: number;
+  readonly quotaBytes: number;
+  readonly segmentBytes: number;
+  readonly snapshotEntriesMax: number;
+  readonly historyAgeMs: number;
+  readonly historyRevisionsMax: number;
+  readonly configVersionsMax: number;
+  readonly callTimeoutMs: number;
+  readonly headersTimeoutMs: number;
+  readonly requestTimeoutMs: number;
+  readonly connectionsMax: number;
+};
+
+/** Names are shown, hashed and written in lists: plain characters, no separators. */
+const namePattern = /^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/;
+
+/** Throws `invalid-argument` with one sentence that names the setting. */
+export function readSettings(flags: Flags, variables: Variables): MemberSettings {
+  const reader = new Reader(gatherSettings(flags, variables));
+  const name = reader.text('name');
+  checkName('--name', name);
+  if (reader.maybe('join') !== undefined) {
+    throw new HoldfastError(
+      'unimplemented',
+      '--join is not built yet: name all members in --initial-cluster',
+    );
+  }
+  const settings = { ...placesOf(reader, name), ...numbersOf(reader) };
+  checkElections(settings);
+  return settings;
+}
+
+class Reader {
+  readonly #values: ReadonlyMap<SettingKey, SettingValue>;
+
+  constructor(values: ReadonlyMap<SettingKey, SettingValue>) {
+    this.#values = values;
+  }
+
+  maybe(key: SettingKey): string | undefined {
+    return this.#values.get(key) as string | undefined;
+  }
+
+  text(key: SettingKey): string {
+    return this.#values.get(key) as string;
+  }
+
+  number(key: SettingKey): number {
+    return this.#values.get(key) as number;
+  }
+
+  isSet(key: SettingKey): boolean {
+    return this.#values.get(key) === true;
+  }
+
+  members(): readonly MemberAddress[] | undefined {
+    return this.#values.get('initial-cluster') as readonly MemberAddress[] | undefined;
+  }
+}
+
+function placesOf(reader: Reader, name: string) {
+  const listenClient = addressOf(reader, 'listen-client');
+  const listenPeer = addressOf(reader, 'listen-peer');
+  const advertiseClient = advertisedOf(reader, 'client', listenClient);
+  const initial = reader.members();
+  const advertisePeer = advertisedOf(reader, 'peer', listenPeer) ?? listenPeer;
+  const initialCluster = initial ?? [{ name, address: advertisePeer }];
+  checkCluster(initialCluster, { name, advertisePeer });
+  if (!reader.isSet('insecure')) {
+    refuseOpen('listen-client', listenClient);
+    refuseOpen('listen-peer', listenPeer);
+  }
+  return {
+    name,
+    dataDir: reader.maybe('data-dir') ?? `${name}.holdfast`,
+    listenClient,
+    listenPeer,
+    advertiseClient,
+    advertisePeer,
+    initialCluster,
+    clusterToken: reader.maybe('cluster-token'),
+  };
+}
+
+function numbersOf(reader: Reader) {
+  return {
+    logLevel: reader.text('log-level'),
+    logFormat: reader.text('log-format'),
+    heartbeatMs: reader.number('heartbeat-ms'),
+    electionMinMs: reader.number('election-min-ms'),
+    electionMaxMs: reader.number('election-max-ms'),
+    valueBytesMax: reader.number('value-bytes-max'),
+    quotaBytes: reader.number('quota-bytes'),
+    segmentBytes: reader.number('segment-bytes'),
+    snapshotEntriesMax: reader.number('snapshot-entries-max'),
+    historyAgeMs: reader.number('history-age-ms'),
+    historyRevisionsMax: reader.number('history-revisions-max'),
+    configVersionsMax: reader.number('config-versions-max'),
+    callTimeoutMs: reader.number('call-timeout-ms'),
+    headersTimeoutMs: reader.number('headers-timeout-ms'),
+    requestTimeoutMs: reader.number('request-timeout-ms'),
+    connectionsMax: reader.number('connections-max'),
+  };
+}
+
+function addressOf(reader: Reader, key: SettingKey): string {
+  const text = reader.text(key);
+  parsed(flagOfKey(key), text);
+  return text;
+}
+
+function parsed(where: string, text: string): Address {
+  try {
+    return parseAddress(text);
+  } catch (error) {
+    throw refused(`${where}: ${messageOf(error)}`);
+  }
+}
+
+/** Undefined for a port that the system chooses: it is known only when the listener stands. */
+function advertisedOf(reader: Reader, side: 'client' | 'peer', listen: string): string | undefined {
+  const flag = `--advertise-${side}`;
+  const said = reader.maybe(`advertise-${side}`);
+  if (said !== undefined) {
+    if (parsed(flag, said).port !== 0) return said;
+    throw refused(`${flag} needs the port that others can dial, not 0`);
+  }
+  const { host, port } = parsed(`--listen-${side}`, listen);
+  if (host === '0.0.0.0' || host === '::') {
+    throw refused(`--listen-${side} ${listen} is every address: say in ${flag} which others dial`);
+  }
+  return port === 0 ? undefined : listen;
+}
+
+function checkName(where: string, name: string): void {
+  if (namePattern.test(name)) return;
+  throw refused(
+    `${where}: a name is 1 to 64 letters, digits, dots, dashes and underscores, not ${JSON.stringify(name)}`,
+  );
+}
+
+function checkCluster(
+  members: readonly MemberAddress[],
+  self: { readonly name: string; readonly advertisePeer: string },
+): void {
+  const names = new Set<string>();
+  const addresses = new Map<string, string>();
+  for (const { name, address } of members) {
+    checkName('--initial-cluster', name);
+    parsed(`--initial-cluster, ${name}`, address);
+    if (names.has(name)) throw refused(`--initial-cluster names ${name} twice`);
+    const other = addresses.get(address);
+    if (other !== undefined) {
+      throw refused(`--initial-cluster gives ${other} and ${name} the same address ${address}`);
+    }
+    names.add(name);
+    addresses.set(address, name);
+  }
+  checkSelf(members, self);
+}
+
+function checkSelf(
+  members: readonly MemberAddress[],
+  self: { readonly name: string; readonly advertisePeer: string },
+): void {
+  const listed = members.find((member) => member.name === self.name);
+  if (!listed) {
+    const names = members.map((member) => member.name).join(', ');
+    throw refused(`--initial-cluster lists ${names}, but not this member, ${self.name} (--name)`);
+  }
+  if (listed.address !== self.advertisePeer) {
+    throw refused(
+      `--initial-cluster says that ${self.name} is at ${listed.address}, but it would be at ` +
+        `${self.advertisePeer}: make --listen-peer (or --advertise-peer) the same`,
+    );
+  }
+}
+
+/** Nobody is verified yet, so everybody who can reach the port can read and write everything. */
+function refuseOpen(key: SettingKey, address: string): void {
+  const { host } = parseAddress(address);
+  if (host === 'localhost' || host === '::1' || /^127(\.\d{1,3}){3}$/.test(host)) return;
+  throw refused(
+    `${flagOfKey(key)} ${address} is open to other machines, and nobody is asked who they are: ` +
+      'listen on 127.0.0.1, or say --insecure if your network keeps strangers out',
+  );
+}
+
+function checkElections(settings: {
+  readonly heartbeatMs: number;
+  readonly electionMinMs: number;
+  readonly electionMaxMs: number;
+}): void {
+  const { heartbeatMs, electionMinMs, electionMaxMs } = settings;
+  if (electionMinMs >= electionMaxMs) {
+    throw refused('--election-min-ms is less than --election-max-ms');
+  }
+  if (heartbeatMs * 3 > electionMinMs) {
+    throw refused('--heartbeat-ms is at most a third of --election-min-ms');
+  }
+}
