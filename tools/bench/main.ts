@@ -15,7 +15,7 @@ import { cpuMsOf, measureSync, residentMiBOf } from './system-figures.ts';
 
 const usage = `npm run bench -- [options]
   --members N        members of the cluster (default 3)
-  --endpoints H:P,.. load a running cluster instead, leader first
+  --endpoints H:P,.. load a running cluster instead, all of these
   --target leader|all  who is asked (default leader)
   --rounds N         of each setting, of which the median is shown (default 3)
   --seconds S        a round (default 5)
@@ -77,7 +77,8 @@ class Bench {
   async run(disk: BenchReport['disk']): Promise<BenchReport> {
     const { rounds, roundMs, warmupMs, keys, target } = this.#options;
     say(`warming up for ${warmupMs / 1_000} s ...`);
-    await this.#load.run(this.#plan({ kind: 'put', inFlight: 64, connections: 6 }, warmupMs));
+    const warmup = { kind: 'put', inFlight: 64, connections: 6 } as const;
+    await this.#load.run(await this.#plan(warmup, warmupMs));
     say(`writing ${keys.toLocaleString('en')} keys ...`);
     await this.#fill();
     const memory = await this.#memory();
@@ -107,16 +108,26 @@ class Bench {
     for (let round = 0; round < rounds; round += 1) {
       say(`round ${round + 1} of ${rounds} ...`);
       for (const setting of settings) {
-        measured.get(setting)?.push(await this.#measure(setting, roundMs));
+        measured.get(setting)?.push(await this.#measureAgain(setting, roundMs));
       }
     }
     return [...measured].map(([setting, all]) => toLine(setting, all));
   }
 
+  /** A round in which calls failed is no measurement: it is told, and made once more. */
+  async #measureAgain(setting: Setting, roundMs: number): Promise<Round> {
+    try {
+      return await this.#measure(setting, roundMs);
+    } catch (error) {
+      say(`${messageOf(error)}; that round is made again`);
+      return this.#measure(setting, roundMs);
+    }
+  }
+
   async #measure(setting: Setting, roundMs: number): Promise<Round> {
     const cpuBefore = await this.#membersCpuMs();
     const logBefore = await this.#logCounters();
-    const result = await this.#load.run(this.#plan(setting, roundMs));
+    const result = await this.#load.run(await this.#plan(setting, roundMs));
     const cpuAfter = await this.#membersCpuMs();
     const logAfter = await this.#logCounters();
     const syncs = (logAfter?.syncs ?? 0) - (logBefore?.syncs ?? 0);
@@ -129,10 +140,10 @@ class Bench {
     };
   }
 
-  #plan(setting: Setting, durationMs: number): LoadPlan {
+  async #plan(setting: Setting, durationMs: number): Promise<LoadPlan> {
     return {
       ...setting,
-      endpoints: this.#targets(),
+      endpoints: await this.#targets(),
       keys: this.#options.keys,
       valueBytes,
       durationMs,
@@ -140,16 +151,17 @@ class Bench {
     };
   }
 
-  /** The leader stands first. */
-  #targets(): readonly string[] {
-    return this.#options.target === 'all' ? this.#endpoints : this.#endpoints.slice(0, 1);
+  /** Asked each time: a busy machine may have changed the leader. */
+  async #targets(): Promise<readonly string[]> {
+    if (this.#cluster === undefined || this.#options.target === 'all') return this.#endpoints;
+    return (await leaderFirst(this.#endpoints)).slice(0, 1);
   }
 
   /** Every key once. */
   async #fill(): Promise<void> {
     await this.#load.run({
       kind: 'put',
-      endpoints: this.#targets(),
+      endpoints: await this.#targets(),
       connections: 1,
       inFlight: 128,
       keys: this.#options.keys,
@@ -176,7 +188,7 @@ class Bench {
   }
 
   async #logCounters(): Promise<{ syncs: number; entries: number } | undefined> {
-    const metrics = await fetchMetrics(this.#endpoints[0] as string);
+    const metrics = await fetchMetrics((await this.#targets())[0] as string);
     const syncs = metrics?.get(counterNames.syncs);
     const entries = metrics?.get(counterNames.entries);
     return syncs === undefined || entries === undefined ? undefined : { syncs, entries };
@@ -232,9 +244,9 @@ function readOptions(): Options {
 }
 
 /** The leader's endpoint first; as given where the members do not tell. */
-async function leaderFirst(cluster: BenchCluster): Promise<readonly string[]> {
+async function leaderFirst(endpoints: readonly string[]): Promise<readonly string[]> {
   const roles = await Promise.all(
-    cluster.endpoints.map(async (endpoint) => {
+    endpoints.map(async (endpoint) => {
       const answer = await fetch(`http://${endpoint}/v1/cluster`);
       const status = (await answer.json()) as { role?: string };
       return { endpoint, isLeader: status.role === 'leader' };
@@ -260,7 +272,7 @@ async function main(): Promise<void> {
   say(`fdatasync of 4 KiB on this disk: p50 ${disk.p50Ms.toFixed(3)} ms`);
   const cluster = options.endpoints ? undefined : await BenchCluster.start(options.members);
   try {
-    const endpoints = cluster ? await leaderFirst(cluster) : (options.endpoints ?? []);
+    const endpoints = cluster?.endpoints ?? options.endpoints ?? [];
     const bench = new Bench(options, cluster, endpoints);
     try {
       const report = await bench.run(disk);

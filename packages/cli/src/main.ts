@@ -10,11 +10,19 @@ import { Interrupted } from './failure.ts';
 import { ProcessTerminal } from './process-terminal.ts';
 import { runProgram } from './program.ts';
 
+/** One Ctrl-C may arrive twice: from the terminal, and from npm, which hands it on to its child. */
+const sameInterruptMs = 2_000;
+
+const clock = new SystemClock();
 const interrupt = new AbortController();
+let interruptedAtMs = Number.POSITIVE_INFINITY;
 for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
   process.on(name, () => {
-    // Whoever asks a second time does not want to wait any longer.
-    if (interrupt.signal.aborted) process.exit(130);
+    const nowMs = clock.monotonicMs();
+    // Whoever asks again after a while does not want to wait any longer.
+    if (nowMs - interruptedAtMs > sameInterruptMs) process.exit(130);
+    if (interrupt.signal.aborted) return;
+    interruptedAtMs = nowMs;
     interrupt.abort(new Interrupted(name));
   });
 }
@@ -25,7 +33,7 @@ process.stdout.on('error', (error: NodeJS.ErrnoException) => {
 
 const context: CliContext = {
   terminal: new ProcessTerminal(),
-  clock: new SystemClock(),
+  clock,
   random: new SystemRandom(),
   env: process.env,
   signal: interrupt.signal,
