@@ -1,10 +1,10 @@
 // Wraps the comments of all sources in place; a step of `npm run fix`.
-import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { root } from './lib/workspace.mjs';
 import { wrapComments } from './lib/wrap.mjs';
 
-const folders = ['packages', 'tools', 'tests'];
+const folders = ['packages', 'tools', 'tests'].filter((folder) => existsSync(join(root, folder)));
 const skipped = /(^|\/)(node_modules|dist|generated|testdata)(\/|$)/;
 
 for (const folder of folders) {

@@ -16,6 +16,11 @@ describe('wrapComments', () => {
     expect(wrapped).toBe(`  /**\n   * ${words(19)}\n   * ${words(3)}\n   */\n  a();\n`);
   });
 
+  it('moves words down from the first line of a doc comment', () => {
+    const wrapped = wrapComments(`  /** ${words(22)}\n   * and on. */\n`);
+    expect(wrapped).toBe(`  /** ${words(19)}\n   * ${words(3)} and on. */\n`);
+  });
+
   it('keeps the end of a block comment', () => {
     const wrapped = wrapComments(`/** first\n * ${words(22)} */\n`);
     expect(wrapped).toBe(`/** first\n * ${words(19)}\n * ${words(3)} */\n`);

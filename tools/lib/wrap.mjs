@@ -10,8 +10,7 @@ export function wrapComments(text) {
   const lines = text.split('\n').flatMap(openBlock);
   for (let at = 0; at < lines.length; at += 1) {
     const line = /** @type {string} */ (lines[at]);
-    const match = lineComment.exec(line.replace(/^(\s*)\/\*\* /, '$1 *  '));
-    if (line.length <= columnsMax || !match) continue;
+    if (line.length <= columnsMax || prefixBelow(line) === '') continue;
     moveOverflow(lines, at);
   }
   return lines.join('\n');
@@ -45,7 +44,7 @@ function moveOverflow(lines, at) {
 
 /** What the following line of the same comment begins with. @param {string} line */
 function prefixBelow(line) {
-  const opened = /^(\s*)\/\*\* /.exec(line);
+  const opened = /^(\s*)\/\*\* \S/.exec(line);
   if (opened) return `${opened[1]} * `;
   return lineComment.exec(line)?.[1] ?? '';
 }

@@ -17,16 +17,18 @@ function perLine(
 }
 
 const columnsMax = 100;
+/** A test's title is one sentence in one string, which nothing can break. */
+const title = /^\s*(it|describe)\(['`]/;
 
 export const columns: Rule = {
   name: 'columns',
   reason: 'Two files stand side by side on one screen.',
   check: (house) =>
     perLine([...house.sources, ...protoFiles(house)], (line) =>
-      line.length > columnsMax ? `${line.length} columns` : undefined,
+      line.length > columnsMax && !title.test(line) ? `${line.length} columns` : undefined,
     ),
   bad: [inRaft(`// ${'x'.repeat(98)}`)],
-  good: [inRaft(`// ${'ü'.repeat(97)}`)],
+  good: [inRaft(`// ${'ü'.repeat(97)}`), inRaft(`it('${'x'.repeat(98)}', () => {`)],
 };
 
 const protoFiles = (house: House): readonly TextFile[] =>
