@@ -124,14 +124,14 @@ const txnStep = fc.record({
 });
 const compactStep = fc.record({
   type: fc.constant('compact' as const),
-  share: fc.double({ min: 0, max: 1, noNaN: true }),
+  share: fc.integer({ min: 0, max: 10 }).map((tenths) => tenths / 10),
 });
 const steps = fc.array(
   fc.oneof(
     { weight: 8, arbitrary: putStep },
     { weight: 3, arbitrary: deleteStep },
     { weight: 4, arbitrary: txnStep },
-    { weight: 1, arbitrary: compactStep },
+    { weight: 2, arbitrary: compactStep },
   ) as fc.Arbitrary<Step>,
   { minLength: 1, maxLength: 60 },
 );

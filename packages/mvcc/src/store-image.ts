@@ -28,7 +28,6 @@ type FrozenSlab = { readonly slab: RecordSlab; readonly used: number };
 export class StoreImage {
   readonly appliedIndex: Index;
   readonly stateHash: bigint;
-  readonly #revision: number;
   readonly #compactRevision: number;
   readonly #head: Uint8Array;
   readonly #yieldNow: YieldNow;
@@ -37,7 +36,6 @@ export class StoreImage {
   constructor(state: StoreState, yieldNow: YieldNow) {
     this.appliedIndex = index(state.appliedIndex);
     this.stateHash = state.hash.value;
-    this.#revision = state.revision;
     this.#compactRevision = state.compactRevision;
     this.#head = encodeHead(state);
     this.#yieldNow = yieldNow;
@@ -99,7 +97,7 @@ export class StoreImage {
   #keeps(slab: RecordSlab, at: number): boolean {
     const double = at >>> 3;
     const modRevision = slab.doubles[double + doubleAt.modRevision] as number;
-    if (modRevision >= this.#compactRevision) return modRevision <= this.#revision;
+    if (modRevision >= this.#compactRevision) return true;
     if (((slab.words[(at >>> 2) + wordAt.keyLength] as number) & tombstoneBit) !== 0) return false;
     const superseded = slab.doubles[double + doubleAt.superseded] as number;
     return superseded === 0 || superseded > this.#compactRevision;
