@@ -19,14 +19,20 @@ export function getCounter(view: DataView, at: number): number {
   return value;
 }
 
+const wordBytes = 8;
+
 /** Whether bytes [lo, hi) are all zero. */
 export function isZero(bytes: Uint8Array, lo = 0, hi = bytes.length): boolean {
   let at = lo;
-  while (at < hi && (bytes.byteOffset + at) % 8 !== 0) if (bytes[at++] !== 0) return false;
-  const words = new Float64Array(bytes.buffer, bytes.byteOffset + at, Math.floor((hi - at) / 8));
-  // Minus zero has bits of its own, and compares as equal to zero.
-  for (const word of words) if (word !== 0 || Object.is(word, -0)) return false;
-  for (at += words.length * 8; at < hi; at += 1) if (bytes[at] !== 0) return false;
+  while (at < hi && (bytes.byteOffset + at) % wordBytes !== 0) if (bytes[at++] !== 0) return false;
+  const wordCount = Math.floor((hi - at) / wordBytes);
+  if (wordCount > 0) {
+    const words = new Float64Array(bytes.buffer, bytes.byteOffset + at, wordCount);
+    // Minus zero has a bit of its own, and compares as equal to zero.
+    for (const word of words) if (word !== 0 || Object.is(word, -0)) return false;
+    at += wordCount * wordBytes;
+  }
+  for (; at < hi; at += 1) if (bytes[at] !== 0) return false;
   return true;
 }
 

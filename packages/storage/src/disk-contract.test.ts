@@ -1,5 +1,5 @@
-// One suite for the Disk port, run on the real disk and on its memory twin: whatever the twin allows in
-// a simulation, the real one must do, and the other way round.
+// One suite for the Disk port, run on the real disk and on its memory twin: whatever the twin
+// allows in a simulation, the real one must do, and the other way round.
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';

@@ -7,7 +7,9 @@
 export interface DiskFile {
   /** Bytes from `offset`; fewer than `length` only at the end of the file. */
   read(offset: number, length: number): Promise<Uint8Array>;
-  /** Writes now, into the page cache; throws an error with `code: 'ENOSPC'` when the disk is full. */
+  /**
+   * Writes now, into the page cache; throws an error with `code: 'ENOSPC'` when the disk is full.
+   */
   writeNow(offset: number, bytes: Uint8Array): void;
   /** As writeNow, off the event loop: for bulk work. */
   write(offset: number, bytes: Uint8Array): Promise<void>;
@@ -19,7 +21,9 @@ export interface DiskFile {
 }
 
 export interface Disk {
-  /** `create`: makes the file, which must not exist. Without it a missing file is `code: 'ENOENT'`. */
+  /**
+   * `create`: makes the file, which must not exist. Without it a missing file is `code: 'ENOENT'`.
+   */
   open(
     path: string,
     options?: { readonly create?: boolean; readonly readOnly?: boolean },

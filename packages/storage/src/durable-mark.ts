@@ -1,5 +1,5 @@
-// The mark beside the log: how far it was synced, and a hint of what was committed (safety.md 2). It
-// is written after each sync and itself synced only when a segment rolls and at a clean stop, so
+// The mark beside the log: how far it was synced, and a hint of what was committed (safety.md 2).
+// It is written after each sync and itself synced only when a segment rolls and at a clean stop, so
 // after a power loss it may be old, but never ahead of the log.
 import { crc32 } from '@holdfast/base/crc32';
 import { index, term } from '@holdfast/base/ids';

@@ -1,5 +1,5 @@
-// Where the entries of one segment lie: for consecutive indexes the offset, payload length and chain,
-// twelve bytes an entry. A million entries cost 12 MB, and finding one costs nothing.
+// Where the entries of one segment lie: for consecutive indexes the offset, payload length and
+// chain, twelve bytes an entry. A million entries cost 12 MB, and finding one costs nothing.
 
 export type EntryPosition = {
   readonly offset: number;

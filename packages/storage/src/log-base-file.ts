@@ -18,7 +18,9 @@ export class LogBaseFile {
     this.#file = new TwinFile(disk, { path, what: 'base of the log', magic, version });
   }
 
-  /** Undefined: never purged, or `lost`: unreadable, and the oldest segment's header must say it. */
+  /**
+   * Undefined: never purged, or `lost`: unreadable, and the oldest segment's header must say it.
+   */
   async open(): Promise<{ readonly base: LogBase | undefined; readonly lost: boolean }> {
     const { payload, exists } = await this.#file.open();
     const base = payload?.length === baseBytes ? decodeBase(payload) : undefined;

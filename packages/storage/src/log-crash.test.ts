@@ -1,6 +1,6 @@
-// Crashes the log at every disk operation of a run that appends, truncates, rolls, purges and resets,
-// in both ways, and again at every operation of the recovery (C-05, safety.md 1 to 3). The model knows
-// what may be left. A failing case names its crash point and seed.
+// Crashes the log at every disk operation of a run that appends, truncates, rolls, purges and
+// resets, in both ways, and again at every operation of the recovery (C-05, safety.md 1 to 3). The
+// model knows what may be left. A failing case names its crash point and seed.
 import { equalBytes } from '@holdfast/base/bytes';
 import { index, term } from '@holdfast/base/ids';
 import { SeededRandom } from '@holdfast/base/seeded-random';
@@ -92,7 +92,8 @@ class Run {
         return model.purgedTo(await log.purge(index(through)));
       }
       case 'reset': {
-        const to = { index: index(last + step.ahead), term: term(this.#term) };
+        const inTerm = step.ahead === 0 ? model.last.term : this.#term;
+        const to = { index: index(last + step.ahead), term: term(inTerm) };
         model.resetting(to);
         await log.reset(to);
         return model.reset(to);

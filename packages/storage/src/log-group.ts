@@ -1,5 +1,5 @@
-// The header of a group: the records of one write. It says what was already synced when the group was
-// written, which is how a later reader tells a torn end from rot (safety.md 2 and 3).
+// The header of a group: the records of one write. It says what was already synced when the group
+// was written, which is how a later reader tells a torn end from rot (safety.md 2 and 3).
 import { crc32 } from '@holdfast/base/crc32';
 import { getCounter, putCounter, viewOf } from './byte-codec.ts';
 

@@ -1,5 +1,6 @@
-// Which entry of the written log lies where. The log is written strictly forwards: a truncation only
-// changes this index, and the group written next says from which index on it replaces what was there.
+// Which entry of the written log lies where. The log is written strictly forwards: a truncation
+// only changes this index, and the group written next says from which index on it replaces what was
+// there.
 //
 //   base < first of segment 1 ... last of segment n = last        (segments may hold no live entry)
 import { assert, must } from '@holdfast/base/assert';

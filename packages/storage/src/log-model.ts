@@ -1,9 +1,10 @@
 // A plain array that promises what the log promises, and judges what the log says after a crash. It
-// keeps every state since the last acknowledged one: a crash may leave any of them, whole or without
-// its un-synced end, but nothing that mixes two and nothing that lacks what was acknowledged.
+// keeps every state since the last acknowledged one: a crash may leave any of them, whole or
+// without its un-synced end, but nothing that mixes two and nothing that lacks what was
+// acknowledged.
 import { must } from '@holdfast/base/assert';
 import { index, term } from '@holdfast/base/ids';
-import type { Entry, LogId } from '@holdfast/raft/entry';
+import { type Entry, type LogId, sameLogId } from '@holdfast/raft/entry';
 import type { LogRecovery } from './log-store.ts';
 
 type State = { readonly purged: LogId; readonly entries: readonly Entry[] };
@@ -66,7 +67,9 @@ export class LogModel {
     this.#since = [];
   }
 
-  /** Undefined if the log may say this after a crash; it is then what the model knows as durable. */
+  /**
+   * Undefined if the log may say this after a crash; it is then what the model knows as durable.
+   */
   judge(recovery: LogRecovery, found: readonly Entry[]): string | undefined {
     const flaw = this.#flawOf(recovery, found);
     if (flaw) return flaw;
@@ -83,9 +86,8 @@ export class LogModel {
   #flawOf(recovery: LogRecovery, found: readonly Entry[]): string | undefined {
     if (recovery.rot) return `rot where there is none: ${recovery.rot.reason}`;
     const { purged } = recovery;
-    if (this.#resetting && purged.index === this.#resetting.index && found.length === 0) {
-      return purged.term === this.#resetting.term ? undefined : 'the reset has another term';
-    }
+    const isReset = this.#resetting !== undefined && sameLogId(purged, this.#resetting);
+    if (isReset && found.length === 0) return undefined;
     const owed = this.#acknowledged.purged.index;
     if (purged.index < owed) return `purged ${purged.index}, acknowledged ${owed}`;
     if (purged.index > Math.max(owed, this.#purgeMax)) return `purged too much: ${purged.index}`;
@@ -97,7 +99,8 @@ export class LogModel {
       const isStart = commonStart(past(state.entries), found).length === found.length;
       if (isStart && found.length >= past(kept).length) return undefined;
     }
-    return `found ${describeEntries(found)}, acknowledged ${describeEntries(this.#acknowledged.entries)}`;
+    const acknowledged = describeEntries(this.#acknowledged.entries);
+    return `found ${describeEntries(found)}, acknowledged ${acknowledged}`;
   }
 }
 

@@ -14,8 +14,8 @@ const deadBytesMax = 1024 * 1024;
 export type ReadRange = { readonly lo: Index; readonly hi: Index; readonly bytesMax: number };
 
 /**
- * Entries from `lo` on, before `hi`: as many as lie in one segment and fit in `bytesMax`, and at least
- * one. Throws `corrupt`, naming the index, where a record is not what was written.
+ * Entries from `lo` on, before `hi`: as many as lie in one segment and fit in `bytesMax`, and at
+ * least one. Throws `corrupt`, naming the index, where a record is not what was written.
  */
 export async function readEntries(log: LogIndex, range: ReadRange): Promise<readonly Entry[]> {
   const { segment, positions } = log.homeOf(range.lo);
@@ -25,7 +25,12 @@ export async function readEntries(log: LogIndex, range: ReadRange): Promise<read
   const length = last.offset + recordBytes(last.payloadLength) - first.offset;
   const bytes = await segment.read(first.offset, length);
   return wanted.map((position, at) =>
-    verifiedEntry(bytes, { at: position.offset - first.offset, position }, range.lo + at, segment),
+    verifiedEntry(bytes, {
+      at: position.offset - first.offset,
+      index: range.lo + at,
+      position,
+      segment,
+    }),
   );
 }
 
@@ -54,22 +59,26 @@ function positionsOf(positions: EntryPositions, { lo, hi, bytesMax }: ReadRange)
   return found;
 }
 
-function verifiedEntry(
-  bytes: Uint8Array,
-  record: { readonly at: number; readonly position: EntryPosition },
-  wanted: number,
-  segment: LogSegment,
-): Entry {
-  const header = decodeRecordHeader(bytes, record.at);
+type Expected = {
+  /** Where its record lies in the bytes that were read. */
+  readonly at: number;
+  readonly index: number;
+  readonly position: EntryPosition;
+  readonly segment: LogSegment;
+};
+
+function verifiedEntry(bytes: Uint8Array, expected: Expected): Entry {
+  const { at, position, segment } = expected;
+  const header = decodeRecordHeader(bytes, at);
   const intact =
     header &&
-    header.index === wanted &&
-    header.chain === record.position.chain &&
-    payloadIsIntact(bytes, record.at, header);
-  if (intact) return entryAt(bytes, record.at, header);
+    header.index === expected.index &&
+    header.chain === position.chain &&
+    payloadIsIntact(bytes, at, header);
+  if (intact) return entryAt(bytes, at, header);
   throw new HoldfastError(
     'corrupt',
-    `log entry ${wanted} cannot be read: its record in ${segment.path} is damaged`,
-    { details: { index: wanted, segment: segment.path, offset: record.position.offset } },
+    `log entry ${expected.index} cannot be read: its record in ${segment.path} is damaged`,
+    { details: { index: expected.index, segment: segment.path, offset: position.offset } },
   );
 }

@@ -64,8 +64,8 @@ export type RecordHeader = {
 };
 
 /**
- * The header at `at`, or undefined if the bytes are no intact header. Throws `version-mismatch` for an
- * intact one that this version does not understand: an unknown kind of entry is never skipped.
+ * The header at `at`, or undefined if the bytes are no intact header. Throws `version-mismatch` for
+ * an intact one that this version does not understand: an unknown kind of entry is never skipped.
  */
 export function decodeRecordHeader(bytes: Uint8Array, at: number): RecordHeader | undefined {
   if (at + recordHeaderBytes > bytes.length) return undefined;

@@ -1,5 +1,5 @@
-// What the log says after each kind of end: clean, crash, cut, flip, missing file. Each case writes a
-// real log on a MemoryDisk, damages it, opens it again and compares with what was acknowledged.
+// What the log says after each kind of end: clean, crash, cut, flip, missing file. Each case writes
+// a real log on a MemoryDisk, damages it, opens it again and compares with what was acknowledged.
 import { isHoldfastError } from '@holdfast/base/errors';
 import { index, term } from '@holdfast/base/ids';
 import { SeededRandom } from '@holdfast/base/seeded-random';
@@ -173,7 +173,7 @@ describe('a torn end (D-09)', () => {
 });
 
 describe('rot', () => {
-  it('is told for a flipped bit at any byte before the mark, and never shortens in silence', async () => {
+  it('is told for a flipped bit at any byte before the mark, never a silent shortening', async () => {
     const disk = new MemoryDisk();
     await (await writeLog(disk, 20)).close();
     const path = newestSegment(disk);
@@ -196,7 +196,7 @@ describe('rot', () => {
     }
   });
 
-  it('in an old segment ends the log there, and keeps that file and all later ones aside', async () => {
+  it('in an old segment ends the log there, and keeps that file and later ones aside', async () => {
     const disk = new MemoryDisk();
     await (await writeLog(disk, 200)).close();
     const segments = disk.paths().filter((path) => path.endsWith('.seg'));
@@ -255,6 +255,20 @@ describe('rot', () => {
         await again.log.close();
       }
     }
+  });
+
+  it('is a lost sector that later groups call synced, even when the mark was lost', async () => {
+    const disk = new MemoryDisk();
+    await (await writeLog(disk, 40)).close();
+    await eraseMark(disk);
+    const path = newestSegment(disk);
+    const file = await disk.open(path);
+    // Looks like a torn write, but for what stands behind it.
+    file.writeNow(1024, new Uint8Array(512));
+    await file.sync();
+    const { recovery } = await openLog(disk);
+    expect(recovery.rot?.from).toBe(recovery.last.index + 1);
+    expect(recovery.tornBytes).toBe(0);
   });
 
   it('is a flip in the last group even when the mark was lost', async () => {

@@ -1,7 +1,7 @@
-// Opens a log directory (D-08), read downwards: find the files, walk the segments from the base, judge
-// where the walk stopped, then make true on disk what is going to be said about it. Nothing that was
-// found is trusted in place beyond the durable mark: it may be in the cache only, of a process that
-// saw its sync fail (safety.md 1), so it is copied into a new segment and synced.
+// Opens a log directory (D-08), read downwards: find the files, walk the segments from the base,
+// judge where the walk stopped, then make true on disk what is going to be said about it. Nothing
+// that was found is trusted in place beyond the durable mark: it may be in the cache only, of a
+// process that saw its sync fail (safety.md 1), so it is copied into a new segment and synced.
 import { assert, must } from '@holdfast/base/assert';
 import { type Index, index } from '@holdfast/base/ids';
 import { endOfContent } from './byte-codec.ts';
@@ -33,7 +33,9 @@ type Walk = {
   readonly mark: DurableMark | undefined;
 };
 
-/** Synced, verified, and ready to go on. Throws `version-mismatch` for what a newer version wrote. */
+/**
+ * Synced, verified, and ready to go on. Throws `version-mismatch` for what a newer version wrote.
+ */
 export async function recoverLog(files: LogFiles): Promise<RecoveredLog> {
   await makeDurableDirectory(files.disk, files.directory);
   const noted = await files.note.open();
@@ -78,8 +80,9 @@ async function startLog(files: LogFiles): Promise<RecoveredLog> {
 }
 
 /**
- * The purge mark, or a segment behind it that starts the log (a reset), whichever is newer. Only where
- * a purge mark was and is unreadable may the oldest segment left be the first: else it is missing.
+ * The purge mark, or a segment behind it that starts the log (a reset), whichever is newer. Only
+ * where a purge mark was and is unreadable may the oldest segment left be the first: else it is
+ * missing.
  */
 function chooseBase(
   saved: { readonly base: LogBase | undefined; readonly lost: boolean },

@@ -1,6 +1,6 @@
-// Walks the groups of one segment from the front and takes every intact record into the log's index.
-// It stops at the first byte that is not what must stand there and says where; what that means (the
-// end, a torn write, rot) is tail-verdict.ts's question.
+// Walks the groups of one segment from the front and takes every intact record into the log's
+// index. It stops at the first byte that is not what must stand there and says where; what that
+// means (the end, a torn write, rot) is tail-verdict.ts's question.
 import type { Index } from '@holdfast/base/ids';
 import { index, term } from '@holdfast/base/ids';
 import {

@@ -1,5 +1,5 @@
-// One open segment file: its header, where its data ends, and how many readers hold it. Which entries
-// live in it is the log index's business.
+// One open segment file: its header, where its data ends, and how many readers hold it. Which
+// entries live in it is the log index's business.
 import { assert } from '@holdfast/base/assert';
 import type { Disk, DiskFile } from './disk.ts';
 import type { SegmentHeader } from './segment-header.ts';

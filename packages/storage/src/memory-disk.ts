@@ -8,6 +8,15 @@ import type { Disk, DiskFile } from './disk.ts';
 import { DiskError } from './disk-error.ts';
 import { parentOf } from './file-steps.ts';
 import { MemoryFile } from './memory-file.ts';
+import {
+  applyName,
+  cleanPath,
+  copyNames,
+  dropOrphans,
+  type NameChange,
+  type Names,
+  touches,
+} from './memory-names.ts';
 import { sectorBytes } from './sector.ts';
 
 export type DiskOperation = {
@@ -47,22 +56,6 @@ export type MemoryDiskOptions = {
   /** What a call of a dead boot does: reject with `ECRASH` (default), or never answer. */
   readonly afterCrash?: 'reject' | 'hang';
 };
-
-/** A change of names that no syncDirectory() has made durable yet. */
-type NameChange =
-  | { readonly kind: 'create'; readonly path: string; readonly file: MemoryFile }
-  | { readonly kind: 'make-directory'; readonly path: string }
-  | { readonly kind: 'remove'; readonly path: string }
-  | {
-      readonly kind: 'rename';
-      readonly path: string;
-      readonly to: string;
-      readonly file: MemoryFile;
-    };
-
-type Names = { readonly files: Map<string, MemoryFile>; readonly directories: Set<string> };
-
-const clean = (path: string): string => (path === '.' ? '' : path);
 
 export class MemoryDisk implements Disk {
   readonly #options: MemoryDiskOptions;
@@ -148,7 +141,7 @@ export class MemoryDisk implements Disk {
   ): Promise<DiskFile> {
     await this.#run('open', path, () => {
       if (!options.create) return;
-      if (!this.#names.directories.has(clean(parentOf(path)))) throw missing(parentOf(path));
+      if (!this.#names.directories.has(cleanPath(parentOf(path)))) throw missing(parentOf(path));
       if (this.#names.files.has(path)) throw new DiskError('EEXIST', `${path} exists`);
       this.#change({ kind: 'create', path, file: new MemoryFile() });
     });
@@ -157,18 +150,18 @@ export class MemoryDisk implements Disk {
 
   async list(directory: string): Promise<readonly string[]> {
     await this.#run('list', directory, () => undefined);
-    const under = clean(directory);
+    const under = cleanPath(directory);
     const all = [...this.#names.files.keys(), ...this.#names.directories];
     return all
-      .filter((path) => path !== '' && clean(parentOf(path)) === under)
+      .filter((path) => path !== '' && cleanPath(parentOf(path)) === under)
       .map((path) => path.slice(path.lastIndexOf('/') + 1))
       .sort();
   }
 
   async makeDirectory(directory: string): Promise<void> {
     await this.#run('make-directory', directory, () => {
-      if (this.#names.directories.has(clean(directory))) return;
-      if (!this.#names.directories.has(clean(parentOf(directory)))) {
+      if (this.#names.directories.has(cleanPath(directory))) return;
+      if (!this.#names.directories.has(cleanPath(parentOf(directory)))) {
         throw missing(parentOf(directory));
       }
       this.#change({ kind: 'make-directory', path: directory });
@@ -184,20 +177,18 @@ export class MemoryDisk implements Disk {
 
   async rename(from: string, to: string): Promise<void> {
     await this.#run('rename', from, () => {
-      if (!this.#names.directories.has(clean(parentOf(to)))) throw missing(parentOf(to));
+      if (!this.#names.directories.has(cleanPath(parentOf(to)))) throw missing(parentOf(to));
       this.#change({ kind: 'rename', path: from, to, file: this.#file(from) });
     });
   }
 
   async syncDirectory(directory: string): Promise<void> {
     await this.#run('sync-directory', directory, () => {
-      const own = clean(directory);
+      const own = cleanPath(directory);
       if (!this.#names.directories.has(own)) throw missing(directory);
-      const touches = (change: NameChange): boolean =>
-        clean(parentOf(change.path)) === own ||
-        (change.kind === 'rename' && clean(parentOf(change.to)) === own);
-      for (const change of this.#changes.filter(touches)) applyName(this.#durable, change);
-      this.#changes = this.#changes.filter((change) => !touches(change));
+      const now = this.#changes.filter((change) => touches(change, own));
+      for (const change of now) applyName(this.#durable, change);
+      this.#changes = this.#changes.filter((change) => !touches(change, own));
     });
   }
 
@@ -381,38 +372,3 @@ function wholeSectors(offset: number, count: number, length: number): number {
 }
 
 const isCrash = (error: unknown): boolean => error instanceof DiskError && error.code === 'ECRASH';
-
-function applyName(names: Names, change: NameChange): void {
-  switch (change.kind) {
-    case 'create':
-      names.files.set(change.path, change.file);
-      break;
-    case 'make-directory':
-      names.directories.add(change.path);
-      break;
-    case 'remove':
-      names.files.delete(change.path);
-      break;
-    case 'rename':
-      names.files.delete(change.path);
-      names.files.set(change.to, change.file);
-      break;
-  }
-}
-
-/** What stood in a directory whose own name was lost is lost with it. */
-function dropOrphans(names: Names): void {
-  const reachable = (path: string): boolean => {
-    const parent = clean(parentOf(path));
-    return names.directories.has(parent) && (parent === '' || reachable(parent));
-  };
-  for (const path of names.directories) {
-    if (path !== '' && !reachable(path)) names.directories.delete(path);
-  }
-  for (const path of names.files.keys()) if (!reachable(path)) names.files.delete(path);
-}
-
-const copyNames = (names: Names): Names => ({
-  files: new Map(names.files),
-  directories: new Set(names.directories),
-});

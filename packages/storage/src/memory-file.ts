@@ -17,6 +17,9 @@ type Change = {
 /** Bytes that the platter holds while the cache, called clean by the kernel, shows others. */
 type Stale = { readonly offset: number; readonly bytes: Uint8Array };
 
+type Fate = 'lost' | 'kept' | 'torn';
+const fates: readonly Fate[] = ['lost', 'kept', 'torn'];
+
 export class MemoryFile {
   #bytes = new Uint8Array(0);
   #size = 0;
@@ -78,7 +81,12 @@ export class MemoryFile {
     this.#unsynced = [];
     this.#stale = [];
     const last = changes.findLast((change) => change.after);
-    for (const change of changes) this.#maybeKeep(change, change === last, random);
+    const lost = new Set<number>();
+    for (const change of changes) {
+      const fate = this.#fateOf(change, change === last, random);
+      if (change.after) this.#keep(change.offset, change.after, { fate, lost, random });
+      else if (fate === 'kept') this.#resize(change.sizeAfter);
+    }
   }
 
   /** Rot: one bit of the medium and of what is read from it turns. */
@@ -101,30 +109,36 @@ export class MemoryFile {
     this.#putInside(change.offset, change.before);
   }
 
-  #maybeKeep(change: Change, isLast: boolean, random: Random): void {
-    const fate = random.integer(0, 3);
-    if (!change.after) {
-      if (fate !== 0) this.#resize(change.sizeAfter);
-    } else if (isLast || fate === 2) {
-      this.#keepSectors(change.offset, change.after, random);
-    } else if (fate === 1) {
-      this.#put(change.offset, change.after);
-    }
+  #fateOf(change: Change, isLast: boolean, random: Random): Fate {
+    const fate = fates[random.integer(0, fates.length)] ?? 'lost';
+    return isLast && change.after ? 'torn' : fate;
   }
 
-  #keepSectors(offset: number, bytes: Uint8Array, random: Random): void {
+  /**
+   * Keeps what reached the medium of one write. A sector goes there as the cache has it, so one
+   * that lacks an earlier write lacks every later one too.
+   */
+  #keep(
+    offset: number,
+    bytes: Uint8Array,
+    by: { readonly fate: Fate; readonly lost: Set<number>; readonly random: Random },
+  ): void {
     const end = offset + bytes.length;
     for (let at = offset; at < end; ) {
-      const stop = Math.min(end, (Math.floor(at / sectorBytes) + 1) * sectorBytes);
-      if (random.integer(0, 2) === 1) this.#put(at, bytes.subarray(at - offset, stop - offset));
+      const sector = Math.floor(at / sectorBytes);
+      const stop = Math.min(end, (sector + 1) * sectorBytes);
+      const kept = by.fate === 'kept' || (by.fate === 'torn' && by.random.integer(0, 2) === 1);
+      if (!kept) by.lost.add(sector);
+      if (!by.lost.has(sector)) this.#put(at, bytes.subarray(at - offset, stop - offset));
       at = stop;
     }
   }
 
-  /** A later write that reached the platter ends the staleness of the bytes it covers. */
-  #refresh(lo: number, length: number): void {
+  /** A later write that reached the medium ends the staleness of the sectors it touches. */
+  #refresh(at: number, length: number): void {
     if (this.#stale.length === 0) return;
-    const hi = lo + length;
+    const lo = Math.floor(at / sectorBytes) * sectorBytes;
+    const hi = Math.ceil((at + length) / sectorBytes) * sectorBytes;
     this.#stale = this.#stale.flatMap(({ offset, bytes }) => {
       const left = bytes.subarray(0, Math.max(0, lo - offset));
       const right = bytes.subarray(Math.min(bytes.length, Math.max(0, hi - offset)));

@@ -1,5 +1,5 @@
-// The lock on a real directory: one living process, however it ended before. The Disk itself is tested
-// by disk-contract.test.ts.
+// The lock on a real directory: one living process, however it ended before. The Disk itself is
+// tested by disk-contract.test.ts.
 import { spawn } from 'node:child_process';
 import {
   closeSync,
@@ -58,7 +58,7 @@ describe('the lock of a data directory', () => {
     await (await lockDirectory(root, 2)).close();
   });
 
-  it('sees a holder that listens on the path alone, as from another network namespace', async () => {
+  it('sees a holder on the path alone, as from another network namespace', async () => {
     const server = createServer();
     // Through the open directory, because its path is longer than a socket's may be.
     const directory = openSync(root, 'r');

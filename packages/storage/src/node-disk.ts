@@ -136,13 +136,13 @@ export type DirectoryLock = { close(): Promise<void> };
 
 /**
  * Makes this process the only one that works in `root` (which must exist), and writes its id to
- * `root/pid`. Rejects with `failed-precondition`, naming the directory and the holder, while another
- * process lives, even one that stands still. Nothing has to be cleaned up after a crash: both locks
- * are listening sockets, which die with their process.
+ * `root/pid`. Rejects with `failed-precondition`, naming the directory and the holder, while
+ * another process lives, even one that stands still. Nothing has to be cleaned up after a crash:
+ * both locks are listening sockets, which die with their process.
  *
- * Two sockets, because each has a gap. The abstract one is named by the directory's inode and has no
- * file that could be stale, but is seen in one network namespace only. The one at `root/lock` is seen
- * from everywhere, but leaves a file; removing that file is safe under the abstract lock.
+ * Two sockets, because each has a gap. The abstract one is named by the directory's inode and has
+ * no file that could be stale, but is seen in one network namespace only. The one at `root/lock` is
+ * seen from everywhere, but leaves a file; removing that file is safe under the abstract lock.
  */
 export async function lockDirectory(root: string, pid: number): Promise<DirectoryLock> {
   const directory = openSync(root, 'r');

@@ -1,5 +1,5 @@
-// Real bytes kept back for the day on which the disk is full (safety.md 9): given up, they are the room
-// for deletes, compaction and one new snapshot.
+// Real bytes kept back for the day on which the disk is full (safety.md 9): given up, they are the
+// room for deletes, compaction and one new snapshot.
 import type { Disk } from './disk.ts';
 import { toOperatingError } from './disk-error.ts';
 import { createWhole, fillZero, openIfThere, parentOf, removeIfThere } from './file-steps.ts';

@@ -1,6 +1,6 @@
-// Remembers that rot was found, from before the repair of the files until the member has had the time
-// to save `repairing` in its status. Without it a crash between the two would leave a log that looks
-// healthy and is too short (safety.md 3, 5).
+// Remembers that rot was found, from before the repair of the files until the member has had the
+// time to save `repairing` in its status. Without it a crash between the two would leave a log that
+// looks healthy and is too short (safety.md 3, 5).
 import { toText, utf8 } from '@holdfast/base/bytes';
 import { index, term } from '@holdfast/base/ids';
 import { getCounter, putCounter, viewOf } from './byte-codec.ts';

@@ -1,6 +1,6 @@
-// The first block of a segment file. It joins the segment to the one before: at which offset the log
-// leaves that file, and after which record it goes on here. What lies behind that offset is dead, so
-// a torn or doubtful tail is left behind without being touched (safety.md 1).
+// The first block of a segment file. It joins the segment to the one before: at which offset the
+// log leaves that file, and after which record it goes on here. What lies behind that offset is
+// dead, so a torn or doubtful tail is left behind without being touched (safety.md 1).
 import { crc32 } from '@holdfast/base/crc32';
 import { index, term } from '@holdfast/base/ids';
 import type { LogId } from '@holdfast/raft/entry';
@@ -9,8 +9,8 @@ import { sectorBytes } from './sector.ts';
 import { checkVersion } from './twin-file.ts';
 
 //  0 u32 crc of 4 to 80   4 u32 magic   8 u16 format version   10 u16 flags   12 u32 zero
-// 16 u64 group id   24 u64 segment sequence   32 u64 file size   40 u64 offset in the segment before
-// 48 u64 last index before   56 u64 last term before   64 u32 last chain before   68 zero
+// 16 u64 group id   24 u64 segment sequence   32 u64 file size   40 u64 offset in the segment
+// before 48 u64 last index before   56 u64 last term before   64 u32 last chain before   68 zero
 const headerBytes = 80;
 /** Groups begin here: the header has a sector of its own. */
 export const segmentDataOffset = sectorBytes;

@@ -1,14 +1,8 @@
-// Makes segment files: zero-filled to their full size, with header and any first content, synced, and
-// only then under their name. Keeps one filled spare, so that a roll does not wait for the zeros.
+// Makes segment files: zero-filled to their full size, with header and any first content, synced,
+// and only then under their name. Keeps one filled spare, so that a roll does not wait for the
+// zeros.
 import type { Disk, DiskFile } from './disk.ts';
-import {
-  createFresh,
-  createWhole,
-  discard,
-  fillZero,
-  parentOf,
-  removeIfThere,
-} from './file-steps.ts';
+import { createFresh, createWhole, discard, fillZero, parentOf } from './file-steps.ts';
 import { LogSegment } from './log-segment.ts';
 import {
   encodeSegmentHeader,
@@ -101,7 +95,9 @@ export class SegmentMaker {
     }
   }
 
-  /** Never rejects: without a spare the next roll fills its file itself, and tells what is wrong. */
+  /**
+   * Never rejects: without a spare the next roll fills its file itself, and tells what is wrong.
+   */
   async #fillSpare(): Promise<void> {
     const { disk, segmentBytes } = this.#options;
     let file: DiskFile | undefined;
@@ -111,8 +107,9 @@ export class SegmentMaker {
       await file.sync();
       this.#spare = file;
     } catch {
+      // A spare saves time and nothing else: without it the next roll does the work, and fails
+      // aloud.
       if (file) await discard(disk, file, this.#sparePath);
-      else await removeIfThere(disk, this.#sparePath).catch(() => undefined);
     }
   }
 }

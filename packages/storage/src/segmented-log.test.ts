@@ -1,5 +1,5 @@
-// The log while it runs: what is readable when, what a full or failing disk does, what a second sync
-// does after an accept that came during the first.
+// The log while it runs: what is readable when, what a full or failing disk does, what a second
+// sync does after an accept that came during the first.
 import { isHoldfastError } from '@holdfast/base/errors';
 import { index, memberId, term } from '@holdfast/base/ids';
 import { SeededRandom } from '@holdfast/base/seeded-random';
@@ -257,6 +257,15 @@ describe('a failed sync', () => {
       expect(third.recovery.rot, `seed ${seed}`).toBeUndefined();
       expect(third.recovery.last.index).toBe(9);
     }
+  });
+
+  it('for want of space is a failed sync, no full disk', async () => {
+    const disk = new MemoryDisk();
+    const { log } = await open(disk);
+    log.accept(entries(1, 4));
+    failOnce(disk, { kind: 'error', code: 'ENOSPC' }, ofSegment('sync'));
+    expect(await codeOf(log.sync(index(0)))).toBe('unavailable');
+    expect(await codeOf(log.sync(index(0)))).toBe('unavailable');
   });
 
   it('of any other kind finishes it too', async () => {

@@ -1,6 +1,7 @@
-// The Raft log on disk. Owns the three marks (accepted, written, persisted) and the order of writes:
-// encode a group, write it, sync, then say so. It never goes back in a file: a truncation is a group
-// that begins at an earlier index. It has no timer: a group is what was accepted during the last sync.
+// The Raft log on disk. Owns the three marks (accepted, written, persisted) and the order of
+// writes: encode a group, write it, sync, then say so. It never goes back in a file: a truncation
+// is a group that begins at an earlier index. It has no timer: a group is what was accepted during
+// the last sync.
 import { assert, must } from '@holdfast/base/assert';
 import { HoldfastError } from '@holdfast/base/errors';
 import { type Index, index, minIndex, next, type Term } from '@holdfast/base/ids';
@@ -11,7 +12,7 @@ import { EntryCache } from './entry-cache.ts';
 import { Exclusive } from './exclusive.ts';
 import { fillZero } from './file-steps.ts';
 import { GroupEncoder, soloGroupBytes } from './group-encoder.ts';
-import { LogFiles } from './log-files.ts';
+import { LogFiles, originBase } from './log-files.ts';
 import type { LogPosition } from './log-group.ts';
 import { type ChainedId, LogIndex } from './log-index.ts';
 import { readEntries } from './log-reader.ts';
@@ -47,7 +48,7 @@ export class SegmentedLog {
   #cache: EntryCache;
   /** The entry that the files end in; beyond #log.last while a truncation is not written yet. */
   #physical: ChainedId | undefined;
-  #persisted: LogId = origin;
+  #persisted: LogId = originBase.id;
   #durable: LogPosition = { segment: 0, offset: 0 };
   #commitHint = 0;
   /** End of the bytes that a write may have left behind when the disk was full. */
@@ -74,7 +75,9 @@ export class SegmentedLog {
     return { purged: log.base.id, accepted: this.#accepted, persisted: this.#persisted };
   }
 
-  /** Verified, repaired and synced when resolved (log-recovery.ts). Rejects with `version-mismatch`. */
+  /**
+   * Verified, repaired and synced when resolved (log-recovery.ts). Rejects with `version-mismatch`.
+   */
   async open(): Promise<LogRecovery> {
     assert(!this.#log, 'a log is opened once');
     try {
@@ -96,7 +99,9 @@ export class SegmentedLog {
     }
   }
 
-  /** Takes entries in, at once readable; those that are there already (same index and term) stay. */
+  /**
+   * Takes entries in, at once readable; those that are there already (same index and term) stay.
+   */
   accept(entries: readonly Entry[]): void {
     const { purged } = this.marks;
     for (const entry of entries) {
@@ -114,9 +119,9 @@ export class SegmentedLog {
   }
 
   /**
-   * Writes and syncs all that was accepted before the call. Rejects with `disk-full` while there is no
-   * room (the entries stay, a later sync writes them), or with `unavailable` after any other failure:
-   * the log is then finished (safety.md 1, 9).
+   * Writes and syncs all that was accepted before the call. Rejects with `disk-full` while there is
+   * no room (the entries stay, a later sync writes them), or with `unavailable` after any other
+   * failure: the log is then finished (safety.md 1, 9).
    */
   sync(commitHint: Index): Promise<LogId> {
     return this.#exclusive.run(async () => {
@@ -151,8 +156,8 @@ export class SegmentedLog {
   }
 
   /**
-   * Empties the log, which then begins after `last`. The new segment's appearance is the switch: before
-   * it the old log is whole, after it gone (safety.md 6).
+   * Empties the log, which then begins after `last`. The new segment's appearance is the switch:
+   * before it the old log is whole, after it gone (safety.md 6).
    */
   reset(last: LogId): Promise<void> {
     return this.#exclusive.run(async () => {
@@ -306,7 +311,6 @@ export class SegmentedLog {
   /** What was written before the call is durable after it. */
   async #syncCurrent(): Promise<void> {
     const log = this.#opened;
-    const written = log.last;
     const segment = log.current;
     try {
       await segment.file.sync();
@@ -316,9 +320,9 @@ export class SegmentedLog {
     }
     this.#unsynced = false;
     this.#durable = { segment: segment.sequence, offset: segment.end };
-    // An accept during the sync may have truncated what it made durable.
-    const kept = minIndex(written.index, log.last.index);
-    this.#persisted = log.idAt(kept);
+    // Nothing was written meanwhile, but an accept may have truncated: then this is less than was
+    // synced.
+    this.#persisted = log.last;
     this.#writeMark();
   }
 
@@ -395,5 +399,3 @@ type EncodedGroup = {
   readonly bytes: Uint8Array;
   readonly places: { readonly entry: Entry; readonly at: number; readonly chain: number }[];
 };
-
-const origin: LogId = { index: index(0), term: 0 as Term };

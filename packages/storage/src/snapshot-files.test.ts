@@ -1,5 +1,5 @@
-// Snapshots exist whole or not at all, are read only where their checksums hold, and a bad one never
-// hides the older one (D-19).
+// Snapshots exist whole or not at all, are read only where their checksums hold, and a bad one
+// never hides the older one (D-19).
 import { equalBytes } from '@holdfast/base/bytes';
 import { index, memberId, term } from '@holdfast/base/ids';
 import { SeededRandom } from '@holdfast/base/seeded-random';
@@ -54,7 +54,7 @@ describe('snapshot files', () => {
     expect((await open(disk)).found.length).toBe(2);
   });
 
-  it('exist from commit on: a crash at any operation leaves the old ones or the new one too', async () => {
+  it('exist from commit on: a crash at any operation leaves the old, or also the new', async () => {
     for (const power of [undefined, 1, 2, 3]) {
       for (let at = 1; ; at += 1) {
         const disk = new MemoryDisk();

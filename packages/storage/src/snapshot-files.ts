@@ -1,5 +1,5 @@
-// The snapshots of one group, newest first. A damaged one is set aside and told, never deleted while it
-// is the newest, and never hides the older one behind it (D-19).
+// The snapshots of one group, newest first. A damaged one is set aside and told, never deleted
+// while it is the newest, and never hides the older one behind it (D-19).
 import { crc32 } from '@holdfast/base/crc32';
 import { HoldfastError } from '@holdfast/base/errors';
 import { formatLogId, type LogId, sameLogId } from '@holdfast/raft/entry';
@@ -65,8 +65,8 @@ export class SnapshotFiles {
   }
 
   /**
-   * Complete snapshots, newest first, by their headers and footers; what lies between is verified when
-   * it is read. Unfinished ones are removed. Throws `version-mismatch`.
+   * Complete snapshots, newest first, by their headers and footers; what lies between is verified
+   * when it is read. Unfinished ones are removed. Throws `version-mismatch`.
    */
   async open(): Promise<readonly StoredSnapshot[]> {
     try {
@@ -98,8 +98,8 @@ export class SnapshotFiles {
   }
 
   /**
-   * The image's bytes in order, each chunk verified before it is given, and the whole at the end. Throws
-   * `corrupt`, after setting the file aside: the next open() answers the older one.
+   * The image's bytes in order, each chunk verified before it is given, and the whole at the end.
+   * Throws `corrupt`, after setting the file aside: the next open() answers the older one.
    */
   async *read(snapshot: StoredSnapshot): AsyncGenerator<Uint8Array, void, undefined> {
     const name = snapshotName(snapshot);

@@ -1,5 +1,5 @@
-// The bytes of a snapshot file: a header that says what it covers, numbered and checksummed blocks, and
-// a footer with the totals (docs/formats.md). Pure; the files are snapshot-files.ts's.
+// The bytes of a snapshot file: a header that says what it covers, numbered and checksummed blocks,
+// and a footer with the totals (docs/formats.md). Pure; the files are snapshot-files.ts's.
 import { crc32 } from '@holdfast/base/crc32';
 import { index, term } from '@holdfast/base/ids';
 import { decodeConfiguration, encodeConfiguration } from '@holdfast/raft/configuration';

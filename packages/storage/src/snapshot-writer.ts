@@ -1,5 +1,5 @@
-// Writes one snapshot beside the others: in blocks, under a temporary name. It exists from commit() on,
-// whole and synced, or not at all.
+// Writes one snapshot beside the others: in blocks, under a temporary name. It exists from commit()
+// on, whole and synced, or not at all.
 import { assert } from '@holdfast/base/assert';
 import { crc32 } from '@holdfast/base/crc32';
 import { viewOf } from './byte-codec.ts';

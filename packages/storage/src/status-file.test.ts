@@ -1,5 +1,5 @@
-// Status and identity: what is acknowledged is what is read, through crashes at any operation and one
-// bad copy (safety.md 4); two bad copies are said, not guessed.
+// Status and identity: what is acknowledged is what is read, through crashes at any operation and
+// one bad copy (safety.md 4); two bad copies are said, not guessed.
 import { crc32 } from '@holdfast/base/crc32';
 import { isHoldfastError } from '@holdfast/base/errors';
 import { clusterId, index, memberId, storeId, term } from '@holdfast/base/ids';

@@ -1,5 +1,6 @@
 // The status of a member: term, vote, repairing, install (safety.md 4). Whatever this file has
-// promised to keep decides whom the member may vote for, so a save is acknowledged after both copies.
+// promised to keep decides whom the member may vote for, so a save is acknowledged after both
+// copies.
 import { HoldfastError } from '@holdfast/base/errors';
 import { index, memberId, term } from '@holdfast/base/ids';
 import type { HardState } from '@holdfast/raft/ready';

@@ -1,5 +1,6 @@
-// Makes a new segment of what is worth keeping, in one atomic step: it appears under its name with its
-// content, so a crash leaves the old state or the new one. Old bytes are never changed in place.
+// Makes a new segment of what is worth keeping, in one atomic step: it appears under its name with
+// its content, so a crash leaves the old state or the new one. Old bytes are never changed in
+// place.
 import { type Index, index, previous as indexBefore } from '@holdfast/base/ids';
 import type { LogId } from '@holdfast/raft/entry';
 import type { DiskFile } from './disk.ts';
@@ -25,7 +26,9 @@ export type TailMove = {
   readonly commitHint: number;
 };
 
-/** Leaves the newest segment at `cutAt` and goes on in a new one, which holds the entries behind. */
+/**
+ * Leaves the newest segment at `cutAt` and goes on in a new one, which holds the entries behind.
+ */
 export async function moveTail(files: LogFiles, log: LogIndex, move: TailMove): Promise<void> {
   const old = log.current;
   const before = log.idAt(indexBefore(move.lo));
@@ -56,8 +59,8 @@ export type DamagedSegments = {
 };
 
 /**
- * Copies the damaged segment aside, replaces it by one that ends before the damage, and moves all later
- * ones aside. A crash in between leaves damage that the next open finds again.
+ * Copies the damaged segment aside, replaces it by one that ends before the damage, and moves all
+ * later ones aside. A crash in between leaves damage that the next open finds again.
  */
 export async function replaceDamaged(
   files: LogFiles,

@@ -25,9 +25,9 @@ export type Verdict =
   | { readonly kind: 'rot'; readonly reason: string };
 
 /**
- * Judges what follows the last intact group. All un-synced groups of one sync are one write here: the
- * disk may have kept a later one and lost an earlier. So an intact group behind the damage is a proof
- * of rot only if it was written after a sync of the damaged place, which its header tells.
+ * Judges what follows the last intact group. All un-synced groups of one sync are one write here:
+ * the disk may have kept a later one and lost an earlier. So an intact group behind the damage is a
+ * proof of rot only if it was written after a sync of the damaged place, which its header tells.
  */
 export function judgeTail(tail: Tail): Verdict {
   const { content, damage, fileBytes, expectedBytes } = tail;

@@ -1,6 +1,6 @@
-// A small value in two copies with one sequence number (safety.md 4): a save writes and syncs copy 1,
-// then copy 2, and is done after both, so that one bad copy is harmless. The file appears whole, with
-// its first value. Used for status, identity, the log's base and the note about rot.
+// A small value in two copies with one sequence number (safety.md 4): a save writes and syncs copy
+// 1, then copy 2, and is done after both, so that one bad copy is harmless. The file appears whole,
+// with its first value. Used for status, identity, the log's base and the note about rot.
 import { assert } from '@holdfast/base/assert';
 import { crc32 } from '@holdfast/base/crc32';
 import { HoldfastError } from '@holdfast/base/errors';
