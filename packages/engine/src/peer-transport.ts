@@ -49,6 +49,8 @@ export type TcpPeerTransportOptions = {
   readonly settings?: Partial<TransportSettings>;
   /** For the log: somebody was turned away at the peer port. */
   readonly onStranger?: (remoteAddress: string, reason: string) => void;
+  /** For the log: a peer can not be reached, or has turned this member away. */
+  readonly onUnreachable?: (peer: MemberId, reason: string) => void;
 };
 
 /** Bodies that travel in one frame of forwards; a single larger one travels alone. */
@@ -57,10 +59,12 @@ const forwardBytesMax = 1024 * 1024;
 export class TcpPeerTransport implements PeerTransport {
   readonly #mesh: PeerMesh;
   readonly #self: MemberId;
+  readonly #onUnreachable: TcpPeerTransportOptions['onUnreachable'];
 
   constructor(options: TcpPeerTransportOptions) {
-    const { identity, name, ...rest } = options;
+    const { identity, name, onUnreachable, ...rest } = options;
     this.#self = identity.memberId;
+    this.#onUnreachable = onUnreachable;
     this.#mesh = new PeerMesh({ ...rest, identity: { ...identity, name } });
   }
 
@@ -68,7 +72,10 @@ export class TcpPeerTransport implements PeerTransport {
   async start(handler: PeerHandler): Promise<void> {
     await this.#mesh.start({
       onFrame: (from, frame) => this.#receive(handler, from, frame),
-      onPeerEvent: (event) => handler.onPeerEvent(toPeerEvent(event)),
+      onPeerEvent: (event) => {
+        if (event.type === 'unreachable') this.#onUnreachable?.(event.peer, event.reason);
+        handler.onPeerEvent(toPeerEvent(event));
+      },
       onSnapshot: async (from, begin, chunks) => {
         const meta = decodeSnapshotMeta(begin.snapshot);
         await handler.onSnapshot(from, meta, begin.stateHash, chunks);

