@@ -10,10 +10,12 @@ import { SeededRandom } from '@holdfast/base/seeded-random';
 import { sha256 } from '@holdfast/base/sha256';
 import { type ConfigKey, configKey, configKeyspace } from '@holdfast/domain/config-key';
 import { rangeRequest } from '@holdfast/domain/requests';
+import type { RangeRequest, RangeResponse } from '@holdfast/proto/internal';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { ConfigService, type ConfigServiceOptions } from './config-service.ts';
 import type { ConfigWatchItem } from './config-watch.ts';
+import type { Answer, ReadOptions } from './engine.ts';
 import { MemoryEngine } from './memory-engine.ts';
 
 const who = { actor: 'unverified:test' };
@@ -450,6 +452,45 @@ describe('watch', () => {
     });
     const next = slow[Symbol.asyncIterator]().next();
     await expect(next).rejects.toMatchObject({ code: 'compacted' });
+  });
+});
+
+/** A member that applies nothing any more: its own state stays at the beginning. */
+class LaggingEngine extends MemoryEngine {
+  ownRevision = revision(1);
+
+  override async range(
+    request: RangeRequest,
+    options: ReadOptions,
+  ): Promise<Answer<RangeResponse>> {
+    const own = options.consistency?.level === 'stale' && (options.minRevision ?? 0) <= 2;
+    if (!own) return await super.range(request, options);
+    const { header, body } = await super.range({ ...request, revision: this.ownRevision }, options);
+    return { header: { ...header, revision: this.ownRevision }, body };
+  }
+}
+
+describe('a member that lags behind', () => {
+  it('publishes, judges and refuses by the present state all the same', async () => {
+    const clock = new ManualClock();
+    const engine = new LaggingEngine();
+    const service = new ConfigService({ engine, clock });
+    const publish = (text: string, condition = {}) =>
+      service.publish({ key, content: utf8(text), condition }, who);
+    const versions: number[] = [];
+    for (const text of ['1', '2', '3']) versions.push((await publish(text)).body.item.version);
+    expect(versions).toEqual([1, 2, 3]);
+    engine.ownRevision = revision(2); // There, version 1 is the newest.
+    expect((await publish('1')).body).toMatchObject({ changed: true, item: { version: 4 } });
+    engine.ownRevision = revision(1);
+    expect((await publish('1')).body).toMatchObject({ changed: false, item: { version: 4 } });
+    expect((await publish('4', { version: 4 })).body.item.version).toBe(5);
+    await expect(publish('5', { absent: true })).rejects.toMatchObject({
+      code: 'failed-precondition',
+      details: { version: 5 },
+    });
+    expect((await service.delete({ key }, who)).body.version).toBe(6);
+    expect((await service.rollback({ key, version: 2 }, who)).body.item.version).toBe(7);
   });
 });
 

@@ -3,7 +3,7 @@
 // at once. Names and contents are checked here, so that no door can forget it.
 import { must } from '@holdfast/base/assert';
 import type { Clock } from '@holdfast/base/clock';
-import { HoldfastError } from '@holdfast/base/errors';
+import { HoldfastError, isHoldfastError } from '@holdfast/base/errors';
 import type { Revision } from '@holdfast/base/ids';
 import { sha256 } from '@holdfast/base/sha256';
 import type { ConfigCondition } from '@holdfast/domain/config-condition';
@@ -41,7 +41,7 @@ import {
   ConfigReader,
 } from './config-reader.ts';
 import { ConfigWatch, type ConfigWatchRequest } from './config-watch.ts';
-import type { Answer, Engine, ReadOptions, WriteOptions } from './engine.ts';
+import type { Answer, Consistency, Engine, ReadOptions, WriteOptions } from './engine.ts';
 
 export type ConfigServiceOptions = {
   readonly engine: Engine;
@@ -85,6 +85,12 @@ export type ConfigChange = { readonly item: Configuration; readonly changed: boo
 const attemptsMax = 64;
 export const listLimitMax = 1000;
 
+const stale: Consistency = { level: 'stale' };
+const latest: Consistency = { level: 'linearizable' };
+
+type Planner = (base: ChangeBase) => Promise<ConfigPlan>;
+type Change = Answer<{ readonly placed: PlacedVersion; readonly changed: boolean }>;
+
 export class ConfigService {
   readonly contentBytesMax: number;
   readonly #engine: Engine;
@@ -107,16 +113,16 @@ export class ConfigService {
    * with.
    */
   async publish(request: PublishRequest, options: WriteOptions): Promise<Answer<ConfigChange>> {
-    const { key, content } = checked(request);
-    const contentHash = sha256(content);
-    let passed: ConfigFormat | undefined;
-    const { header, body } = await this.#change(request, options, (base) => {
-      const present = base.state?.latest.format;
-      const { format: wanted, mediaType } = request;
-      const format = detectFormat({ format: wanted, name: key.name, mediaType, present });
-      if (format !== passed) checkContent(content, format, this.contentBytesMax);
-      passed = format;
-      return planPublish({ ...base, content, contentHash, format, force: request.force ?? false });
+    const { key, content, format, mediaType } = checked(request);
+    const hinted = detectFormat({ format, name: key.name, mediaType });
+    checkContent(content, hinted ?? 'text', this.contentBytesMax);
+    const facts = { content, contentHash: sha256(content), force: request.force ?? false };
+    let passed = hinted ?? 'text';
+    const { header, body } = await this.#change(request, options, async (base) => {
+      const wanted = hinted ?? base.state?.latest.format ?? 'text';
+      if (wanted !== passed) checkContent(content, wanted, this.contentBytesMax);
+      passed = wanted;
+      return planPublish({ ...base, ...facts, format: wanted });
     });
     return { header, body: { item: publishedItem(key, body.placed), changed: body.changed } };
   }
@@ -128,7 +134,7 @@ export class ConfigService {
       const target = await this.#reader.versions(
         key,
         { lo: version, hi: version + 1 },
-        { ...options, consistency: { level: 'stale' }, ...atLeast(base.state) },
+        { ...options, consistency: stale, ...atLeast(base.state) },
       );
       if (target[0]) return planRollback({ ...base, target: target[0] });
       throw new HoldfastError(
@@ -142,7 +148,7 @@ export class ConfigService {
   /** Ends a configuration; its history stays. Throws `not-found`, `failed-precondition`. */
   async delete(request: DeleteRequest, options: WriteOptions): Promise<Answer<PlacedVersion>> {
     checked(request);
-    const { header, body } = await this.#change(request, options, (base) => planDelete(base));
+    const { header, body } = await this.#change(request, options, async (base) => planDelete(base));
     return { header, body: body.placed };
   }
 
@@ -193,23 +199,29 @@ export class ConfigService {
     return ConfigWatch.open({ engine: this.#engine, reader: this.#reader }, request, options);
   }
 
-  /** Reads, plans, commits; again from the start while somebody else's change comes in between. */
-  async #change(
-    request: DeleteRequest,
-    options: WriteOptions,
-    plan: (base: ChangeBase) => ConfigPlan | Promise<ConfigPlan>,
-  ): Promise<Answer<{ readonly placed: PlacedVersion; readonly changed: boolean }>> {
+  /**
+   * Reads, plans, commits; again from the start while somebody else's change comes in between. The
+   * first read is of this member's own state, however old: the transaction pins what was read, so
+   * that a plan on an old state is refused and harmless, and a good one has cost one round less.
+   * What is not a write (no change, a refusal) is answered only from a linearizable read.
+   */
+  async #change(request: DeleteRequest, options: WriteOptions, plan: Planner): Promise<Change> {
     for (let attempt = 0; attempt < attemptsMax; attempt += 1) {
-      const { header, base } = await this.#base(request, options);
-      const planned = await plan(base);
-      if (planned.type === 'unchanged') {
-        return { header, body: { placed: planned.state.latest, changed: false } };
+      const { header, base } = await this.#base(request, options, attempt === 0 ? stale : latest);
+      const planned = await plan(base).catch((error: unknown) => {
+        // What an old state refuses, the present one may allow: it is asked next.
+        if (attempt > 0 || !isHoldfastError(error)) throw error;
+      });
+      if (planned?.type === 'write') {
+        const answer = await this.#engine.txn(planned.txn, options);
+        if (answer.body.succeeded) {
+          const { revision } = answer.header;
+          const placed = { ...planned.record, revision };
+          return { header: answer.header, body: { placed, changed: true } };
+        }
       }
-      const answer = await this.#engine.txn(planned.txn, options);
-      if (answer.body.succeeded) {
-        const { revision } = answer.header;
-        const placed = { ...planned.record, revision };
-        return { header: answer.header, body: { placed, changed: true } };
+      if (planned?.type === 'unchanged' && attempt > 0) {
+        return { header, body: { placed: planned.state.latest, changed: false } };
       }
     }
     throw new HoldfastError(
@@ -219,11 +231,11 @@ export class ConfigService {
     );
   }
 
-  async #base(request: DeleteRequest, options: WriteOptions) {
+  async #base(request: DeleteRequest, options: WriteOptions, consistency: Consistency) {
     const { key } = request;
-    const { header, body: state } = await this.#reader.state(key, options);
+    const { header, body: state } = await this.#reader.state(key, { ...options, consistency });
     const span = pruneRange(state, this.#historyMax);
-    const local = { ...options, consistency: { level: 'stale' } as const, ...atLeast(state) };
+    const local = { ...options, consistency: stale, ...atLeast(state) };
     const obsolete = span ? await this.#reader.versions(key, span, local) : [];
     const base: ChangeBase = {
       key,

@@ -1,7 +1,7 @@
-// The memory twin of the embedded engine: one member that is its own quorum, without a log. For the
-// tests of doors and services. It keeps the Engine contract, including waits, watches and refusals;
-// it never persists, and its reads are always linearizable.
-import type { Clock, Timer } from '@holdfast/base/clock';
+// The memory twin of the embedded engine: the real store under a log that is nowhere, one member
+// that is its own quorum. For the tests of doors and services. It keeps the Engine contract,
+// including waits, watches and refusals; it never persists.
+import type { Clock } from '@holdfast/base/clock';
 import { waitFor } from '@holdfast/base/deadline';
 import { HoldfastError } from '@holdfast/base/errors';
 import {
@@ -10,13 +10,16 @@ import {
   index,
   type MemberId,
   memberId,
+  next,
   type Revision,
   revision,
   storeId,
   term,
 } from '@holdfast/base/ids';
 import { ManualClock } from '@holdfast/base/manual-clock';
+import { KvStore } from '@holdfast/mvcc/kv-store';
 import type {
+  CommandResult,
   CompactRequest,
   DeleteRangeRequest,
   DeleteRangeResponse,
@@ -27,18 +30,24 @@ import type {
   TxnRequest,
   TxnResponse,
 } from '@holdfast/proto/internal';
+import {
+  type CommandCase,
+  type CommandRequest,
+  encodeCommand,
+  responseOf,
+} from './command-answer.ts';
 import type {
   Answer,
   Engine,
   EngineStatus,
   ReadOptions,
   ResponseHeader,
-  WatchItem,
   WatchRequest,
   WatchStream,
   WriteOptions,
 } from './engine.ts';
-import { MemoryStore, rangeHolds } from './memory-store.ts';
+import { RevisionWaiters } from './revision-waiters.ts';
+import { StoreWatch } from './store-watch.ts';
 
 export type MemoryEngineOptions = {
   /** Times progress items; default: a clock that stands still. */
@@ -56,9 +65,8 @@ export class MemoryEngine implements Engine {
   readonly #clock: Clock;
   readonly #clusterId: ClusterId;
   readonly #memberId: MemberId;
-  readonly #store = new MemoryStore();
-  readonly #waiters = new Set<() => void>();
-  #writes = 0;
+  readonly #store = new KvStore({ yieldNow: () => Promise.resolve() });
+  readonly #waiters = new RevisionWaiters();
 
   constructor(options: MemoryEngineOptions = {}) {
     this.#clock = options.clock ?? new ManualClock();
@@ -69,48 +77,49 @@ export class MemoryEngine implements Engine {
   async range(request: RangeRequest, options: ReadOptions): Promise<Answer<RangeResponse>> {
     await this.#beforeRead(options);
     const linearizable = (options.consistency?.level ?? 'linearizable') === 'linearizable';
-    return this.#answer(this.#store.range(request), linearizable ? 0 : this.ageMs);
+    const body = this.#store.range(request);
+    return this.#answer(body, this.#store.revision, linearizable ? 0 : this.ageMs);
   }
 
-  put(request: PutRequest, options: WriteOptions): Promise<Answer<PutResponse>> {
-    return this.#write(options, () => this.#store.put(request));
+  async put(request: PutRequest, options: WriteOptions): Promise<Answer<PutResponse>> {
+    return await this.#write('put', { $case: 'put', value: request }, options);
   }
 
-  deleteRange(
+  async deleteRange(
     request: DeleteRangeRequest,
     options: WriteOptions,
   ): Promise<Answer<DeleteRangeResponse>> {
-    return this.#write(options, () => this.#store.deleteRange(request));
+    return await this.#write('deleteRange', { $case: 'deleteRange', value: request }, options);
   }
 
-  txn(request: TxnRequest, options: WriteOptions): Promise<Answer<TxnResponse>> {
-    return this.#write(options, () => this.#store.txn(request));
+  async txn(request: TxnRequest, options: WriteOptions): Promise<Answer<TxnResponse>> {
+    return await this.#write('txn', { $case: 'txn', value: request }, options);
   }
 
-  compact(request: CompactRequest, options: WriteOptions): Promise<Answer<undefined>> {
-    return this.#write(options, () => this.#store.compact(request.revision) as undefined);
+  async compact(request: CompactRequest, options: WriteOptions): Promise<Answer<undefined>> {
+    const command = { $case: 'compact', value: request } as const;
+    const { header } = await this.#write('compact', command, options);
+    return { header, body: undefined };
   }
 
   async watch(
     request: WatchRequest,
     options: Omit<ReadOptions, 'consistency'>,
   ): Promise<WatchStream> {
-    options.signal?.throwIfAborted();
-    if (options.minRevision !== undefined) await this.#reach(options.minRevision, options.signal);
-    const from = request.startRevision ?? this.#store.revision + 1;
-    this.#store.changeFrom(from); // Throws if that history is gone.
-    return new MemoryWatch({
+    const { signal } = options;
+    signal?.throwIfAborted();
+    await this.#reach(options.minRevision, signal);
+    return new StoreWatch({
       store: this.#store,
       clock: this.#clock,
+      nextTurn: queueMicrotask,
       request,
-      from,
-      signal: options.signal,
-      waiters: this.#waiters,
+      signal,
     });
   }
 
   status(): EngineStatus {
-    const at = index(this.#writes);
+    const at = this.#store.appliedIndex;
     return {
       clusterId: this.#clusterId,
       memberId: this.#memberId,
@@ -128,9 +137,9 @@ export class MemoryEngine implements Engine {
       snapshotIndex: index(0),
       revision: this.#store.revision,
       compactRevision: this.#store.compactRevision,
-      keys: this.#store.keyCount,
-      bytes: 0,
-      stateHash: 0n,
+      keys: this.#store.keys,
+      bytes: this.#store.bytes,
+      stateHash: this.#store.stateHash,
       ageMs: this.ageMs,
       peers: [],
       missingVoters: [],
@@ -141,12 +150,17 @@ export class MemoryEngine implements Engine {
     };
   }
 
+  /** Open watches: zero when every reader has gone. */
+  get watcherCount(): number {
+    return this.#store.watcherCount;
+  }
+
   async #beforeRead(options: ReadOptions): Promise<void> {
     options.signal?.throwIfAborted();
     const consistency = options.consistency ?? { level: 'linearizable' };
     if (consistency.level === 'linearizable' && this.refusal) throw this.refusal;
     if (consistency.level === 'bounded') this.#requireFresh(consistency.maxAgeMs);
-    if (options.minRevision !== undefined) await this.#reach(options.minRevision, options.signal);
+    await this.#reach(options.minRevision, options.signal);
   }
 
   #requireFresh(maxAgeMs: number): void {
@@ -155,129 +169,35 @@ export class MemoryEngine implements Engine {
     throw new HoldfastError('stale-unknown', `the state's age is ${age}, asked: ${maxAgeMs} ms`);
   }
 
-  async #write<T>(options: WriteOptions, run: () => T): Promise<Answer<T>> {
+  async #write<Case extends CommandCase>(
+    kind: Case,
+    command: CommandRequest,
+    options: WriteOptions,
+  ) {
     options.signal?.throwIfAborted();
     if (this.refusal) throw this.refusal;
+    const payload = encodeCommand(command, options);
     await Promise.resolve(); // A proposal never answers in the caller's own turn.
-    const body = run();
-    this.#writes += 1;
-    for (const wake of [...this.#waiters]) wake();
-    return this.#answer(body, 0);
+    const at = next(this.#store.appliedIndex);
+    const [result] = this.#store.apply([{ index: at, kind: 'command', payload }]);
+    const { revision: madeAt } = result as CommandResult;
+    this.#waiters.reached(this.#store.revision);
+    return this.#answer(responseOf(result as CommandResult, kind), revision(madeAt), 0);
   }
 
-  #answer<T>(body: T, ageMs: number | undefined): Answer<T> {
+  #answer<T>(body: T, at: Revision, ageMs: number | undefined): Answer<T> {
     const header: ResponseHeader = {
       clusterId: this.#clusterId,
       memberId: this.#memberId,
-      revision: this.#store.revision,
+      revision: at,
       term: term(1),
       ageMs,
     };
     return { header, body };
   }
 
-  async #reach(wanted: Revision, signal: AbortSignal | undefined): Promise<void> {
-    while (this.#store.revision < wanted) {
-      await waitForWake(this.#waiters, signal);
-    }
-  }
-}
-
-/** Resolves at the next write; the waiter is taken away however the wait ends. */
-async function waitForWake(
-  waiters: Set<() => void>,
-  signal: AbortSignal | undefined,
-): Promise<void> {
-  let wake: () => void = () => undefined;
-  const woken = new Promise<void>((resolve) => {
-    wake = resolve;
-  });
-  waiters.add(wake);
-  try {
-    await waitFor(woken, signal);
-  } finally {
-    waiters.delete(wake);
-  }
-}
-
-type MemoryWatchOptions = {
-  readonly store: MemoryStore;
-  readonly clock: Clock;
-  readonly request: WatchRequest;
-  readonly from: number;
-  readonly signal: AbortSignal | undefined;
-  readonly waiters: Set<() => void>;
-};
-
-class MemoryWatch implements WatchStream {
-  readonly startedAt: Revision;
-  readonly #options: MemoryWatchOptions;
-  readonly #ended = new AbortController();
-  #next: number;
-
-  constructor(options: MemoryWatchOptions) {
-    this.#options = options;
-    this.#next = options.from;
-    this.startedAt = options.store.revision;
-  }
-
-  close(): void {
-    this.#ended.abort();
-  }
-
-  async *[Symbol.asyncIterator](): AsyncGenerator<WatchItem> {
-    const { signal } = this.#options;
-    const onAbort = (): void => this.close();
-    signal?.addEventListener('abort', onAbort, { once: true });
-    try {
-      while (!this.#ended.signal.aborted && !signal?.aborted) {
-        const item = this.#take() ?? (await this.#wait());
-        if (item) yield item;
-      }
-    } finally {
-      signal?.removeEventListener('abort', onAbort);
-    }
-    signal?.throwIfAborted();
-  }
-
-  /** The next change that concerns this watch, or undefined when it has caught up. */
-  #take(): WatchItem | undefined {
-    const { store, request } = this.#options;
-    for (;;) {
-      const change = store.changeFrom(this.#next);
-      if (!change) return undefined;
-      this.#next = change.revision + 1;
-      const events = change.events
-        .filter((one) => one.keyspace === request.keyspace && rangeHolds(request, one.kv.key))
-        .map(({ type, kv, prevKv }) => ({ type, kv, prevKv: request.prevKv ? prevKv : undefined }));
-      if (events.length > 0) return { type: 'events', revision: change.revision, events };
-    }
-  }
-
-  /** Waits for a write, the end, or the time of a progress item. */
-  async #wait(): Promise<WatchItem | undefined> {
-    const { clock, request, waiters } = this.#options;
-    const timeout = new AbortController();
-    let timer: Timer | undefined;
-    if (request.progressMs !== undefined) {
-      timer = clock.schedule(request.progressMs, () => timeout.abort());
-    }
-    try {
-      await waitForWake(waiters, AbortSignal.any([this.#ended.signal, timeout.signal]));
-      return undefined;
-    } catch (error) {
-      if (!this.#ended.signal.aborted && !timeout.signal.aborted) throw error;
-      return this.#ended.signal.aborted ? undefined : this.#progress();
-    } finally {
-      timer?.cancel();
-    }
-  }
-
-  /** Never ahead of an event that is owed (safety.md 22): a watch on the future stays silent. */
-  #progress(): WatchItem | undefined {
-    const { store } = this.#options;
-    const at = store.revision;
-    if (at < this.#next - 1 || store.changeFrom(this.#next)) return undefined;
-    return { type: 'progress', revision: revision(at) };
+  async #reach(wanted: Revision | undefined, signal: AbortSignal | undefined): Promise<void> {
+    if (wanted === undefined || this.#store.revision >= wanted) return;
+    await waitFor(this.#waiters.until(wanted), signal);
   }
 }

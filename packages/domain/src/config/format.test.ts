@@ -8,14 +8,11 @@ describe('detectFormat', () => {
     [{ name: 'a.json', format: 'text' as const }, 'text'],
     [{ name: 'a.YML', mediaType: 'application/json' }, 'yaml'],
     [{ name: 'dir.json/a', mediaType: 'Application/XML; charset=utf-8' }, 'xml'],
-    [
-      { name: 'a', mediaType: 'application/x-www-form-urlencoded', present: 'toml' as const },
-      'toml',
-    ],
-    [{ name: 'a', mediaType: 'text/plain' }, 'text'],
-    [{ name: 'nginx.conf', present: 'json' as const }, 'text'],
+    [{ name: 'a', mediaType: 'application/x-www-form-urlencoded' }, undefined],
+    [{ name: 'a', mediaType: 'text/plain' }, undefined],
+    [{ name: 'nginx.conf', mediaType: 'application/json' }, 'text'],
     [{ name: '.json' }, 'json'],
-    [{ name: 'json' }, 'text'],
+    [{ name: 'json' }, undefined],
   ])('finds in %j: %s', (hints, format) => {
     expect(detectFormat(hints)).toBe(format);
   });

@@ -81,25 +81,17 @@ export type FormatHints = {
   readonly format?: ConfigFormat | undefined;
   readonly name: string;
   readonly mediaType?: string | undefined;
-  /** What the configuration had before. */
-  readonly present?: ConfigFormat | undefined;
 };
 
 /**
  * The format of a content: what the caller says, else the name's extension, else a media type that
- * names a format, else the format that the configuration has, else `text`. The extension beats the
- * media type because many clients send one without being asked.
+ * names a format. The extension beats the media type because many clients send one without being
+ * asked. Undefined: nothing tells; it is then what the configuration had before, or `text`.
  */
-export function detectFormat(hints: FormatHints): ConfigFormat {
+export function detectFormat(hints: FormatHints): ConfigFormat | undefined {
   const extension = /\.([^./]+)$/.exec(hints.name)?.[1]?.toLowerCase() ?? '';
   const mediaType = hints.mediaType?.split(';', 1)[0]?.trim().toLowerCase() ?? '';
-  return (
-    hints.format ??
-    formatByExtension.get(extension) ??
-    formatByMediaType.get(mediaType) ??
-    hints.present ??
-    'text'
-  );
+  return hints.format ?? formatByExtension.get(extension) ?? formatByMediaType.get(mediaType);
 }
 
 /**
