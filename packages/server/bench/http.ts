@@ -1,6 +1,6 @@
-// What one request costs the HTTP door: PUT and GET of a 256-byte value on an engine that answers at
-// once. The load comes from a process of its own over raw sockets; the figure is the door's own CPU
-// time a request, which a busy machine changes less than requests a second.
+// What one request costs the HTTP door: PUT and GET of a 256-byte value on an engine that answers
+// at once. The load comes from a process of its own over raw sockets; the figure is the door's own
+// CPU time a request, which a busy machine changes less than requests a second.
 //
 //   npx tsx --conditions=holdfast-source packages/server/bench/http.ts [connections] [seconds]
 import { fork } from 'node:child_process';

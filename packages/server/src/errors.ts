@@ -1,6 +1,6 @@
 // The one table of operating errors at the edge: what each code means to HTTP, to gRPC and to the
 // shell. A door looks here and nowhere else, so that all doors tell the same story.
-import { type ErrorCode, HoldfastError, messageOf } from '@holdfast/base/errors';
+import { type ErrorCode, HoldfastError } from '@holdfast/base/errors';
 
 export type ErrorMapping = {
   readonly status: number;
@@ -70,6 +70,3 @@ export function operatingErrorOf(error: unknown): HoldfastError {
 /** What a process that ends with `error` tells the shell. */
 export const exitCodeOf = (error: unknown): number =>
   error instanceof HoldfastError ? errorTable[error.code].exitCode : 1;
-
-/** One sentence for the terminal: an operating error's own words, else what was thrown. */
-export const sentenceOf = (error: unknown): string => messageOf(error);

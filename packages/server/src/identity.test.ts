@@ -1,4 +1,5 @@
-// Ids are derived alike everywhere and for ever: the fixed values below are what data directories hold.
+// Ids are derived alike everywhere and for ever: the fixed values below are what data directories
+// hold.
 import { describe, expect, it } from 'vitest';
 
 import { deriveClusterId, deriveMemberId } from './identity.ts';

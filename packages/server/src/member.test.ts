@@ -191,7 +191,8 @@ describe('a start that is refused', () => {
     const first = single();
     await first.start();
     await first.close();
-    // Both copies (docs/formats.md): the format version is at 8, the checksum of all that follows at 0.
+    // Both copies (docs/formats.md): the format version is at 8, the checksum of all that follows
+    // at 0.
     const path = join(folder, 'n1', 'identity');
     const bytes = readFileSync(path);
     for (const at of [0, 4096]) {
@@ -218,7 +219,7 @@ describe('a start that is refused', () => {
 });
 
 describe('the process of a member', () => {
-  it('answers 0 when it was told to end, and a code by the table when it can not start', async () => {
+  it('answers 0 when it was told to end, and a code when it can not start', async () => {
     const flags = { ...anyPort, dataDir: join(folder, 'n1'), logLevel: 'error' };
     const end = new AbortController();
     const running = runMember(flags, {}, end.signal);
@@ -228,5 +229,8 @@ describe('the process of a member', () => {
     end.abort(new Error('enough'));
     expect(await running).toBe(0);
     await expect(runMember({ name: '?' }, {}, end.signal)).rejects.toThrow('a name is');
+    writeFileSync(join(folder, 'file'), '');
+    const hopeless = { ...flags, dataDir: join(folder, 'file'), logLevel: 'error' };
+    expect(await runMember(hopeless, {}, new AbortController().signal)).toBe(4);
   });
 });

@@ -311,7 +311,9 @@ export class Member {
 /** Without the port, which is another one at each try. */
 const hostOf = (address: string): string => address.replace(/:\d+$/, '');
 
-/** Ids are derived from settings (`identity.ts`), so a changed setting looks like another cluster. */
+/**
+ * Ids are derived from settings (`identity.ts`), so a changed setting looks like another cluster.
+ */
 const withOrigin = (error: HoldfastError): HoldfastError =>
   new HoldfastError(
     error.code,

@@ -51,7 +51,9 @@ export async function runMember(
   }
 }
 
-/** An operating error needs no stack: its sentence says what to do. Anything else needs all of it. */
+/**
+ * An operating error needs no stack: its sentence says what to do. Anything else needs all of it.
+ */
 function tellEnd(log: Log, error: unknown): void {
   if (error instanceof HoldfastError) {
     log.fatal({ code: error.code, ...error.details }, error.message);

@@ -63,7 +63,9 @@ const foreignVariables: ReadonlySet<string> = new Set([
   'HOLDFAST_ACTOR',
 ]);
 
-/** An unknown variable is refused only if it looks like a misspelt one: others may use the prefix. */
+/**
+ * An unknown variable is refused only if it looks like a misspelt one: others may use the prefix.
+ */
 function readVariables(variables: Variables): Map<string, Given> {
   const byVariable = new Map(settingKeys.map((key) => [variableOfKey(key), key]));
   const given = new Map<string, Given>();

@@ -50,7 +50,7 @@ function samples(row: SettingRow): readonly [string, string, string] {
 
 const shown = (key: SettingKey, flags: object, variables: object): string => {
   const value = gatherSettings({ ...flags }, { ...variables }).get(key);
-  if (!Array.isArray(value)) return String(value);
+  if (typeof value !== 'object') return String(value);
   return value.map(({ name, address }) => `${name}=${address}`).join(',');
 };
 

@@ -166,7 +166,8 @@ function advertisedOf(reader: Reader, side: 'client' | 'peer', listen: string): 
 function checkName(where: string, name: string): void {
   if (namePattern.test(name)) return;
   throw refused(
-    `${where}: a name is 1 to 64 letters, digits, dots, dashes and underscores, not ${JSON.stringify(name)}`,
+    `${where}: a name is 1 to 64 letters, digits, dots, dashes and underscores, not ` +
+      JSON.stringify(name),
   );
 }
 

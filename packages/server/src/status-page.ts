@@ -202,7 +202,9 @@ code { font: .9rem/1.5 ui-monospace, monospace; overflow-wrap: anywhere; }
 a { color: var(--link); } ol { margin: 0; padding-left: 1.4rem; }
 `;
 
-/** Stops while somebody selects text or the page is hidden, so that it never works against a reader. */
+/**
+ * Stops while somebody selects text or the page is hidden, so that it never works against a reader.
+ */
 const script = `
 const page = document.getElementById('page');
 setInterval(async () => {

@@ -71,13 +71,13 @@ export class CallDeadlines {
 
   /** A call that named its own time, at most the default; its own exact timer. */
   beginFor(timeoutMs: number): Deadline {
-    const { signal, dispose } = startDeadline(this.#clock, Math.min(timeoutMs, this.#timeoutMs));
+    const deadline = startDeadline(this.#clock, Math.min(timeoutMs, this.#timeoutMs));
     this.#namedUnderWay += 1;
     return {
-      signal,
+      signal: deadline.signal,
       dispose: () => {
         this.#namedUnderWay -= 1;
-        dispose();
+        deadline.dispose();
       },
     };
   }

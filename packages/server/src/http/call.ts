@@ -63,7 +63,10 @@ function queryOf(url: string, known: readonly string[]): Query {
   return at < 0 ? noQuery : parseQuery(url.slice(at + 1), known);
 }
 
-/** Runs a route's work with a call, whose deadline ends with it. `own`: parameters beside the reads'. */
+/**
+ * Runs a route's work with a call, whose deadline ends with it. `own`: parameters beside the
+ * reads'.
+ */
 export async function withCall<T>(
   context: HttpContext,
   { request, own }: { readonly request: FastifyRequest; readonly own?: readonly string[] },

@@ -1,5 +1,5 @@
-// A watch as server-sent events (WHATWG HTML 9.2), for keys and for configurations. The next item is
-// pulled only when the socket has taken the last one, so a slow reader costs no memory; a client
+// A watch as server-sent events (WHATWG HTML 9.2), for keys and for configurations. The next item
+// is pulled only when the socket has taken the last one, so a slow reader costs no memory; a client
 // that goes closes its watch. Errors before the first byte are plain problems (410 with the compact
 // revision); later ones are an event (`gap`, `error`), after which the stream ends.
 import { once } from 'node:events';
@@ -148,7 +148,9 @@ class EventStream<Item extends AnyItem> {
       .join('');
   }
 
-  /** Nothing below `at` is owed (safety.md 22): one less may be called seen, and no id goes back. */
+  /**
+   * Nothing below `at` is owed (safety.md 22): one less may be called seen, and no id goes back.
+   */
   #renderProgress(at: number): string {
     this.#seen = Math.max(this.#seen, at - 1);
     return frameText({ event: 'progress', data: { revision: at } }, this.#seen);

@@ -40,8 +40,16 @@ export function healthRoutes(
 }
 
 /** The page has its style and script within itself, and nothing from anywhere else. */
-const pagePolicy =
-  "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+const pagePolicy = [
+  "default-src 'none'",
+  "style-src 'unsafe-inline'",
+  "script-src 'unsafe-inline'",
+  "connect-src 'self'",
+  'img-src data:',
+  "base-uri 'none'",
+  "form-action 'none'",
+  "frame-ancestors 'none'",
+].join('; ');
 
 function probeRoutes(app: FastifyInstance, context: HttpContext): void {
   const text = { tags, produces: ['text/plain'] };

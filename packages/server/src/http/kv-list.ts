@@ -65,7 +65,9 @@ type Step = {
   readonly taken?: number;
 };
 
-/** The first step is as fresh as the caller asks; the rest read the same revision, which is here. */
+/**
+ * The first step is as fresh as the caller asks; the rest read the same revision, which is here.
+ */
 function readStep(engine: Engine, call: Call, step: Step): Promise<Answer<RangeResponse>> {
   const { page } = step;
   const left = page.limit - (step.taken ?? 0);

@@ -1,5 +1,5 @@
-// The routes of `/v1/kv`, `/v1/txn`, `/v1/compact` and `/v1/kv-watch`: their shapes, and the work of
-// those that are not on the hot path.
+// The routes of `/v1/kv`, `/v1/txn`, `/v1/compact` and `/v1/kv-watch`: their shapes, and the work
+// of those that are not on the hot path.
 import { emptyBytes, utf8 } from '@holdfast/base/bytes';
 import type { WatchRequest } from '@holdfast/engine/engine';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
