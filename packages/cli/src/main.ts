@@ -1,4 +1,5 @@
 // The command's process: streams, signals and variables come in here, and the exit code goes out.
+import { setMaxListeners } from 'node:events';
 import { fileURLToPath } from 'node:url';
 
 import { SystemClock } from '@holdfast/base/system-clock';
@@ -15,6 +16,8 @@ const sameInterruptMs = 2_000;
 
 const clock = new SystemClock();
 const interrupt = new AbortController();
+// Every call that runs listens to it.
+setMaxListeners(0, interrupt.signal);
 let interruptedAtMs = Number.POSITIVE_INFINITY;
 for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
   process.on(name, () => {

@@ -86,8 +86,10 @@ function statusText(views: readonly EndpointView[], context: CliContext): string
   return `${table}\n${memberTable(best.view.members, terminal)}${warning}`;
 }
 
+const dashes = ['-', '-', '-', '-', '-', '-'];
+
 function rowOf({ endpoint, view, error }: EndpointView): readonly Cell[] {
-  if (view === undefined) return [endpoint, '-', `does not answer: ${error}`];
+  if (view === undefined) return [endpoint, ...dashes, `does not answer: ${error}`];
   return [
     endpoint,
     view.name,

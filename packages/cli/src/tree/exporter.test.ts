@@ -25,12 +25,23 @@ afterEach(async () => {
   await rm(outer, { recursive: true, force: true });
 });
 
+const record = {
+  kind: 'publish',
+  version: 1,
+  revision: 1,
+  format: 'text',
+  hash: null,
+  at: '',
+  actor: '',
+  comment: '',
+} as const;
+
 function exporterOf(contents: Readonly<Record<string, Uint8Array>>, overwrite = false): Exporter {
   const configs: Pick<ConfigApi, 'listAll' | 'get'> = {
     async *listAll({ namespace, group }) {
       for (const [name, content] of Object.entries(contents)) {
         const bytes = content.length;
-        yield { namespace, group, name, format: 'text', version: 1, revision: 1, bytes };
+        yield { namespace, group, name, bytes, ...record };
       }
     },
     async get({ name }) {

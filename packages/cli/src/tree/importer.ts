@@ -1,6 +1,8 @@
 // Takes files in as configurations: several at a time, each read only when its turn comes, so that
 // memory is bounded by the concurrency and not by the tree. It goes on through a change of leader:
 // the same content published twice is one version, so an unknown outcome is simply tried again.
+import { setMaxListeners } from 'node:events';
+
 import { Backoff } from '@holdfast/base/backoff';
 import { type Clock, sleep } from '@holdfast/base/clock';
 import { HoldfastError } from '@holdfast/base/errors';
@@ -78,6 +80,7 @@ export class Importer {
   async run(found: AsyncGenerator<FoundFile | FoundOther>): Promise<void> {
     const stop = new AbortController();
     const signal = AbortSignal.any([this.#ports.signal, stop.signal]);
+    setMaxListeners(0, signal); // Every worker listens to it.
     const workers = Array.from({ length: this.#options.concurrency }, () =>
       this.#work(found, signal).catch((error: unknown) => {
         stop.abort(error); // One failure ends all workers, and is the import's own.

@@ -1,0 +1,164 @@
+// Goal: whatever one stream does, all of them together give each change once and in order. Method: a
+// list of scripted streams, of which each request gets the next, and a clock that the test moves.
+import { utf8 } from '@holdfast/base/bytes';
+import { ManualClock } from '@holdfast/base/manual-clock';
+import { SeededRandom } from '@holdfast/base/seeded-random';
+import { describe, expect, it } from 'vitest';
+
+import { Caller } from './caller.ts';
+import { EndpointSet } from './endpoint-set.ts';
+import { type HttpAnswer, type HttpPort, type HttpRequest, TransportFailure } from './http-port.ts';
+import { resumingWatch } from './resuming-watch.ts';
+
+/** The text of a stream, and whether it breaks, ends or falls silent after that. */
+type Script = {
+  readonly status?: number;
+  readonly text: string;
+  readonly then: 'break' | 'end' | 'silence';
+};
+
+class ScriptedStreams implements HttpPort {
+  readonly paths: string[] = [];
+  readonly #scripts: Script[];
+
+  constructor(scripts: readonly Script[]) {
+    this.#scripts = [...scripts];
+  }
+
+  async request({ endpoint, path, signal }: HttpRequest): Promise<HttpAnswer> {
+    this.paths.push(path);
+    const script = this.#scripts.shift();
+    if (script === undefined) return streamOf({ text: '', then: 'silence' }, endpoint, signal);
+    return streamOf(script, endpoint, signal);
+  }
+
+  async close(): Promise<void> {}
+}
+
+const streamOf = (script: Script, endpoint: string, signal: AbortSignal): HttpAnswer => ({
+  status: script.status ?? 200,
+  headers: {},
+  body: (async function* () {
+    yield utf8(script.text);
+    if (script.then === 'break') {
+      throw new TransportFailure(endpoint, 'broke', { outcome: 'unknown', reason: 'X' });
+    }
+    if (script.then === 'silence') {
+      await new Promise((_, reject) => {
+        signal.addEventListener('abort', () => reject(signal.reason), { once: true });
+      });
+    }
+  })(),
+  discard: () => undefined,
+});
+
+const started = (seen: number): string =>
+  `id: ${seen}\nevent: started\ndata: {"revision":${seen}}\n\n`;
+const part = (word: string): string => `event: change\ndata: "${word}"\n\n`;
+const last = (word: string, revision: number): string => `id: ${revision}\n${part(word)}`;
+
+/** Watches until `count` items came, and answers them with the paths that were asked. */
+async function watch(scripts: readonly Script[], count: number, fromRevision?: number) {
+  const clock = new ManualClock();
+  const random = new SeededRandom(1);
+  const http = new ScriptedStreams(scripts);
+  const endpoints = new EndpointSet(['a', 'b'], { clock, random });
+  const limits = { timeoutMs: 10_000, firstByteMs: 3_000, hedgeMs: 300 };
+  const caller = new Caller(limits, { http, endpoints, clock, random });
+  const options = { path: '/v1/watch?prefix=x', headers: {}, fromRevision, signal: undefined };
+  const items: string[] = [];
+  let isDone = false;
+  const watching = (async () => {
+    for await (const item of resumingWatch(options, { caller, clock, random })) {
+      items.push(`${item.revision}:${item.frames.map(({ data }) => data).join('+')}`);
+      if (items.length === count) break;
+    }
+  })().finally(() => {
+    isDone = true;
+  });
+  watching.catch(() => undefined);
+  for (let turn = 0; turn < 100 && !isDone; turn += 1) await clock.advanceAsync(1_000);
+  await watching;
+  expect(clock.pendingCount).toBe(0);
+  return { items, starts: http.paths.map((path) => path.split('&')[1]) };
+}
+
+describe('resumingWatch', () => {
+  it('goes on after a break in the middle of a transaction, with all of it once', async () => {
+    const { items, starts } = await watch(
+      [
+        { text: started(4) + last('a', 6) + part('b1') + part('b2'), then: 'break' },
+        { text: started(6) + part('b1') + part('b2') + last('b3', 7), then: 'end' },
+        { text: started(7) + last('c', 9), then: 'silence' },
+      ],
+      3,
+    );
+    expect(items).toEqual(['6:a', '7:b1+b2+b3', '9:c']);
+    expect(starts).toEqual([undefined, 'revision=7', 'revision=8']);
+  });
+
+  it('resumes where it stood even before the first change', async () => {
+    const { items, starts } = await watch(
+      [
+        { text: started(4), then: 'break' },
+        { text: started(4) + last('a', 5), then: 'silence' },
+      ],
+      1,
+    );
+    expect(items).toEqual(['5:a']);
+    expect(starts).toEqual([undefined, 'revision=5']);
+  });
+
+  it('drops what a stream repeats', async () => {
+    const scripts: readonly Script[] = [
+      { text: started(4) + last('a', 5), then: 'break' },
+      { text: started(3) + last('old', 4) + last('a', 5) + last('b', 6), then: 'silence' },
+    ];
+    expect((await watch(scripts, 2)).items).toEqual(['5:a', '6:b']);
+  });
+
+  it('takes progress as what it says: below its revision nothing is owed', async () => {
+    const progress = 'id: 9\nevent: progress\ndata: {"revision":9}\n\n';
+    const { starts, items } = await watch(
+      [
+        { text: started(4) + progress, then: 'break' },
+        { text: started(8) + last('a', 9), then: 'silence' },
+      ],
+      1,
+    );
+    expect(starts[1]).toBe('revision=9');
+    expect(items).toEqual(['9:a']);
+  });
+
+  it('leaves a stream that shows no sign of life', async () => {
+    const { items } = await watch(
+      [
+        { text: `${started(4)}: alive\n\n`, then: 'silence' },
+        { text: started(4) + last('a', 5), then: 'silence' },
+      ],
+      1,
+    );
+    expect(items).toEqual(['5:a']);
+  });
+
+  it('waits while members refuse, and tells a gap, at once or on the way', async () => {
+    const refusal = { code: 'unavailable', outcome: 'not-applied', detail: 'starting' };
+    const gap = JSON.stringify({ code: 'compacted', detail: 'gone', compactRevision: 70 });
+    const scripts: readonly Script[] = [
+      { status: 503, text: JSON.stringify(refusal), then: 'end' },
+      { status: 503, text: JSON.stringify(refusal), then: 'end' },
+      { text: started(4) + last('a', 5), then: 'silence' },
+    ];
+    expect((await watch(scripts, 1, 5)).items).toEqual(['5:a']);
+    const onTheWay = `${started(4)}event: gap\ndata: ${gap}\n\n`;
+    for (const script of [
+      { status: 410, text: gap, then: 'end' },
+      { text: onTheWay, then: 'end' },
+    ] as const) {
+      await expect(watch([script], 1, 5)).rejects.toMatchObject({
+        code: 'compacted',
+        details: { compactRevision: 70 },
+      });
+    }
+  });
+});
