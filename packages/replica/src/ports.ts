@@ -22,26 +22,33 @@ export type LogRecovery = {
   /** Bytes of a torn record that were cut, or 0. */
   readonly tornBytes: number;
   /** Set when records at or before the durable end are unreadable (safety.md 3 and 5). The log then
-   * ends before the damage, and the member must start repairing. */
+   * ends before the damage, and the member must start repairing. Told by every open() until the
+   * first sync() after it: `repairing` is saved before that. */
   readonly rot: { readonly from: Index; readonly reason: string } | undefined;
 };
 
 /** The Raft log. Three marks: accepted (readable), submitted (written), persisted (synced). */
 export interface LogStore {
   open(): Promise<LogRecovery>;
-  /** Takes entries in, at once readable, dropping anything from entries[0].index on that differs. */
+  /**
+   * Takes entries in, at once readable, dropping anything from entries[0].index on that differs.
+   */
   accept(entries: readonly Entry[]): void;
   /**
-   * Writes all that was accepted and syncs it with one fdatasync; resolves with the new persisted end.
-   * One at a time. Rejects with `disk-full`, or with `unavailable` after a failed sync: the store is
-   * then finished, and only a new open() of the directory may follow (safety.md 1, 9).
+   * Writes all that was accepted and syncs it with one fdatasync; resolves with the new persisted
+   * end. One at a time. Rejects with `disk-full`, or with `unavailable` after a failed sync: the
+   * store is then finished, and only a new open() of the directory may follow (safety.md 1, 9).
    */
   sync(commitHint: Index): Promise<LogId>;
   /** Entries [lo, hi), as many as fit in bytesMax and at least one; a plain array when cached. */
   read(lo: Index, hi: Index, bytesMax: number): readonly Entry[] | Promise<readonly Entry[]>;
-  /** Drops whole segments whose entries are all at or below `through`; answers the new purge mark. */
+  /**
+   * Drops whole segments whose entries are all at or below `through`; answers the new purge mark.
+   */
   purge(through: Index): Promise<LogId>;
-  /** Empties the log, which then begins after `last` (an installed snapshot). Durable when resolved. */
+  /**
+   * Empties the log, which then begins after `last` (an installed snapshot). Durable when resolved.
+   */
   reset(last: LogId): Promise<void>;
   readonly marks: { readonly purged: LogId; readonly accepted: LogId; readonly persisted: LogId };
   close(): Promise<void>;
@@ -118,7 +125,9 @@ export type ForwardRequest = {
   readonly requestId: RequestId;
   /** The term in which the sender believes the receiver leads. */
   readonly term: Term;
-  /** An encoded ProposalRequest: session, sequence, actor, trace, body (proto/entry-envelope.ts). */
+  /**
+   * An encoded ProposalRequest: session, sequence, actor, trace, body (proto/entry-envelope.ts).
+   */
   readonly body: Uint8Array;
 };
 
@@ -145,7 +154,10 @@ export interface PeerHandler {
   onForward(from: MemberId, requests: readonly ForwardRequest[]): void;
   onForwarded(from: MemberId, responses: readonly ForwardResponse[]): void;
   onPeerEvent(event: PeerEvent): void;
-  /** A peer streams a snapshot to this member. Resolves when it is verified and durable beside the state. */
+  /**
+   * A peer streams a snapshot to this member. Resolves when it is verified and durable beside the
+   * state.
+   */
   onSnapshot(
     from: MemberId,
     meta: SnapshotMeta,
@@ -157,7 +169,9 @@ export interface PeerHandler {
 /** Best effort, in order per connection: what cannot be sent is dropped, and Raft repairs it. */
 export interface PeerTransport {
   start(handler: PeerHandler): Promise<void>;
-  /** append-entries and their answers go on the log connection, all else on the control connection. */
+  /**
+   * append-entries and their answers go on the log connection, all else on the control connection.
+   */
   send(message: Message): void;
   /** False: no connection; the request certainly did not leave. */
   forward(to: MemberId, requests: readonly ForwardRequest[]): boolean;

@@ -8,7 +8,7 @@ import type { Entry } from '@holdfast/raft/entry';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { diskErrorCode } from './disk-error.ts';
-import { LogModel } from './log-model.ts';
+import { LogModel } from './log-model.fixture.ts';
 import { MemoryDisk } from './memory-disk.ts';
 import { SegmentedLog } from './segmented-log.ts';
 

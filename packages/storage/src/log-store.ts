@@ -24,8 +24,7 @@ export type LogRecovery = {
   readonly commitHint: Index;
   readonly tornBytes: number;
   /**
-   * Told by every open() until the first sync() or reset() after it: the caller saves `repairing`
-   * before that.
+   * Told by every open() until the first sync() after it: the caller saves `repairing` before that.
    */
   readonly rot: LogRot | undefined;
 };

@@ -164,6 +164,27 @@ describe('purge and reset', () => {
   });
 });
 
+describe('rot that was found', () => {
+  it('is not forgotten by a reset, which a start does before it saves `repairing`', async () => {
+    const disk = new MemoryDisk();
+    const { log } = await open(disk);
+    log.accept(entries(1, 10));
+    await log.sync(index(0));
+    await log.close();
+    disk.flipBit('log/0000000000000001.seg', 700, 1);
+    const second = await open(disk);
+    expect(second.recovery.rot).toBeDefined();
+    await second.log.reset({ index: index(8), term: term(1) });
+    disk.powerLoss(new SeededRandom(1));
+    const third = await open(disk);
+    expect(third.recovery.rot).toEqual(second.recovery.rot);
+    expect(third.recovery.purged.index).toBe(8);
+    await third.log.sync(index(8));
+    disk.powerLoss(new SeededRandom(2));
+    expect((await open(disk)).recovery.rot).toBeUndefined();
+  });
+});
+
 describe('a full disk', () => {
   it('refuses with disk-full, and goes on when there is room', async () => {
     const disk = new MemoryDisk();

@@ -180,7 +180,6 @@ export class SegmentedLog {
         this.#writeMark();
         await this.#files.mark.sync();
         await this.#files.base.save(log.base);
-        await this.#files.note.clear();
         for (const dead of old.segments) await this.#removeSegment(dead);
       } catch (error) {
         throw this.#failed(error, 'beginning the log anew');
@@ -363,8 +362,8 @@ export class SegmentedLog {
   }
 
   /** A file that stays is removed at the next open: it lies before the base. */
-  async #removeSegment(segment: LogSegment): Promise<void> {
-    await segment.remove(this.#disk).catch(() => undefined);
+  #removeSegment(segment: LogSegment): Promise<void> {
+    return segment.remove(this.#disk).catch(() => undefined);
   }
 
   async #markCleanStop(): Promise<void> {
