@@ -9,12 +9,16 @@ type Action = () => void;
 /** Resolves when every promise reaction that can run without a new event has run. */
 export type Drain = () => Promise<void>;
 
+/** So many events at one moment are a loop that waits for nothing. */
+const standstillMax = 100_000;
+
 export class EventQueue {
   #heap: QueuedEvent[] = [];
   #cancelled = 0;
   #order = 0;
   #nowMs = 0;
   #fired = 0;
+  #firedNow = 0;
 
   get nowMs(): number {
     return this.#nowMs;
@@ -63,6 +67,8 @@ export class EventQueue {
   #fire(event: QueuedEvent): void {
     const { action } = event;
     event.action = undefined;
+    this.#firedNow = event.atMs > this.#nowMs ? 0 : this.#firedNow + 1;
+    assert(this.#firedNow < standstillMax, 'time moves on');
     this.#nowMs = event.atMs;
     this.#fired += 1;
     action?.();

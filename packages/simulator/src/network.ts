@@ -27,7 +27,9 @@ export type Frame = {
   readonly from: Attachment;
   readonly to: MemberId;
   readonly connection: Connection;
-  /** Whether a second delivery is allowed: TCP never does that, a repeated request does. */
+  /**
+   * Consensus bears frames that come twice or out of order; the others rely on their connection.
+   */
   readonly mayRepeat: boolean;
   /** Runs in the receiver's process. */
   readonly deliver: (receiver: Attachment) => void;
@@ -156,7 +158,7 @@ export class Network {
 
   #arrivalMs(frame: Frame): number {
     const atMs = this.#queue.nowMs + this.#latencyMs();
-    if (this.#chance(this.weather.reorderShare)) return atMs;
+    if (frame.mayRepeat && this.#chance(this.weather.reorderShare)) return atMs;
     const name = `${arrowOf(frame.from.member, frame.to)} ${frame.connection}`;
     const orderedMs = Math.max(atMs, this.#lastArrivalMs.get(name) ?? 0);
     this.#lastArrivalMs.set(name, orderedMs);

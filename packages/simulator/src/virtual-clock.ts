@@ -4,6 +4,10 @@
 import type { Clock, Timer } from '@holdfast/base/clock';
 import type { EventQueue } from './event-queue.ts';
 
+/** Readings are multiples of 1/1024 ms: sums and differences of such numbers are exact, so that two
+ * ways to compute one deadline agree. A real clock moves on where they do not; this one stands. */
+const grain = 1024;
+
 export type VirtualClockOptions = {
   readonly queue: EventQueue;
   /** What `monotonicMs` reads at the start. */
@@ -19,7 +23,9 @@ export class VirtualClock implements Clock {
   readonly #bornMs: number;
   readonly #startMs: number;
   #wallOffsetMs: number;
-  /** Time that a fired timer has proved; keeps rounding from showing a timer that fired too early. */
+  /**
+   * Time that a fired timer has proved; keeps rounding from showing a timer that fired too early.
+   */
   #floorMs: number;
   #state: 'running' | 'paused' | 'halted' = 'running';
   #held: (() => void)[] = [];
@@ -43,7 +49,7 @@ export class VirtualClock implements Clock {
 
   monotonicMs(): number {
     const readMs = this.#startMs + (this.#queue.nowMs - this.#bornMs) * this.#rate;
-    return Math.max(readMs, this.#floorMs);
+    return Math.max(Math.floor(readMs * grain) / grain, this.#floorMs);
   }
 
   wallMs(): number {
@@ -59,7 +65,7 @@ export class VirtualClock implements Clock {
     const ownMs = this.monotonicMs() + Math.max(0, delayMs);
     return this.#queue.after(Math.max(0, delayMs) / this.#rate, () =>
       this.#enter(() => {
-        this.#floorMs = Math.max(this.#floorMs, ownMs);
+        this.#floorMs = Math.max(this.#floorMs, Math.ceil(ownMs * grain) / grain);
         action();
       }),
     );

@@ -41,6 +41,9 @@ describe('AcknowledgedWrites', () => {
     expect(() => written().judge(stored('a', 5), 9)).toThrow(/holds a of revision 5/);
     expect(() => written().judge(new Map(), 9)).toThrow(/is gone/);
     expect(() => written().judge(stored('b', 7), 6)).toThrow(/ends at 6/);
+    const happened = (revision: number): string[] => (revision === 5 ? ['k=a'] : ['k=c']);
+    expect(() => written().judgeEvents(happened, 1)).toThrow(/k=b at 7 is k=c/);
+    written().judgeEvents(happened, 8);
     const judge = written();
     judge.attempted('k', 'c');
     judge.refused('k', 'c');
@@ -51,6 +54,7 @@ describe('AcknowledgedWrites', () => {
 describe('WatchDelivery', () => {
   const happened: Record<number, string[]> = { 2: ['put a'], 3: ['put b', 'put c'], 5: ['del a'] };
   const reference: EventReference = {
+    firstRevision: 1,
     lastRevision: 5,
     textsOf: (revision) => happened[revision] ?? [],
   };
@@ -69,6 +73,11 @@ describe('WatchDelivery', () => {
     watch.observe({ type: 'progress', revision: 4 });
     watch.observe({ type: 'events', revision: 5, events: ['del a'] });
     watch.judge(reference, true);
+  });
+
+  it('judges nothing before the history that is left', () => {
+    give(2, 3, 5).judge({ ...reference, firstRevision: 4 }, true);
+    expect(() => give(2, 3).judge({ ...reference, firstRevision: 4 }, true)).toThrow(/missed/);
   });
 
   it('refuses a gap, a repetition, a torn transaction and events that never were', () => {

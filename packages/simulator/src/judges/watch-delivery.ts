@@ -8,8 +8,10 @@ export type WatchedItem =
   | { readonly type: 'events'; readonly revision: number; readonly events: readonly string[] }
   | { readonly type: 'progress'; readonly revision: number };
 
-/** All events that ever happened, by revision; `textsOf` leaves those of the watcher's range. */
+/** What happened from `firstRevision` on; `textsOf` leaves the events of the watcher's range. */
 export type EventReference = {
+  /** History before it is compacted away: nothing before it can be judged. */
+  readonly firstRevision: number;
   readonly lastRevision: number;
   textsOf(revision: number): readonly string[];
 };
@@ -51,8 +53,10 @@ export class WatchDelivery {
   /** Compares all that was given with what happened; `complete`: nothing may be owed any more. */
   judge(reference: EventReference, complete: boolean): void {
     const end = complete ? reference.lastRevision : this.#through;
-    let at = 0;
-    for (let revision = this.#startRevision; revision <= end; revision += 1) {
+    const start = Math.max(this.#startRevision, reference.firstRevision);
+    let at = this.#given.findIndex(({ revision }) => revision >= start);
+    if (at < 0) at = this.#given.length;
+    for (let revision = start; revision <= end; revision += 1) {
       const expected = reference.textsOf(revision);
       if (expected.length === 0) continue;
       const given = this.#given[at];

@@ -1,0 +1,98 @@
+// Everything that clients were told, and the judges of it. Clients report here; nothing else does.
+import type { EventQueue } from './event-queue.ts';
+import { History, type OpenCall, type Register, type RegisterAction } from './history.ts';
+import { AcknowledgedWrites } from './judges/acknowledged-writes.ts';
+import { judgeLinearizability } from './judges/linearizability.ts';
+import { ReadFreshness } from './judges/read-freshness.ts';
+import { type OrderedCall, RevisionOrder } from './judges/revision-order.ts';
+
+/** One effect of a call on one key: a transaction has several. */
+export type Effect = { readonly key: string; readonly action: RegisterAction };
+
+/** What the answer said of one effect, in the order of the effects. */
+export type EffectAnswer = {
+  /** What stood there before, or `untold`. */
+  readonly before: Register | { readonly untold: true };
+  readonly wrote: boolean;
+};
+
+export class ClientRecord {
+  readonly history = new History();
+  readonly writes = new AcknowledgedWrites();
+  readonly freshness = new ReadFreshness();
+  readonly order = new RevisionOrder();
+  readonly counters = { answered: 0, refused: 0, unknown: 0, staleReads: 0 };
+  readonly #queue: EventQueue;
+
+  constructor(queue: EventQueue) {
+    this.#queue = queue;
+  }
+
+  call(client: number, effects: readonly Effect[]): RecordedCall {
+    return new RecordedCall(this, client, effects);
+  }
+
+  /** A stale or bounded read was answered now. */
+  agedRead(ageMs: number | undefined, revision: number): void {
+    this.counters.staleReads += 1;
+    if (ageMs === undefined) return;
+    this.freshness.judgeRead({ atMs: this.#queue.nowMs, ageMs, revision });
+  }
+
+  told(revision: number): void {
+    this.freshness.observeTold(this.#queue.nowMs, revision);
+  }
+
+  judgeHistory(): void {
+    judgeLinearizability(this.history.operations);
+  }
+}
+
+/** One call in flight; forgotten while unknown, it stays unknown. */
+export class RecordedCall {
+  readonly #record: ClientRecord;
+  readonly #effects: readonly Effect[];
+  readonly #open: readonly OpenCall[];
+  readonly #ordered: OrderedCall;
+
+  constructor(record: ClientRecord, client: number, effects: readonly Effect[]) {
+    this.#record = record;
+    this.#effects = effects;
+    this.#open = effects.map(({ key, action }) => record.history.call({ client, key, action }));
+    this.#ordered = record.order.call();
+    for (const { key, value } of this.#written()) record.writes.attempted(key, value);
+  }
+
+  /** Throws a Violation if no such answer may be given. */
+  answered(answers: readonly EffectAnswer[], revision: number): void {
+    const { order, writes, counters } = this.#record;
+    const wrote = answers.some((answer) => answer.wrote);
+    order.answered(this.#ordered, revision, wrote);
+    this.#record.told(revision);
+    counters.answered += 1;
+    for (const [at, { before }] of answers.entries()) {
+      const isTold = before === undefined || typeof before === 'string';
+      this.#open[at]?.answered(isTold ? { type: 'observed', before } : { type: 'done' });
+    }
+    for (const { key, value, at } of this.#written()) {
+      if (answers[at]?.wrote) writes.acknowledged(key, value, revision);
+    }
+  }
+
+  refused(): void {
+    this.#record.counters.refused += 1;
+    for (const open of this.#open) open.refused();
+    for (const { key, value } of this.#written()) this.#record.writes.refused(key, value);
+  }
+
+  unknown(): void {
+    this.#record.counters.unknown += 1;
+  }
+
+  #written(): { readonly key: string; readonly value: Register; readonly at: number }[] {
+    return this.#effects.flatMap(({ key, action }, at) => {
+      if (action.type === 'get') return [];
+      return [{ key, at, value: action.type === 'delete' ? undefined : action.value }];
+    });
+  }
+}
