@@ -1,11 +1,32 @@
 // The log's own time: the leader's wall clock, made to never go back along the log. It is the only
 // time that apply may use, so a new leader must know the latest one that any entry before carries.
 import { index } from '@holdfast/base/ids';
-import { entryProposedAtMs } from '@holdfast/proto/entry-envelope';
+import { entryProposedAtMs, stampEntryEnvelope } from '@holdfast/proto/entry-envelope';
 import type { Entry, LogId } from '@holdfast/raft/entry';
+import type { Proposal } from '@holdfast/raft/input';
 import type { LogStore } from './ports.ts';
 
 const readCount = 1024;
+
+export class LogTime {
+  #latestMs = 0;
+
+  /** No time that is given from now on is below it. */
+  atLeast(timeMs: number): void {
+    this.#latestMs = Math.max(this.#latestMs, timeMs);
+  }
+
+  /** These entries stand in the own log now, whoever made them. */
+  note(entries: readonly Entry[]): void {
+    this.#latestMs = latestTimeMs(entries, this.#latestMs);
+  }
+
+  /** Writes the time into each proposal, before any log has accepted it. */
+  stamp(proposals: readonly Proposal[], wallMs: number): void {
+    this.atLeast(wallMs);
+    for (const proposal of proposals) stampEntryEnvelope(proposal.payload, this.#latestMs);
+  }
+}
 
 /** The time of the last command in (after, last], or `floorMs` where there is none. */
 export async function lastLogTimeMs(

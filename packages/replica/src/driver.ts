@@ -1,0 +1,324 @@
+// Drives one member's core from the end of its recovery to its close: carries out each Ready in its
+// own order, and reports the ends of all IO. Owns the core and the loops around it; the promises of
+// callers (proposals, reads) belong to the replica and are only told here.
+import type { Clock } from '@holdfast/base/clock';
+import { index, type MemberId } from '@holdfast/base/ids';
+import type { Random } from '@holdfast/base/random';
+import type { TaskGroup } from '@holdfast/base/task-group';
+import type { TraceEvent } from '@holdfast/raft/core';
+import { type Entry, entryBytes } from '@holdfast/raft/entry';
+import type { Input } from '@holdfast/raft/input';
+import type { SnapshotMeta } from '@holdfast/raft/message';
+import { Raft } from '@holdfast/raft/raft';
+import type { Ready } from '@holdfast/raft/ready';
+import type { RaftSettings } from '@holdfast/raft/settings';
+import { AppendSender } from './append-sender.ts';
+import { ApplyLoop } from './apply-loop.ts';
+import { CoreLoop } from './core-loop.ts';
+import type { Forwarding } from './forwarding.ts';
+import type { Freshness } from './freshness.ts';
+import type { LeaderGate } from './leader-gate.ts';
+import type { LogTime } from './log-time.ts';
+import { PersistLoop } from './persist-loop.ts';
+import { PersistWaiters } from './persist-waiters.ts';
+import type {
+  ApplyResult,
+  LogStore,
+  PeerTransport,
+  SnapshotStore,
+  StateMachine,
+  StatusStore,
+} from './ports.ts';
+import type { Proposals } from './proposals.ts';
+import { type Proposer, refusalError } from './proposer.ts';
+import type { ReadBarriers } from './read-barriers.ts';
+import type { Recovered } from './recovery.ts';
+import type { RequestIds } from './request-ids.ts';
+import type { ReplicaSettings } from './settings.ts';
+import { type IncomingSnapshot, SnapshotInstaller } from './snapshot-installer.ts';
+import { Snapshotter } from './snapshotter.ts';
+
+/** What the process gives: the ports, and whom to tell. */
+export type DriverOptions = {
+  readonly id: MemberId;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly nextTurn: (action: () => void) => void;
+  readonly log: LogStore;
+  readonly status: StatusStore;
+  readonly snapshots: SnapshotStore;
+  readonly stateMachine: StateMachine;
+  readonly transport: PeerTransport;
+  readonly raftSettings: RaftSettings;
+  readonly settings: ReplicaSettings;
+  readonly onInput?: (nowMs: number, input: Input) => void;
+  readonly onApplied?: (entries: readonly Entry[]) => void;
+};
+
+/** What the replica owns, and the driver feeds. */
+export type DriverParts = {
+  readonly recovered: Recovered;
+  readonly tasks: TaskGroup;
+  readonly gate: LeaderGate;
+  readonly proposals: Proposals;
+  readonly proposer: Proposer;
+  readonly forwarding: Forwarding;
+  readonly barriers: ReadBarriers;
+  readonly freshness: Freshness;
+  readonly requestIds: RequestIds;
+  readonly logTime: LogTime;
+  readonly onTrace: (event: TraceEvent) => void;
+  readonly onProblem: (what: string, error: unknown) => void;
+  readonly onFailure: (error: unknown) => void;
+};
+
+export class Driver {
+  readonly raft: Raft;
+  readonly loop: CoreLoop;
+  readonly apply: ApplyLoop;
+  readonly persist: PersistLoop;
+  readonly snapshotter: Snapshotter;
+  readonly #options: DriverOptions;
+  readonly #parts: DriverParts;
+  readonly #appends: AppendSender;
+  readonly #installer: SnapshotInstaller;
+  readonly #persistWaiters = new PersistWaiters();
+
+  constructor(options: DriverOptions, parts: DriverParts) {
+    this.#options = options;
+    this.#parts = parts;
+    this.raft = this.#newRaft();
+    this.loop = this.#newLoop();
+    this.apply = this.#newApplyLoop();
+    this.persist = this.#newPersistLoop();
+    this.snapshotter = this.#newSnapshotter();
+    this.#installer = this.#newInstaller();
+    this.#appends = new AppendSender({
+      from: options.id,
+      log: options.log,
+      transport: options.transport,
+      onFailure: (error) => parts.onProblem('reading the log', error),
+    });
+  }
+
+  /** A peer streams a snapshot to this member. */
+  receiveSnapshot(incoming: IncomingSnapshot): Promise<void> {
+    return this.#installer.receive(incoming);
+  }
+
+  /** Frees those who wait for a sync that will not come. */
+  releaseWaiters(): void {
+    this.#persistWaiters.close();
+  }
+
+  // ---------------------------------------------------------------- a Ready, in its own order
+
+  /** What waits for the core beside messages and ends of IO. */
+  #gather(step: (input: Input) => void): void {
+    const { proposer, barriers, forwarding, requestIds, logTime } = this.#parts;
+    if (proposer.isWaiting) {
+      const proposals = proposer.takeWaiting();
+      logTime.stamp(proposals, this.#options.clock.wallMs());
+      step({ type: 'propose', proposals });
+    }
+    if (barriers.hasArriving) {
+      const requestId = requestIds.next();
+      barriers.ask(requestId);
+      step({ type: 'read-index', requestId });
+    }
+    const { role, leader } = this.raft;
+    forwarding.flushRequests(role === 'leader' ? undefined : leader);
+  }
+
+  #carryOut(ready: Ready): void {
+    this.#accept(ready);
+    this.#send(ready);
+    this.#persist(ready);
+    const { proposals } = this.#parts;
+    for (const { requestId, id } of ready.appended) proposals.place(requestId, id);
+    if (ready.committed) this.apply.commit(ready.committed.hi);
+    this.#answer(ready);
+  }
+
+  #accept({ append }: Ready): void {
+    if (append.length === 0) return;
+    this.#parts.logTime.note(append);
+    this.#options.log.accept(append);
+  }
+
+  #send({ messages, appends, snapshots }: Ready): void {
+    for (const message of messages) this.#options.transport.send(message);
+    for (const order of appends) this.#appends.send(order);
+    for (const peer of snapshots) this.snapshotter.send(peer);
+  }
+
+  #persist({ status, install, append }: Ready): void {
+    if (status) this.persist.saveStatus(status);
+    if (install) this.persist.installSnapshot(install);
+    else if (append.length > 0) this.persist.syncLog();
+  }
+
+  #answer({ refused, reads, fresh }: Ready): void {
+    const { proposals, barriers, freshness } = this.#parts;
+    for (const { requestId, reason } of refused) proposals.refuse(requestId, refusalError(reason));
+    for (const { requestId, readIndex } of reads) barriers.answered(requestId, readIndex);
+    if (fresh) freshness.confirmed(fresh.stampMs, fresh.index, this.apply.applied.index);
+  }
+
+  #settled(): void {
+    this.#parts.gate.noteLeader();
+    this.#parts.forwarding.flushResponses();
+  }
+
+  // ---------------------------------------------------------------- the ends of IO
+
+  #applied(entries: readonly Entry[], results: readonly ApplyResult[]): void {
+    const { proposals, freshness, barriers } = this.#parts;
+    const applied = this.apply.applied.index;
+    let bytes = 0;
+    for (const [at, entry] of entries.entries()) {
+      proposals.applied(entry, results[at]);
+      bytes += entryBytes(entry);
+    }
+    freshness.applied(applied);
+    barriers.applied(applied);
+    this.loop.enqueue({ type: 'applied', index: applied });
+    this.#options.onApplied?.(entries);
+    this.snapshotter.applied(bytes);
+  }
+
+  async #install(meta: SnapshotMeta): Promise<void> {
+    await this.#installer.install(meta);
+    const { proposals, logTime } = this.#parts;
+    logTime.atLeast(this.#options.stateMachine.lastProposedAtMs);
+    proposals.skip(meta.last.index);
+    this.loop.enqueue({ type: 'snapshot-installed', last: meta.last });
+    this.apply.resumeAt(meta.last, meta.configuration);
+    this.#applied([], []);
+    this.loop.drain();
+  }
+
+  /** The core decides whether it still wants it. */
+  #received(from: MemberId, snapshot: SnapshotMeta): void {
+    const { leader, term } = this.raft;
+    if (leader !== from) return;
+    const message = {
+      type: 'install-snapshot',
+      from,
+      to: this.#options.id,
+      term,
+      snapshot,
+    } as const;
+    this.loop.enqueue({ type: 'message', message });
+  }
+
+  #diskFull(): Promise<void> {
+    const { clock, settings } = this.#options;
+    this.#parts.onProblem('the disk is full', undefined);
+    this.loop.enqueue({ type: 'resign' });
+    return new Promise((resolve) => clock.schedule(settings.diskRetryMs, resolve));
+  }
+
+  // ---------------------------------------------------------------- the parts
+
+  #newRaft(): Raft {
+    const { id, raftSettings, random, clock } = this.#options;
+    const { recovered, onTrace } = this.#parts;
+    return new Raft({
+      id,
+      settings: raftSettings,
+      seed: random.integer(0, 2 ** 32),
+      nowMs: clock.monotonicMs(),
+      state: recovered.state,
+      statusLost: recovered.statusLost,
+      log: recovered.log,
+      configurations: recovered.configurations,
+      commit: recovered.commit,
+      applied: recovered.applied.index,
+      trace: onTrace,
+    });
+  }
+
+  #newLoop(): CoreLoop {
+    const { clock, nextTurn, onInput } = this.#options;
+    const { proposer, barriers, forwarding, onFailure } = this.#parts;
+    return new CoreLoop({
+      raft: this.raft,
+      clock,
+      nextTurn,
+      onInput,
+      gather: (step) => this.#gather(step),
+      hasWaiting: () => proposer.isWaiting || barriers.hasArriving || forwarding.isWaiting,
+      onReady: (ready) => this.#carryOut(ready),
+      onSettled: () => this.#settled(),
+      onFailure,
+    });
+  }
+
+  #newApplyLoop(): ApplyLoop {
+    const { log, stateMachine, settings, nextTurn } = this.#options;
+    const { recovered, onFailure } = this.#parts;
+    return new ApplyLoop({
+      log,
+      stateMachine,
+      settings,
+      nextTurn,
+      start: recovered.applied,
+      configuration: recovered.appliedConfiguration,
+      onApplied: (entries, results) => this.#applied(entries, results),
+      onFailure,
+    });
+  }
+
+  #newPersistLoop(): PersistLoop {
+    const { log, status } = this.#options;
+    return new PersistLoop({
+      log,
+      status,
+      commitIndex: () => index(Math.min(this.raft.commit, log.marks.accepted.index)),
+      onStatus: (statusSequence) => this.loop.stepNow({ type: 'persisted', statusSequence }),
+      onLog: (persisted) => {
+        this.loop.stepNow({ type: 'persisted', log: persisted });
+        this.#persistWaiters.persisted(persisted.index);
+      },
+      install: (meta) => this.#install(meta),
+      onDiskFull: () => this.#diskFull(),
+    });
+  }
+
+  #newSnapshotter(): Snapshotter {
+    const { clock, log, snapshots, stateMachine, transport, settings } = this.#options;
+    const { tasks, recovered, onProblem } = this.#parts;
+    return new Snapshotter({
+      clock,
+      log,
+      snapshots,
+      stateMachine,
+      transport,
+      settings,
+      tasks,
+      applied: () => ({ id: this.apply.applied, configuration: this.apply.configuration }),
+      persisted: async (through) => {
+        if (log.marks.persisted.index < through) await this.#persistWaiters.until(through);
+      },
+      onPurged: (last) => this.loop.enqueue({ type: 'log-purged', last }),
+      onSent: (peer, sent) => this.loop.enqueue({ type: 'snapshot-reported', peer, sent }),
+      onFailure: onProblem,
+      stored: recovered.snapshots,
+    });
+  }
+
+  #newInstaller(): SnapshotInstaller {
+    const { log, status, snapshots, stateMachine } = this.#options;
+    return new SnapshotInstaller({
+      log,
+      status,
+      snapshots,
+      stateMachine,
+      apply: this.apply,
+      snapshotter: this.snapshotter,
+      hardState: () => this.raft.hardState,
+      onReceived: (from, meta) => this.#received(from, meta),
+    });
+  }
+}

@@ -1,0 +1,131 @@
+// The way of a write into the log: wait for a leader, hand the envelope to the own core or over the
+// one hop to the leader's, try again only where it is certain that nothing was written. Also takes
+// in what followers forward. Never waits for the disk or a peer itself.
+import type { Clock } from '@holdfast/base/clock';
+import { waitFor } from '@holdfast/base/deadline';
+import { HoldfastError, isHoldfastError } from '@holdfast/base/errors';
+import type { MemberId } from '@holdfast/base/ids';
+import type { Proposal } from '@holdfast/raft/input';
+import type { Raft } from '@holdfast/raft/raft';
+import type { RefusalReason } from '@holdfast/raft/ready';
+import { type Forwarding, notLeader } from './forwarding.ts';
+import type { LeaderGate } from './leader-gate.ts';
+import type { ForwardRequest } from './ports.ts';
+import { lost, type Proposals, type Proposed, type Waiter } from './proposals.ts';
+import type { RequestIds } from './request-ids.ts';
+import type { ReplicaSettings } from './settings.ts';
+
+export type ProposerOptions = {
+  readonly clock: Clock;
+  readonly settings: ReplicaSettings;
+  readonly gate: LeaderGate;
+  readonly proposals: Proposals;
+  readonly forwarding: Forwarding;
+  readonly requestIds: RequestIds;
+  /** The core; there is one, for the gate was passed. */
+  readonly core: () => Raft;
+  readonly askTurn: () => void;
+};
+
+const retryMs = 20;
+
+export class Proposer {
+  readonly #options: ProposerOptions;
+  #toPropose: Proposal[] = [];
+
+  constructor(options: ProposerOptions) {
+    this.#options = options;
+  }
+
+  async propose(envelope: Uint8Array, signal?: AbortSignal): Promise<Proposed> {
+    const { gate, settings, clock } = this.#options;
+    const untilMs = clock.monotonicMs() + settings.leaderWaitMs;
+    for (;;) {
+      await waitFor(gate.pass(untilMs), signal);
+      try {
+        return await waitFor(this.#submit(envelope), signal);
+      } catch (error) {
+        // `not-leader` alone says for certain that nothing was written: only then, try again.
+        if (!isHoldfastError(error, 'not-leader')) throw error;
+        if (clock.monotonicMs() >= untilMs) throw gate.refusal();
+        await waitFor(this.#pause(retryMs), signal);
+      }
+    }
+  }
+
+  /** A follower's proposals: one hop, and only in the term that was meant. */
+  takeForwards(from: MemberId, requests: readonly ForwardRequest[]): void {
+    const { forwarding, proposals } = this.#options;
+    const { role, term } = this.#options.core();
+    for (const request of requests) {
+      const waiter = forwarding.waiter(from, request.requestId);
+      const refusal = proposals.refusal(request.body.length);
+      if (role !== 'leader' || request.term !== term) waiter.reject(notLeader());
+      else if (refusal) waiter.reject(refusal);
+      else this.#enqueue(request.body, waiter);
+    }
+    this.#options.askTurn();
+  }
+
+  get isWaiting(): boolean {
+    return this.#toPropose.length > 0;
+  }
+
+  /** What was handed in since the last call, for the own core. */
+  takeWaiting(): readonly Proposal[] {
+    const waiting = this.#toPropose;
+    this.#toPropose = [];
+    return waiting;
+  }
+
+  /** Ends what waits in vain: forwards without an answer, and writes of a lost leadership. */
+  sweep(): void {
+    const { clock, settings, proposals, core } = this.#options;
+    const nowMs = clock.monotonicMs();
+    if (core().role !== 'leader') proposals.expirePlaced(nowMs - settings.leaderWaitMs);
+    proposals.expireUnplaced(nowMs - settings.forwardTimeoutMs, lost('unknown'));
+  }
+
+  #submit(envelope: Uint8Array): Promise<Proposed> {
+    const refusal = this.#options.proposals.refusal(envelope.length);
+    if (refusal) return Promise.reject(refusal);
+    return new Promise((resolve, reject) => {
+      this.#enqueue(envelope, { resolve, reject });
+    });
+  }
+
+  #enqueue(envelope: Uint8Array, waiter: Waiter): void {
+    const { proposals, forwarding, requestIds, clock, askTurn } = this.#options;
+    const id = requestIds.next();
+    const sinceMs = clock.monotonicMs();
+    proposals.add(id, { ...waiter, bytes: envelope.length, sinceMs });
+    const { role, leader, term } = this.#options.core();
+    if (role === 'leader') this.#toPropose.push({ requestId: id, payload: envelope });
+    else if (leader === undefined) proposals.refuse(id, notLeader());
+    else forwarding.request({ requestId: id, term, body: envelope });
+    askTurn();
+  }
+
+  #pause(delayMs: number): Promise<void> {
+    return new Promise((resolve) => this.#options.clock.schedule(delayMs, resolve));
+  }
+}
+
+/** What the core's refusal means to whoever proposed. */
+export function refusalError(reason: RefusalReason): HoldfastError {
+  switch (reason) {
+    case 'not-leader':
+      return notLeader();
+    case 'transferring':
+      return new HoldfastError('no-leader', 'leadership is being handed over; try again');
+    case 'uncommitted-full':
+      return new HoldfastError(
+        'resource-exhausted',
+        'the log holds as much uncommitted data as it may: the followers are slower than the writers',
+      );
+    case 'change-in-flight':
+      return new HoldfastError('failed-precondition', 'another membership change is under way');
+    case 'bad-change':
+      return new HoldfastError('invalid-argument', 'a cluster needs at least one voter');
+  }
+}

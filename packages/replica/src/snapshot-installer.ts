@@ -1,0 +1,65 @@
+// Snapshots that come from the leader: received beside the old state, then, when the core has
+// decided so, switched to in one covered step (safety.md 6, D-15).
+import { assert } from '@holdfast/base/assert';
+import type { MemberId } from '@holdfast/base/ids';
+import type { SnapshotMeta } from '@holdfast/raft/message';
+import type { HardState } from '@holdfast/raft/ready';
+import type { ApplyLoop } from './apply-loop.ts';
+import type { LogStore, SnapshotStore, StateMachine, StatusStore } from './ports.ts';
+import type { Snapshotter } from './snapshotter.ts';
+
+export type SnapshotInstallerOptions = {
+  readonly log: LogStore;
+  readonly status: StatusStore;
+  readonly snapshots: SnapshotStore;
+  readonly stateMachine: StateMachine;
+  readonly apply: ApplyLoop;
+  readonly snapshotter: Snapshotter;
+  readonly hardState: () => HardState;
+  /** The snapshot stands beside the old state, whole: the core may decide. */
+  readonly onReceived: (from: MemberId, meta: SnapshotMeta) => void;
+};
+
+export type IncomingSnapshot = {
+  readonly from: MemberId;
+  readonly meta: SnapshotMeta;
+  readonly stateHash: bigint;
+  readonly chunks: AsyncIterable<Uint8Array>;
+};
+
+export class SnapshotInstaller {
+  readonly #options: SnapshotInstallerOptions;
+
+  constructor(options: SnapshotInstallerOptions) {
+    this.#options = options;
+  }
+
+  /** Resolves when the stream is verified and durable; the old state is untouched. */
+  async receive({ from, meta, stateHash, chunks }: IncomingSnapshot): Promise<void> {
+    const writer = await this.#options.snapshots.create(meta, stateHash);
+    try {
+      for await (const chunk of chunks) await writer.write(chunk);
+      await writer.commit();
+    } catch (error) {
+      await writer.abort();
+      throw error;
+    }
+    await this.#options.snapshotter.received();
+    this.#options.onReceived(from, meta);
+  }
+
+  /**
+   * The switch: durable mark, new state, new log, mark gone. Rejects if the disk or the file fails.
+   */
+  async install(meta: SnapshotMeta): Promise<void> {
+    const { log, status, snapshots, stateMachine, apply } = this.#options;
+    const stored = this.#options.snapshotter.find(meta.last);
+    assert(stored !== undefined, 'a snapshot is installed from the own store');
+    await apply.pause();
+    const state = this.#options.hardState();
+    await status.save({ state, installing: true });
+    await stateMachine.restore(meta.last, snapshots.read(stored));
+    await log.reset(meta.last);
+    await status.save({ state, installing: false });
+  }
+}
