@@ -1,0 +1,169 @@
+// The memory twin of the log store: three marks, no files. What was accepted and not synced is gone
+// at the next open(), as after a crash. A sync can be held up or failed from outside.
+import { assert } from '@holdfast/base/assert';
+import { HoldfastError } from '@holdfast/base/errors';
+import { type Index, index, term } from '@holdfast/base/ids';
+import { decodeConfiguration, type PlacedConfiguration } from '@holdfast/raft/configuration';
+import { type Entry, entryBytes, type LogId } from '@holdfast/raft/entry';
+import type { LogRecovery, LogStore } from './ports.ts';
+
+export type MemoryLogStoreOptions = {
+  /** Runs while a sync is on its way; what it throws is the sync's failure. */
+  readonly duringSync?: () => Promise<void> | void;
+};
+
+const origin: LogId = { index: index(0), term: term(0) };
+
+export class MemoryLogStore implements LogStore {
+  readonly #options: MemoryLogStoreOptions;
+  #entries: Entry[] = [];
+  /** What a crash leaves. */
+  #durable: Entry[] = [];
+  #purged = origin;
+  #persisted = origin;
+  #commitHint = index(0);
+  #failure: HoldfastError | undefined;
+  #isClosed = false;
+
+  constructor(options: MemoryLogStoreOptions = {}) {
+    this.#options = options;
+  }
+
+  get marks(): LogStore['marks'] {
+    return { purged: this.#purged, accepted: this.#accepted, persisted: this.#persisted };
+  }
+
+  async open(): Promise<LogRecovery> {
+    this.#isClosed = false;
+    this.#failure = undefined;
+    this.#entries = [...this.#durable];
+    const last = this.#accepted;
+    this.#persisted = last;
+    return {
+      purged: this.#purged,
+      last,
+      termRuns: termRunsOf(this.#entries),
+      sizes: this.#entries.map(entryBytes),
+      configurations: this.#entries.filter((entry) => entry.kind === 'membership').map(placed),
+      commitHint: index(Math.min(this.#commitHint, last.index)),
+      tornBytes: 0,
+      rot: undefined,
+    };
+  }
+
+  accept(entries: readonly Entry[]): void {
+    for (const entry of entries) {
+      if (entry.index <= this.#purged.index) continue;
+      const own = this.#at(entry.index);
+      if (own?.term === entry.term) continue;
+      if (own) this.#truncate(entry.index);
+      assert(entry.index === this.#accepted.index + 1, 'accepted entries leave no hole');
+      assert(entry.term >= this.#accepted.term, 'terms never decrease along the log');
+      this.#entries.push(entry);
+    }
+  }
+
+  async sync(commitHint: Index): Promise<LogId> {
+    this.#throwIfFinished();
+    const written = [...this.#entries];
+    const hint = Math.max(this.#commitHint, commitHint);
+    try {
+      await this.#options.duringSync?.();
+    } catch (error) {
+      // A full disk has lost nothing; after anything else only a new open() can tell what is there.
+      if (!(error instanceof HoldfastError) || error.code !== 'disk-full') this.#finish(error);
+      throw this.#failure ?? error;
+    }
+    this.#throwIfFinished();
+    this.#durable = written.filter((entry) => entry.index > this.#purged.index);
+    this.#commitHint = index(hint);
+    // What was truncated meanwhile is on the disk, but no longer in the log.
+    const kept = written.filter((entry) => this.#at(entry.index) === entry);
+    const last = kept[kept.length - 1];
+    if (last && last.index > this.#persisted.index) this.#persisted = idOf(last);
+    return this.#persisted;
+  }
+
+  read(lo: Index, hi: Index, bytesMax: number): readonly Entry[] {
+    assert(lo > this.#purged.index, 'purged entries are not read');
+    assert(lo < hi && hi <= this.#accepted.index + 1, 'only accepted entries are read');
+    const found: Entry[] = [];
+    let bytes = 0;
+    for (const entry of this.#entries.slice(lo - this.#first, hi - this.#first)) {
+      bytes += entryBytes(entry);
+      if (bytes > bytesMax && found.length > 0) break;
+      found.push(entry);
+    }
+    return found;
+  }
+
+  async purge(through: Index): Promise<LogId> {
+    this.#throwIfFinished();
+    const last = this.#at(index(Math.min(through, this.#persisted.index)));
+    if (!last) return this.#purged;
+    this.#purged = idOf(last);
+    this.#entries = this.#entries.filter((entry) => entry.index > last.index);
+    this.#durable = this.#durable.filter((entry) => entry.index > last.index);
+    return this.#purged;
+  }
+
+  async reset(last: LogId): Promise<void> {
+    this.#throwIfFinished();
+    this.#entries = [];
+    this.#durable = [];
+    this.#purged = last;
+    this.#persisted = last;
+    this.#commitHint = last.index;
+  }
+
+  async close(): Promise<void> {
+    this.#isClosed = true;
+  }
+
+  get #first(): number {
+    return this.#purged.index + 1;
+  }
+
+  get #accepted(): LogId {
+    const last = this.#entries[this.#entries.length - 1];
+    return last ? idOf(last) : this.#purged;
+  }
+
+  #at(at: Index): Entry | undefined {
+    return this.#entries[at - this.#first];
+  }
+
+  #truncate(from: Index): void {
+    this.#entries.length = from - this.#first;
+    if (this.#persisted.index >= from) this.#persisted = this.#accepted;
+  }
+
+  #finish(error: unknown): void {
+    this.#failure ??= new HoldfastError('unavailable', 'the log has failed', {
+      outcome: 'unknown',
+      cause: error,
+    });
+  }
+
+  #throwIfFinished(): void {
+    if (this.#failure) throw this.#failure;
+    if (this.#isClosed) throw new HoldfastError('shutting-down', 'the log is closed');
+  }
+}
+
+const idOf = (entry: Entry): LogId => ({ index: entry.index, term: entry.term });
+
+const placed = (entry: Entry): PlacedConfiguration => ({
+  index: entry.index,
+  configuration: decodeConfiguration(entry.payload),
+});
+
+function termRunsOf(entries: readonly Entry[]): LogRecovery['termRuns'] {
+  const runs: LogRecovery['termRuns'][number][] = [];
+  for (const entry of entries) {
+    if (runs[runs.length - 1]?.term !== entry.term) {
+      runs.push({ from: entry.index, term: entry.term });
+    }
+  }
+  return runs;
+}

@@ -1,0 +1,191 @@
+// For tests: replicas over memory twins on one clock that the test moves. A member can crash, come
+// back on what it had synced, be cut off, and tell what it did.
+import { toText, utf8 } from '@holdfast/base/bytes';
+import { type Index, index, type MemberId, memberId, term } from '@holdfast/base/ids';
+import { ManualClock } from '@holdfast/base/manual-clock';
+import { SeededRandom } from '@holdfast/base/seeded-random';
+import { encodeEntryEnvelope } from '@holdfast/proto/entry-envelope';
+import { newConfiguration } from '@holdfast/raft/configuration';
+import type { Entry } from '@holdfast/raft/entry';
+import { defaultRaftSettings } from '@holdfast/raft/settings';
+import { MemoryLogStore, type MemoryLogStoreOptions } from './memory-log-store.ts';
+import { MemoryPeers } from './memory-peers.ts';
+import { MemorySnapshotStore } from './memory-snapshot-store.ts';
+import { MemoryStateMachine } from './memory-state-machine.ts';
+import { MemoryStatusStore, type MemoryStatusStoreOptions } from './memory-status-store.ts';
+import type { PeerTransport } from './ports.ts';
+import type { Proposed } from './proposals.ts';
+import { Replica, type ReplicaEvent } from './replica.ts';
+import { defaultReplicaSettings, type ReplicaSettings } from './settings.ts';
+
+export const idOf = (number: number): MemberId => memberId(BigInt(number));
+
+export const envelopeOf = (text: string): Uint8Array =>
+  encodeEntryEnvelope({
+    proposedAtMs: 0,
+    sessionId: 0n,
+    sequence: 0n,
+    traceId: 0n,
+    authRevision: 0n,
+    actor: 'test',
+    body: utf8(text),
+  });
+
+export const entryAt = (at: number, inTerm: number, text = `e${at}`): Entry => ({
+  index: index(at),
+  term: term(inTerm),
+  kind: 'command',
+  payload: envelopeOf(text),
+});
+
+export const results = {
+  encode: (result: unknown): Uint8Array => utf8(JSON.stringify(result)),
+  decode: (bytes: Uint8Array): unknown => JSON.parse(toText(bytes)),
+};
+
+export type TestMemberOptions = MemoryLogStoreOptions &
+  MemoryStatusStoreOptions & {
+    readonly settings?: Partial<ReplicaSettings>;
+    /** Puts something between the replica and its peers. */
+    readonly around?: (transport: PeerTransport) => PeerTransport;
+  };
+
+/** One data directory, and the boots of the member that lives in it. */
+export class TestMember {
+  readonly id: MemberId;
+  readonly log: MemoryLogStore;
+  readonly status: MemoryStatusStore;
+  readonly snapshots = new MemorySnapshotStore();
+  readonly events: ReplicaEvent[] = [];
+  readonly fatal: unknown[] = [];
+  stateMachine = new MemoryStateMachine();
+  replica: Replica;
+  #boot = 0;
+  readonly #world: TestWorld;
+  readonly #options: TestMemberOptions;
+  #transport: PeerTransport;
+
+  constructor(world: TestWorld, number: number, options: TestMemberOptions) {
+    this.id = idOf(number);
+    this.#world = world;
+    this.#options = options;
+    this.log = new MemoryLogStore(options);
+    this.status = new MemoryStatusStore(options);
+    this.#transport = this.#newTransport();
+    this.replica = this.#newReplica();
+  }
+
+  /** The process dies and another one starts on what was synced. */
+  async restart(): Promise<void> {
+    await this.crash();
+    this.stateMachine = new MemoryStateMachine();
+    this.#transport = this.#newTransport();
+    this.replica = this.#newReplica();
+    await this.replica.start();
+  }
+
+  /** No goodbye: the network sees it go, and the old replica talks to nobody any more. */
+  async crash(): Promise<void> {
+    await this.#transport.close();
+    await this.log.close();
+  }
+
+  propose(text: string, signal?: AbortSignal): Promise<Proposed> {
+    return this.replica.propose(envelopeOf(text), signal);
+  }
+
+  get applied(): Index {
+    return this.stateMachine.appliedIndex;
+  }
+
+  #newTransport(): PeerTransport {
+    this.#boot += 1;
+    const transport = this.#world.peers.transport(this.id, this.#boot);
+    return this.#options.around?.(transport) ?? transport;
+  }
+
+  #newReplica(): Replica {
+    const { clock, size } = this.#world;
+    const voters = Array.from({ length: size }, (_, at) => idOf(at + 1));
+    return new Replica({
+      id: this.id,
+      clock,
+      random: new SeededRandom(Number(this.id) * 100 + this.#boot),
+      nextTurn: (action) => void clock.schedule(0, action),
+      log: this.log,
+      status: this.status,
+      snapshots: this.snapshots,
+      stateMachine: this.stateMachine,
+      transport: this.#transport,
+      results,
+      bootstrap: newConfiguration({ voters }),
+      raftSettings: { ...defaultRaftSettings, idleCommitMs: 0 },
+      settings: { ...defaultReplicaSettings, ...this.#options.settings },
+      describeMember: (id) => `n${id}`,
+      onFatal: (error) => this.fatal.push(error),
+      onEvent: (event) => this.events.push(event),
+    });
+  }
+}
+
+export class TestWorld {
+  readonly clock = new ManualClock();
+  readonly peers = new MemoryPeers({ clock: this.clock, latencyMs: 1 });
+  readonly size: number;
+  readonly members: TestMember[];
+
+  constructor(size: number, optionsOf: (number: number) => TestMemberOptions = () => ({})) {
+    this.size = size;
+    this.members = Array.from({ length: size }, (_, at) => {
+      return new TestMember(this, at + 1, optionsOf(at + 1));
+    });
+  }
+
+  async start(): Promise<void> {
+    await Promise.all(this.members.map((member) => member.replica.start()));
+    await this.until(() => this.members.every(({ replica }) => replica.status().isReady));
+  }
+
+  get leader(): TestMember {
+    const leader = this.members.find(({ replica }) => replica.isLeader);
+    if (!leader) throw new Error('there is no leader');
+    return leader;
+  }
+
+  get followers(): readonly TestMember[] {
+    return this.members.filter((member) => member !== this.leader);
+  }
+
+  /** Moves time on in small steps until `test` holds; gives up after `withinMs`. */
+  async until(test: () => boolean, withinMs = 20_000): Promise<void> {
+    const endMs = this.clock.monotonicMs() + withinMs;
+    while (!test()) {
+      if (this.clock.monotonicMs() >= endMs) throw new Error(`not within ${withinMs} ms: ${test}`);
+      await this.clock.advanceAsync(1);
+    }
+  }
+
+  /** Moves time on until the promise has ended, and answers how. */
+  async settle<T>(promise: Promise<T>, withinMs = 20_000): Promise<T> {
+    let isOver = false;
+    const over = (): void => {
+      isOver = true;
+    };
+    promise.then(over, over);
+    await this.until(() => isOver, withinMs);
+    return await promise;
+  }
+
+  /** Cuts a member off from all others, in silence. */
+  isolate(member: TestMember): void {
+    for (const other of this.members) if (other !== member) this.peers.cut(member.id, other.id);
+  }
+
+  rejoin(member: TestMember): void {
+    for (const other of this.members) if (other !== member) this.peers.heal(member.id, other.id);
+  }
+
+  async close(): Promise<void> {
+    await this.settle(Promise.all(this.members.map(({ replica }) => replica.close())));
+  }
+}
