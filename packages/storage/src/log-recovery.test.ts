@@ -1,9 +1,10 @@
 // What the log says after each kind of end: clean, crash, cut, flip, missing file. Each case writes
 // a real log on a MemoryDisk, damages it, opens it again and compares with what was acknowledged.
+import { equalBytes } from '@holdfast/base/bytes';
 import { isHoldfastError } from '@holdfast/base/errors';
 import { index, term } from '@holdfast/base/ids';
 import { SeededRandom } from '@holdfast/base/seeded-random';
-import type { Entry } from '@holdfast/raft/entry';
+import { type Entry, sameLogId } from '@holdfast/raft/entry';
 import { describe, expect, it } from 'vitest';
 import { MemoryDisk } from './memory-disk.ts';
 import { SegmentedLog } from './segmented-log.ts';
@@ -41,6 +42,16 @@ const readBack = async (log: SegmentedLog): Promise<readonly Entry[]> => {
   }
   return all;
 };
+
+/** As toEqual, which looks at each byte of each payload as a property of its own. */
+function expectSame(found: readonly Entry[], wanted: readonly Entry[]): void {
+  expect(found.length).toBe(wanted.length);
+  const strange = found.findIndex((one, at) => {
+    const other = wanted[at] as Entry;
+    return !sameLogId(one, other) || !equalBytes(one.payload, other.payload);
+  });
+  expect(strange).toBe(-1);
+}
 
 /** The offset behind the last byte that is not zero in a file. */
 function contentEnd(bytes: Uint8Array): number {
@@ -137,7 +148,7 @@ describe('a torn end (D-09)', () => {
       const { log: again, recovery } = await openLog(disk);
       expect(recovery.rot, `cut at ${offset}`).toBeUndefined();
       expect(recovery.last.index).toBeGreaterThanOrEqual(10);
-      expect(await readBack(again)).toEqual(entries(1, recovery.last.index + 1));
+      expectSame(await readBack(again), entries(1, recovery.last.index + 1));
       again.accept(entries(recovery.last.index + 1, 20));
       await again.sync(index(10));
       await again.close();
@@ -164,7 +175,7 @@ describe('a torn end (D-09)', () => {
       expect(recovery.rot, `cut at ${offset}`).toBeDefined();
       expect(recovery.rot?.from).toBe(recovery.last.index + 1);
       expect(recovery.rot?.durableEnd).toEqual({ index: 13, term: 1 });
-      expect(await readBack(again)).toEqual(entries(1, recovery.last.index + 1));
+      expectSame(await readBack(again), entries(1, recovery.last.index + 1));
       await again.close();
       await removeAll(disk, path);
       await disk.remove('log/rot');
@@ -186,7 +197,7 @@ describe('rot', () => {
       disk.flipBit(path, offset, random.integer(0, 8));
       const { log, recovery } = await openLog(disk);
       const kept = await readBack(log);
-      expect(kept).toEqual(entries(1, kept.length + 1));
+      expectSame(kept, entries(1, kept.length + 1));
       // The header's padding is no record; all else is.
       if (kept.length < 20) expect(recovery.rot, `flip at ${offset}`).toBeDefined();
       else expect(offset >= 80 && offset < 512).toBe(true);
@@ -206,7 +217,7 @@ describe('rot', () => {
     const { log, recovery } = await openLog(disk);
     expect(recovery.rot?.from).toBe(recovery.last.index + 1);
     expect(recovery.rot?.durableEnd).toEqual({ index: 200, term: 1 });
-    expect(await readBack(log)).toEqual(entries(1, recovery.last.index + 1));
+    expectSame(await readBack(log), entries(1, recovery.last.index + 1));
     const aside = disk.paths().filter((path) => path.includes('damaged'));
     expect(aside.length).toBe(segments.length - 1);
     const damaged = disk.contents(aside[0] as string);
@@ -247,7 +258,7 @@ describe('rot', () => {
         const { log, recovery } = await openLog(disk);
         expect(recovery.rot, `${name} ${which}`).toBeDefined();
         expect(recovery.last.index).toBeLessThan(200);
-        expect(await readBack(log)).toEqual(entries(1, recovery.last.index + 1));
+        expectSame(await readBack(log), entries(1, recovery.last.index + 1));
         await log.close();
         const again = await openLog(disk);
         expect(again.recovery.last).toEqual(recovery.last);

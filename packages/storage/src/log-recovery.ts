@@ -54,6 +54,8 @@ export async function recoverLog(files: LogFiles): Promise<RecoveredLog> {
     'reason' in outcome
       ? await repair(files, walk, outcome)
       : await finishTail(files, walk, outcome);
+  // There from the first start on: a purge frees room on a full disk, so it may not need any.
+  if (!saved.base) await files.base.save(state.log.base);
   await files.disk.syncDirectory(files.directory);
   return {
     log: state.log,
@@ -76,6 +78,7 @@ async function startLog(files: LogFiles): Promise<RecoveredLog> {
   });
   const log = new LogIndex(originBase);
   log.addSegment(segment);
+  await files.base.save(originBase);
   return { log, configurations: [], commitHint: 0, tornBytes: 0, rot: undefined };
 }
 

@@ -227,8 +227,23 @@ describe('a full disk', () => {
     }
   });
 
+  it('is helped by a purge, which needs no room', async () => {
+    const disk = new MemoryDisk({ capacityBytes: 29_000 });
+    const { log } = await open(disk);
+    let code = 'no error';
+    for (let at = 1; code === 'no error'; at += 5) {
+      log.accept(entries(at, at + 5));
+      code = await codeOf(log.sync(index(0)));
+    }
+    expect(code).toBe('disk-full');
+    const fill = await disk.open('filler', { create: true });
+    fill.writeNow(0, new Uint8Array(await disk.freeBytes()));
+    expect((await log.purge(log.marks.persisted.index)).index).toBeGreaterThan(0);
+    expect(await log.sync(index(0))).toEqual(log.marks.accepted);
+  });
+
   it('is told at a roll too, without harm', async () => {
-    const disk = new MemoryDisk({ capacityBytes: 11_000 });
+    const disk = new MemoryDisk({ capacityBytes: 19_500 });
     const { log } = await open(disk);
     let code = 'no error';
     for (let at = 1; code === 'no error'; at += 5) {
@@ -237,6 +252,7 @@ describe('a full disk', () => {
     }
     expect(code).toBe('disk-full');
     const { persisted } = log.marks;
+    expect(await log.read(index(1), index(2), 1)).toEqual([entry(1)]);
     expect(await codeOf(log.sync(index(0)))).toBe('disk-full');
     disk.processCrash();
     const { log: again, recovery } = await open(disk);

@@ -355,7 +355,7 @@ export class SegmentedLog {
     try {
       await this.#files.base.save(base);
     } catch (error) {
-      throw this.#finish(error, 'purging the log');
+      throw this.#failed(error, 'purging the log');
     }
     this.#cache.purge(base.id.index);
     return log.purge(base);

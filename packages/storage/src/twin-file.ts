@@ -69,8 +69,10 @@ export class TwinFile {
       if (this.#file) await this.#write(this.#file, payload, copyOffsets);
       else this.#file = await this.#create(payload);
     } catch (error) {
-      this.#failure = toOperatingError(error, `saving the ${this.#options.what}`);
-      throw this.#failure;
+      const failure = toOperatingError(error, `saving the ${this.#options.what}`);
+      // A file that found no room was taken away again; a half-written one says nothing any more.
+      if (this.#file || failure.code !== 'disk-full') this.#failure = failure;
+      throw failure;
     }
   }
 
