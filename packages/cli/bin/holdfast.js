@@ -1,5 +1,6 @@
 #!/usr/bin/env node
-// The built command. It only finds the build and hands over; a checkout without one is told what to run.
+// The built command. It only finds the build and hands over; a checkout without one is told what to
+// run.
 import { existsSync } from 'node:fs';
 
 const main = new URL('../dist/main.js', import.meta.url);

@@ -71,7 +71,9 @@ Examples:
   holdfast status
 `;
 
-/** Commander hands these on to commands only when they are made by its own factory: do it for all. */
+/**
+ * Commander hands these on to commands only when they are made by its own factory: do it for all.
+ */
 function settle(command: Command, context: CliContext): void {
   command
     .exitOverride()

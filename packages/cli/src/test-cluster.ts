@@ -20,11 +20,11 @@ export class CapturedTerminal implements Terminal {
   readonly useColor = false;
   readonly #out: Uint8Array[] = [];
   #err = '';
-  readonly #input: Uint8Array;
+  readonly #given: Uint8Array;
   readonly #onOut: (text: string) => void;
 
   constructor(input: Uint8Array, onOut: (text: string) => void = () => undefined) {
-    this.#input = input;
+    this.#given = input;
     this.#onOut = onOut;
   }
 
@@ -49,9 +49,13 @@ export class CapturedTerminal implements Terminal {
     this.#err += text;
   }
 
-  async *input(): AsyncIterable<Uint8Array> {
-    yield this.#input;
+  input(): AsyncIterable<Uint8Array> {
+    return onePart(this.#given);
   }
+}
+
+async function* onePart(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
+  yield bytes;
 }
 
 export type Outcome = {

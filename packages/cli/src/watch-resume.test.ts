@@ -1,6 +1,7 @@
 // Goal: a watcher that loses one member after the other is told every change once and in order, and
 // is told in words where history is gone. Method: several doors on one engine, closed in turn while
-// a writer goes on; one transaction carries several events, so that a break in its middle would show.
+// a writer goes on; one transaction carries several events, so that a break in its middle would
+// show.
 import { revision } from '@holdfast/base/ids';
 import { HoldfastClient } from '@holdfast/client/holdfast-client';
 import type { KvChange } from '@holdfast/client/kv-api';

@@ -1,6 +1,6 @@
 // The one place of the SDK that decides who is asked, when the next endpoint is asked too, and what
-// may be sent again. Reads are hedged; a write whose outcome may be unknown is sent again only if its
-// call says that this is harmless. It owns no connection and knows no path of the API.
+// may be sent again. Reads are hedged; a write whose outcome may be unknown is sent again only if
+// its call says that this is harmless. It owns no connection and knows no path of the API.
 import { Backoff } from '@holdfast/base/backoff';
 import { type Clock, sleep } from '@holdfast/base/clock';
 import { startDeadline } from '@holdfast/base/deadline';
@@ -58,7 +58,9 @@ export type CallerPorts = {
   readonly random: Random;
 };
 
-/** So many rounds in which nobody was there, or no quorum, and waiting longer is the user's choice. */
+/**
+ * So many rounds in which nobody was there, or no quorum, and waiting longer is the user's choice.
+ */
 const hopelessRoundsMax = 3;
 
 type Attempt = { readonly endpoint: string; readonly result: Reply | HoldfastError };
@@ -92,7 +94,9 @@ export class Caller {
     }
   }
 
-  /** The answer as a stream, from the first endpoint that gives one. The signal ends the stream too. */
+  /**
+   * The answer as a stream, from the first endpoint that gives one. The signal ends the stream too.
+   */
   async open(call: Call, signal: AbortSignal): Promise<HttpAnswer & { readonly endpoint: string }> {
     const state = new Tries(call);
     for (const endpoint of this.#endpoints.order()) {

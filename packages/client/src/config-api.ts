@@ -30,8 +30,8 @@ export type PublishOptions = CallOptions & {
   /** Only if this is the present version; zero: only if it is not there. Such a call may repeat. */
   readonly ifVersion?: number | undefined;
   /**
-   * An unknown outcome is tried again. The same content twice is one version, so this does harm only
-   * where somebody else publishes the same name meanwhile.
+   * An unknown outcome is tried again. The same content twice is one version, so this does harm
+   * only where somebody else publishes the same name meanwhile.
    */
   readonly mayRepeat?: boolean | undefined;
 };
@@ -93,7 +93,9 @@ export type ListOptions = ReadOptions & {
 /** One change as a watcher sees it; a rollback publishes. */
 export type ConfigChange = ConfigVersion &
   ConfigId & {
-    /** Undefined for a delete, where contents were not asked for, and where it is no longer kept. */
+    /**
+     * Undefined for a delete, where contents were not asked for, and where it is no longer kept.
+     */
     readonly content: Uint8Array | undefined;
   };
 

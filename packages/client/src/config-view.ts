@@ -1,5 +1,5 @@
-// The JSON of a change on the event stream, and what the SDK makes of it. Everything else is the same
-// on the wire and in the SDK.
+// The JSON of a change on the event stream, and what the SDK makes of it. Everything else is the
+// same on the wire and in the SDK.
 import type { ConfigChange, ConfigId, ConfigVersion } from './config-api.ts';
 
 /** One of the two contents, or none. */

@@ -62,7 +62,10 @@ export class EndpointSet {
     state.provenUntilMs = this.#clock.monotonicMs() + provenForMs;
   }
 
-  /** It was refused, broke, or stayed silent: a second, doubling up to thirty, out of the first choice. */
+  /**
+   * It was refused, broke, or stayed silent: a second, doubling up to thirty, out of the first
+   * choice.
+   */
   failed(address: string): void {
     const state = this.#state(address);
     const badMs = Math.min(longestBadMs, firstBadMs * 2 ** Math.min(state.failures, 10));

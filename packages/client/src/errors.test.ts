@@ -1,3 +1,5 @@
+// Goal: an error comes back from the wire as it was meant, and what is no error document is judged
+// with care. Method: documents and other bodies by hand.
 import { utf8 } from '@holdfast/base/bytes';
 import { describe, expect, it } from 'vitest';
 

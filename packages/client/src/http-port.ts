@@ -5,8 +5,8 @@
 import { HoldfastError, type Outcome } from '@holdfast/base/errors';
 
 /**
- * The way to an endpoint failed: no answer of a member stands behind it. `not-applied` where no byte
- * of the request can have left (refused, no route, connect deadline), else `unknown`.
+ * The way to an endpoint failed: no answer of a member stands behind it. `not-applied` where no
+ * byte of the request can have left (refused, no route, connect deadline), else `unknown`.
  */
 export class TransportFailure extends HoldfastError {
   readonly endpoint: string;

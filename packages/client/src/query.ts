@@ -5,7 +5,9 @@ import type { ReadOptions } from './config-api.ts';
 export const pathOf = (...segments: readonly string[]): string =>
   segments.map((segment) => `/${encodeURIComponent(segment)}`).join('');
 
-/** What is undefined is left out; false as well, because flags are named only where they are set. */
+/**
+ * What is undefined is left out; false as well, because flags are named only where they are set.
+ */
 export function queryText(
   parameters: Readonly<Record<string, string | number | boolean | undefined>>,
 ): string {

@@ -1,5 +1,5 @@
-// Goal: whatever one stream does, all of them together give each change once and in order. Method: a
-// list of scripted streams, of which each request gets the next, and a clock that the test moves.
+// Goal: whatever one stream does, all of them together give each change once and in order. Method:
+// a list of scripted streams, of which each request gets the next, and a clock that the test moves.
 import { utf8 } from '@holdfast/base/bytes';
 import { ManualClock } from '@holdfast/base/manual-clock';
 import { SeededRandom } from '@holdfast/base/seeded-random';
@@ -14,7 +14,7 @@ import { resumingWatch } from './resuming-watch.ts';
 type Script = {
   readonly status?: number;
   readonly text: string;
-  readonly then: 'break' | 'end' | 'silence';
+  readonly after: 'break' | 'end' | 'silence';
 };
 
 class ScriptedStreams implements HttpPort {
@@ -28,7 +28,7 @@ class ScriptedStreams implements HttpPort {
   async request({ endpoint, path, signal }: HttpRequest): Promise<HttpAnswer> {
     this.paths.push(path);
     const script = this.#scripts.shift();
-    if (script === undefined) return streamOf({ text: '', then: 'silence' }, endpoint, signal);
+    if (script === undefined) return streamOf({ text: '', after: 'silence' }, endpoint, signal);
     return streamOf(script, endpoint, signal);
   }
 
@@ -40,10 +40,10 @@ const streamOf = (script: Script, endpoint: string, signal: AbortSignal): HttpAn
   headers: {},
   body: (async function* () {
     yield utf8(script.text);
-    if (script.then === 'break') {
+    if (script.after === 'break') {
       throw new TransportFailure(endpoint, 'broke', { outcome: 'unknown', reason: 'X' });
     }
-    if (script.then === 'silence') {
+    if (script.after === 'silence') {
       await new Promise((_, reject) => {
         signal.addEventListener('abort', () => reject(signal.reason), { once: true });
       });
@@ -87,9 +87,9 @@ describe('resumingWatch', () => {
   it('goes on after a break in the middle of a transaction, with all of it once', async () => {
     const { items, starts } = await watch(
       [
-        { text: started(4) + last('a', 6) + part('b1') + part('b2'), then: 'break' },
-        { text: started(6) + part('b1') + part('b2') + last('b3', 7), then: 'end' },
-        { text: started(7) + last('c', 9), then: 'silence' },
+        { text: started(4) + last('a', 6) + part('b1') + part('b2'), after: 'break' },
+        { text: started(6) + part('b1') + part('b2') + last('b3', 7), after: 'end' },
+        { text: started(7) + last('c', 9), after: 'silence' },
       ],
       3,
     );
@@ -100,8 +100,8 @@ describe('resumingWatch', () => {
   it('resumes where it stood even before the first change', async () => {
     const { items, starts } = await watch(
       [
-        { text: started(4), then: 'break' },
-        { text: started(4) + last('a', 5), then: 'silence' },
+        { text: started(4), after: 'break' },
+        { text: started(4) + last('a', 5), after: 'silence' },
       ],
       1,
     );
@@ -111,8 +111,8 @@ describe('resumingWatch', () => {
 
   it('drops what a stream repeats', async () => {
     const scripts: readonly Script[] = [
-      { text: started(4) + last('a', 5), then: 'break' },
-      { text: started(3) + last('old', 4) + last('a', 5) + last('b', 6), then: 'silence' },
+      { text: started(4) + last('a', 5), after: 'break' },
+      { text: started(3) + last('old', 4) + last('a', 5) + last('b', 6), after: 'silence' },
     ];
     expect((await watch(scripts, 2)).items).toEqual(['5:a', '6:b']);
   });
@@ -121,8 +121,8 @@ describe('resumingWatch', () => {
     const progress = 'id: 9\nevent: progress\ndata: {"revision":9}\n\n';
     const { starts, items } = await watch(
       [
-        { text: started(4) + progress, then: 'break' },
-        { text: started(8) + last('a', 9), then: 'silence' },
+        { text: started(4) + progress, after: 'break' },
+        { text: started(8) + last('a', 9), after: 'silence' },
       ],
       1,
     );
@@ -133,8 +133,8 @@ describe('resumingWatch', () => {
   it('leaves a stream that shows no sign of life', async () => {
     const { items } = await watch(
       [
-        { text: `${started(4)}: alive\n\n`, then: 'silence' },
-        { text: started(4) + last('a', 5), then: 'silence' },
+        { text: `${started(4)}: alive\n\n`, after: 'silence' },
+        { text: started(4) + last('a', 5), after: 'silence' },
       ],
       1,
     );
@@ -145,15 +145,15 @@ describe('resumingWatch', () => {
     const refusal = { code: 'unavailable', outcome: 'not-applied', detail: 'starting' };
     const gap = JSON.stringify({ code: 'compacted', detail: 'gone', compactRevision: 70 });
     const scripts: readonly Script[] = [
-      { status: 503, text: JSON.stringify(refusal), then: 'end' },
-      { status: 503, text: JSON.stringify(refusal), then: 'end' },
-      { text: started(4) + last('a', 5), then: 'silence' },
+      { status: 503, text: JSON.stringify(refusal), after: 'end' },
+      { status: 503, text: JSON.stringify(refusal), after: 'end' },
+      { text: started(4) + last('a', 5), after: 'silence' },
     ];
     expect((await watch(scripts, 1, 5)).items).toEqual(['5:a']);
     const onTheWay = `${started(4)}event: gap\ndata: ${gap}\n\n`;
     for (const script of [
-      { status: 410, text: gap, then: 'end' },
-      { text: onTheWay, then: 'end' },
+      { status: 410, text: gap, after: 'end' },
+      { text: onTheWay, after: 'end' },
     ] as const) {
       await expect(watch([script], 1, 5)).rejects.toMatchObject({
         code: 'compacted',

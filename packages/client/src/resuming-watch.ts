@@ -1,7 +1,7 @@
 // A watch that outlives its connections: it reads one stream of server-sent events after the other
-// and begins each where the last one ended, on whichever endpoint answers. Frames are handed on only
-// with the frame that carries their revision, so that a break in the middle of a transaction neither
-// loses nor repeats a part of it (safety.md rule 22).
+// and begins each where the last one ended, on whichever endpoint answers. Frames are handed on
+// only with the frame that carries their revision, so that a break in the middle of a transaction
+// neither loses nor repeats a part of it (safety.md rule 22).
 import { Backoff } from '@holdfast/base/backoff';
 import { type Clock, sleep } from '@holdfast/base/clock';
 import { type HoldfastError, isHoldfastError } from '@holdfast/base/errors';

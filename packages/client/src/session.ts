@@ -30,7 +30,9 @@ export async function sendForMaybe(session: Session, call: Call): Promise<Reply 
   }
 }
 
-/** The body as JSON; something else is a fault of whoever answered, with an outcome nobody knows. */
+/**
+ * The body as JSON; something else is a fault of whoever answered, with an outcome nobody knows.
+ */
 export function jsonOf<T>(reply: Reply): T {
   try {
     return JSON.parse(new TextDecoder().decode(reply.body)) as T;
@@ -62,7 +64,9 @@ export function preconditionHeaders(ifRevision: number | undefined): Record<stri
   return ifRevision === 0 ? { 'if-none-match': '*' } : { 'if-match': `"${ifRevision}"` };
 }
 
-/** A condition that fails after a try of unknown outcome may have failed because of that very try. */
+/**
+ * A condition that fails after a try of unknown outcome may have failed because of that very try.
+ */
 export const isOwnShadow = (error: unknown): error is HoldfastError =>
   error instanceof HoldfastError &&
   error.code === 'failed-precondition' &&

@@ -30,7 +30,7 @@ export function addDevCommand(program: Command, context: CliContext): void {
     )
     .addHelpText(
       'after',
-      '\nExamples:\n  holdfast dev\n  holdfast dev --nodes 1 --data-dir /tmp/try --base-port 5000\n',
+      '\nExamples:\n  holdfast dev\n  holdfast dev --nodes 1 --data-dir /tmp/a --base-port 5000\n',
     )
     .action(async (options: DevOptions, command: Command) => {
       await runDev(options, command, context);
@@ -47,7 +47,7 @@ async function runDev(options: DevOptions, command: Command, context: CliContext
     await assertPortsFree(cluster.plans.flatMap((plan) => [plan.client, plan.peer]));
     context.terminal.err(`Starting ${count(options.nodes)} on ${dataDir} ...\n`);
     await cluster.start(context.signal);
-    await announce(cluster, page, command, context);
+    await announce(cluster, page, { command, context });
     await untilEnded(cluster, context);
   } finally {
     if (cluster.members.some((member) => member.exit === undefined)) {
@@ -96,8 +96,7 @@ function tellExit(plan: MemberPlan, exit: MemberExit, context: CliContext): void
 async function announce(
   cluster: DevCluster,
   page: string,
-  command: Command,
-  context: CliContext,
+  { command, context }: { readonly command: Command; readonly context: CliContext },
 ): Promise<void> {
   const clients = cluster.plans.map((plan) => plan.client);
   if (command.optsWithGlobals()['output'] === 'json') {

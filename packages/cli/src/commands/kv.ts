@@ -1,7 +1,7 @@
 // `holdfast kv`: keys and values.
 import { readFile } from 'node:fs/promises';
 
-import { HoldfastError } from '@holdfast/base/errors';
+import { HoldfastError, messageOf } from '@holdfast/base/errors';
 import type { KvChange, KvItem } from '@holdfast/client/kv-api';
 import type { Command } from 'commander';
 
@@ -199,7 +199,11 @@ function parseRequest(text: string): unknown {
   try {
     return JSON.parse(text);
   } catch (cause) {
-    throw new HoldfastError('invalid-argument', `the transaction is not JSON: ${cause}`, { cause });
+    throw new HoldfastError(
+      'invalid-argument',
+      `the transaction is not JSON: ${messageOf(cause)}`,
+      { cause },
+    );
   }
 }
 

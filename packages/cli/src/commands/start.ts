@@ -1,5 +1,5 @@
-// `holdfast start`: becomes a member. The flags are the server's own table of settings, so that none
-// can be missing here; what they mean together is settled by the server.
+// `holdfast start`: becomes a member. The flags are the server's own table of settings, so that
+// none can be missing here; what they mean together is settled by the server.
 import {
   flagOfKey,
   type SettingRow,

@@ -33,7 +33,8 @@ export class MemberProcess {
     this.#clock = clock;
     mkdirSync(dirname(plan.logPath), { recursive: true });
     const log = openSync(plan.logPath, 'a');
-    // A process group of its own: a terminal's Ctrl-C is told to the parent, which ends members in order.
+    // A process group of its own: a terminal's Ctrl-C is told to the parent, which ends members in
+    // order.
     this.#child = spawn(process.execPath, args, { stdio: ['pipe', log, log], detached: true });
     closeSync(log);
     // The pipe breaks when the member has ended; that is told by `exited`.

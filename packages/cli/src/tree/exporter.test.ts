@@ -1,5 +1,5 @@
-// Goal: no name leads out of the directory, nothing is overwritten unasked, and every file is whole.
-// Method: names made to escape, links laid in their way.
+// Goal: no name leads out of the directory, nothing is overwritten unasked, and every file is
+// whole. Method: names made to escape, links laid in their way.
 import { mkdir, mkdtemp, readdir, readFile, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';

@@ -94,7 +94,10 @@ export class Exporter {
     }
   }
 
-  /** A link, unlike a rename, fails where something stands already: no check that could be too early. */
+  /**
+   * A link, unlike a rename, fails where something stands already: no check that could be too
+   * early.
+   */
   async #place(path: string, content: Uint8Array): Promise<void> {
     const beside = join(dirname(path), `.holdfast-${randomUUID()}`);
     try {

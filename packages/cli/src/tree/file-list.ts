@@ -1,4 +1,5 @@
-// Files by a list, one path a line: what `find` writes. Streamed, so that a long list costs nothing.
+// Files by a list, one path a line: what `find` writes. Streamed, so that a long list costs
+// nothing.
 import { createReadStream } from 'node:fs';
 import { lstat } from 'node:fs/promises';
 import { isAbsolute, relative, resolve, sep } from 'node:path';

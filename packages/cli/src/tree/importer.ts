@@ -50,6 +50,8 @@ export type ImportSummary = {
   readonly seconds: number;
 };
 
+type Document = { readonly content: Uint8Array; readonly format: string };
+
 /** Refusals that concern one file and none of the others. */
 const fileCodes: ReadonlySet<string> = new Set([
   'invalid-argument',
@@ -141,7 +143,7 @@ export class Importer {
   async #publish(found: FoundFile, content: Uint8Array, signal: AbortSignal): Promise<void> {
     const format = formatOf(found.name);
     try {
-      this.#count(content, await this.#patiently(found.name, content, format, signal));
+      this.#count(content, await this.#patiently(found.name, { content, format }, signal));
     } catch (error) {
       if (!isAboutTheFile(error)) throw error;
       // What does not parse is still worth keeping as text; another name would be another file.
@@ -152,7 +154,7 @@ export class Importer {
 
   async #publishAsText(found: FoundFile, content: Uint8Array, signal: AbortSignal): Promise<void> {
     try {
-      this.#count(content, await this.#patiently(found.name, content, 'text', signal));
+      this.#count(content, await this.#patiently(found.name, { content, format: 'text' }, signal));
       this.#asText += 1;
     } catch (error) {
       if (!isAboutTheFile(error)) throw error;
@@ -174,8 +176,7 @@ export class Importer {
   /** Publishes until it is done, refused for good, or the patience has run out. */
   async #patiently(
     name: string,
-    content: Uint8Array,
-    format: string,
+    { content, format }: Document,
     signal: AbortSignal,
   ): Promise<PublishResult> {
     const { namespace, group, dryRun, comment, patienceMs } = this.#options;

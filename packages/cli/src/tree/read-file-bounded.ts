@@ -30,7 +30,9 @@ export async function readFileBounded(path: string, bytesMax: number): Promise<R
   }
 }
 
-/** The size is a hint: a file may grow, and those of /proc say zero. Undefined: more than the limit. */
+/**
+ * The size is a hint: a file may grow, and those of /proc say zero. Undefined: more than the limit.
+ */
 async function readUpTo(
   file: FileHandle,
   sizeHint: number,

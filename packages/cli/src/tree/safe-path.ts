@@ -6,8 +6,9 @@ import { dirname, join, sep } from 'node:path';
 import { HoldfastError } from '@holdfast/base/errors';
 
 /**
- * Where the file goes, with its folders made. Throws `invalid-argument` for a name that is absolute,
- * steps upwards, or would pass through a link that leads out of `root`, which is a real path.
+ * Where the file goes, with its folders made. Throws `invalid-argument` for a name that is
+ * absolute, steps upwards, or would pass through a link that leads out of `root`, which is a real
+ * path.
  */
 export async function prepareSafePath(root: string, name: string): Promise<string> {
   const reason = whyUnsafe(name);
