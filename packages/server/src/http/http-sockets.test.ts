@@ -4,6 +4,7 @@ import { once } from 'node:events';
 import { request as httpRequest } from 'node:http';
 
 import { utf8 } from '@holdfast/base/bytes';
+import { revision } from '@holdfast/base/ids';
 import { SystemClock } from '@holdfast/base/system-clock';
 import { putRequest } from '@holdfast/domain/requests';
 import { afterEach, describe, expect, it } from 'vitest';
@@ -253,6 +254,23 @@ describe('an event stream', () => {
     await client.until(/0\r\n\r\n$/);
   });
 
+  it('never lets an id run ahead of what is owed, nor go back', async () => {
+    await open();
+    const at = (value: number) => revision(value);
+    door.engine.watch = async () => ({
+      startedAt: at(3),
+      close: () => undefined,
+      async *[Symbol.asyncIterator]() {
+        yield { type: 'progress' as const, revision: at(3) };
+        yield { type: 'progress' as const, revision: at(9) };
+      },
+    });
+    const client = await watch('/v1/kv-watch?prefix=');
+    await client.until(/0\r\n\r\n$/);
+    const ids = [...client.received.matchAll(/id: (\d+)\n/g)].map((match) => Number(match[1]));
+    expect(ids).toEqual([3, 3, 8]);
+  });
+
   it('beats while nothing happens', async () => {
     await open({ heartbeatMs: 20 });
     const client = await watch('/v1/kv-watch?prefix=');
@@ -266,8 +284,9 @@ describe('an event stream', () => {
       closes = resolve;
     });
     const { watch: watchEngine } = door.engine;
-    door.engine.watch = async (request, options) => {
-      const stream = await watchEngine.call(door.engine, request, options);
+    door.engine.watch = async (request, { actor }) => {
+      // Without the signal: the stream has to be closed, not only told.
+      const stream = await watchEngine.call(door.engine, request, { actor });
       const { close } = stream;
       stream.close = () => {
         close.call(stream);
