@@ -2,6 +2,7 @@
 import { setMaxListeners } from 'node:events';
 import { fileURLToPath } from 'node:url';
 
+import { waitFor } from '@holdfast/base/deadline';
 import { SystemClock } from '@holdfast/base/system-clock';
 import { SystemRandom } from '@holdfast/base/system-random';
 import { HoldfastClient } from '@holdfast/client/holdfast-client';
@@ -49,7 +50,9 @@ const context: CliContext = {
     return runMember(flags, process.env, signal);
   },
   runSimulator: async (args) => {
-    throw new Error(`to be joined: ${args.length}`);
+    const { runCommand } = await import('@holdfast/simulator/main');
+    const write = (line: string): void => void process.stdout.write(`${line}\n`);
+    return waitFor(runCommand(args, write), interrupt.signal);
   },
   exitCode: 0,
 };

@@ -1,8 +1,10 @@
 // Goal: a wrong command line, an absent cluster and a refusal each end in a clear sentence on
 // standard error and the right exit code. Method: the whole program, in this process.
 
+import { spawnSync } from 'node:child_process';
 import type { ErrorCode } from '@holdfast/base/errors';
 import { HoldfastError } from '@holdfast/base/errors';
+
 import { SystemClock } from '@holdfast/base/system-clock';
 import { errorOf } from '@holdfast/client/errors';
 import { errorTable } from '@holdfast/server/errors';
@@ -101,6 +103,40 @@ describe('the table of errors', () => {
         expect(back.retryable).toBe(problem.retryable);
       }
     }
+  });
+});
+
+describe('holdfast simulate', () => {
+  it('hands what it was told to the simulator, and its exit code back', async () => {
+    const told: (readonly string[])[] = [];
+    const runSimulator = async (args: readonly string[]): Promise<number> => {
+      told.push(args);
+      return 1;
+    };
+    const ports = { runSimulator };
+    const many = ['simulate', '--seeds', '5', '--first-seed', '7'];
+    expect((await runCommand(many, { ports })).code).toBe(1);
+    await runCommand(['simulate', '--seed', '9', '--trace', '--world', 'raft'], { ports });
+    expect(told).toEqual([
+      ['--seeds', '5', '--first-seed', '7', '--world', 'cluster'],
+      ['--seed', '9', '--trace', '--world', 'raft'],
+    ]);
+  });
+});
+
+describe('holdfast completion', () => {
+  it('completes commands and options in bash, past options and their values', async () => {
+    const { out } = await runCommand(['completion', 'bash']);
+    const complete = (...words: readonly string[]): readonly string[] => {
+      const list = ['holdfast', ...words].map((word) => `'${word}'`).join(' ');
+      const script = `${out}\nCOMP_WORDS=(${list}); COMP_CWORD=${words.length}; _holdfast
+        printf '%s\\n' "\${COMPREPLY[@]}"`;
+      return spawnSync('bash', ['-c', script]).stdout.toString().trim().split('\n');
+    };
+    expect(complete('con')).toEqual(['config']);
+    expect(complete('config', '')).toContain('publish');
+    expect(complete('--endpoints', 'a:1', 'config', 'pub')).toEqual(['publish']);
+    expect(complete('kv', 'get', '--cons')).toEqual(['--consistency']);
   });
 });
 

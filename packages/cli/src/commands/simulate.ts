@@ -10,6 +10,7 @@ type SimulateOptions = {
   readonly firstSeed: number;
   readonly seed?: number;
   readonly trace?: boolean;
+  readonly world: string;
 };
 
 const seedEnd = 2 ** 32;
@@ -28,6 +29,11 @@ export function addSimulateCommand(program: Command, context: CliContext): void 
       new Option('--seed <seed>', 'one run').argParser(integerIn(0, seedEnd)).conflicts('seeds'),
     )
     .option('--trace', 'print what happens in the one run')
+    .addOption(
+      new Option('--world <world>', 'whole members under clients, or consensus alone')
+        .choices(['cluster', 'raft'])
+        .default('cluster'),
+    )
     .addHelpText(
       'after',
       '\nExamples:\n  holdfast simulate --seeds 500\n  holdfast simulate --seed 7 --trace\n',
@@ -50,5 +56,5 @@ async function simulate(
     options.seed === undefined
       ? ['--seeds', String(options.seeds), '--first-seed', String(options.firstSeed)]
       : ['--seed', String(options.seed), ...(options.trace ? ['--trace'] : [])];
-  context.exitCode = await context.runSimulator(args);
+  context.exitCode = await context.runSimulator([...args, '--world', options.world]);
 }
