@@ -1,5 +1,5 @@
 // Settings: which source wins, for every setting; what is refused, and in which words.
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
@@ -168,6 +168,20 @@ describe('variables', () => {
     expect(() => readSettings({}, { HOLDFAST_DATADIR: 'x' })).toThrow('HOLDFAST_DATA_DIR');
     const others = { HOLDFAST_ENDPOINTS: 'x', HOLDFAST_BUILD_NUMBER: '7', PATH: '/bin' };
     expect(readSettings({}, others).name).toBe('n1');
+  });
+});
+
+describe('the page about settings', () => {
+  it('has a row for each, with its default and its meaning', () => {
+    const page = readFileSync(new URL('../../../docs/settings.md', import.meta.url), 'utf8');
+    const rows = page.split('\n').filter((line) => line.startsWith('| `'));
+    expect(rows.length).toBe(settingKeys.length);
+    for (const key of settingKeys) {
+      const { default: fallback, help } = settingTable[key] as SettingRow;
+      const shownDefault = fallback === undefined ? '' : `\`${fallback}\``;
+      const row = rows.find((line) => line.startsWith(`| \`${key}\` | ${shownDefault} |`));
+      expect(row, key).toContain(help);
+    }
   });
 });
 

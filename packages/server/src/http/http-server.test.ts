@@ -1,5 +1,7 @@
 // The door's own behaviour: wrong paths, methods and bodies, health before and after the engine
 // stands, the page, the description of the API, one table of errors.
+import { readFileSync } from 'node:fs';
+
 import { HoldfastError } from '@holdfast/base/errors';
 import { ManualClock } from '@holdfast/base/manual-clock';
 import type { EngineStatus, RecoveryPhase } from '@holdfast/engine/engine';
@@ -262,6 +264,16 @@ describe('what a member shows', () => {
 });
 
 describe('the table of errors', () => {
+  it('stands in docs/http-api.md as it is', () => {
+    const page = readFileSync(new URL('../../../../docs/http-api.md', import.meta.url), 'utf8');
+    const rows = page.split('\n').filter((line) => /^\| `[a-z-]+` \| \d{3} \|/.test(line));
+    const expected = Object.entries(errorTable).map(
+      ([code, { status, grpcStatus, exitCode, title }]) =>
+        `| \`${code}\` | ${status} | ${grpcStatus} | ${exitCode} | ${title} |`,
+    );
+    expect(rows).toEqual(expected);
+  });
+
   it('gives each code a status, and details can not replace the problem', () => {
     for (const [code, row] of Object.entries(errorTable)) {
       const details = { code: 'forged', status: 200, extra: 1n };
