@@ -14,13 +14,7 @@ import type { ReplicaSettings } from '@holdfast/replica/settings';
 import { LogView } from './log-view.ts';
 import { type DiskMood, MemberDisk } from './member-disk.ts';
 import type { Network } from './network.ts';
-import {
-  acknowledgeBeforeSync,
-  forgetVote,
-  type PlantedBug,
-  skipStatusSave,
-  wrapLog,
-} from './planted-bugs.ts';
+import { acknowledgeBeforeSync, type PlantedBug, skipStatusSave, wrapLog } from './planted-bugs.ts';
 import { SimulatedTransport, type TransportRegistry } from './simulated-transport.ts';
 import type { VirtualClock } from './virtual-clock.ts';
 
@@ -230,7 +224,6 @@ export class ClusterMember {
 
   #withStatusBug(status: StatusStore, clock: VirtualClock): StatusStore {
     const { bug, random } = this.#options;
-    if (bug === 'forget-vote') return forgetVote(status);
     if (bug === 'skip-status-save') return skipStatusSave(status, { clock, random });
     return status;
   }

@@ -2,14 +2,12 @@
 // judges can be seen to find what they are for; no other code may use them.
 import type { Clock } from '@holdfast/base/clock';
 import type { Random } from '@holdfast/base/random';
-import type { LogStore, StatusStore } from '@holdfast/replica/ports';
 import type { ReadOptions } from '@holdfast/engine/engine';
+import type { LogStore, StatusStore } from '@holdfast/replica/ports';
 
 export type PlantedBug =
   /** The log store says "synced" before it syncs (safety.md 1). */
   | 'acknowledge-before-sync'
-  /** The status file forgets whom the member voted for (safety.md 4). */
-  | 'forget-vote'
   /** A status save is acknowledged and never written (safety.md 4). */
   | 'skip-status-save'
   /** Linearizable reads are answered without a barrier (safety.md 13). */
@@ -23,7 +21,6 @@ export type PlantedBug =
 
 export const plantedBugs: readonly PlantedBug[] = [
   'acknowledge-before-sync',
-  'forget-vote',
   'skip-status-save',
   'read-without-barrier',
   'understate-age',
@@ -45,14 +42,6 @@ export function acknowledgeBeforeSync(log: LogStore, { clock, random }: BugTools
       return accepted;
     },
   });
-}
-
-export function forgetVote(status: StatusStore): StatusStore {
-  return {
-    open: () => status.open(),
-    save: (stored) => status.save({ ...stored, state: { ...stored.state, vote: undefined } }),
-    close: () => status.close(),
-  };
 }
 
 export function skipStatusSave(status: StatusStore, { random }: BugTools): StatusStore {

@@ -17,12 +17,7 @@ import type { Attachment, Connection, Network, PeerNews } from './network.ts';
 import type { VirtualClock } from './virtual-clock.ts';
 
 /** Rules that a member breaks on purpose, so that the judges can be seen to find it. */
-export type RaftBug =
-  | 'acknowledge-before-sync'
-  | 'forget-vote'
-  | 'skip-status-sync'
-  | 'ignore-rot'
-  | 'stale-read';
+export type RaftBug = 'acknowledge-before-sync' | 'skip-status-sync' | 'ignore-rot' | 'stale-read';
 
 /** What the world wants to know of its members. */
 export interface RaftMemberWatcher {
@@ -33,6 +28,8 @@ export interface RaftMemberWatcher {
   onApply(member: RaftMember, entries: readonly Entry[], stateHash: number): void;
   onRead(member: RaftMember, requestId: RequestId, readIndex: Index | undefined): void;
   onFresh(member: RaftMember, stampMs: number, at: Index): void;
+  /** A place where a crash hurts: the status was just saved. */
+  onStatusSaved(member: RaftMember): void;
   onFailure(member: RaftMember, error: unknown): void;
 }
 
@@ -347,6 +344,7 @@ export class RaftMember {
     this.#statusToSave = undefined;
     return () => {
       this.#writeStatus(state);
+      this.#options.watcher.onStatusSaved(this);
       return { type: 'persisted', statusSequence: sequence };
     };
   }
@@ -354,8 +352,7 @@ export class RaftMember {
   #writeStatus(state: HardState): void {
     const { bug } = this.#options;
     if (bug === 'skip-status-sync' && this.#random.fraction() < 0.5) return;
-    const vote = bug === 'forget-vote' ? undefined : state.vote;
-    this.storage.saveStatus({ ...state, vote });
+    this.storage.saveStatus(state);
   }
 
   #syncLog(): () => Input {

@@ -24,12 +24,15 @@ export type RaftRefereeOptions = {
   readonly queue: EventQueue;
   readonly timeline: Timeline;
   readonly durableTermAt: DurableTermAt;
+  /** A named place where the world may let a member die. */
+  readonly onStatusSaved: (member: RaftMember) => void;
 };
 
 export class RaftReferee implements RaftMemberWatcher {
   readonly #queue: EventQueue;
   readonly #timeline: Timeline;
   readonly #durableTermAt: DurableTermAt;
+  readonly onStatusSaved: (member: RaftMember) => void;
   readonly #elections = new ElectionSafety();
   readonly #logs = new LogMatching();
   readonly #commits = new CommitPermanence();
@@ -41,7 +44,8 @@ export class RaftReferee implements RaftMemberWatcher {
   readonly #reads = new Map<RequestId, Index>();
   readonly #counters = { reads: 0, fresh: 0, applied: 0, restores: 0 };
 
-  constructor({ queue, timeline, durableTermAt }: RaftRefereeOptions) {
+  constructor({ queue, timeline, durableTermAt, onStatusSaved }: RaftRefereeOptions) {
+    this.onStatusSaved = onStatusSaved;
     this.#queue = queue;
     this.#timeline = timeline;
     this.#durableTermAt = durableTermAt;

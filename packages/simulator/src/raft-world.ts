@@ -46,6 +46,7 @@ class RaftWorld implements FaultTarget {
   #isHealed = false;
   /** Either memberships change, or disks are damaged: a damaged voter of two would stop both. */
   readonly #changesMembership: boolean;
+  readonly #voterCrashShare: number;
 
   constructor(options: RaftWorldOptions) {
     const { seed, faultsMs = 20_000, linesMax = 60 } = options;
@@ -57,9 +58,11 @@ class RaftWorld implements FaultTarget {
     this.#referee = new RaftReferee({
       queue: this.#queue,
       timeline: this.#timeline,
+      onStatusSaved: (member) => this.#maybeCrashVoter(member),
       durableTermAt: (member, at) => this.#cores.get(member)?.storage.durableTermAt(at),
     });
     this.#changesMembership = random.fraction() < 0.5;
+    this.#voterCrashShare = pick(random, [0, 0, 0.1, 0.5]);
     const count = pick(random, [1, 2, 3, 3, 3, 3, 4, 5, 5]);
     this.members = Array.from({ length: count }, (_, at) => memberId(BigInt(at + 1)));
     this.#makeMembers(options.bug);
@@ -198,6 +201,16 @@ class RaftWorld implements FaultTarget {
     const target = newConfiguration({ voters, learners });
     this.#timeline.note('-', 'membership', formatConfiguration(target));
     member.step({ type: 'change-membership', requestId: this.#nextRequest(), target });
+  }
+
+  /** A failpoint: a member that has just voted dies, and is back before the election is over. */
+  #maybeCrashVoter(member: RaftMember): void {
+    if (this.#isHealed || this.#random.fraction() >= this.#voterCrashShare) return;
+    this.#queue.after(2 * this.#random.fraction(), () => {
+      if (this.#isHealed) return;
+      this.crash(member.id, 'process');
+      this.#queue.after(5 * this.#random.fraction(), () => this.start(member.id));
+    });
   }
 
   /** At most one member at a time is damaged: the others hold what it lost. */

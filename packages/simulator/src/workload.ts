@@ -114,7 +114,7 @@ export class Workload {
     const request = { ...putRequest(key, value), prevKv };
     return await this.#write(target, { client, effects }, async (signal) => {
       const { header, body } = await target.engine.put(request, { actor: 'client', signal });
-      const before = prevKv ? valueOf(body.prevKv) : untold;
+      const before = prevKv ? registerOf(body.prevKv) : untold;
       return { revision: header.revision, answers: [{ before, wrote: true }] };
     });
   }
@@ -128,7 +128,7 @@ export class Workload {
         actor: 'client',
         signal,
       });
-      const before = valueOf(body.prevKvs[0]);
+      const before = registerOf(body.prevKvs[0]);
       return { revision: header.revision, answers: [{ before, wrote: body.deleted > 0 }] };
     });
   }
@@ -140,7 +140,7 @@ export class Workload {
       target.engine.range(rangeRequest(key), { ...staleRead, signal }),
     );
     if (!('answer' in seen)) return false;
-    const expected = valueOf(seen.answer.body.kvs[0]);
+    const expected = registerOf(seen.answer.body.kvs[0]);
     const effects: Effect[] = [{ key, action: { type: 'compare-and-set', expected, value } }];
     return await this.#write(target, { client, effects }, async (signal) => {
       const { header, body } = await target.engine.txn(
@@ -164,7 +164,11 @@ export class Workload {
       { key: one, action: { type: 'put', value: first } },
       { key: other, action: { type: 'put', value: second } },
     ];
-    const request = { compare: [], success: [putOp(one, first), putOp(other, second)], failure: [] };
+    const request = {
+      compare: [],
+      success: [putOp(one, first), putOp(other, second)],
+      failure: [],
+    };
     return await this.#write(target, { client, effects }, async (signal) => {
       const { header } = await target.engine.txn(request, { actor: 'client', signal });
       const answer = { before: untold, wrote: true };
@@ -185,7 +189,7 @@ export class Workload {
     if (!('answer' in told)) call.refused();
     else {
       const { header, body } = told.answer;
-      call.answered([{ before: valueOf(body.kvs[0]), wrote: false }], header.revision);
+      call.answered([{ before: registerOf(body.kvs[0]), wrote: false }], header.revision);
     }
   }
 
@@ -227,10 +231,7 @@ export class Workload {
   }
 
   /** The answer or the error; an end of the member or of patience leaves the outcome unknown. */
-  async #wait<T>(
-    { member }: Target,
-    work: (signal: AbortSignal) => Promise<T>,
-  ): Promise<Told<T>> {
+  async #wait<T>({ member }: Target, work: (signal: AbortSignal) => Promise<T>): Promise<Told<T>> {
     const controller = new AbortController();
     const waiting = this.#abandon.get(member) ?? new Set();
     this.#abandon.set(member, waiting);
@@ -280,7 +281,7 @@ const unknown = { outcome: 'unknown' } as const;
 const lostConnection = new HoldfastError('unavailable', 'the connection ended', unknown);
 const outOfPatience = new HoldfastError('deadline-exceeded', 'the client gave up', unknown);
 
-const valueOf = (kv: KeyValue | undefined): Register => (kv ? toText(kv.value) : undefined);
+const registerOf = (kv: KeyValue | undefined): Register => (kv ? toText(kv.value) : undefined);
 
 const rangeRequest = (key: string) => ({
   keyspace,
@@ -311,7 +312,7 @@ const rangeOp = (key: string): RequestOp => ({
 });
 
 const rangedValue = (response: ResponseOp | undefined): Register =>
-  response?.response?.$case === 'range' ? valueOf(response.response.value.kvs[0]) : undefined;
+  response?.response?.$case === 'range' ? registerOf(response.response.value.kvs[0]) : undefined;
 
 /** Holds while the key has this value; undefined: while it is absent. */
 const equals = (key: string, expected: Register): Compare => ({
