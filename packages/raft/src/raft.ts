@@ -271,7 +271,11 @@ function unreachablePeer(core: Core, input: Input & { readonly type: 'peer-unrea
 /** Terms first (thesis 3.3), then what the message says. */
 function stepMessage(core: Core, message: Message): void {
   assert(message.to === core.id, 'a message reaches whom it names');
-  if (message.type === 'term-request') {
+  if (core.heardTerms) {
+    // Without a status nothing may be promised, accepted or saved: a term that is saved too early
+    // would hide that a vote was forgotten (safety.md 4).
+    if (message.type === 'term-response') handleTermResponse(core, message);
+  } else if (message.type === 'term-request') {
     core.send({ type: 'term-response', to: message.from });
   } else if (message.type === 'pre-vote-request') {
     handlePreVoteRequest(core, message);
@@ -309,8 +313,6 @@ function answerStale(core: Core, message: Message): void {
     core.send({ type: 'heartbeat-response', to: message.from, round: 0, stampMs: core.nowMs });
   } else if (message.type === 'read-index-request') {
     handleReadIndexRequest(core, message);
-  } else if (message.type === 'term-response') {
-    handleTermResponse(core, message);
   }
 }
 
@@ -318,7 +320,8 @@ function dispatch(core: Core, message: Message): void {
   switch (message.type) {
     case 'pre-vote-request':
     case 'term-request':
-      break; // Answered before the terms were compared.
+    case 'term-response':
+      break; // Seen to before the terms were compared.
     case 'pre-vote-response':
       handlePreVoteResponse(core, message);
       break;
@@ -354,9 +357,6 @@ function dispatch(core: Core, message: Message): void {
       break;
     case 'resigned':
       if (message.from === core.leader) forgetLeader(core, 'leader resigned');
-      break;
-    case 'term-response':
-      handleTermResponse(core, message);
       break;
     default:
       unreachable(message);

@@ -40,76 +40,64 @@ export class ScriptRunner {
   }
 
   #execute(name: string, given: Arguments): readonly string[] {
+    const [first = '0'] = given.words;
+    if (name === 'state') return this.#state(first);
+    if (name === 'cluster') this.#start(given);
+    else if (name === 'quietly') this.#quietly(given);
+    else if (!this.#move(name, given) && !this.#act(name, given)) {
+      throw new HoldfastError('invalid-argument', `no such command: ${name}`);
+    }
+    return [];
+  }
+
+  #quietly(given: Arguments): void {
+    const [name = '', ...words] = given.words;
+    this.#execute(name, { words, options: given.options });
+    this.#skipNews();
+  }
+
+  /** Time, network and disks; answers whether it knows the command. */
+  #move(name: string, given: Arguments): boolean {
+    const cluster = this.#cluster;
+    const member = Number(given.words[0] ?? 0);
+    const moves: Record<string, () => void> = {
+      timeout: () => cluster.timeOut(member),
+      deliver: () => void cluster.deliver(matching(given)),
+      drop: () => {
+        cluster.network = cluster.network.filter((one) => !matching(given)(one));
+      },
+      settle: () => cluster.settle(),
+      run: () => cluster.run(member),
+      isolate: () => cluster.isolate(member),
+      heal: () => cluster.heal(),
+      'hold-syncs': () => cluster.holdSyncs(member),
+      'release-syncs': () => cluster.releaseSyncs(member),
+      crash: () => cluster.crash(member),
+      restart: () => cluster.restart(member, { repairing: isYes(given, 'repairing') }),
+      compact: () => cluster.compact(member),
+    };
+    moves[name]?.();
+    return name in moves;
+  }
+
+  /** What clients and peers do; answers whether it knows the command. */
+  #act(name: string, given: Arguments): boolean {
     const cluster = this.#cluster;
     const [first = '0', second = '0'] = given.words;
-    switch (name) {
-      case 'cluster':
-        this.#start(given);
-        return [];
-      case 'timeout':
-        cluster.timeOut(Number(first));
-        return [];
-      case 'deliver':
-        cluster.deliver(matching(given));
-        return [];
-      case 'drop':
-        cluster.network = cluster.network.filter((one) => !matching(given)(one));
-        return [];
-      case 'settle':
-        cluster.settle();
-        return [];
-      case 'run':
-        cluster.run(Number(first));
-        return [];
-      case 'quietly':
-        this.#execute(first, { words: given.words.slice(1), options: given.options });
-        this.#skipNews();
-        return [];
-      case 'propose':
-        cluster.propose(Number(first), Number(given.options.get('count') ?? 1));
-        return [];
-      case 'read':
-        cluster.read(Number(first));
-        return [];
-      case 'change':
-        cluster.change(Number(first), list(given, 'voters'), list(given, 'learners'));
-        return [];
-      case 'transfer':
-        cluster.step(Number(first), { type: 'transfer-leadership', to: memberId(BigInt(second)) });
-        return [];
-      case 'unreachable':
-        cluster.step(Number(first), {
-          type: 'peer-unreachable',
-          peer: memberId(BigInt(second)),
-          refused: given.options.get('refused') === 'yes',
-        });
-        return [];
-      case 'isolate':
-        cluster.isolate(Number(first));
-        return [];
-      case 'heal':
-        cluster.heal();
-        return [];
-      case 'hold-syncs':
-        cluster.holdSyncs(Number(first));
-        return [];
-      case 'release-syncs':
-        cluster.releaseSyncs(Number(first));
-        return [];
-      case 'crash':
-        cluster.crash(Number(first));
-        return [];
-      case 'restart':
-        cluster.restart(Number(first), { repairing: given.options.get('repairing') === 'yes' });
-        return [];
-      case 'compact':
-        cluster.compact(Number(first));
-        return [];
-      case 'state':
-        return this.#state(first);
-      default:
-        throw new HoldfastError('invalid-argument', `no such command: ${name}`);
-    }
+    const member = Number(first);
+    const peer = memberId(BigInt(second));
+    const acts: Record<string, () => void> = {
+      propose: () => void cluster.propose(member, Number(given.options.get('count') ?? 1)),
+      read: () => void cluster.read(member),
+      change: () => cluster.change(member, list(given, 'voters'), list(given, 'learners')),
+      transfer: () => cluster.step(member, { type: 'transfer-leadership', to: peer }),
+      unreachable: () => {
+        const refused = isYes(given, 'refused');
+        cluster.step(member, { type: 'peer-unreachable', peer, refused });
+      },
+    };
+    acts[name]?.();
+    return name in acts;
   }
 
   #start(given: Arguments): void {
@@ -181,6 +169,8 @@ function parse(words: readonly string[]): Arguments {
   }
   return { words: plain, options };
 }
+
+const isYes = (given: Arguments, name: string): boolean => given.options.get(name) === 'yes';
 
 const list = (given: Arguments, name: string): readonly number[] =>
   (given.options.get(name) ?? '').split(',').filter(Boolean).map(Number);
