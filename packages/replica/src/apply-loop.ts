@@ -26,6 +26,7 @@ export class ApplyLoop {
   #committed: Index;
   #isBusy = false;
   #isPaused = false;
+  #hasFailed = false;
   #idle: (() => void)[] = [];
 
   constructor(options: ApplyOptions) {
@@ -72,20 +73,30 @@ export class ApplyLoop {
   }
 
   #run(): void {
-    if (this.#isPaused || this.#applied.index >= this.#committed) {
+    if (this.#isPaused || this.#hasFailed || this.#applied.index >= this.#committed) {
       this.#becomeIdle();
       return;
     }
+    this.#isBusy = true;
+    try {
+      const read = this.#read();
+      if (read instanceof Promise) read.then((entries) => this.#apply(entries), this.#fail);
+      else this.#apply(read);
+    } catch (error) {
+      this.#fail(error); // No batch can be had: the member ends, and `main` is told by onFailure.
+    }
+  }
+
+  #read(): ReturnType<LogStore['read']> {
     const { log, settings } = this.#options;
     const lo = advance(this.#applied.index, 1);
     const hi = index(Math.min(this.#committed + 1, lo + settings.applyCountMax));
-    const read = log.read(lo, hi, settings.applyBytesMax);
-    this.#isBusy = true;
-    if (read instanceof Promise) read.then((entries) => this.#apply(entries), this.#fail);
-    else this.#apply(read);
+    return log.read(lo, hi, settings.applyBytesMax);
   }
 
+  /** Nothing is applied any more: the state may have half a batch. */
   readonly #fail = (error: unknown): void => {
+    this.#hasFailed = true;
     this.#becomeIdle();
     this.#options.onFailure(error);
   };

@@ -28,8 +28,9 @@ export class ConfirmedReads {
   async barrier(signal?: AbortSignal): Promise<void> {
     const { clock, settings, gate, barriers, askTurn } = this.#options;
     const untilMs = clock.monotonicMs() + settings.leaderWaitMs;
+    signal?.throwIfAborted();
     for (;;) {
-      await waitFor(gate.pass(untilMs), signal);
+      if (!gate.isOpen) await gate.pass(untilMs, signal);
       const joined = barriers.join();
       askTurn();
       const readIndex = await waitFor(joined, signal);
@@ -39,15 +40,11 @@ export class ConfirmedReads {
       }
       gate.throwIfShut();
       if (clock.monotonicMs() >= untilMs) throw gate.refusal();
-      await waitFor(this.#pause(retryMs), signal);
+      await gate.pause(retryMs, signal);
     }
   }
 
   untilApplied(through: Index): Promise<void> {
     return this.#options.barriers.untilApplied(through, this.#options.applied());
-  }
-
-  #pause(delayMs: number): Promise<void> {
-    return new Promise((resolve) => this.#options.clock.schedule(delayMs, resolve));
   }
 }

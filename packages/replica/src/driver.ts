@@ -2,6 +2,7 @@
 // own order, and reports the ends of all IO. Owns the core and the loops around it; the promises of
 // callers (proposals, reads) belong to the replica and are only told here.
 import type { Clock } from '@holdfast/base/clock';
+import { isHoldfastError } from '@holdfast/base/errors';
 import { index, type MemberId } from '@holdfast/base/ids';
 import type { Random } from '@holdfast/base/random';
 import type { TaskGroup } from '@holdfast/base/task-group';
@@ -17,6 +18,7 @@ import { ApplyLoop } from './apply-loop.ts';
 import { CoreLoop } from './core-loop.ts';
 import type { Forwarding } from './forwarding.ts';
 import type { Freshness } from './freshness.ts';
+import { bestSuccessor } from './hand-over.ts';
 import type { LeaderGate } from './leader-gate.ts';
 import type { LogTime } from './log-time.ts';
 import { PersistLoop } from './persist-loop.ts';
@@ -97,7 +99,8 @@ export class Driver {
       from: options.id,
       log: options.log,
       transport: options.transport,
-      onFailure: (error) => parts.onProblem('reading the log', error),
+      leadsIn: (term) => this.raft.role === 'leader' && this.raft.term === term,
+      onFailure: (error) => this.#readFailed(error),
     });
   }
 
@@ -106,9 +109,17 @@ export class Driver {
     return this.#installer.receive(incoming);
   }
 
-  /** Frees those who wait for a sync that will not come. */
-  releaseWaiters(): void {
+  /** What waits for a sync waits in vain from now on. */
+  noMoreSyncs(): void {
     this.#persistWaiters.close();
+  }
+
+  /** A leader whose disk has failed names its successor, which needs no disk (safety.md 9). */
+  abdicate(): void {
+    const { id: from, transport } = this.#options;
+    const { role, term } = this.raft;
+    const to = role === 'leader' ? bestSuccessor(this.raft, transport) : undefined;
+    if (to !== undefined) transport.send({ type: 'timeout-now', from, to, term });
   }
 
   // ---------------------------------------------------------------- a Ready, in its own order
@@ -162,7 +173,9 @@ export class Driver {
     const { proposals, barriers, freshness } = this.#parts;
     for (const { requestId, reason } of refused) proposals.refuse(requestId, refusalError(reason));
     for (const { requestId, readIndex } of reads) barriers.answered(requestId, readIndex);
-    if (fresh) freshness.confirmed(fresh.stampMs, fresh.index, this.apply.applied.index);
+    if (!fresh) return;
+    const nowMs = this.#options.clock.monotonicMs();
+    freshness.confirmed(fresh, { nowMs, applied: this.apply.applied.index });
   }
 
   #settled(): void {
@@ -194,6 +207,7 @@ export class Driver {
     proposals.skip(meta.last.index);
     this.loop.enqueue({ type: 'snapshot-installed', last: meta.last });
     this.apply.resumeAt(meta.last, meta.configuration);
+    this.#persistWaiters.persisted(meta.last.index);
     this.#applied([], []);
     this.loop.drain();
   }
@@ -212,11 +226,15 @@ export class Driver {
     this.loop.enqueue({ type: 'message', message });
   }
 
-  #diskFull(): Promise<void> {
-    const { clock, settings } = this.#options;
+  #diskFull(): void {
     this.#parts.onProblem('the disk is full', undefined);
     this.loop.enqueue({ type: 'resign' });
-    return new Promise((resolve) => clock.schedule(settings.diskRetryMs, resolve));
+  }
+
+  /** Rot in the own log is for the next start to find and mark; anything else, for the next try. */
+  #readFailed(error: unknown): void {
+    if (isHoldfastError(error, 'corrupt')) this.#parts.onFailure(error);
+    else this.#parts.onProblem('reading the log', error);
   }
 
   // ---------------------------------------------------------------- the parts
@@ -271,8 +289,9 @@ export class Driver {
   }
 
   #newPersistLoop(): PersistLoop {
-    const { log, status } = this.#options;
+    const { log, status, clock, settings } = this.#options;
     return new PersistLoop({
+      clock,
       log,
       status,
       commitIndex: () => index(Math.min(this.raft.commit, log.marks.accepted.index)),
@@ -283,6 +302,7 @@ export class Driver {
       },
       install: (meta) => this.#install(meta),
       onDiskFull: () => this.#diskFull(),
+      diskRetryMs: settings.diskRetryMs,
     });
   }
 
@@ -318,6 +338,7 @@ export class Driver {
       apply: this.apply,
       snapshotter: this.snapshotter,
       hardState: () => this.raft.hardState,
+      signal: this.#parts.tasks.signal,
       onReceived: (from, meta) => this.#received(from, meta),
     });
   }

@@ -8,13 +8,15 @@ import type { Raft } from '@holdfast/raft/raft';
 import { Contacts } from './contacts.ts';
 import { type LeaderView, LeaderWait } from './leader-wait.ts';
 import type { PeerTransport } from './ports.ts';
+import type { ReplicaSettings } from './settings.ts';
+import { TimedWaiters } from './timed-waiters.ts';
 
 export type LeaderGateOptions = {
-  readonly self: MemberId;
+  readonly id: MemberId;
   readonly clock: Clock;
   readonly transport: Pick<PeerTransport, 'isConnected'>;
-  /** Silence after which a voter does not count as reachable (safety.md 23). */
-  readonly reachableMs: number;
+  readonly settings: Pick<ReplicaSettings, 'reachableMs' | 'callsWaitingMax'>;
+  /** The name that people know a member by, for refusals. */
   readonly describeMember: (id: MemberId) => string;
 };
 
@@ -22,9 +24,11 @@ export class LeaderGate {
   readonly #options: LeaderGateOptions;
   readonly #contacts = new Contacts();
   readonly #wait: LeaderWait;
+  readonly #pauses: TimedWaiters;
   #core: Raft | undefined;
   #knownLeader: MemberId | undefined;
   #leaderLostMs: number;
+  #leaderSinceMs = Number.NEGATIVE_INFINITY;
   #isShut = false;
 
   constructor(options: LeaderGateOptions) {
@@ -34,20 +38,40 @@ export class LeaderGate {
       clock: options.clock,
       view: () => this.view(),
       describe: options.describeMember,
+      callsMax: options.settings.callsWaitingMax,
     });
+    this.#pauses = new TimedWaiters(options.clock);
   }
 
   /** Recovery is over: there is a core to look at. */
   begin(core: Raft): void {
     this.#core = core;
+    // Nobody could be heard before: the silence begins now.
+    this.#leaderLostMs = this.#options.clock.monotonicMs();
+  }
+
+  /** Whether a call may go on without waiting. */
+  get isOpen(): boolean {
+    return !this.#isShut && this.#core?.leader !== undefined;
+  }
+
+  /** Since when the present leader has been known; undefined while there is none. */
+  get leaderSinceMs(): number | undefined {
+    return this.#knownLeader === undefined ? undefined : this.#leaderSinceMs;
   }
 
   /** Resolves when there is a leader; rejects with `no-leader`, `no-quorum` or `shutting-down`. */
-  async pass(untilMs: number): Promise<void> {
-    this.throwIfShut();
-    if (this.#core?.leader !== undefined) return;
-    await this.#wait.wait(Math.max(0, untilMs - this.#options.clock.monotonicMs()));
-    this.throwIfShut();
+  async pass(untilMs: number, signal?: AbortSignal): Promise<void> {
+    while (!this.isOpen) {
+      this.throwIfShut();
+      const waitMs = Math.max(0, untilMs - this.#options.clock.monotonicMs());
+      await this.#wait.wait(waitMs, signal);
+    }
+  }
+
+  /** Waits before another try; cut short when the gate is shut. Rejects with the signal's reason. */
+  async pause(delayMs: number, signal?: AbortSignal): Promise<void> {
+    if (!this.#isShut) await this.#pauses.wait(delayMs, signal);
   }
 
   throwIfShut(): void {
@@ -63,8 +87,10 @@ export class LeaderGate {
     const leader = this.#core?.leader;
     if (leader === this.#knownLeader) return;
     this.#knownLeader = leader;
-    if (leader === undefined) this.#leaderLostMs = this.#options.clock.monotonicMs();
-    else this.#wait.release();
+    const nowMs = this.#options.clock.monotonicMs();
+    if (leader === undefined) this.#leaderLostMs = nowMs;
+    else this.#leaderSinceMs = nowMs;
+    if (leader !== undefined) this.#wait.release();
   }
 
   heard(peer: MemberId): void {
@@ -89,8 +115,8 @@ export class LeaderGate {
     const core = this.#core;
     if (!core) return { leader: undefined, quorumReachable: true, missingVoters: [] };
     const { configuration, leader } = core;
-    const { self, clock, reachableMs } = this.#options;
-    const sinceMs = clock.monotonicMs() - reachableMs;
+    const { id: self, clock, settings } = this.#options;
+    const sinceMs = clock.monotonicMs() - settings.reachableMs;
     // Followers of a live leader do not talk to each other: silence counts from the leader's loss.
     const isRecent = leader !== undefined || this.#leaderLostMs >= sinceMs;
     return {
@@ -105,7 +131,8 @@ export class LeaderGate {
   /** Whoever waits goes on, and is refused: the member stops. */
   shut(): void {
     this.#isShut = true;
-    this.#wait.close();
+    this.#wait.release();
+    this.#pauses.release();
   }
 
   /** A follower of a live leader hears the others only through their links. */

@@ -1,8 +1,9 @@
 // Calls that wait for a leader during an ordinary election: 900 ms at most, and not at all once no
 // quorum has been reachable for two election timeouts (safety.md 23). The refusal names who is missing.
-import type { Clock, Timer } from '@holdfast/base/clock';
+import type { Clock } from '@holdfast/base/clock';
 import { HoldfastError } from '@holdfast/base/errors';
 import type { MemberId } from '@holdfast/base/ids';
+import { TimedWaiters } from './timed-waiters.ts';
 
 export type LeaderView = {
   readonly leader: MemberId | undefined;
@@ -10,56 +11,45 @@ export type LeaderView = {
   readonly missingVoters: readonly MemberId[];
 };
 
-type Waiting = { readonly resolve: () => void; readonly timer: Timer };
+export type LeaderWaitOptions = {
+  readonly clock: Clock;
+  readonly view: () => LeaderView;
+  /** The name that people know a member by. */
+  readonly describe: (id: MemberId) => string;
+  /** Calls that may wait at the same time. */
+  readonly callsMax: number;
+};
 
 export class LeaderWait {
-  readonly #clock: Clock;
-  readonly #view: () => LeaderView;
-  readonly #describe: (id: MemberId) => string;
-  #waiting = new Set<Waiting>();
+  readonly #options: LeaderWaitOptions;
+  readonly #waiters: TimedWaiters;
 
-  constructor(options: {
-    readonly clock: Clock;
-    readonly view: () => LeaderView;
-    /** The name that people know a member by. */
-    readonly describe: (id: MemberId) => string;
-  }) {
-    this.#clock = options.clock;
-    this.#view = options.view;
-    this.#describe = options.describe;
+  constructor(options: LeaderWaitOptions) {
+    this.#options = options;
+    this.#waiters = new TimedWaiters(options.clock);
   }
 
-  /** Resolves when there is a leader; rejects with `no-leader` or `no-quorum`, nothing applied. */
-  async wait(waitMs: number): Promise<void> {
-    const view = this.#view();
-    if (view.leader !== undefined) return;
-    if (!view.quorumReachable) throw this.refusal();
-    await new Promise<void>((resolve, reject) => {
-      const waiting: Waiting = {
-        resolve,
-        timer: this.#clock.schedule(waitMs, () => {
-          this.#waiting.delete(waiting);
-          reject(this.refusal());
-        }),
-      };
-      this.#waiting.add(waiting);
-    });
+  /**
+   * Resolves when there is a leader, or at release(). Rejects with `no-leader`, `no-quorum` or
+   * `resource-exhausted`, nothing applied, or with the signal's reason.
+   */
+  async wait(waitMs: number, signal?: AbortSignal): Promise<void> {
+    const { view, callsMax } = this.#options;
+    const { leader, quorumReachable } = view();
+    if (leader !== undefined) return;
+    if (!quorumReachable) throw this.refusal();
+    if (this.#waiters.count >= callsMax) throw tooMany(callsMax);
+    if (!(await this.#waiters.wait(waitMs, signal))) throw this.refusal();
   }
 
-  /** A leader is known now. */
+  /** A leader is known now, or nobody needs to wait for one any more. */
   release(): void {
-    const waiting = this.#waiting;
-    if (waiting.size === 0) return;
-    this.#waiting = new Set();
-    for (const one of waiting) {
-      one.timer.cancel();
-      one.resolve();
-    }
+    this.#waiters.release();
   }
 
   refusal(): HoldfastError {
-    const { quorumReachable, missingVoters } = this.#view();
-    const names = missingVoters.map(this.#describe);
+    const { quorumReachable, missingVoters } = this.#options.view();
+    const names = missingVoters.map(this.#options.describe);
     const details = { missingVoters: names };
     if (quorumReachable) {
       return new HoldfastError(
@@ -75,9 +65,10 @@ export class LeaderWait {
       { details },
     );
   }
-
-  /** Ends all waiting at a close. */
-  close(): void {
-    this.release();
-  }
 }
+
+const tooMany = (count: number): HoldfastError =>
+  new HoldfastError(
+    'resource-exhausted',
+    `${count} calls wait for a leader on this member, which is its limit: try again shortly`,
+  );

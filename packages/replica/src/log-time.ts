@@ -6,7 +6,7 @@ import type { Entry, LogId } from '@holdfast/raft/entry';
 import type { Proposal } from '@holdfast/raft/input';
 import type { LogStore } from './ports.ts';
 
-const readCount = 1024;
+const readCount = 64;
 
 export class LogTime {
   #latestMs = 0;
@@ -37,12 +37,21 @@ export async function lastLogTimeMs(
   let hi = range.last.index + 1;
   while (hi > range.after.index + 1) {
     const lo = Math.max(range.after.index + 1, hi - readCount);
-    const entries = await log.read(index(lo), index(hi), Number.MAX_SAFE_INTEGER);
-    const found = latestTimeMs(entries, Number.NEGATIVE_INFINITY);
+    const found = await latestBetween(log, lo, hi);
     if (found > Number.NEGATIVE_INFINITY) return Math.max(found, floorMs);
     hi = lo;
   }
   return floorMs;
+}
+
+async function latestBetween(log: Pick<LogStore, 'read'>, lo: number, hi: number): Promise<number> {
+  let latest = Number.NEGATIVE_INFINITY;
+  for (let at = lo; at < hi; ) {
+    const entries = await log.read(index(at), index(hi), Number.MAX_SAFE_INTEGER);
+    latest = latestTimeMs(entries, latest);
+    at += entries.length;
+  }
+  return latest;
 }
 
 /** The latest time of any command among `entries`, at least `floorMs`. */

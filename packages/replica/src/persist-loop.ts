@@ -1,6 +1,8 @@
 // Makes things durable, one at a time and in the order that safety.md asks for: status before log
 // (a term is synced before its first entry), everything that was accepted meanwhile in one sync, and
-// snapshot installs alone. There is no timer: a batch is what arrived while the last sync ran.
+// snapshot installs alone. There is no timer: a batch is what arrived while the last sync ran. A full
+// disk only puts entries and installs off: the status needs no room, and votes must go on (safety.md 9).
+import type { Clock, Timer } from '@holdfast/base/clock';
 import { isHoldfastError } from '@holdfast/base/errors';
 import type { Index } from '@holdfast/base/ids';
 import type { LogId } from '@holdfast/raft/entry';
@@ -9,6 +11,7 @@ import type { HardState } from '@holdfast/raft/ready';
 import type { LogStore, StatusStore } from './ports.ts';
 
 export type PersistOptions = {
+  readonly clock: Clock;
   readonly log: LogStore;
   readonly status: StatusStore;
   readonly commitIndex: () => Index;
@@ -16,7 +19,9 @@ export type PersistOptions = {
   readonly onLog: (persisted: LogId) => void;
   readonly install: (snapshot: SnapshotMeta) => Promise<void>;
   /** The disk is full: nothing was lost, nothing more can be written for now. */
-  readonly onDiskFull: () => Promise<void>;
+  readonly onDiskFull: () => void;
+  /** How long a full disk is left alone before the next try. */
+  readonly diskRetryMs: number;
 };
 
 type StatusSave = { readonly sequence: number; readonly state: HardState };
@@ -27,6 +32,8 @@ export class PersistLoop {
   #install: SnapshotMeta | undefined;
   #hasEntries = false;
   #wake: (() => void) | undefined;
+  /** Runs while the disk is full. */
+  #retry: Timer | undefined;
   #isClosed = false;
   #syncs = 0;
   #entriesSynced = 0;
@@ -56,12 +63,13 @@ export class PersistLoop {
     this.#wakeUp();
   }
 
-  /** Runs until close(); what was asked for before it is still done. Rejects if the disk fails. */
+  /** Runs until close(); what was asked for before it is still done, where there is room. Rejects if
+   * the disk fails. */
   async run(): Promise<void> {
     for (;;) {
       if (this.#status) await this.#saveStatus(this.#status);
-      else if (this.#install) await this.#installNow(this.#install);
-      else if (this.#hasEntries) await this.#syncNow();
+      else if (this.#install && !this.#retry) await this.#installNow(this.#install);
+      else if (this.#hasEntries && !this.#retry) await this.#syncNow();
       else if (this.#isClosed) return;
       else await new Promise<void>((resolve) => this.#sleepUntil(resolve));
     }
@@ -69,6 +77,7 @@ export class PersistLoop {
 
   close(): void {
     this.#isClosed = true;
+    this.#retry?.cancel();
     this.#wakeUp();
   }
 
@@ -81,7 +90,12 @@ export class PersistLoop {
   async #installNow(snapshot: SnapshotMeta): Promise<void> {
     this.#install = undefined;
     this.#hasEntries = false;
-    await this.#options.install(snapshot);
+    try {
+      await this.#options.install(snapshot);
+    } catch (error) {
+      this.#waitForRoom(error);
+      this.#install = snapshot;
+    }
   }
 
   async #syncNow(): Promise<void> {
@@ -94,10 +108,21 @@ export class PersistLoop {
       this.#entriesSynced += Math.max(0, persisted.index - before);
       this.#options.onLog(persisted);
     } catch (error) {
-      if (!isHoldfastError(error, 'disk-full') || this.#isClosed) throw error;
+      this.#waitForRoom(error);
       this.#hasEntries = true;
-      await this.#options.onDiskFull();
     }
+  }
+
+  /** Throws what is no full disk: that one ends the member. */
+  #waitForRoom(error: unknown): void {
+    if (!isHoldfastError(error, 'disk-full')) throw error;
+    const { clock, diskRetryMs, onDiskFull } = this.#options;
+    this.#retry = clock.schedule(diskRetryMs, () => {
+      this.#retry = undefined;
+      this.#wakeUp();
+    });
+    if (this.#isClosed) this.#retry.cancel();
+    else onDiskFull();
   }
 
   #sleepUntil(resolve: () => void): void {

@@ -49,11 +49,14 @@ export class Proposals {
     this.#bytes += pending.bytes;
   }
 
-  /** The leader's log holds it now, at this place. */
+  /** The own log holds it now, at this place, which it may have held another one at in an older term. */
   place(requestId: RequestId, id: LogId): void {
     const pending = this.#unplaced.get(requestId);
     if (!pending) return;
     this.#unplaced.delete(requestId);
+    const overwritten = this.#placed.get(id.index);
+    // Another log may still hold that one, and a later leader commit it.
+    if (overwritten) this.#end(overwritten, lost('unknown'));
     this.#placed.set(id.index, { ...pending, term: id.term });
   }
 

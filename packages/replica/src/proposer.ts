@@ -40,15 +40,16 @@ export class Proposer {
   async propose(envelope: Uint8Array, signal?: AbortSignal): Promise<Proposed> {
     const { gate, settings, clock } = this.#options;
     const untilMs = clock.monotonicMs() + settings.leaderWaitMs;
+    signal?.throwIfAborted();
     for (;;) {
-      await waitFor(gate.pass(untilMs), signal);
+      if (!gate.isOpen) await gate.pass(untilMs, signal);
       try {
         return await waitFor(this.#submit(envelope), signal);
       } catch (error) {
         // `not-leader` alone says for certain that nothing was written: only then, try again.
         if (!isHoldfastError(error, 'not-leader')) throw error;
         if (clock.monotonicMs() >= untilMs) throw gate.refusal();
-        await waitFor(this.#pause(retryMs), signal);
+        await gate.pause(retryMs, signal);
       }
     }
   }
@@ -80,10 +81,23 @@ export class Proposer {
 
   /** Ends what waits in vain: forwards without an answer, and writes of a lost leadership. */
   sweep(): void {
-    const { clock, settings, proposals, core } = this.#options;
+    const { clock, settings, gate, proposals, core } = this.#options;
     const nowMs = clock.monotonicMs();
-    if (core().role !== 'leader') proposals.expirePlaced(nowMs - settings.leaderWaitMs);
-    proposals.expireUnplaced(nowMs - settings.forwardTimeoutMs, lost('unknown'));
+    const beforeMs = nowMs - settings.leaderWaitMs;
+    if (core().role !== 'leader') proposals.expirePlaced(beforeMs);
+    // What a former leader was asked is answered soon or never.
+    const toFormer = Math.min(beforeMs, gate.leaderSinceMs ?? beforeMs);
+    const unanswered = nowMs - settings.forwardTimeoutMs;
+    proposals.expireUnplaced(Math.max(toFormer, unanswered), lost('unknown'));
+  }
+
+  /** Nobody listens at `peer` any more: if it led, it will not answer what it was asked. */
+  peerDied(peer: MemberId): void {
+    const { core, forwarding, proposals } = this.#options;
+    if (core().leader !== peer) return;
+    // What has not left yet certainly had no effect.
+    forwarding.flushRequests(undefined);
+    proposals.expireUnplaced(Number.POSITIVE_INFINITY, lost('unknown'));
   }
 
   #submit(envelope: Uint8Array): Promise<Proposed> {
@@ -105,19 +119,14 @@ export class Proposer {
     else forwarding.request({ requestId: id, term, body: envelope });
     askTurn();
   }
-
-  #pause(delayMs: number): Promise<void> {
-    return new Promise((resolve) => this.#options.clock.schedule(delayMs, resolve));
-  }
 }
 
 /** What the core's refusal means to whoever proposed. */
 export function refusalError(reason: RefusalReason): HoldfastError {
   switch (reason) {
     case 'not-leader':
+    case 'transferring': // Nothing was written, and the next leader comes in a moment.
       return notLeader();
-    case 'transferring':
-      return new HoldfastError('no-leader', 'leadership is being handed over; try again');
     case 'uncommitted-full':
       return new HoldfastError(
         'resource-exhausted',

@@ -1,18 +1,25 @@
 // Linearizable reads: each waits for an index that a leader confirmed after the read arrived, and then
 // for this member to have applied it. All reads of one turn share a request; the core's rounds do the
 // rest (safety.md 13).
+import { HoldfastError } from '@holdfast/base/errors';
 import type { Index, RequestId } from '@holdfast/base/ids';
 
 type Reader = { readonly resolve: (index: Index | undefined) => void };
-type Applied = { readonly index: Index; readonly resolve: () => void };
+type Applied = {
+  readonly index: Index;
+  readonly resolve: () => void;
+  readonly reject: (error: HoldfastError) => void;
+};
 
 export class ReadBarriers {
   #arriving: Reader[] = [];
   readonly #asked = new Map<RequestId, Reader[]>();
   #untilApplied: Applied[] = [];
+  #isClosed = false;
 
   /** Resolves with the confirmed index, or undefined if no leader could confirm one. */
   join(): Promise<Index | undefined> {
+    if (this.#isClosed) return Promise.resolve(undefined);
     return new Promise((resolve) => this.#arriving.push({ resolve }));
   }
 
@@ -32,10 +39,11 @@ export class ReadBarriers {
     for (const reader of readers) reader.resolve(readIndex);
   }
 
-  /** Resolves when `index` is applied; at once if it is. */
+  /** Resolves when `index` is applied, at once if it is; rejects at close: it then never will be. */
   untilApplied(index: Index, applied: Index): Promise<void> {
     if (index <= applied) return Promise.resolve();
-    return new Promise((resolve) => this.#untilApplied.push({ index, resolve }));
+    if (this.#isClosed) return Promise.reject(stopping());
+    return new Promise((resolve, reject) => this.#untilApplied.push({ index, resolve, reject }));
   }
 
   applied(applied: Index): void {
@@ -45,12 +53,17 @@ export class ReadBarriers {
     for (const one of met) one.resolve();
   }
 
+  /** Nothing is confirmed or applied any more. */
   close(): void {
+    this.#isClosed = true;
     const readers = [...this.#asked.values()].flat().concat(this.#arriving);
     this.#asked.clear();
     this.#arriving = [];
     for (const reader of readers) reader.resolve(undefined);
-    for (const one of this.#untilApplied) one.resolve();
+    for (const one of this.#untilApplied) one.reject(stopping());
     this.#untilApplied = [];
   }
 }
+
+const stopping = (): HoldfastError =>
+  new HoldfastError('shutting-down', 'this member stops before it has applied what is asked for');

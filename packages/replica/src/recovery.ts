@@ -28,6 +28,8 @@ export type RecoveryOptions = {
   /** The configuration that a new cluster is born with. */
   readonly bootstrap: Configuration;
   readonly phases: RecoveryPhases;
+  /** Ends the recovery between two steps, with its reason. */
+  readonly signal: AbortSignal;
 };
 
 export type Recovered = {
@@ -39,22 +41,25 @@ export type Recovered = {
   /** What the state machine holds. */
   readonly applied: LogId;
   readonly appliedConfiguration: Configuration;
-  /** Newest first. */
+  /** Those that can be used: the loaded one, and any older ones behind it. */
   readonly snapshots: readonly StoredSnapshot[];
 };
 
 const newState: HardState = { term: term(0), vote: undefined, repairing: undefined };
 
 export async function recover(options: RecoveryOptions): Promise<Recovered> {
-  const { phases } = options;
+  const { phases, signal } = options;
   const status = await phases.run('status', () => options.status.open(), tellStatus);
+  signal.throwIfAborted();
   const found = await phases.run('snapshot-scan', () => options.snapshots.open(), tellSnapshots);
   const snapshot = await phases.run(
     'snapshot-load',
     () => loadNewest(options, found),
     (loaded) => (loaded ? `loaded ${formatLogId(loaded.last)}` : 'none'),
   );
+  signal.throwIfAborted();
   const opened = await phases.run('log', () => options.log.open(), tellLog);
+  signal.throwIfAborted();
   return await phases.run(
     'checks',
     () => check(options, { status, snapshot, opened, found }),
@@ -86,7 +91,7 @@ async function loadNewest(
 ): Promise<StoredSnapshot | undefined> {
   for (const snapshot of found) {
     try {
-      await options.stateMachine.restore(snapshot.last, options.snapshots.read(snapshot));
+      await options.stateMachine.restore(snapshot.last, readWithProgress(options, snapshot));
       return snapshot;
     } catch (error) {
       // Rot in one file is what the other one is kept for; anything else ends the start.
@@ -95,6 +100,19 @@ async function loadNewest(
     }
   }
   return undefined;
+}
+
+async function* readWithProgress(
+  options: RecoveryOptions,
+  snapshot: StoredSnapshot,
+): AsyncGenerator<Uint8Array> {
+  let bytes = 0;
+  for await (const chunk of options.snapshots.read(snapshot)) {
+    options.signal.throwIfAborted();
+    yield chunk;
+    bytes += chunk.length;
+    options.phases.progress('snapshot-load', bytes / snapshot.bytes, formatLogId(snapshot.last));
+  }
 }
 
 type Found = {
@@ -124,7 +142,8 @@ async function check(options: RecoveryOptions, found: Found): Promise<Recovered>
     commit: maxIndex(start.index, hinted),
     applied: start,
     appliedConfiguration: born.configuration,
-    snapshots: found.found,
+    // Newer ones did not read back: they are no ground for a purge, and nothing to send.
+    snapshots: snapshot ? found.found.slice(found.found.indexOf(snapshot)) : [],
   };
   assertChain(recovered);
   return recovered;

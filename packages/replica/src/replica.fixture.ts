@@ -1,6 +1,7 @@
 // For tests: replicas over memory twins on one clock that the test moves. A member can crash, come
 // back on what it had synced, be cut off, and tell what it did.
 import { toText, utf8 } from '@holdfast/base/bytes';
+import type { Clock, Timer } from '@holdfast/base/clock';
 import { type Index, index, type MemberId, memberId, term } from '@holdfast/base/ids';
 import { ManualClock } from '@holdfast/base/manual-clock';
 import { SeededRandom } from '@holdfast/base/seeded-random';
@@ -61,9 +62,11 @@ export class TestMember {
   stateMachine = new MemoryStateMachine();
   replica: Replica;
   #boot = 0;
+  #isDead = false;
   readonly #world: TestWorld;
   readonly #options: TestMemberOptions;
   #transport: PeerTransport;
+  #clock: MortalClock;
 
   constructor(world: TestWorld, number: number, options: TestMemberOptions) {
     this.id = idOf(number);
@@ -72,6 +75,7 @@ export class TestMember {
     this.log = new MemoryLogStore(options);
     this.status = new MemoryStatusStore(options);
     this.#transport = this.#newTransport();
+    this.#clock = new MortalClock(world.clock);
     this.replica = this.#newReplica();
   }
 
@@ -79,15 +83,24 @@ export class TestMember {
   async restart(): Promise<void> {
     await this.crash();
     this.stateMachine = new MemoryStateMachine();
+    this.#isDead = false;
+    this.#clock = new MortalClock(this.#world.clock);
     this.#transport = this.#newTransport();
     this.replica = this.#newReplica();
     await this.replica.start();
   }
 
-  /** No goodbye: the network sees it go, and the old replica talks to nobody any more. */
+  /** No goodbye: the network sees it go, and the old boot's time stands still. */
   async crash(): Promise<void> {
+    this.#clock.stop();
     await this.#transport.close();
     await this.log.close();
+    this.#isDead = true;
+  }
+
+  /** Closes the living boot; a dead one has nothing left to close. */
+  async close(): Promise<void> {
+    if (!this.#isDead) await this.replica.close();
   }
 
   propose(text: string, signal?: AbortSignal): Promise<Proposed> {
@@ -105,7 +118,8 @@ export class TestMember {
   }
 
   #newReplica(): Replica {
-    const { clock, size } = this.#world;
+    const { size } = this.#world;
+    const clock = this.#clock;
     const voters = Array.from({ length: size }, (_, at) => idOf(at + 1));
     return new Replica({
       id: this.id,
@@ -125,6 +139,40 @@ export class TestMember {
       onFatal: (error) => this.fatal.push(error),
       onEvent: (event) => this.events.push(event),
     });
+  }
+}
+
+/** The world's time as one process sees it, until it dies. */
+class MortalClock implements Clock {
+  readonly #inner: Clock;
+  readonly #timers = new Set<Timer>();
+  #isStopped = false;
+
+  constructor(inner: Clock) {
+    this.#inner = inner;
+  }
+
+  monotonicMs(): number {
+    return this.#inner.monotonicMs();
+  }
+
+  wallMs(): number {
+    return this.#inner.wallMs();
+  }
+
+  schedule(delayMs: number, action: () => void): Timer {
+    if (this.#isStopped) return { cancel: () => undefined };
+    const timer = this.#inner.schedule(delayMs, () => {
+      this.#timers.delete(timer);
+      action();
+    });
+    this.#timers.add(timer);
+    return timer;
+  }
+
+  stop(): void {
+    this.#isStopped = true;
+    for (const timer of this.#timers) timer.cancel();
   }
 }
 
@@ -186,6 +234,50 @@ export class TestWorld {
   }
 
   async close(): Promise<void> {
-    await this.settle(Promise.all(this.members.map(({ replica }) => replica.close())));
+    await this.settle(Promise.all(this.members.map((member) => member.close())));
   }
+}
+
+/** The worlds of one test file: each is closed after its test, and must leave no timer behind. */
+export class TestWorlds {
+  readonly #worlds: TestWorld[] = [];
+
+  make(size: number, optionsOf?: (number: number) => TestMemberOptions): TestWorld {
+    const world = new TestWorld(size, optionsOf);
+    this.#worlds.push(world);
+    return world;
+  }
+
+  async started(
+    size: number,
+    optionsOf?: (number: number) => TestMemberOptions,
+  ): Promise<TestWorld> {
+    const world = this.make(size, optionsOf);
+    await world.start();
+    return world;
+  }
+
+  /** How many timers the closed worlds have left. */
+  async close(): Promise<number> {
+    let timers = 0;
+    for (const world of this.#worlds.splice(0)) {
+      await world.close();
+      // What was on the wire arrives, and finds nobody.
+      await world.clock.advanceAsync(1);
+      timers += world.clock.pendingCount;
+    }
+    return timers;
+  }
+}
+
+/** How a promise ended, for several that are looked at later. */
+export type Ending = { value?: unknown; error?: unknown; atMs?: number };
+
+export function watchEnd(world: TestWorld, promise: Promise<unknown>): Ending {
+  const ending: Ending = {};
+  promise.then(
+    (value) => Object.assign(ending, { value, atMs: world.clock.monotonicMs() }),
+    (error: unknown) => Object.assign(ending, { error, atMs: world.clock.monotonicMs() }),
+  );
+  return ending;
 }

@@ -2,8 +2,8 @@
 // readBarrier, status, close. It owns the promises of its callers; the driver owns the core and its
 // loops. No disk, socket or clock of its own; see ports.ts.
 import { must } from '@holdfast/base/assert';
-import { type Clock, sleep, type Timer } from '@holdfast/base/clock';
-import { HoldfastError, messageOf } from '@holdfast/base/errors';
+import type { Clock, Timer } from '@holdfast/base/clock';
+import { HoldfastError, isHoldfastError, messageOf } from '@holdfast/base/errors';
 import { type Index, index, type MemberId, type Term, term } from '@holdfast/base/ids';
 import type { Random } from '@holdfast/base/random';
 import { TaskGroup } from '@holdfast/base/task-group';
@@ -14,6 +14,7 @@ import type { Input } from '@holdfast/raft/input';
 import type { Message } from '@holdfast/raft/message';
 import type { RaftStatus } from '@holdfast/raft/raft';
 import type { RaftSettings } from '@holdfast/raft/settings';
+import { bootClock } from './boot-clock.ts';
 import { ConfirmedReads } from './confirmed-reads.ts';
 import { Driver } from './driver.ts';
 import { Forwarding, type ResultCodec } from './forwarding.ts';
@@ -30,7 +31,7 @@ import type {
   StateMachine,
   StatusStore,
 } from './ports.ts';
-import { lost, Proposals, type Proposed } from './proposals.ts';
+import { Proposals, type Proposed } from './proposals.ts';
 import { Proposer } from './proposer.ts';
 import { ReadBarriers } from './read-barriers.ts';
 import { type Recovered, recover } from './recovery.ts';
@@ -88,10 +89,12 @@ const readyRetryMs = 50;
 
 export class Replica {
   readonly #options: ReplicaOptions;
+  /** The core's own time: see boot-clock.ts. */
+  readonly #clock: Clock;
   readonly #phases: RecoveryPhases;
-  readonly #freshness = new Freshness();
+  readonly #freshness: Freshness;
   readonly #barriers = new ReadBarriers();
-  readonly #requestIds = new RequestIds();
+  readonly #requestIds: RequestIds;
   readonly #logTime = new LogTime();
   readonly #tasks: TaskGroup;
   readonly #gate: LeaderGate;
@@ -99,73 +102,54 @@ export class Replica {
   readonly #forwarding: Forwarding;
   readonly #proposer: Proposer;
   readonly #reads: ConfirmedReads;
+  readonly #stopping = new AbortController();
   #driver: Driver | undefined;
   #isReady = false;
-  #isClosed = false;
   #hasFailed = false;
+  #starting: Promise<void> | undefined;
+  #closing: Promise<void> | undefined;
   #sweepTimer: Timer | undefined;
 
   constructor(options: ReplicaOptions) {
     this.#options = options;
-    const { clock, settings, transport, describeMember } = options;
-    const { reachableMs } = settings;
-    this.#phases = new RecoveryPhases(clock);
+    const { settings, transport, random } = options;
+    this.#clock = bootClock(options.clock, random);
+    this.#requestIds = new RequestIds(random);
+    this.#freshness = new Freshness(this.#clock.monotonicMs());
+    this.#phases = new RecoveryPhases(this.#clock);
     this.#tasks = new TaskGroup((error) => this.#fail(error));
-    this.#gate = new LeaderGate({
-      self: options.id,
-      clock,
-      transport,
-      reachableMs,
-      describeMember,
-    });
     this.#proposals = new Proposals({
       countMax: settings.proposalsMax,
       bytesMax: settings.proposalBytesMax,
     });
-    const askTurn = (): void => this.#driver?.loop.askTurn();
+    this.#gate = new LeaderGate({ ...options, clock: this.#clock });
+    const { results } = options;
+    const onWaiting = (): void => this.#driver?.loop.askTurn();
     this.#forwarding = new Forwarding({
       transport,
       proposals: this.#proposals,
-      results: options.results,
-      onWaiting: askTurn,
+      results,
+      onWaiting,
     });
+    const shared = { clock: this.#clock, settings, gate: this.#gate, askTurn: onWaiting };
     this.#proposer = new Proposer({
-      clock,
-      settings,
-      gate: this.#gate,
+      ...shared,
       proposals: this.#proposals,
       forwarding: this.#forwarding,
       requestIds: this.#requestIds,
       core: () => this.#need.raft,
-      askTurn,
     });
     this.#reads = new ConfirmedReads({
-      clock,
-      settings,
-      gate: this.#gate,
+      ...shared,
       barriers: this.#barriers,
       applied: () => this.#need.apply.applied.index,
-      askTurn,
     });
   }
 
-  /**
-   * Recovers, joins the cluster, and starts to work; `isReady` comes with the first read barrier.
-   */
-  async start(): Promise<void> {
-    const { log, stateMachine, transport } = this.#options;
-    const recovered = await recover({ ...this.#options, phases: this.#phases });
-    const range = { after: recovered.applied, last: recovered.log.last };
-    this.#logTime.atLeast(await lastLogTimeMs(log, range, stateMachine.lastProposedAtMs));
-    const driver = this.#newDriver(recovered);
-    this.#driver = driver;
-    this.#gate.begin(driver.raft);
-    this.#phases.begin('replay');
-    await transport.start(this.#handler(driver));
-    this.#tasks.run(() => driver.persist.run());
-    this.#tasks.run((signal) => this.#becomeReady(signal));
-    this.#scheduleSweep();
-    driver.loop.askTurn();
+  /** Recovers, joins the cluster, and starts to work; `isReady` comes with the first read barrier. */
+  start(): Promise<void> {
+    this.#starting ??= this.#start();
+    return this.#starting;
   }
 
   /**
@@ -204,7 +188,7 @@ export class Replica {
   }
 
   get ageMs(): number | undefined {
-    return this.#freshness.ageMs(this.#options.clock.monotonicMs());
+    return this.#freshness.ageMs(this.#clock.monotonicMs());
   }
 
   get term(): Term {
@@ -229,32 +213,13 @@ export class Replica {
     await this.#need.snapshotter.take(this.#tasks.signal);
   }
 
-  /** Hands leadership on if it has it, stops everything, and leaves the disk synced. */
-  async close(): Promise<void> {
-    if (this.#isClosed) return;
-    const driver = this.#driver;
-    const { clock, transport, log, status, snapshots } = this.#options;
-    if (driver && !this.#hasFailed) {
-      await handOver({ raft: driver.raft, loop: driver.loop, clock });
-      await this.#snapshotAtStop(driver);
-    }
-    this.#isClosed = true;
-    driver?.loop.stop();
-    this.#sweepTimer?.cancel();
-    const stopping = new HoldfastError('shutting-down', 'this member is stopping', {
-      outcome: 'unknown',
-    });
-    this.#proposals.rejectAll(stopping);
-    this.#gate.shut();
-    this.#barriers.close();
-    await transport.close();
-    driver?.persist.close();
-    driver?.releaseWaiters();
-    await this.#tasks.close();
-    await driver?.apply.pause();
-    await log.close();
-    await status.close();
-    await snapshots.close();
+  /**
+   * Hands leadership on if it has it, lets what was taken in end, stops everything, and leaves the disk
+   * synced. At any moment, also during the start; whoever asks a second time waits for the same end.
+   */
+  close(): Promise<void> {
+    this.#closing ??= this.#close();
+    return this.#closing;
   }
 
   // ---------------------------------------------------------------- what comes in
@@ -280,28 +245,103 @@ export class Replica {
       this.#gate.heard(event.peer);
       return;
     }
-    if (event.refused) this.#gate.refused(event.peer);
+    if (event.refused) {
+      this.#gate.refused(event.peer);
+      this.#proposer.peerDied(event.peer);
+    }
     driver.loop.enqueue({ type: 'peer-unreachable', peer: event.peer, refused: event.refused });
   }
 
-  // ---------------------------------------------------------------- readiness, end
+  // ---------------------------------------------------------------- beginning and end
+
+  async #start(): Promise<void> {
+    const { log, stateMachine, transport } = this.#options;
+    const { signal } = this.#stopping;
+    const recovered = await recover({ ...this.#options, phases: this.#phases, signal });
+    const range = { after: recovered.applied, last: recovered.log.last };
+    this.#logTime.atLeast(await lastLogTimeMs(log, range, stateMachine.lastProposedAtMs));
+    signal.throwIfAborted();
+    const driver = this.#newDriver(recovered);
+    this.#driver = driver;
+    this.#gate.begin(driver.raft);
+    this.#phases.begin('replay');
+    await transport.start(this.#handler(driver));
+    signal.throwIfAborted();
+    this.#tasks.run(() => driver.persist.run());
+    this.#tasks.run((taskSignal) => this.#becomeReady(taskSignal));
+    this.#scheduleSweep();
+    driver.loop.askTurn();
+  }
+
+  async #close(): Promise<void> {
+    const { transport, log, status, snapshots } = this.#options;
+    // New calls are refused from here on, and a start that is under way ends at its next step.
+    this.#gate.shut();
+    this.#stopping.abort(new HoldfastError('shutting-down', 'this member is stopping'));
+    // Whoever asked for the start is told how it ended.
+    await this.#starting?.catch(() => undefined);
+    const driver = this.#driver;
+    if (driver && !this.#hasFailed) await this.#leave(driver);
+    this.#refuseAll('shutting-down');
+    driver?.loop.stop();
+    this.#sweepTimer?.cancel();
+    await transport.close();
+    driver?.persist.close();
+    driver?.noMoreSyncs();
+    await driver?.apply.pause();
+    await this.#tasks.close();
+    await log.close();
+    await status.close();
+    await snapshots.close();
+  }
+
+  /** The last deeds of a healthy member: a successor, the answers it owes, a snapshot. */
+  async #leave({ raft, loop, apply, snapshotter }: Driver): Promise<void> {
+    await handOver({
+      raft,
+      loop,
+      transport: this.#options.transport,
+      isPending: () => this.#proposals.count > 0,
+      clock: this.#clock,
+    });
+    const behind = apply.applied.index - snapshotter.newestIndex;
+    if (behind <= this.#options.settings.snapshotAtStopEntries) return;
+    try {
+      // Keeps the next start short (safety.md 8).
+      await snapshotter.take(this.#tasks.signal);
+    } catch (error) {
+      // Without it the next start only has more to replay.
+      this.#options.onEvent?.({ type: 'problem', what: 'the snapshot at the stop', error });
+    }
+  }
+
+  /** Everybody who still waits for an answer of this member gets one. */
+  #refuseAll(code: 'shutting-down' | 'unavailable'): void {
+    const message = 'this member stops; what became of the write is not known: read it back';
+    this.#proposals.rejectAll(new HoldfastError(code, message, { outcome: 'unknown' }));
+    this.#forwarding.flushResponses();
+    this.#barriers.close();
+  }
 
   #newDriver(recovered: Recovered): Driver {
-    return new Driver(this.#options, {
-      recovered,
-      tasks: this.#tasks,
-      gate: this.#gate,
-      proposals: this.#proposals,
-      proposer: this.#proposer,
-      forwarding: this.#forwarding,
-      barriers: this.#barriers,
-      freshness: this.#freshness,
-      requestIds: this.#requestIds,
-      logTime: this.#logTime,
-      onTrace: (event) => this.#options.onEvent?.(event),
-      onProblem: (what, error) => this.#options.onEvent?.({ type: 'problem', what, error }),
-      onFailure: (error) => this.#fail(error),
-    });
+    return new Driver(
+      { ...this.#options, clock: this.#clock },
+      {
+        recovered,
+        tasks: this.#tasks,
+        gate: this.#gate,
+        proposals: this.#proposals,
+        proposer: this.#proposer,
+        forwarding: this.#forwarding,
+        barriers: this.#barriers,
+        freshness: this.#freshness,
+        requestIds: this.#requestIds,
+        logTime: this.#logTime,
+        onTrace: (event) => this.#options.onEvent?.(event),
+        onProblem: (what, error) => this.#options.onEvent?.({ type: 'problem', what, error }),
+        onFailure: (error) => this.#fail(error),
+      },
+    );
   }
 
   /** Serving means: a read barrier has passed, so the own state is at least as new as the start. */
@@ -315,7 +355,7 @@ export class Replica {
         const { commit } = this.#need.raft;
         const done = commit === 0 ? 1 : this.#need.apply.applied.index / commit;
         this.#phases.progress('replay', done, messageOf(error));
-        await sleep(this.#options.clock, readyRetryMs, signal);
+        await this.#gate.pause(readyRetryMs, signal);
       }
     }
     this.#phases.end('replay', `applied ${this.#need.apply.applied.index}`);
@@ -325,25 +365,21 @@ export class Replica {
   }
 
   #scheduleSweep(): void {
-    this.#sweepTimer = this.#options.clock.schedule(sweepMs, () => {
+    this.#sweepTimer = this.#clock.schedule(sweepMs, () => {
       this.#proposer.sweep();
-      if (!this.#isClosed) this.#scheduleSweep();
+      this.#scheduleSweep();
     });
   }
 
-  /** Keeps the next start short (safety.md 8). */
-  async #snapshotAtStop({ apply, snapshotter }: Driver): Promise<void> {
-    const behind = apply.applied.index - snapshotter.newestIndex;
-    if (behind > this.#options.settings.snapshotAtStopEntries) await this.takeSnapshot();
-  }
-
+  /** The disk failed or an invariant broke: nothing is promised any more, and the process is told. */
   #fail(error: unknown): void {
     if (this.#hasFailed) return;
     this.#hasFailed = true;
+    if (isHoldfastError(error)) this.#driver?.abdicate();
     this.#driver?.loop.stop();
-    this.#proposals.rejectAll(lost('unknown'));
+    this.#sweepTimer?.cancel();
     this.#gate.shut();
-    this.#barriers.close();
+    this.#refuseAll('unavailable');
     this.#options.onFatal(error);
   }
 

@@ -10,6 +10,8 @@ export type ReplicaSettings = {
   /** Proposals under way from this member, its own and those forwarded to it. */
   readonly proposalsMax: number;
   readonly proposalBytesMax: number;
+  /** Calls that wait for a leader at the same time. */
+  readonly callsWaitingMax: number;
   /** One batch of entries to apply (D-11). */
   readonly applyCountMax: number;
   readonly applyBytesMax: number;
@@ -30,6 +32,7 @@ export const defaultReplicaSettings: ReplicaSettings = {
   forwardTimeoutMs: 5000,
   proposalsMax: 20_000,
   proposalBytesMax: 128 * 1024 * 1024,
+  callsWaitingMax: 20_000,
   applyCountMax: 1024,
   applyBytesMax: 16 * 1024 * 1024,
   snapshotLogBytesMin: 64 * 1024 * 1024,

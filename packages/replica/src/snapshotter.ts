@@ -2,7 +2,7 @@
 // on, which are kept, and how far the log may then be purged. Also sends them to peers.
 import type { Clock } from '@holdfast/base/clock';
 import type { Index, MemberId } from '@holdfast/base/ids';
-import { index } from '@holdfast/base/ids';
+import { index, minIndex } from '@holdfast/base/ids';
 import type { TaskGroup } from '@holdfast/base/task-group';
 import type { Configuration } from '@holdfast/raft/configuration';
 import type { LogId } from '@holdfast/raft/entry';
@@ -26,7 +26,7 @@ export type SnapshotterOptions = {
   /** What the state machine holds now, and under which configuration. */
   readonly applied: () => { readonly id: LogId; readonly configuration: Configuration };
   /** Resolves when the log is synced up to and with `through`. */
-  readonly persisted: (through: Index, signal: AbortSignal) => Promise<void>;
+  readonly persisted: (through: Index) => Promise<void>;
   readonly onPurged: (last: LogId) => void;
   readonly onSent: (peer: MemberId, sent: boolean) => void;
   readonly onFailure: (what: string, error: unknown) => void;
@@ -54,21 +54,14 @@ export class Snapshotter {
   /** Entries of so many bytes were applied; takes a snapshot when one is due. */
   applied(bytes: number): void {
     this.#logBytes += bytes;
-    if (!this.#running && this.#isDue()) this.start();
+    if (!this.#running && this.#isDue()) this.#options.tasks.run((signal) => this.#takeDue(signal));
   }
 
-  /** Takes one now, unless one is being taken. */
-  start(): void {
-    if (this.#running) return;
-    this.#options.tasks.run((signal) => this.take(signal));
-  }
-
+  /** Takes one now, or joins the one that is being taken. Rejects when it cannot be written. */
   async take(signal: AbortSignal): Promise<void> {
-    this.#running ??= this.#take(signal)
-      .catch((error: unknown) => this.#options.onFailure('snapshot', error))
-      .finally(() => {
-        this.#running = undefined;
-      });
+    this.#running ??= this.#take(signal).finally(() => {
+      this.#running = undefined;
+    });
     await this.#running;
   }
 
@@ -99,7 +92,7 @@ export class Snapshotter {
       await transport.sendSnapshot(peer, newest, snapshots.read(newest), signal);
       return true;
     } catch (error) {
-      onFailure(`sending a snapshot to ${peer.toString(16)}`, error);
+      if (!signal.aborted) onFailure(`sending a snapshot to ${peer.toString(16)}`, error);
       return false;
     }
   }
@@ -113,6 +106,15 @@ export class Snapshotter {
       entries >= settings.snapshotEntriesMax ||
       this.#logBytes >= Math.max(settings.snapshotLogBytesMin, quarter)
     );
+  }
+
+  async #takeDue(signal: AbortSignal): Promise<void> {
+    try {
+      await this.take(signal);
+    } catch (error) {
+      // The log is kept for as long as there is no newer snapshot: nothing is lost, it is tried again.
+      if (!signal.aborted) this.#options.onFailure('snapshot', error);
+    }
   }
 
   async #take(signal: AbortSignal): Promise<void> {
@@ -130,7 +132,8 @@ export class Snapshotter {
           await writer.write(chunk);
         }
         // safety.md 7: a leader may have applied what it has not synced yet.
-        await this.#options.persisted(id.index, signal);
+        await this.#options.persisted(id.index);
+        signal.throwIfAborted();
         await writer.commit();
       } catch (error) {
         await writer.abort();
@@ -147,6 +150,8 @@ export class Snapshotter {
   async #purge(): Promise<void> {
     const older = this.#stored[this.#options.settings.snapshotsKept - 1];
     if (!older) return;
-    this.#options.onPurged(await this.#options.log.purge(older.last.index));
+    // A received snapshot may be ahead of the own state.
+    const through = minIndex(older.last.index, this.#options.applied().id.index);
+    this.#options.onPurged(await this.#options.log.purge(through));
   }
 }
