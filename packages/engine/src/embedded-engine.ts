@@ -1,7 +1,6 @@
 // The engine that needs nothing else: a replica with its in-memory store, put together from ports. It
 // answers reads at the asked level, turns writes into proposals, and sees to the leader's duties.
 import type { Clock } from '@holdfast/base/clock';
-import { waitFor } from '@holdfast/base/deadline';
 import { HoldfastError } from '@holdfast/base/errors';
 import { type MemberId, memberId, type Revision, revision } from '@holdfast/base/ids';
 import type { Random } from '@holdfast/base/random';
@@ -57,6 +56,7 @@ import type {
 import { bindMember } from './member-binding.ts';
 import { RevisionWaiters } from './revision-waiters.ts';
 import { StoreWatch } from './store-watch.ts';
+import { admit } from './write-admission.ts';
 
 /** The newest kind of entry that this version understands (safety.md, "bytes to have"). */
 const clusterVersion = 1;
@@ -94,8 +94,6 @@ export type EmbeddedEngineOptions = {
   readonly onInput?: (nowMs: number, input: Input) => void;
 };
 
-/** Entries committed but not yet applied beyond which a member takes no writes (etcd's rule). */
-const applyLagMax = 10_000;
 const dutyIntervalMs = 1000;
 /** Records that one slice of reclaiming looks at: well below a millisecond. */
 const reclaimRecords = 2000;
@@ -107,14 +105,18 @@ export class EmbeddedEngine implements Engine {
   readonly #tasks: TaskGroup;
   readonly #revisionWaiters = new RevisionWaiters();
   readonly #compaction: CompactionSettings;
+  readonly #watches = new Set<StoreWatch>();
   #isReclaiming = false;
+  #hasFailed = false;
+  #closing: Promise<void> | undefined;
 
   constructor(options: EmbeddedEngineOptions) {
     this.#options = options;
     this.#compaction = { ...defaultCompactionSettings, ...options.compactionSettings };
     const { nextTurn } = options;
     this.store = new KvStore({ yieldNow: () => new Promise((resolve) => nextTurn(resolve)) });
-    this.#tasks = new TaskGroup(options.onFatal);
+    const onFatal = (error: unknown): void => this.#fail(error);
+    this.#tasks = new TaskGroup(onFatal);
     this.#replica = new Replica({
       ...options,
       id: options.identity.memberId,
@@ -123,6 +125,7 @@ export class EmbeddedEngine implements Engine {
       raftSettings: { ...defaultRaftSettings, ...options.raftSettings },
       settings: { ...defaultReplicaSettings, ...options.replicaSettings },
       describeMember: (id) => this.nameOf(id),
+      onFatal,
       onApplied: () => this.#afterApplied(),
     });
   }
@@ -134,10 +137,10 @@ export class EmbeddedEngine implements Engine {
     this.#tasks.run((signal) => this.#attendDuties(signal));
   }
 
-  async close(): Promise<void> {
-    await this.#tasks.close();
-    await this.#replica.close();
-    this.#revisionWaiters.close();
+  /** Ends watches and waiting reads, hands leadership over, stops; the same end for all who ask. */
+  close(): Promise<void> {
+    this.#closing ??= this.#close();
+    return this.#closing;
   }
 
   get replica(): Replica {
@@ -150,7 +153,6 @@ export class EmbeddedEngine implements Engine {
   }
 
   async put(request: PutRequest, options: WriteOptions): Promise<Answer<PutResponse>> {
-    this.#checkQuota();
     const result = await this.#execute({ $case: 'put', value: request }, options);
     return this.#answer(responseOf(result, 'put'), result.revision, 0);
   }
@@ -181,7 +183,11 @@ export class EmbeddedEngine implements Engine {
     await this.#awaitRevision(options.minRevision, options.signal);
     const { clock, nextTurn } = this.#options;
     const { signal } = options;
-    return new StoreWatch({ store: this.store, clock, nextTurn, request, signal });
+    if (this.#closing) throw stopping();
+    const onEnd = (ended: StoreWatch): void => void this.#watches.delete(ended);
+    const watch = new StoreWatch({ store: this.store, clock, nextTurn, request, signal, onEnd });
+    this.#watches.add(watch);
+    return watch;
   }
 
   status(): EngineStatus {
@@ -236,34 +242,18 @@ export class EmbeddedEngine implements Engine {
 
   async #awaitRevision(wanted: Revision | undefined, signal?: AbortSignal): Promise<void> {
     if (wanted === undefined || this.store.revision >= wanted) return;
-    await waitFor(this.#revisionWaiters.until(wanted), signal);
+    await this.#revisionWaiters.until(wanted, signal);
   }
 
   // ---------------------------------------------------------------- writes
 
   async #execute(request: CommandRequest, options: WriteOptions): Promise<CommandResult> {
-    this.#checkApplyLag();
+    const { bytes } = this.store;
+    const { quotaBytes } = this.#options;
+    admit(request, { bytes, quotaBytes, applyLag: this.#replica.applyLag });
     const envelope = encodeCommand(request, options);
     const { result } = await this.#replica.propose(envelope, options.signal);
     return result as CommandResult;
-  }
-
-  #checkQuota(): void {
-    const { quotaBytes } = this.#options;
-    if (quotaBytes === undefined || this.store.bytes < quotaBytes) return;
-    throw new HoldfastError(
-      'quota-exceeded',
-      `the store holds ${this.store.bytes} bytes of its ${quotaBytes}: delete keys or compact ` +
-        'history; deletes and compaction are always taken',
-    );
-  }
-
-  #checkApplyLag(): void {
-    if (this.#replica.applyLag <= applyLagMax) return;
-    throw new HoldfastError(
-      'resource-exhausted',
-      `this member has yet to apply ${this.#replica.applyLag} entries; write through another member`,
-    );
   }
 
   #answer<T>(body: T, at: number, ageMs: number | undefined): Answer<T> {
@@ -276,6 +266,21 @@ export class EmbeddedEngine implements Engine {
       ageMs,
     };
     return { header, body };
+  }
+
+  async #close(): Promise<void> {
+    const reason = stopping();
+    for (const watch of this.#watches) watch.fail(reason);
+    this.#revisionWaiters.close();
+    await this.#tasks.close();
+    await this.#replica.close();
+  }
+
+  /** Told to the process once, whichever part failed first. */
+  #fail(error: unknown): void {
+    if (this.#hasFailed) return;
+    this.#hasFailed = true;
+    this.#options.onFatal(error);
   }
 
   #afterApplied(): void {
@@ -344,6 +349,9 @@ export class EmbeddedEngine implements Engine {
     }
   }
 }
+
+const stopping = (): HoldfastError =>
+  new HoldfastError('shutting-down', 'this member is stopping; another one goes on');
 
 /** Resolves after the delay, or as soon as the signal aborts. */
 function pause(clock: Clock, delayMs: number, signal: AbortSignal): Promise<void> {

@@ -1,5 +1,6 @@
 // A watch on the embedded store as a stream: pulls from a cursor, sleeps until the store wakes it, and
-// says now and then how far everything has been given. Slow readers cost a cursor, nothing else.
+// says now and then how far everything has been given. Slow readers cost a cursor, nothing else. It ends
+// by its reader, by the signal, or with the member; whoever ends it, the cursor goes at once.
 import type { Clock, Timer } from '@holdfast/base/clock';
 import type { Revision } from '@holdfast/base/ids';
 import type { KvStore } from '@holdfast/mvcc/kv-store';
@@ -15,6 +16,8 @@ export type StoreWatchOptions = {
   readonly request: WatchRequest;
   readonly nextTurn: (action: () => void) => void;
   readonly signal: AbortSignal | undefined;
+  /** Called once, when the watch is over. */
+  readonly onEnd?: (watch: StoreWatch) => void;
 };
 
 export class StoreWatch implements WatchStream {
@@ -22,6 +25,7 @@ export class StoreWatch implements WatchStream {
   readonly #options: StoreWatchOptions;
   readonly #cursor: WatchCursor;
   #isClosed = false;
+  #reason: unknown;
   #wake: (() => void) | undefined;
   #lastGivenMs: number;
 
@@ -31,34 +35,49 @@ export class StoreWatch implements WatchStream {
     this.startedAt = options.store.revision;
     this.#lastGivenMs = options.clock.monotonicMs();
     this.#cursor = options.store.watch(options.request, () => this.#wakeUp());
+    options.signal?.addEventListener('abort', this.#onAbort, { once: true });
   }
 
+  /** The reader is done; items end. */
   close(): void {
-    this.#isClosed = true;
-    this.#cursor.close();
-    this.#wakeUp();
+    this.#end(undefined);
+  }
+
+  /** Somebody else ends it: the reader hears why. */
+  fail(reason: unknown): void {
+    this.#end(reason);
   }
 
   async *[Symbol.asyncIterator](): AsyncGenerator<WatchItem> {
-    const { signal } = this.#options;
-    const onAbort = (): void => this.close();
-    signal?.addEventListener('abort', onAbort, { once: true });
     try {
-      if (signal?.aborted) this.close();
+      if (this.#options.signal?.aborted) this.#onAbort();
       while (!this.#isClosed) {
         const batches = this.#cursor.next(eventsPerPull);
         for (const { revision, events } of batches) {
           this.#lastGivenMs = this.#options.clock.monotonicMs();
           yield { type: 'events', revision, events };
+          if (this.#isClosed) break;
         }
+        if (this.#isClosed) break;
         const progress = batches.length === 0 ? await this.#wait() : undefined;
         if (progress !== undefined) yield { type: 'progress', revision: progress };
       }
     } finally {
-      signal?.removeEventListener('abort', onAbort);
       this.close();
     }
-    signal?.throwIfAborted();
+    if (this.#reason !== undefined) throw this.#reason;
+  }
+
+  readonly #onAbort = (): void => this.#end(this.#options.signal?.reason);
+
+  #end(reason: unknown): void {
+    if (this.#isClosed) return;
+    this.#isClosed = true;
+    this.#reason = reason;
+    this.#options.signal?.removeEventListener('abort', this.#onAbort);
+    this.#cursor.close();
+    this.#options.onEnd?.(this);
+    this.#wakeUp();
   }
 
   /** Until there may be an event, or progress is due: then its revision. */
