@@ -1,3 +1,5 @@
+// Goal: events fire by time and then by making, each once. Method: random plans, and small
+// hand-made ones for cancelling and for promise reactions.
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { EventQueue } from './event-queue.ts';

@@ -30,7 +30,9 @@ export type RegisterOperation = {
 
 type Open = { readonly client: number; readonly key: string; readonly action: RegisterAction };
 
-/** A call that has no answer yet. Exactly one of its methods is called, or none: then it is unknown. */
+/**
+ * A call that has no answer yet. Exactly one of its methods is called, or none: then it is unknown.
+ */
 export type OpenCall = {
   answered(result: RegisterResult): void;
   /** Certainly without effect: the history forgets it, and no read may ever see its value. */

@@ -1,5 +1,5 @@
-// How a simulated network behaves: a few numbers, and three sets of them. All times in milliseconds,
-// all shares between 0 and 1.
+// How a simulated network behaves: a few numbers, and three sets of them. All times in
+// milliseconds, all shares between 0 and 1.
 
 export type LinkWeather = {
   readonly latencyMinMs: number;
@@ -40,7 +40,9 @@ export const roughWeather: LinkWeather = {
   reorderShare: 0.1,
 };
 
-/** The figures of acceptance line C-07: a tenth lost, 0 to 26 ms, long delays and much reordering. */
+/**
+ * The figures of acceptance line C-07: a tenth lost, 0 to 26 ms, long delays and much reordering.
+ */
 export const labWeather: LinkWeather = {
   latencyMinMs: 0,
   latencyMaxMs: 26,

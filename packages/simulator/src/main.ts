@@ -54,7 +54,9 @@ export async function runSimulation(options: SimulationOptions): Promise<RunRepo
   });
 }
 
-/** Many runs. Writes each failure as it comes, with what is needed to see it again, and a summary. */
+/**
+ * Many runs. Writes each failure as it comes, with what is needed to see it again, and a summary.
+ */
 export async function simulateSeeds(options: SeedsOptions): Promise<SeedsReport> {
   const { firstSeed, seeds, write, signal, ...rest } = options;
   const startMs = performance.now();
@@ -91,8 +93,8 @@ export async function traceSeed(
   return report;
 }
 
-/** The command line: `--seeds N [--first-seed S]`, or `--seed S [--trace]`; `--world raft` for cores
- * alone. Answers the exit code: 0, or 1 if a run failed. */
+/** The command line: `--seeds N [--first-seed S]`, or `--seed S [--trace]`; `--world raft` for
+ * cores alone. Answers the exit code: 0, or 1 if a run failed. */
 export async function runCommand(
   args: readonly string[],
   write: (line: string) => void,

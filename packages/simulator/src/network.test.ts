@@ -104,7 +104,7 @@ describe('Network', () => {
     expect(fixture.takeNews()).toEqual([]);
   });
 
-  it('delivers nothing to another boot, nor from an older one, nor over a broken connection', () => {
+  it('delivers nothing across boots, nor over a broken connection', () => {
     const fixture = connected();
     fixture.network.weather = { ...calmWeather, latencyMinMs: 100, latencyMaxMs: 100 };
     fixture.send(1);

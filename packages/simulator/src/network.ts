@@ -39,8 +39,9 @@ export type Frame = {
 const darkNoticeMinMs = 3000;
 const darkNoticeMaxMs = 7600;
 /** A background prober redials within this time (safety.md 18). */
-const redialMinMs = 250;
-const redialMaxMs = 2000;
+const redialMs = [250, 2000] as const;
+/** A dial that need not wait for the prober. */
+const atOnceMs = [1, 20] as const;
 
 type Pair = {
   /** Both sides believe in it. */
@@ -71,7 +72,7 @@ export class Network {
     for (const other of this.#attached.keys()) {
       // A new boot has no connections; what its peers had with the old one ends now.
       if (other !== member) this.#breakPair(member, other);
-      this.#dialSoon(member, other, 1, 20);
+      this.#dialSoon(member, other, atOnceMs);
     }
     this.#attached.set(member, attachment);
   }
@@ -104,7 +105,7 @@ export class Network {
 
   heal(from: MemberId, to: MemberId): void {
     if (!this.#cuts.delete(arrowOf(from, to))) return;
-    this.#dialSoon(from, to, redialMinMs, redialMaxMs);
+    this.#dialSoon(from, to, redialMs);
   }
 
   healAll(): void {
@@ -123,7 +124,7 @@ export class Network {
     const pair = this.#pair(a, b);
     if (!pair.up) return;
     this.#breakPair(a, b);
-    this.#dialSoon(a, b, 1, 10);
+    this.#dialSoon(a, b, atOnceMs);
   }
 
   /** Takes a frame; whether and when it arrives, the weather and the cuts decide. */
@@ -171,7 +172,7 @@ export class Network {
     return this.#chance(slowShare) ? latencyMs + this.#between(slowMinMs, slowMaxMs) : latencyMs;
   }
 
-  #dialSoon(a: MemberId, b: MemberId, minMs: number, maxMs: number): void {
+  #dialSoon(a: MemberId, b: MemberId, [minMs, maxMs]: readonly [number, number]): void {
     this.#queue.after(this.#between(minMs, maxMs), () => this.#dial(a, b));
   }
 
@@ -200,7 +201,7 @@ export class Network {
         this.#tell(witness, { type: 'unreachable', peer: gone, refused: true });
       }
       // It may have come back before its end was noticed.
-      this.#dialSoon(member, gone, 1, 20);
+      this.#dialSoon(member, gone, atOnceMs);
     });
   }
 

@@ -1,5 +1,6 @@
-// One core-only member: the production core, with a model of everything that a replica does around it
-// (persist, send, apply, snapshot, install), each step at a seeded time. Owns one boot at a time.
+// One core-only member: the production core, with a model of everything that a replica does around
+// it (persist, send, apply, snapshot, install), each step at a seeded time. Owns one boot at a
+// time.
 import { assert } from '@holdfast/base/assert';
 import { crc32 } from '@holdfast/base/crc32';
 import { type Index, index, type MemberId, type RequestId, type Term } from '@holdfast/base/ids';
@@ -10,14 +11,13 @@ import type { Entry, LogId } from '@holdfast/raft/entry';
 import type { Input } from '@holdfast/raft/input';
 import type { Message } from '@holdfast/raft/message';
 import { Raft } from '@holdfast/raft/raft';
-import type { AppendOrder, HardState, Ready } from '@holdfast/raft/ready';
+import type { AppendOrder, Ready } from '@holdfast/raft/ready';
 import type { RaftSettings } from '@holdfast/raft/settings';
+import type { DiskMood } from './member-disk.ts';
+import { ModelPersist, type RaftBug } from './model-persist.ts';
 import { type ModelSnapshot, ModelStorage } from './model-storage.ts';
 import type { Attachment, Connection, Network, PeerNews } from './network.ts';
 import type { VirtualClock } from './virtual-clock.ts';
-
-/** Rules that a member breaks on purpose, so that the judges can be seen to find it. */
-export type RaftBug = 'acknowledge-before-sync' | 'skip-status-sync' | 'ignore-rot' | 'stale-read';
 
 /** What the world wants to know of its members. */
 export interface RaftMemberWatcher {
@@ -46,7 +46,12 @@ export type RaftMemberOptions = {
   readonly bug: RaftBug | undefined;
 };
 
-type Boot = { readonly raft: Raft; readonly clock: VirtualClock; readonly attachment: Attachment };
+type Boot = {
+  readonly raft: Raft;
+  readonly clock: VirtualClock;
+  readonly attachment: Attachment;
+  readonly persist: ModelPersist;
+};
 
 export class RaftMember {
   readonly id: MemberId;
@@ -55,7 +60,7 @@ export class RaftMember {
   readonly #random: Random;
   #boot: Boot | undefined;
   #epoch = 0;
-  #mood: 'fine' | 'slow' | 'stuck' = 'fine';
+  #mood: DiskMood = 'fine';
   #wallOffsetMs = 0;
 
   // The state machine: a checksum over all that was applied, and the configuration there.
@@ -63,11 +68,7 @@ export class RaftMember {
   #stateHash = 0;
   #configuration: Configuration;
 
-  // What waits for the disk and for the state machine, in the order of the Readys.
-  #isPersisting = false;
-  #stalled: (() => void) | undefined;
-  #statusToSave: { readonly sequence: number; readonly state: HardState } | undefined;
-  #toInstall: ModelSnapshot | undefined;
+  // A snapshot on its way in, and what waits for the state machine.
   #received: ModelSnapshot | undefined;
   #isInstalling = false;
   #isApplying = false;
@@ -115,7 +116,8 @@ export class RaftMember {
       clock,
       onNews: (news) => this.#takeNews(news),
     };
-    this.#boot = { raft: this.#recover(clock), clock, attachment };
+    const persist = this.#newPersist(clock);
+    this.#boot = { raft: this.#recover(clock), clock, attachment, persist };
     this.#options.network.attach(attachment);
     this.#afterStep();
   }
@@ -127,22 +129,15 @@ export class RaftMember {
     this.#options.network.detach(attachment, how === 'process' ? 'refused' : 'dark');
     this.storage.crash(how, this.#random);
     this.#boot = undefined;
-    this.#isPersisting = false;
-    this.#stalled = undefined;
-    this.#statusToSave = undefined;
-    this.#toInstall = undefined;
     this.#received = undefined;
     this.#isInstalling = false;
     this.#isApplying = false;
     this.#armedMs = Number.POSITIVE_INFINITY;
   }
 
-  setDisk(mood: 'fine' | 'slow' | 'stuck'): void {
+  setDisk(mood: DiskMood): void {
     this.#mood = mood;
-    if (mood === 'stuck') return;
-    const stalled = this.#stalled;
-    this.#stalled = undefined;
-    stalled?.();
+    this.#boot?.persist.setMood(mood);
   }
 
   jumpWall(byMs: number): void {
@@ -177,6 +172,20 @@ export class RaftMember {
     }
   }
 
+  #newPersist(clock: VirtualClock): ModelPersist {
+    const persist = new ModelPersist({
+      clock,
+      storage: this.storage,
+      random: this.#random,
+      bug: this.#options.bug,
+      onDone: (input) => this.step(input),
+      onInstalled: (snapshot) => this.#restored(snapshot),
+      onStatusSaved: () => this.#options.watcher.onStatusSaved(this),
+    });
+    persist.setMood(this.#mood);
+    return persist;
+  }
+
   #recover(clock: VirtualClock): Raft {
     const recovery = this.storage.recover();
     const { snapshot, status, purged, termRuns, sizes, configurations, commit } = recovery;
@@ -209,7 +218,7 @@ export class RaftMember {
     if (!boot) return;
     for (let turn = 0; turn < 100; turn += 1) {
       const ready = boot.raft.ready();
-      if (!this.#handle(ready)) break;
+      if (!this.#handle(boot, ready)) break;
       assert(turn < 99, 'a core comes to rest');
     }
     this.#armTick(boot);
@@ -217,14 +226,13 @@ export class RaftMember {
   }
 
   /** Does what one Ready asks, in its order; answers whether it asked for anything. */
-  #handle(ready: Ready): boolean {
+  #handle(boot: Boot, ready: Ready): boolean {
     this.#accept(ready.append);
     for (const message of ready.messages) this.#send(message);
     for (const order of ready.appends) this.#sendAppend(order);
     for (const peer of ready.snapshots) this.#sendSnapshot(peer);
-    if (ready.status) this.#statusToSave = ready.status;
-    if (ready.install) this.#orderInstall(ready.install.last);
-    this.#persistSoon();
+    if (ready.install) this.#isInstalling = true;
+    boot.persist.take(ready, this.#received);
     if (ready.committed) this.#committed = index(ready.committed.hi - 1);
     this.#applySoon();
     for (const { requestId, readIndex } of ready.reads) {
@@ -258,7 +266,9 @@ export class RaftMember {
     this.#send({ ...rest, type: 'append-entries', from: this.id, to, entries });
   }
 
-  /** Streams the newest snapshot in one frame, and reports when the receiver says that it has it. */
+  /**
+   * Streams the newest snapshot in one frame, and reports when the receiver says that it has it.
+   */
   #sendSnapshot(to: MemberId): void {
     const boot = this.#boot;
     if (!boot) return;
@@ -314,84 +324,13 @@ export class RaftMember {
     });
   }
 
-  // Persist: one operation at a time, the status before the entries (safety.md 4).
-
-  #persistSoon(): void {
-    if (this.#isPersisting || !this.#boot) return;
-    const operation = this.#nextOperation();
-    if (!operation) return;
-    this.#isPersisting = true;
-    const finish = (): void => {
-      const input = operation();
-      this.#isPersisting = false;
-      this.step(input);
-    };
-    const { clock } = this.#boot;
-    clock.schedule(this.#diskMs(), () => {
-      if (this.#mood === 'stuck') this.#stalled = () => clock.post(0, finish);
-      else finish();
-    });
-  }
-
-  #nextOperation(): (() => Input) | undefined {
-    if (this.#statusToSave) return this.#saveStatus(this.#statusToSave);
-    if (this.#toInstall) return this.#install(this.#toInstall);
-    if (this.storage.hasUnsynced) return this.#syncLog();
-    return undefined;
-  }
-
-  #saveStatus({ sequence, state }: { sequence: number; state: HardState }): () => Input {
-    this.#statusToSave = undefined;
-    return () => {
-      this.#writeStatus(state);
-      this.#options.watcher.onStatusSaved(this);
-      return { type: 'persisted', statusSequence: sequence };
-    };
-  }
-
-  #writeStatus(state: HardState): void {
-    const { bug } = this.#options;
-    if (bug === 'skip-status-sync' && this.#random.fraction() < 0.5) return;
-    this.storage.saveStatus(state);
-  }
-
-  #syncLog(): () => Input {
-    const hint = index(Math.min(this.#committed, this.storage.last.index));
-    const { count, end } = this.storage.submit(hint);
-    if (this.#options.bug === 'acknowledge-before-sync') {
-      // The answer leaves at once, the bytes reach the disk a good while later.
-      this.#boot?.clock.schedule(this.#random.integer(10, 200), () => this.storage.synced(count));
-      return () => ({ type: 'persisted', log: end });
-    }
-    return () => {
-      this.storage.synced(count);
-      return { type: 'persisted', log: end };
-    };
-  }
-
-  #orderInstall(last: LogId): void {
-    assert(this.#received?.last.index === last.index, 'an installed snapshot was received');
-    this.#toInstall = this.#received;
-    this.#isInstalling = true;
-  }
-
-  #install(snapshot: ModelSnapshot): () => Input {
-    this.#toInstall = undefined;
-    return () => {
-      this.storage.install(snapshot);
-      this.#applied = snapshot.last.index;
-      this.#committed = index(Math.max(this.#committed, snapshot.last.index));
-      this.#stateHash = snapshot.stateHash;
-      this.#configuration = snapshot.configuration;
-      this.#isInstalling = false;
-      this.#options.watcher.onRestore(this, snapshot);
-      return { type: 'snapshot-installed', last: snapshot.last };
-    };
-  }
-
-  #diskMs(): number {
-    const usualMs = 0.1 + 2 * this.#random.fraction();
-    return this.#mood === 'fine' ? usualMs : usualMs + 400 * this.#random.fraction();
+  #restored(snapshot: ModelSnapshot): void {
+    this.#applied = snapshot.last.index;
+    this.#committed = index(Math.max(this.#committed, snapshot.last.index));
+    this.#stateHash = snapshot.stateHash;
+    this.#configuration = snapshot.configuration;
+    this.#isInstalling = false;
+    this.#options.watcher.onRestore(this, snapshot);
   }
 
   // Apply: one batch at a time.

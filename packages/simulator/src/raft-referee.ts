@@ -7,7 +7,7 @@ import type { TraceEvent } from '@holdfast/raft/core';
 import type { Entry, LogId } from '@holdfast/raft/entry';
 import type { RaftStatus } from '@holdfast/raft/raft';
 import type { EventQueue } from './event-queue.ts';
-import { CommitDurability, type DurableTermAt } from './judges/commit-durability.ts';
+import { CommitDurability, type HoldsDurably } from './judges/commit-durability.ts';
 import { CommitFreshness } from './judges/commit-freshness.ts';
 import { CommitPermanence } from './judges/commit-permanence.ts';
 import { ElectionSafety } from './judges/election-safety.ts';
@@ -23,7 +23,7 @@ import type { Timeline } from './timeline.ts';
 export type RaftRefereeOptions = {
   readonly queue: EventQueue;
   readonly timeline: Timeline;
-  readonly durableTermAt: DurableTermAt;
+  readonly holdsDurably: HoldsDurably;
   /** A named place where the world may let a member die. */
   readonly onStatusSaved: (member: RaftMember) => void;
 };
@@ -31,7 +31,7 @@ export type RaftRefereeOptions = {
 export class RaftReferee implements RaftMemberWatcher {
   readonly #queue: EventQueue;
   readonly #timeline: Timeline;
-  readonly #durableTermAt: DurableTermAt;
+  readonly #holdsDurably: HoldsDurably;
   readonly onStatusSaved: (member: RaftMember) => void;
   readonly #elections = new ElectionSafety();
   readonly #logs = new LogMatching();
@@ -44,11 +44,11 @@ export class RaftReferee implements RaftMemberWatcher {
   readonly #reads = new Map<RequestId, Index>();
   readonly #counters = { reads: 0, fresh: 0, applied: 0, restores: 0 };
 
-  constructor({ queue, timeline, durableTermAt, onStatusSaved }: RaftRefereeOptions) {
+  constructor({ queue, timeline, holdsDurably, onStatusSaved }: RaftRefereeOptions) {
     this.onStatusSaved = onStatusSaved;
     this.#queue = queue;
     this.#timeline = timeline;
-    this.#durableTermAt = durableTermAt;
+    this.#holdsDurably = holdsDurably;
   }
 
   get counters(): Readonly<Record<string, number>> {
@@ -141,7 +141,7 @@ export class RaftReferee implements RaftMemberWatcher {
     this.#freshness.observeCommit(this.#queue.nowMs, this.#commits.committed);
     const term = member.storage.termAt(commit);
     if (role !== 'leader' || term === undefined) return;
-    this.#durability.observeCommit({ index: commit, term }, configuration, this.#durableTermAt);
+    this.#durability.observeCommit({ index: commit, term }, configuration, this.#holdsDurably);
   }
 
   #judgeChain(member: RaftMember, status: RaftStatus): void {

@@ -1,7 +1,7 @@
 // Goal: the core keeps its promises in seeded worlds, the worlds are the same each time, and judges
 // find rules that are broken on purpose. Method: whole runs; a failing seed is in the message.
 import { describe, expect, it } from 'vitest';
-import type { RaftBug } from './raft-member.ts';
+import type { RaftBug } from './model-persist.ts';
 import { runRaftWorld } from './raft-world.ts';
 
 /** The judge that speaks at the first seed that fails with the bug; without it that seed passes. */

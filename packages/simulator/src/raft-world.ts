@@ -9,8 +9,9 @@ import { EventQueue } from './event-queue.ts';
 import { FaultDriver, type FaultTarget } from './fault-driver.ts';
 import { type CrashKind, planFaults } from './fault-plan.ts';
 import { Violation } from './judges/violation.ts';
+import type { RaftBug } from './model-persist.ts';
 import { Network } from './network.ts';
-import { type RaftBug, RaftMember } from './raft-member.ts';
+import { RaftMember } from './raft-member.ts';
 import { RaftReferee } from './raft-referee.ts';
 import { failureOf, type RunReport } from './run-report.ts';
 import { Timeline } from './timeline.ts';
@@ -59,7 +60,10 @@ class RaftWorld implements FaultTarget {
       queue: this.#queue,
       timeline: this.#timeline,
       onStatusSaved: (member) => this.#maybeCrashVoter(member),
-      durableTermAt: (member, at) => this.#cores.get(member)?.storage.durableTermAt(at),
+      holdsDurably: (member, { index, term }) => {
+        const storage = this.#cores.get(member)?.storage;
+        return storage !== undefined && (!storage.isWhole || storage.durableTermAt(index) === term);
+      },
     });
     this.#changesMembership = random.fraction() < 0.5;
     this.#voterCrashShare = pick(random, [0, 0, 0.1, 0.5]);

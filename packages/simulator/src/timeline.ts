@@ -1,5 +1,6 @@
-// What happened in a run, one fixed-width line an event. Owns a rolling hash over all lines, so that
-// two runs can be compared without keeping them, and the last lines, which a failing run shows.
+// What happened in a run, one fixed-width line an event. Owns a rolling hash over all lines, so
+// that two runs can be compared without keeping them, and the last lines, which a failing run
+// shows.
 import { utf8 } from '@holdfast/base/bytes';
 import { crc32 } from '@holdfast/base/crc32';
 import type { EventQueue } from './event-queue.ts';

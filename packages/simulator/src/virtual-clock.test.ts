@@ -1,3 +1,5 @@
+// Goal: a process's clock keeps its own time, waits while paused, and dies with the process.
+// Method: one clock on one queue, a fault at a time.
 import { describe, expect, it } from 'vitest';
 import { EventQueue } from './event-queue.ts';
 import { VirtualClock } from './virtual-clock.ts';

@@ -36,7 +36,13 @@ export class AcknowledgedWrites {
 
   /** `stored` is the whole store in the end, at `revision`. */
   judge(stored: ReadonlyMap<string, StoredKey>, revision: number): void {
-    for (const [key, last] of this.#last) this.#judgeKey(key, last, stored.get(key), revision);
+    for (const [key, last] of this.#last) {
+      if (last.revision > revision) {
+        const detail = `${promiseOf(key, last)}, the store ends at ${revision}`;
+        throw new Violation('acknowledged-writes', detail);
+      }
+      this.#judgeKey(key, last, stored.get(key));
+    }
     for (const [key, { value }] of stored) {
       if (!this.#attempted.has(`${key}=${value}`)) {
         throw new Violation('acknowledged-writes', `${key} holds ${value}, which nobody may write`);
@@ -56,11 +62,8 @@ export class AcknowledgedWrites {
     }
   }
 
-  #judgeKey(key: string, last: Acknowledged, found: StoredKey | undefined, now: number): void {
-    const promised = `${key} was acknowledged as ${last.value ?? 'deleted'} at ${last.revision}`;
-    if (last.revision > now) {
-      throw new Violation('acknowledged-writes', `${promised}, the store ends at ${now}`);
-    }
+  #judgeKey(key: string, last: Acknowledged, found: StoredKey | undefined): void {
+    const promised = promiseOf(key, last);
     if (!found) {
       if (last.value === undefined || this.#mayBeDeleted.has(key)) return;
       throw new Violation('acknowledged-writes', `${promised}, and is gone`);
@@ -71,3 +74,6 @@ export class AcknowledgedWrites {
     throw new Violation('acknowledged-writes', `${promised}, and ${holds}`);
   }
 }
+
+const promiseOf = (key: string, { value, revision }: Acknowledged): string =>
+  `${key} was acknowledged as ${value ?? 'deleted'} at ${revision}`;

@@ -5,8 +5,12 @@ import type { Index, MemberId, Term } from '@holdfast/base/ids';
 import { type Configuration, hasQuorum } from '@holdfast/raft/configuration';
 import { Violation } from './violation.ts';
 
-/** The term of the synced entry of one member at one index; undefined: none that would survive. */
-export type DurableTermAt = (member: MemberId, index: Index) => Term | undefined;
+/** Whether a member's disk would keep the entry through any crash, or the member does not vote before
+ * it has the entry again (safety.md 5). */
+export type HoldsDurably = (
+  member: MemberId,
+  id: { readonly index: Index; readonly term: Term },
+) => boolean;
 
 export class CommitDurability {
   #checked = 0;
@@ -15,11 +19,11 @@ export class CommitDurability {
   observeCommit(
     id: { readonly index: Index; readonly term: Term },
     configuration: Configuration,
-    durableTermAt: DurableTermAt,
+    holdsDurably: HoldsDurably,
   ): void {
     if (id.index <= this.#checked) return;
     this.#checked = id.index;
-    const holds = (member: MemberId): boolean => durableTermAt(member, id.index) === id.term;
+    const holds = (member: MemberId): boolean => holdsDurably(member, id);
     if (hasQuorum(configuration, holds)) return;
     const holders = configuration.voters.filter(holds).join(' ');
     const detail = `${id.index}@${id.term} is committed, and synced by (${holders}) alone`;

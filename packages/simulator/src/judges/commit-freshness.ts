@@ -1,5 +1,5 @@
-// The core's half of rule 19 (safety.md): what a member calls the quorum-confirmed commit index as of
-// its own stamp is at least all that anybody could know as committed at that moment.
+// The core's half of rule 19 (safety.md): what a member calls the quorum-confirmed commit index as
+// of its own stamp is at least all that anybody could know as committed at that moment.
 import type { Index, MemberId } from '@holdfast/base/ids';
 import { Violation } from './violation.ts';
 
@@ -15,7 +15,9 @@ export class CommitFreshness {
     if (!last || last.commit < commit) this.#commits.push({ atMs, commit });
   }
 
-  /** At `nowMs`, `member` takes `commit` for confirmed as of `stampMs`; both in the world's time. */
+  /**
+   * At `nowMs`, `member` takes `commit` for confirmed as of `stampMs`; both in the world's time.
+   */
   judge(
     member: MemberId,
     confirmed: { readonly nowMs: number; readonly stampMs: number; readonly commit: Index },

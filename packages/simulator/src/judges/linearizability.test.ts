@@ -111,7 +111,9 @@ describe('explainRegister', () => {
   });
 });
 
-/** Up to six operations with random intervals and random answers; unknown where `known` is false. */
+/**
+ * Up to six operations with random intervals and random answers; unknown where `known` is false.
+ */
 const smallHistory = fc
   .array(
     fc.record({

@@ -1,10 +1,10 @@
 // Whether a history of client operations can be explained by one register a key, each operation
-// taking effect at one moment between its call and its return (Herlihy and Wing 1990). The search is
-// Wing and Gong's with Lowe's cache, a key at a time, as in porcupine.
+// taking effect at one moment between its call and its return (Herlihy and Wing 1990). The search
+// is Wing and Gong's with Lowe's cache, a key at a time, as in porcupine.
 //
-// Unknown outcomes make that search exponential, so they are bounded first: values are unique, hence
-// an unknown write took effect before the first answer that shows its value, and one that no answer
-// shows can be left out (every answer here shows a whole value, so nothing else can tell).
+// Unknown outcomes make that search exponential, so they are bounded first: values are unique,
+// hence an unknown write took effect before the first answer that shows its value, and one that no
+// answer shows can be left out (every answer here shows a whole value, so nothing else can tell).
 import type { Register, RegisterOperation } from '../history.ts';
 import { stepRegister, writtenValue } from './register-model.ts';
 import { Violation } from './violation.ts';
@@ -34,9 +34,9 @@ function groupByKey(operations: readonly RegisterOperation[]): Map<string, Regis
 }
 
 /** The value that the answer of `operation` proves to have been there. */
-function provenBefore({ action, result }: RegisterOperation): Register | 'nothing' {
-  if (result?.type === 'observed') return result.before ?? 'nothing';
-  return action.type === 'compare-and-set' ? (action.expected ?? 'nothing') : 'nothing';
+function provenBefore({ action, result }: RegisterOperation): Register {
+  if (result?.type === 'observed') return result.before;
+  return action.type === 'compare-and-set' ? action.expected : undefined;
 }
 
 function boundUnknown(operations: readonly RegisterOperation[]): RegisterOperation[] {
@@ -63,9 +63,9 @@ function observedWrites(
   const found = new Map<RegisterOperation, RegisterOperation>();
   const open = [...known];
   for (let seer = open.pop(); seer; seer = open.pop()) {
-    const writer = writerOf.get(provenBefore(seer) ?? 'nothing');
-    const returnedAt = found.get(writer as RegisterOperation)?.returnedAt ?? Infinity;
-    if (!writer || returnedAt <= seer.returnedAt) continue;
+    const value = provenBefore(seer);
+    const writer = value === undefined ? undefined : writerOf.get(value);
+    if (!writer || (found.get(writer)?.returnedAt ?? Infinity) <= seer.returnedAt) continue;
     const bounded = { ...writer, returnedAt: seer.returnedAt, result: effectOf(writer) };
     found.set(writer, bounded);
     open.push(bounded);

@@ -113,7 +113,8 @@ describe('CommitDurability', () => {
       [b, log(1, 1)],
       [c, log(1, 2)],
     ]);
-    const durable = (member: typeof a, at: Index) => synced.get(member)?.(at);
+    const durable = (member: typeof a, { index: at, term: t }: LogId): boolean =>
+      synced.get(member)?.(at) === t;
     const judge = new CommitDurability();
     judge.observeCommit(id(2, 1), voters, durable);
     expect(() => judge.observeCommit(id(3, 2), voters, durable)).toThrow(/by \(1\) alone/);

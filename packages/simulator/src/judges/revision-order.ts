@@ -1,5 +1,5 @@
-// Revisions against real time, over all keys at once: each write has a revision of its own, and what
-// was called after an answer stands at or behind that answer's revision. This is where a stale
+// Revisions against real time, over all keys at once: each write has a revision of its own, and
+// what was called after an answer stands at or behind that answer's revision. This is where a stale
 // linearizable read shows first, and what holds transactions over several keys together.
 import { Violation } from './violation.ts';
 
