@@ -58,7 +58,12 @@ export class TestMachine {
     return this.#engine !== undefined;
   }
 
+  /** Starts it and lets time go on until it has started. */
   async start(): Promise<void> {
+    await this.#world.settle(this.boot());
+  }
+
+  async boot(): Promise<void> {
     const { peers, clock: worldClock, options, size } = this.#world;
     const clock = new MortalClock(worldClock);
     const members = Array.from({ length: size }, (_, at) => at + 1);
@@ -160,7 +165,7 @@ export class EngineWorld {
   }
 
   async start(): Promise<void> {
-    await this.settle(Promise.all(this.machines.map((machine) => machine.start())));
+    await this.settle(Promise.all(this.machines.map((machine) => machine.boot())));
     await this.until(() => this.living.every(({ engine }) => engine.status().ready));
     // Every member has told where it lives.
     await this.until(() => this.leader.engine.store.members().length === this.size);

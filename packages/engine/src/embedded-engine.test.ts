@@ -254,7 +254,7 @@ describe('a member that comes back', () => {
     const machine = world.followers[0] as TestMachine;
     const before = machine.storeId;
     await machine.wipe();
-    await world.settle(machine.start());
+    await machine.start();
     expect(world.leader.engine.acceptsStore(machine.id, machine.storeId ?? 0n)).toBe(false);
     expect(world.leader.engine.acceptsStore(machine.id, before ?? 0n)).toBe(true);
     await world.until(() => machine.fatal.length > 0);
