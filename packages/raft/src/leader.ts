@@ -160,7 +160,9 @@ function rejected(
     conflictTerm,
   );
   const agreesOnTerm = core.log.termAt(shared) === conflictTerm;
-  const probe = agreesOnTerm ? shared : minIndex(shared, advance(conflictFirst, -1));
+  // An empty log names index 0 as the first of its term: there is nothing before it.
+  const beforeConflict = index(Math.max(0, conflictFirst - 1));
+  const probe = agreesOnTerm ? shared : minIndex(shared, beforeConflict);
   progress.becomeProbe(next(probe));
 }
 

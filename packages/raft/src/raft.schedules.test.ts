@@ -1,0 +1,63 @@
+// Schedules that a cluster meets seldom and must survive: each test is one that somebody thought of
+// first, and each was red against a core that did not think of it. Method: as in raft.thesis.test.ts.
+import { memberId } from '@holdfast/base/ids';
+import { describe, expect, it } from 'vitest';
+import { TestCluster } from './test-cluster.ts';
+
+const ids = (...list: number[]) => list.map((one) => memberId(BigInt(one)));
+
+describe('snapshots that race', () => {
+  it('an empty follower of a leader whose log is purged gets the snapshot', () => {
+    const cluster = new TestCluster({ voters: 3 });
+    cluster.isolate(3);
+    cluster.elect(1);
+    cluster.propose(1, 20);
+    cluster.settle();
+    cluster.compact(1);
+    cluster.heal();
+    cluster.run(2000);
+    expect(cluster.raft(3).commit).toBe(cluster.raft(1).commit);
+  });
+
+  it('a new leader finds an empty follower far below its purge mark', () => {
+    const cluster = new TestCluster({ voters: 3 });
+    cluster.isolate(3);
+    cluster.elect(1);
+    cluster.propose(1, 20);
+    cluster.settle();
+    cluster.run(200);
+    for (const id of [1, 2]) cluster.compact(id);
+    cluster.crash(1);
+    cluster.restart(1);
+    cluster.elect(2);
+    cluster.run(2000);
+    cluster.heal();
+    cluster.crash(1);
+    cluster.run(5000);
+    expect(cluster.raft(3).commit).toBe(cluster.raft(2).commit);
+  });
+
+  it('an install that outlives its leader is not asked for again by the next one', () => {
+    const cluster = new TestCluster({ voters: 3 });
+    cluster.isolate(3);
+    cluster.elect(1);
+    cluster.propose(1, 20);
+    cluster.settle();
+    for (const id of [1, 2]) cluster.compact(id);
+    cluster.heal();
+    cluster.holdSyncs(3);
+    cluster.run(600);
+    expect(cluster.raft(3).status().last.index).toBe(21);
+    cluster.crash(1);
+    cluster.run(5000);
+    // Its term is saved before what waits behind the install.
+    cluster.releaseSyncs(3);
+    cluster.run(5000);
+    expect(cluster.leaders.map((one) => one.id)).toEqual(ids(2));
+    expect(cluster.raft(3).commit).toBe(cluster.raft(2).commit);
+    const installs = cluster.sent.filter(
+      (one) => one.type === 'install-snapshot' && one.from === 2n,
+    );
+    expect(installs).toEqual([]);
+  });
+});
