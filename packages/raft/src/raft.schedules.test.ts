@@ -6,6 +6,26 @@ import { TestCluster } from './test-cluster.ts';
 
 const ids = (...list: number[]) => list.map((one) => memberId(BigInt(one)));
 
+describe('elections that must end', () => {
+  it('a pre-vote counts though its giver is behind in terms', () => {
+    const cluster = new TestCluster({ voters: 2, terms: [5, 3] });
+    cluster.elect(1);
+    expect(cluster.leaders.map((one) => one.id)).toEqual(ids(1));
+  });
+
+  it('the only voter that adds a second one and restarts finds its vote, though that one knows nothing yet', () => {
+    const cluster = new TestCluster({ voters: 1 });
+    cluster.elect(1);
+    cluster.change(1, [1, 2]);
+    cluster.network = [];
+    cluster.crash(1);
+    cluster.restart(1);
+    cluster.run(5000);
+    expect(cluster.leaders.map((one) => one.id)).toEqual(ids(1));
+    expect(cluster.raft(2).commit).toBe(cluster.raft(1).commit);
+  });
+});
+
 describe('snapshots that race', () => {
   it('an empty follower of a leader whose log is purged gets the snapshot', () => {
     const cluster = new TestCluster({ voters: 3 });

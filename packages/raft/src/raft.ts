@@ -279,6 +279,10 @@ function stepMessage(core: Core, message: Message): void {
     core.send({ type: 'term-response', to: message.from });
   } else if (message.type === 'pre-vote-request') {
     handlePreVoteRequest(core, message);
+  } else if (message.type === 'pre-vote-response' && message.term < core.term) {
+    // It answers for the term that was asked for, wherever its giver still is: one that may not
+    // campaign itself would else never learn the term in which its vote is needed.
+    handlePreVoteResponse(core, message);
   } else if (message.term < core.term) {
     answerStale(core, message);
   } else if (message.type === 'vote-request' && defendsLeader(core, message)) {
