@@ -18,7 +18,9 @@ import { abandonReads } from './round.ts';
 
 /** The election timer fired, in whatever role but leader. */
 export function electionTimeout(core: Core): void {
-  if (!core.mayCampaign) {
+  // While a status is being saved, whatever is asked would only be held back; and a candidate whose
+  // disk is slow has not been heard by anybody yet.
+  if (!core.mayCampaign || !core.isStatusSynced) {
     forgetLeader(core, 'leader silent');
     core.electionAtMs = core.nowMs + core.electionDelayMs();
     return;
@@ -64,6 +66,8 @@ export function askForVotes(
 export function ownVotePersisted(core: Core, sequence: number): void {
   if (core.role.name !== 'candidate' || core.role.voteSequence > sequence) return;
   core.role.granted.add(core.id);
+  // The requests leave only now: their answers have not been waited for yet.
+  core.electionAtMs = Math.max(core.electionAtMs, core.nowMs + core.settings.electionMinMs / 2);
   countVotes(core);
 }
 

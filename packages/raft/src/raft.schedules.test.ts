@@ -24,6 +24,20 @@ describe('elections that must end', () => {
     expect(cluster.leaders.map((one) => one.id)).toEqual(ids(1));
     expect(cluster.raft(2).commit).toBe(cluster.raft(1).commit);
   });
+
+  it('a candidate whose status saves take longer than an election timeout is elected all the same', () => {
+    const cluster = new TestCluster({ voters: 3, logs: [[1], [1, 1], []] });
+    cluster.member(3).isDown = true;
+    cluster.holdSyncs(2);
+    for (let saves = 0; saves < 20 && cluster.leaders.length === 0; saves += 1) {
+      while (cluster.member(2).unsynced.length === 0) cluster.run(5);
+      cluster.run(700);
+      cluster.releaseSyncs(2);
+      cluster.holdSyncs(2);
+      cluster.settle();
+    }
+    expect(cluster.leaders.map((one) => one.id)).toEqual(ids(2));
+  });
 });
 
 describe('snapshots that race', () => {
