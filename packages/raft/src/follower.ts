@@ -150,6 +150,8 @@ export function snapshotInstalled(core: Core, last: LogId): void {
   assert(core.installing.index === last.index, 'the installed snapshot is the ordered one');
   core.installing = undefined;
   core.applied = maxIndex(core.applied, last.index);
+  // Committed, so the present leader's log holds it too, though another leader may have sent it.
+  core.verified = maxIndex(core.verified, last.index);
   core.ackedToLeader = index(0);
   acknowledge(core, true);
 }
