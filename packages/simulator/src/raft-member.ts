@@ -51,7 +51,12 @@ type Boot = {
   readonly clock: VirtualClock;
   readonly attachment: Attachment;
   readonly persist: ModelPersist;
+  readonly startedMs: number;
 };
+
+/** Stamps of an earlier boot are echoed for a while, and say nothing here (replica/freshness.ts). */
+const isOwnStamp = ({ clock, startedMs }: Boot, stampMs: number): boolean =>
+  stampMs >= startedMs && stampMs <= clock.monotonicMs();
 
 export class RaftMember {
   readonly id: MemberId;
@@ -117,7 +122,8 @@ export class RaftMember {
       onNews: (news) => this.#takeNews(news),
     };
     const persist = this.#newPersist(clock);
-    this.#boot = { raft: this.#recover(clock), clock, attachment, persist };
+    const startedMs = clock.monotonicMs();
+    this.#boot = { raft: this.#recover(clock), clock, attachment, persist, startedMs };
     this.#options.network.attach(attachment);
     this.#afterStep();
   }
@@ -238,7 +244,7 @@ export class RaftMember {
     for (const { requestId, readIndex } of ready.reads) {
       this.#options.watcher.onRead(this, requestId, readIndex);
     }
-    if (ready.fresh) {
+    if (ready.fresh && isOwnStamp(boot, ready.fresh.stampMs)) {
       this.#options.watcher.onFresh(this, ready.fresh.stampMs, ready.fresh.index);
     }
     return ready.append.length > 0 || ready.messages.length > 0 || ready.appends.length > 0;

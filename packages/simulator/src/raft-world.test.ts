@@ -18,7 +18,7 @@ function firstFinding(bug: RaftBug, seeds: number): string | undefined {
 
 describe('runRaftWorld', () => {
   it('keeps every promise over many seeds', () => {
-    for (let seed = 1; seed <= 60; seed += 1) {
+    for (let seed = 1; seed <= 25; seed += 1) {
       const { failure } = runRaftWorld({ seed });
       expect(failure, `seed ${seed}`).toBeUndefined();
     }

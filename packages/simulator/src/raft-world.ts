@@ -293,7 +293,8 @@ const fork = (random: Random): Random => new SeededRandom(random.integer(0, 2 **
 function newClock(queue: EventQueue, random: Random): VirtualClock {
   return new VirtualClock({
     queue,
-    startMs: random.integer(0, 1_000_000),
+    // Wide apart, so that no boot's time is another's (replica/boot-clock.ts).
+    startMs: random.integer(0, 2 ** 40),
     wallMs: 1_700_000_000_000 + queue.nowMs,
     rate: 1 + (random.fraction() - 0.5) * 0.0004,
   });

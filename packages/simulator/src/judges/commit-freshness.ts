@@ -4,7 +4,7 @@ import type { Index, MemberId } from '@holdfast/base/ids';
 import { Violation } from './violation.ts';
 
 /** Rounding between two clocks' readings of one moment. */
-const roundingMs = 0.001;
+const roundingMs = 0.004;
 
 export class CommitFreshness {
   /** Rising in both fields. */

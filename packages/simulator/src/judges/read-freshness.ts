@@ -5,7 +5,7 @@ import { Violation } from './violation.ts';
 /** Clocks of two members may differ by this share while an age is measured. */
 const driftMax = 0.001;
 /** Rounding of a clock's readings. */
-const roundingMs = 0.001;
+const roundingMs = 0.004;
 
 type Told = { readonly atMs: number; readonly revision: number };
 
