@@ -1,7 +1,7 @@
 // How a member becomes leader, and how it helps others to (thesis 3.4, 3.6.1, 9.6). A candidate asks
 // for pre-votes first, in a term that nobody enters, so that a member that cannot win disturbs nobody.
 import { assert } from '@holdfast/base/assert';
-import { type MemberId, type Term, term } from '@holdfast/base/ids';
+import { index, type MemberId, type Term, term } from '@holdfast/base/ids';
 import { hasQuorum, isVoter, membersOf, quorumImpossible } from './configuration.ts';
 import type { Core } from './core.ts';
 import { isUpToDate } from './entry.ts';
@@ -176,6 +176,11 @@ function concludeHeardTerms(core: Core): void {
   if (!heard || !otherVoters(core).every((id) => heard.has(id))) return;
   const highest = Math.max(core.term, core.log.last.term, ...heard.values());
   core.heardTerms = undefined;
+  // The lost file also said whether the log has a hole. Where the others can elect a leader without
+  // this member, that is found out before it promises anything again.
+  const canBeRepaired = hasQuorum(core.configuration, (id) => id !== core.id);
+  if (canBeRepaired)
+    core.saveState({ repairing: core.hardState.repairing ?? { target: index(0) } });
   becomeFollower(core, term(highest + 1), { leader: undefined, why: 'lost status replaced' });
 }
 

@@ -1,6 +1,6 @@
 // Schedules that a cluster meets seldom and must survive: each test is one that somebody thought of
 // first, and each was red against a core that did not think of it. Method: as in raft.thesis.test.ts.
-import { memberId } from '@holdfast/base/ids';
+import { memberId, term } from '@holdfast/base/ids';
 import { describe, expect, it } from 'vitest';
 import { TestCluster } from './test-cluster.ts';
 
@@ -91,5 +91,38 @@ describe('snapshots that race', () => {
     expect(cluster.raft(3).commit).toBe(cluster.raft(2).commit);
     const again = cluster.sent.filter((one) => one.type === 'install-snapshot' && one.from === 2n);
     expect(again).toEqual([]);
+  });
+});
+
+describe('two faults of one member', () => {
+  it('a member that was repairing when it lost its status gives no vote for what it has lost', () => {
+    const cluster = new TestCluster({ voters: 3 });
+    cluster.isolate(3);
+    cluster.elect(1);
+    cluster.propose(1, 5);
+    cluster.run(200);
+    expect(cluster.raft(2).commit).toBe(6);
+    cluster.crash(2);
+    cluster.member(2).entries = [];
+    cluster.member(2).synced = 0;
+    cluster.restart(2, { repairing: true });
+    cluster.crash(2);
+    cluster.member(2).state = { term: term(0), vote: undefined, repairing: undefined };
+    cluster.restart(2, { statusLost: true });
+    // It hears their terms, and nothing of the log.
+    cluster.heal();
+    for (let round = 0; round < 40; round += 1) {
+      cluster.passTime(5);
+      cluster.deliver(({ type }) => type === 'term-request' || type === 'term-response');
+    }
+    cluster.network = [];
+    cluster.crash(1);
+    cluster.run(10_000);
+    expect(cluster.leaders).toEqual([]);
+    cluster.restart(1);
+    cluster.heal();
+    cluster.run(5000);
+    expect(cluster.leaders.map((one) => one.id)).toEqual(ids(1));
+    expect(cluster.raft(2).status()).toMatchObject({ repairing: false, statusLost: false });
   });
 });
