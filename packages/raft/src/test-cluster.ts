@@ -345,13 +345,13 @@ export class TestCluster {
   }
 
   #install(member: Member, snapshot: SnapshotMeta): void {
-    member.entries = [];
-    member.purged = snapshot.last;
-    member.snapshot = snapshot;
-    member.synced = snapshot.last.index;
-    this.#sync(member, () =>
-      this.step(member.id, { type: 'snapshot-installed', last: snapshot.last }),
-    );
+    this.#sync(member, () => {
+      member.entries = [];
+      member.purged = snapshot.last;
+      member.snapshot = snapshot;
+      member.synced = snapshot.last.index;
+      this.step(member.id, { type: 'snapshot-installed', last: snapshot.last });
+    });
   }
 
   #apply(member: Member, ready: Ready): void {
