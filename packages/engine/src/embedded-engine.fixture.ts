@@ -117,7 +117,7 @@ export class TestMachine {
   }
 
   async restart(): Promise<void> {
-    if (this.isAlive) await this.kill();
+    await this.kill();
     await this.start();
   }
 

@@ -127,23 +127,42 @@ async function check(options: RecoveryOptions, found: Found): Promise<Recovered>
   const start = snapshot?.last ?? beforeLog;
   const saved = status.status?.state ?? newState;
   refuseImpossible(status, { start, log: opened, saved });
-  const joined = await joinLogToSnapshot(options, { start, log: opened });
-  const mustRepair = joined.hasHole || opened.rot !== undefined;
+  // The entries between snapshot and log are gone: begin anew, and let the leader fill it.
+  const hasHole = opened.purged.index > start.index;
+  const mustRepair = hasHole || opened.rot !== undefined;
   const state = mustRepair ? { ...saved, repairing: { target: index(0) } } : saved;
+  // First: a log that is begun anew no longer shows what this member may have acknowledged.
   await saveIfChanged(options, status, state);
-  const born = { index: start.index, configuration: snapshot?.configuration ?? options.bootstrap };
-  const later = joined.log.configurations.filter((placed) => placed.index > start.index);
-  const hinted = minIndex(joined.log.commitHint, joined.log.last.index);
+  // A log that is shorter than the snapshot, or of another branch there, gives way: the snapshot is
+  // committed (safety.md 7).
+  const isKept = !hasHole && new Log(opened).has(start);
+  if (!isKept) await options.log.reset(start);
+  const log = isKept ? opened : emptyLog(start);
+  const recovered = { ...found, start, state, log, bootstrap: options.bootstrap };
+  return assembled(recovered);
+}
+
+function assembled(
+  parts: Found & {
+    readonly start: LogId;
+    readonly state: HardState;
+    readonly log: LogRecovery;
+    readonly bootstrap: Configuration;
+  },
+): Recovered {
+  const { start, state, log, snapshot, found, status } = parts;
+  const born = { index: start.index, configuration: snapshot?.configuration ?? parts.bootstrap };
+  const later = log.configurations.filter((placed) => placed.index > start.index);
   const recovered: Recovered = {
     state,
     statusLost: status.lost,
-    log: joined.log,
+    log,
     configurations: [born, ...later],
-    commit: maxIndex(start.index, hinted),
+    commit: maxIndex(start.index, minIndex(log.commitHint, log.last.index)),
     applied: start,
     appliedConfiguration: born.configuration,
     // Newer ones did not read back: they are no ground for a purge, and nothing to send.
-    snapshots: snapshot ? found.found.slice(found.found.indexOf(snapshot)) : [],
+    snapshots: snapshot ? found.slice(found.indexOf(snapshot)) : [],
   };
   assertChain(recovered);
   return recovered;
@@ -154,35 +173,35 @@ function refuseImpossible(
   status: StatusRecovery,
   found: { readonly start: LogId; readonly log: LogRecovery; readonly saved: HardState },
 ): void {
-  if (status.lost) return; // No term to compare with; the member abstains until it has learned one.
   const { start, log, saved } = found;
+  if (log.purged.index === start.index && log.purged.term !== start.term) {
+    throw new HoldfastError(
+      'corrupt',
+      `the snapshot ends in ${formatLogId(start)}, but the log begins after ` +
+        `${formatLogId(log.purged)}: they are of different directories. ${wayOut}`,
+    );
+  }
+  if (status.lost) {
+    // No term to compare with; the member abstains until it has learned one. But neither can it note
+    // durably that it has to repair.
+    if (log.purged.index <= start.index) return;
+    throw new HoldfastError(
+      'corrupt',
+      `the status file is lost, and the entries up to ${log.purged.index} are in no readable ` +
+        `snapshot: this member cannot know what it has acknowledged. ${wayOut}`,
+    );
+  }
   const newest = start.term > log.last.term ? start : log.last;
   if (newest.term <= saved.term) return;
   throw new HoldfastError(
     'corrupt',
     `the status file says term ${saved.term}, but entry ${formatLogId(newest)} is on disk: the ` +
-      'status file is older than the log, as after restoring a part of the directory. Put the ' +
-      'whole directory back, or remove this member and add it again empty',
+      `status file is older than the log, as after restoring a part of the directory. ${wayOut}`,
   );
 }
 
-/** Makes log and snapshot meet. A log that cannot reach the snapshot gives way to it (safety.md 7). */
-async function joinLogToSnapshot(
-  options: RecoveryOptions,
-  found: { readonly start: LogId; readonly log: LogRecovery },
-): Promise<{ readonly log: LogRecovery; readonly hasHole: boolean }> {
-  const { start, log } = found;
-  if (log.purged.index > start.index) {
-    // The entries between snapshot and log are gone: begin anew, and let the leader fill it.
-    await options.log.reset(start);
-    return { log: emptyLog(start), hasHole: true };
-  }
-  const reaches = new Log(log).has(start);
-  if (reaches) return { log, hasHole: false };
-  // Shorter than the snapshot, or of another branch there: the snapshot is committed, so it stands.
-  await options.log.reset(start);
-  return { log: emptyLog(start), hasHole: false };
-}
+const wayOut =
+  'Put the whole directory back, or remove this member and add it again with an empty one';
 
 const emptyLog = (start: LogId): LogRecovery => ({
   purged: start,
