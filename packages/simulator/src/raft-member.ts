@@ -54,7 +54,9 @@ type Boot = {
   readonly startedMs: number;
 };
 
-/** Stamps of an earlier boot are echoed for a while, and say nothing here (replica/freshness.ts). */
+/**
+ * Stamps of an earlier boot are echoed for a while, and say nothing here (replica/freshness.ts).
+ */
 const isOwnStamp = ({ clock, startedMs }: Boot, stampMs: number): boolean =>
   stampMs >= startedMs && stampMs <= clock.monotonicMs();
 

@@ -5,8 +5,8 @@ import type { Index, MemberId, Term } from '@holdfast/base/ids';
 import { type Configuration, hasQuorum } from '@holdfast/raft/configuration';
 import { Violation } from './violation.ts';
 
-/** Whether a member's disk would keep the entry through any crash, or the member does not vote before
- * it has the entry again (safety.md 5). */
+/** Whether a member's disk would keep the entry through any crash, or the member does not vote
+ * before it has the entry again (safety.md 5). */
 export type HoldsDurably = (
   member: MemberId,
   id: { readonly index: Index; readonly term: Term },
