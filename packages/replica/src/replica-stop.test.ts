@@ -61,6 +61,16 @@ describe('close', () => {
     expect(world.clock.pendingCount).toBe(0);
   });
 
+  it('ends a member that has never become ready', async () => {
+    const world = worlds.make(3);
+    const member = world.members[0] as TestMember;
+    await member.replica.start();
+    await world.clock.advanceAsync(2000);
+    expect(member.replica.status().isReady).toBe(false);
+    await world.settle(member.replica.close(), 100);
+    expect(world.clock.pendingCount).toBe(0);
+  });
+
   it('at any moment of a start ends in nothing left over', async () => {
     for (let afterMs = 0; afterMs < 40; afterMs += 1) {
       const world = worlds.make(3);
@@ -106,6 +116,19 @@ describe('close', () => {
 });
 
 describe('a disk that fails', () => {
+  it('before the member is ready lets the event loop live', async () => {
+    const world = worlds.make(3, (number) => ({
+      duringSync: () => {
+        if (number === 1) throw new Error('EIO');
+      },
+    }));
+    await Promise.all(world.members.map(({ replica }) => replica.start()));
+    const member = world.members[0] as TestMember;
+    await world.until(() => member.fatal.length > 0);
+    await world.until(() => world.members.slice(1).every((one) => one.replica.status().isReady));
+    expect(member.replica.status().isReady).toBe(false);
+  });
+
   it('ends the leader, which has another one elected at once', async () => {
     let failing: number | undefined;
     const world = await worlds.started(3, (number) => ({

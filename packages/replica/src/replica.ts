@@ -351,7 +351,8 @@ export class Replica {
         await this.readBarrier(signal);
         break;
       } catch (error) {
-        if (signal.aborted) return;
+        // A member that stops is refused at once, for ever: trying on would hold the event loop.
+        if (signal.aborted || this.#stopping.signal.aborted || this.#hasFailed) return;
         const { commit } = this.#need.raft;
         const done = commit === 0 ? 1 : this.#need.apply.applied.index / commit;
         this.#phases.progress('replay', done, messageOf(error));
