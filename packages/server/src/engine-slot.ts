@@ -69,12 +69,12 @@ export class EngineSlot {
 
   phaseName(): string {
     const running = this.phases().find((phase) => phase.state === 'running');
-    return running?.name ?? this.#current.state;
+    return running?.name ?? (this.#current.state === 'starting' ? 'opening' : this.#current.state);
   }
 
   #why(): string {
     if (this.#current.state === 'closing') return 'this member is stopping';
     if (this.#current.state === 'failed') return this.#current.reason;
-    return `this member is starting (${this.phaseName()}); /v1/recovery shows how far it is`;
+    return `this member is starting, phase ${this.phaseName()}; /v1/recovery shows how far it is`;
   }
 }

@@ -11,7 +11,7 @@ import type { Random } from '@holdfast/base/random';
 import { TaskGroup } from '@holdfast/base/task-group';
 import { type DataDirectory, openDataDirectory } from '@holdfast/engine/data-directory';
 import { EmbeddedEngine } from '@holdfast/engine/embedded-engine';
-import type { RecoveryPhase } from '@holdfast/engine/engine';
+import type { EngineStatus, RecoveryPhase } from '@holdfast/engine/engine';
 import { TcpPeerTransport } from '@holdfast/engine/peer-transport';
 import { newConfiguration } from '@holdfast/raft/configuration';
 import type { ReplicaEvent } from '@holdfast/replica/replica';
@@ -39,6 +39,10 @@ export type MemberOptions = {
 
 /** How often a member that is not ready says in its log what it waits for. */
 const waitingLogMs = 5000;
+/** Safety.md 5: nothing is lost, but somebody should look at that disk. */
+const repairingText =
+  'what this member had written is damaged or missing: it does not vote until it has repaired ' +
+  'its log from the others';
 
 type InitialMember = {
   readonly memberId: MemberId;
@@ -281,20 +285,32 @@ export class Member {
     }
   }
 
-  /** Says at the start, and as long as it lasts, whom this member waits for. */
+  /** Says what was found on the disk, and then, as long as it lasts, whom this member waits for. */
   async #tellWhenReady(engine: EmbeddedEngine, signal: AbortSignal): Promise<void> {
     const { clock, log } = this.#options;
-    log.info({ cluster: formatId(this.#clusterId) }, 'taking part in the cluster');
+    this.#tellRecovered(engine.status());
     let toldMs = clock.monotonicMs() - waitingLogMs + 1500;
-    while (!engine.status().ready) {
+    for (let status = engine.status(); !status.ready; status = engine.status()) {
+      if (clock.monotonicMs() - toldMs >= waitingLogMs) {
+        toldMs = clock.monotonicMs();
+        this.#tellWaiting(status);
+      }
       await sleep(clock, 100, signal);
-      if (clock.monotonicMs() - toldMs < waitingLogMs) continue;
-      toldMs = clock.monotonicMs();
-      const { notReadyReason: reason, missingVoters } = engine.status();
-      const missing = missingVoters.map((id) => this.#absenceOf(id));
-      log.warn({ reason, missing }, 'not ready');
     }
     log.info({ client: this.#clientAddress, revision: engine.status().revision }, 'ready');
+  }
+
+  #tellRecovered({ role, recovery }: EngineStatus): void {
+    const { log } = this.#options;
+    const done = recovery.filter((phase) => phase.state === 'done' && phase.detail !== '');
+    const found = Object.fromEntries(done.map((phase) => [phase.name, phase.detail]));
+    log.info({ cluster: formatId(this.#clusterId), found }, 'taking part in the cluster');
+    if (role === 'repairing') log.warn({ log: found['log'] }, repairingText);
+  }
+
+  #tellWaiting({ notReadyReason: reason, missingVoters }: EngineStatus): void {
+    const missing = missingVoters.map((id) => this.#absenceOf(id));
+    this.#options.log.warn({ reason, missing }, 'not ready');
   }
 
   #absenceOf(id: MemberId): string {

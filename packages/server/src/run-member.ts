@@ -1,6 +1,5 @@
 // `holdfast start`: a member from its flags and variables until it is told to end or can not go on.
 // The only catcher of what ends a member: it says one clear sentence, and answers the exit code.
-import { InvariantViolation } from '@holdfast/base/assert';
 import { onBug } from '@holdfast/base/bug-log';
 import { HoldfastError, messageOf } from '@holdfast/base/errors';
 import { SystemClock } from '@holdfast/base/system-clock';
@@ -9,10 +8,11 @@ import { SystemRandom } from '@holdfast/base/system-random';
 import { exitCodeOf } from './errors.ts';
 import { type Log, openLog } from './log.ts';
 import { Member } from './member.ts';
+import { ProcessFaults } from './process-faults.ts';
 import type { Flags, Variables } from './setting-sources.ts';
 import { readSettings } from './settings.ts';
 
-/** Exit code of a member that found one of its invariants broken (sysexits: EX_SOFTWARE). */
+/** Exit code of a member that met a fault: a broken invariant (sysexits: EX_SOFTWARE). */
 const brokenExitCode = 70;
 /** A member that failed has this long to close what still works. */
 const closeAfterFailureMs = 3000;
@@ -36,19 +36,27 @@ export async function runMember(
     random: new SystemRandom(),
     log,
   });
+  const faults = new ProcessFaults(process);
   try {
-    await member.start();
-    await Promise.race([aborted(signal), member.failed]);
-    log.info({ reason: messageOf(signal.reason) }, 'stopping');
-    await member.close();
+    await Promise.race([live(member, log, signal), faults.first]);
     return 0;
   } catch (error) {
     tellEnd(log, error);
+    // What it did last can not be trusted: nothing more is written, not even an orderly end.
+    if (!(error instanceof HoldfastError)) return brokenExitCode;
     await Promise.race([member.close(), elapsed(closeAfterFailureMs)]);
-    return error instanceof InvariantViolation ? brokenExitCode : exitCodeOf(error);
+    return exitCodeOf(error);
   } finally {
+    faults.close();
     onBug(undefined);
   }
+}
+
+async function live(member: Member, log: Log, signal: AbortSignal): Promise<void> {
+  await member.start();
+  await Promise.race([aborted(signal), member.failed]);
+  log.info({ reason: messageOf(signal.reason) }, 'stopping');
+  await member.close();
 }
 
 /**

@@ -13,6 +13,8 @@ export type Query = Readonly<Record<string, string | undefined>>;
 export const readParameters: readonly string[] = ['consistency', 'max-age-ms', 'min-revision'];
 
 const actorLengthMax = 128;
+/** Of a name that nobody knows, in the refusal: a mistake of kilobytes is not sent back. */
+const shownMax = 64;
 
 export const invalid = (message: string, details: Record<string, unknown> = {}): HoldfastError =>
   new HoldfastError('invalid-argument', message, { details });
@@ -20,6 +22,7 @@ export const invalid = (message: string, details: Record<string, unknown> = {}):
 /** The part after `?`, each parameter known and there once. */
 export function parseQuery(text: string, known: readonly string[]): Query {
   const query: Record<string, string> = {};
+  refuseBrokenEscapes(text);
   for (const [name, value] of new URLSearchParams(text)) {
     if (!known.includes(name)) throw unknownParameter(name, known);
     if (name in query) throw invalid(`the parameter ${name} stands there twice`);
@@ -28,10 +31,20 @@ export function parseQuery(text: string, known: readonly string[]): Query {
   return query;
 }
 
+/** URLSearchParams would take them for another text, and a watch would wait for another key. */
+function refuseBrokenEscapes(text: string): void {
+  if (!text.includes('%')) return;
+  try {
+    decodeURIComponent(text);
+  } catch {
+    throw invalid('the percent-encoding of the query is not valid UTF-8');
+  }
+}
+
 function unknownParameter(name: string, known: readonly string[]): HoldfastError {
-  return invalid(`unknown parameter ${JSON.stringify(name)}; known here: ${known.join(', ')}`, {
-    parameter: name,
-  });
+  const parameter = name.length <= shownMax ? name : `${name.slice(0, shownMax)}…`;
+  const message = `unknown parameter ${JSON.stringify(parameter)}; known here: ${known.join(', ')}`;
+  return invalid(message, { parameter });
 }
 
 /** A whole number from 0 on, or `invalid-argument` that names the parameter. */

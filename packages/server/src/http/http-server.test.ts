@@ -43,6 +43,18 @@ describe('wrong requests', () => {
     expect((await ask('GET', '/v1/txn')).headers.allow).toBe('POST');
   });
 
+  it('says that a query is not UTF-8, instead of taking it for another text', async () => {
+    const answer = await ask('GET', '/v1/kv-watch?prefix=%ff');
+    expect(answer.statusCode).toBe(400);
+    expect(answer.json().detail).toContain('UTF-8');
+  });
+
+  it('does not send a mistake of kilobytes back', async () => {
+    const answer = await ask('GET', `/v1/kv?${'x'.repeat(10_000)}=1`);
+    expect(answer.statusCode).toBe(400);
+    expect(answer.body.length).toBeLessThan(1000);
+  });
+
   it.each([
     ['{"compare": [}', 1, 14],
     ['{\n  "compare": nil\n}', 2, 15],

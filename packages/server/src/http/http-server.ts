@@ -1,5 +1,6 @@
 // The HTTP door: fastify with the house's errors, limits and routes. It owns no state but the
 // timers of calls; it listens nowhere itself (`http-listener.ts` does).
+import { createServer, type RequestListener, type Server } from 'node:http';
 import { setTimeout } from 'node:timers/promises';
 
 import swagger from '@fastify/swagger';
@@ -21,6 +22,7 @@ import {
 } from './http-context.ts';
 import { serializerOf, validatorOf } from './json-body.ts';
 import { keyRoutes, kvRoutes } from './kv-routes.ts';
+import { gatePipelines } from './pipeline-gate.ts';
 import {
   HttpStatusError,
   type Problem,
@@ -100,24 +102,30 @@ async function drain({ streams, deadlines }: HttpContext): Promise<void> {
 function createApp({ limits }: HttpContext): FastifyInstance {
   const app = fastify({
     bodyLimit: limits.bodyBytesMax,
-    connectionTimeout: limits.stalledMs,
-    keepAliveTimeout: limits.keepAliveMs,
-    requestTimeout: limits.requestTimeoutMs,
     forceCloseConnections: true,
     return503OnClosing: false,
-    http: {
-      headersTimeout: limits.headersTimeoutMs,
-      connectionsCheckingInterval: Math.min(connectionsCheckMs, limits.headersTimeoutMs),
-      noDelay: true,
-    },
     routerOptions: { maxParamLength: 16 * 1024 },
+    serverFactory: (listener) => createHttpServer(listener, limits),
     clientErrorHandler: answerClientError,
     frameworkErrors: (error, _request, reply) => sendProblem(reply, frameworkError(error)),
   });
   app.setValidatorCompiler(validatorOf);
   app.setSerializerCompiler(serializerOf);
-  app.server.maxConnections = limits.connectionsMax;
   return app;
+}
+
+function createHttpServer(listener: RequestListener, limits: HttpLimits): Server {
+  const options = {
+    keepAliveTimeout: limits.keepAliveMs,
+    requestTimeout: limits.requestTimeoutMs,
+    headersTimeout: limits.headersTimeoutMs,
+    connectionsCheckingInterval: Math.min(connectionsCheckMs, limits.headersTimeoutMs),
+    noDelay: true,
+  };
+  const server = createServer(options, gatePipelines(listener));
+  server.setTimeout(limits.stalledMs);
+  server.maxConnections = limits.connectionsMax;
+  return server;
 }
 
 function answerErrors(app: FastifyInstance, context: HttpContext, table: RouteTable): void {

@@ -1,13 +1,13 @@
 // The door on real sockets: clients that stop in the middle, flood, idle, or do not read. The
 // others must not notice. Timeouts are set short; nothing here sleeps.
 import { once } from 'node:events';
-import { request as httpRequest } from 'node:http';
+import { request as httpRequest, type Server } from 'node:http';
 
 import { utf8 } from '@holdfast/base/bytes';
 import { revision } from '@holdfast/base/ids';
 import { SystemClock } from '@holdfast/base/system-clock';
 import { putRequest } from '@holdfast/domain/requests';
-import { afterEach, describe, expect, it } from 'vitest';
+import { afterEach, describe, expect, it, vi } from 'vitest';
 
 import type { HttpLimits } from './http-context.ts';
 import { listen, RawClient, type TestDoor, testDoor } from './test-door.fixture.ts';
@@ -40,6 +40,9 @@ const putKey = (key: string, value: Uint8Array | string) => {
   return door.engine.put(putRequest({ keyspace: 1, key: utf8(key) }, bytes), { actor: 'test' });
 };
 
+const openConnections = (server: Server): Promise<number> =>
+  new Promise((resolve) => server.getConnections((_, count) => resolve(count)));
+
 describe('one connection', () => {
   it('serves many requests, pipelined too', async () => {
     const client = await connectTo(await open());
@@ -48,6 +51,43 @@ describe('one connection', () => {
     client.send(getText('/v1/kv/a') + getText('/v1/kv/a'));
     await client.until(/\r\n\r\n2HTTP[\s\S]*\r\n\r\n2$/);
     expect(client.received.match(/HTTP\/1.1 200 OK/g)?.length).toBe(4);
+  });
+
+  it('works on one pipelined list at a time, in order, and on none for a client that left', async () => {
+    const port = await open();
+    const { range } = door.engine;
+    const answers: (() => void)[] = [];
+    let calls = 0;
+    door.engine.range = async (request, options) => {
+      calls += 1;
+      await new Promise<void>((resolve) => answers.push(resolve));
+      return range.call(door.engine, request, options);
+    };
+    const client = await connectTo(port);
+    client.send(getText('/v1/kv').repeat(2000) + putText('last', '1'));
+    for (let answered = 0; answered < 3; answered += 1) {
+      await vi.waitFor(() => expect(answers).toHaveLength(answered + 1));
+      answers[answered]?.();
+    }
+    await client.until(/(HTTP[\s\S]*){3}/);
+    client.close();
+    await vi.waitFor(async () => {
+      for (const answer of answers) answer();
+      expect(await openConnections(door.app.server)).toBe(0);
+    });
+    expect(calls).toBeLessThan(20);
+  });
+
+  it('answers thousands of pipelined requests, each once and in order', async () => {
+    const client = await connectTo(await open());
+    let text = '';
+    client.socket.on('data', (more: string) => {
+      text += more;
+    });
+    client.send(`${putText('a', '1')}${getText('/v1/kv/a')}${getText('/livez')}`.repeat(1000));
+    client.send(getText('/v1/kv/none'));
+    await vi.waitFor(() => expect(text).toContain('404 Not Found'), { timeout: 10_000 });
+    expect(text.match(/HTTP\/1.1 200 OK/g)).toHaveLength(3000);
   });
 
   it('records who asks', async () => {
