@@ -134,6 +134,7 @@ export class Core {
       this.heardTerms !== undefined || this.log.last.term <= this.term,
       'last log term <= term',
     );
+    this.#forgetOldConfigurations();
   }
 
   get term(): Term {
@@ -158,8 +159,15 @@ export class Core {
     return this.hardState.repairing === undefined && this.heardTerms === undefined;
   }
 
+  /**
+   * A voter, also one whose removal is not committed yet: it may hold the only log that wins (thesis
+   * 4.2.2). Its own vote then counts for nothing, for it is in no half of the newest configuration.
+   */
   get mayCampaign(): boolean {
-    return this.mayPromise && this.installing === undefined && isVoter(this.configuration, this.id);
+    const isVoting = this.#configurations.some(({ configuration }) =>
+      isVoter(configuration, this.id),
+    );
+    return isVoting && this.mayPromise && this.installing === undefined;
   }
 
   /** Whether a leader was heard so lately that this voter defends it (thesis 4.2.3). */

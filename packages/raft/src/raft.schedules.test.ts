@@ -1,7 +1,10 @@
 // Schedules that a cluster meets seldom and must survive: each test is one that somebody thought of
 // first, and each was red against a core that did not think of it. Method: as in raft.thesis.test.ts.
-import { memberId, term } from '@holdfast/base/ids';
+import { index, memberId, term } from '@holdfast/base/ids';
 import { describe, expect, it } from 'vitest';
+import { newConfiguration } from './configuration.ts';
+import { Raft } from './raft.ts';
+import { defaultRaftSettings } from './settings.ts';
 import { TestCluster } from './test-cluster.ts';
 
 const ids = (...list: number[]) => list.map((one) => memberId(BigInt(one)));
@@ -37,6 +40,46 @@ describe('elections that must end', () => {
       cluster.settle();
     }
     expect(cluster.leaders.map((one) => one.id)).toEqual(ids(2));
+  });
+});
+
+describe('membership changes that are cut short', () => {
+  it('a leader that removes itself campaigns until that is committed: it may be the only one that can win', () => {
+    const cluster = new TestCluster({ voters: 2 });
+    cluster.elect(1);
+    cluster.change(1, [2]);
+    // Thesis figure 4.6: the other one has the joint configuration, and not yet the new one.
+    while (cluster.raft(1).configuration.votersOutgoing.length > 0) cluster.deliver();
+    cluster.network = [];
+    for (const id of [1, 2]) cluster.crash(id);
+    for (const id of [1, 2]) cluster.restart(id);
+    cluster.run(10_000);
+    expect(cluster.leaders.map((one) => one.id)).toEqual(ids(2));
+    expect(cluster.raft(2).status().configuration.voters).toEqual(ids(2));
+  });
+
+  it('a member that finds its removal committed when it starts does not campaign', () => {
+    const raft = new Raft({
+      id: memberId(1n),
+      settings: defaultRaftSettings,
+      seed: 1,
+      nowMs: 0,
+      state: { term: term(1), vote: undefined, repairing: undefined },
+      statusLost: false,
+      log: {
+        purged: { index: index(0), term: term(0) },
+        termRuns: [{ from: index(1), term: term(1) }],
+        sizes: [50, 50],
+      },
+      configurations: [
+        { index: 0, configuration: newConfiguration({ voters: ids(1, 2) }) },
+        { index: 2, configuration: newConfiguration({ voters: ids(2) }) },
+      ],
+      commit: index(2),
+      applied: index(0),
+    });
+    raft.step(raft.nextTickMs, { type: 'tick' });
+    expect(raft.role).toBe('follower');
   });
 });
 
