@@ -1,0 +1,78 @@
+// Goal: committed entries reach the state machine in order, each once, in bounded batches. Method: the
+// loop over a memory log whose reads and turns the test holds.
+import { index } from '@holdfast/base/ids';
+import { newConfiguration } from '@holdfast/raft/configuration';
+import type { Entry } from '@holdfast/raft/entry';
+import { describe, expect, it } from 'vitest';
+import { ApplyLoop } from './apply-loop.ts';
+import { MemoryLogStore } from './memory-log-store.ts';
+import { MemoryStateMachine } from './memory-state-machine.ts';
+import { entryAt, idOf } from './replica.fixture.ts';
+import { defaultReplicaSettings } from './settings.ts';
+
+async function newLoop(count: number, isSlow = false) {
+  const log = new MemoryLogStore();
+  const { last } = await log.open();
+  log.accept(Array.from({ length: count }, (_, at) => entryAt(at + 1, 1)));
+  const [turns, batches, failures]: [(() => void)[], number[][], unknown[]] = [[], [], []];
+  const stateMachine = new MemoryStateMachine();
+  const reads: (() => void)[] = [];
+  const slow = (...range: Parameters<MemoryLogStore['read']>): Promise<readonly Entry[]> =>
+    new Promise((resolve) => reads.push(() => resolve(log.read(...range))));
+  const loop = new ApplyLoop({
+    log: isSlow ? { read: slow } : log,
+    stateMachine,
+    settings: { ...defaultReplicaSettings, applyCountMax: 4 },
+    nextTurn: (action) => turns.push(action),
+    start: last,
+    configuration: newConfiguration({ voters: [idOf(1)] }),
+    onApplied: (entries) => batches.push(entries.map((entry) => entry.index)),
+    onFailure: (error) => failures.push(error),
+  });
+  return { loop, turns, batches, failures, stateMachine, reads };
+}
+
+describe('ApplyLoop', () => {
+  it('applies what is committed and no more, a batch a turn', async () => {
+    const { loop, turns, batches } = await newLoop(10);
+    loop.commit(index(10));
+    expect(batches).toEqual([[1, 2, 3, 4]]);
+    turns.shift()?.();
+    turns.shift()?.();
+    expect(batches).toEqual([[1, 2, 3, 4], [5, 6, 7, 8], [9]]);
+    expect(turns).toEqual([]);
+    loop.commit(index(11));
+    expect(loop.applied.index).toBe(10);
+  });
+
+  it('pauses after the batch at hand, and goes on behind a snapshot', async () => {
+    const { loop, batches, reads } = await newLoop(8, true);
+    loop.commit(index(3));
+    let isPaused = false;
+    const pausing = loop.pause().then(() => {
+      isPaused = true;
+    });
+    await Promise.resolve();
+    expect(isPaused).toBe(false);
+    reads.shift()?.();
+    await pausing;
+    loop.commit(index(7));
+    expect([batches, reads.length]).toEqual([[[1, 2]], 0]);
+    loop.resume();
+    expect(reads).toHaveLength(1);
+  });
+
+  it('tells a failure once, and applies nothing after it', async () => {
+    const { loop, failures, stateMachine, turns } = await newLoop(8);
+    const broken = new Error('broken');
+    stateMachine.apply = () => {
+      throw broken;
+    };
+    loop.commit(index(3));
+    loop.commit(index(9));
+    for (const turn of turns) turn();
+    await loop.pause();
+    expect(failures).toEqual([broken]);
+    expect(loop.applied.index).toBe(0);
+  });
+});
