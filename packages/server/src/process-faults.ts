@@ -1,6 +1,6 @@
-// What nobody caught: an invariant that broke in a socket's callback, a promise without a home. Node
-// would end the process with a stack on standard error; here it becomes one rejection, so that the
-// member's log has it and its exit code says it.
+// What nobody caught: an invariant that broke in a socket's callback, a promise without a home.
+// Node would end the process with a stack on standard error; here it becomes one rejection, so that
+// the member's log has it and its exit code says it.
 
 /** The part of `process` that tells of them. */
 export type FaultSource = {
