@@ -143,7 +143,8 @@ async function expectByteEqual(member: ProcessMember, names: readonly string[]):
       const file = readFileSync(fileOf(name));
       if (answer.ok && (Buffer.compare(file, bytes) === 0 || isChanging(name))) continue;
       throw new Error(
-        `${name} from ${member.place.name}: ${answer.status}, ${bytes.length} bytes, not the file's ${file.length}`,
+        `${name} from ${member.place.name}: ${answer.status}, ${bytes.length} bytes, ` +
+          `not the file's ${file.length}`,
       );
     }
   };
@@ -165,13 +166,15 @@ function expectOrderedAndComplete(seen: readonly Seen[], names: readonly string[
   }
 }
 
+type State = { readonly appliedIndex: number; readonly stateHash: string };
+
 /** The killed member has caught up when all hold the same state at the same index. */
 async function expectEqualState(cluster: ProcessCluster): Promise<void> {
   await until(
     async () => {
       const states = await Promise.all(
         cluster.members.map(async (member) => {
-          const view = (await (await member.get('/v1/cluster')).json()) as Record<string, unknown>;
+          const view = (await (await member.get('/v1/cluster')).json()) as State;
           return `${view.appliedIndex} ${view.stateHash}`;
         }),
       );

@@ -15,8 +15,6 @@ export type Revision = Branded<number, 'Revision'>;
 export type MemberId = Branded<bigint, 'MemberId'>;
 /** Which cluster a data directory or a connection belongs to. */
 export type ClusterId = Branded<bigint, 'ClusterId'>;
-/** A lease, as in etcd: int64, zero means none. */
-export type LeaseId = Branded<bigint, 'LeaseId'>;
 /** Joins a proposal or a read of one member's boot to its result. */
 export type RequestId = Branded<bigint, 'RequestId'>;
 /** The random identity of one data directory (safety.md rule 15). */
@@ -37,7 +35,6 @@ export const index = (value: number): Index => natural(value, 'index') as Index;
 export const revision = (value: number): Revision => natural(value, 'revision') as Revision;
 export const memberId = (value: bigint): MemberId => unsigned64(value, 'member id') as MemberId;
 export const clusterId = (value: bigint): ClusterId => unsigned64(value, 'cluster id') as ClusterId;
-export const leaseId = (value: bigint): LeaseId => unsigned64(value, 'lease id') as LeaseId;
 export const requestId = (value: bigint): RequestId => unsigned64(value, 'request id') as RequestId;
 export const storeId = (value: bigint): StoreId => unsigned64(value, 'store id') as StoreId;
 
@@ -52,8 +49,3 @@ export const maxIndex = (a: Index, b: Index): Index => (a > b ? a : b);
 
 /** The sixteen hexadecimal digits that people see for a 64-bit identity. */
 export const formatId = (id: bigint): string => id.toString(16).padStart(16, '0');
-
-/** Reads what `formatId` wrote; undefined if it is no such text. */
-export function parseId(text: string): bigint | undefined {
-  return /^[0-9a-f]{1,16}$/.test(text) ? BigInt(`0x${text}`) : undefined;
-}

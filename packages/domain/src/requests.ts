@@ -68,10 +68,6 @@ export const deleteOperation = (range: KeyRange): RequestOp => ({
   request: { $case: 'deleteRange', value: deleteRangeRequest(range) },
 });
 
-export const rangeOperation = (range: KeyRange): RequestOp => ({
-  request: { $case: 'range', value: rangeRequest(range) },
-});
-
 export const txnOperation = (txn: TxnRequest): RequestOp => ({
   request: { $case: 'txn', value: txn },
 });

@@ -1,4 +1,5 @@
 // From a command to the bytes in the log, and from a result back to an answer or an error.
+import { bugLog } from '@holdfast/base/bug-log';
 import { type ErrorCode, HoldfastError } from '@holdfast/base/errors';
 import { encodeEntryEnvelope } from '@holdfast/proto/entry-envelope';
 import { Command, CommandResult } from '@holdfast/proto/internal';
@@ -34,6 +35,7 @@ export function responseOf<Case extends CommandCase>(
   if (response?.$case === kind) return response.value as ResponseOf<Case>;
   if (response?.$case !== 'failure') {
     const message = `the answer to a ${kind} is a ${response?.$case ?? 'nothing'}`;
+    bugLog('command answer', message);
     throw new HoldfastError('internal', message, { outcome: 'applied' });
   }
   const { code, message, revision } = response.value;

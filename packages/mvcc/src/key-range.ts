@@ -37,6 +37,3 @@ export const isEmptyRange = (range: KeyRange): boolean =>
 
 export const rangeHas = (range: KeyRange, key: string): boolean =>
   key >= range.lo && (range.hi === undefined || key < range.hi);
-
-export const rangesMeet = (a: KeyRange, b: KeyRange): boolean =>
-  (a.hi === undefined || b.lo < a.hi) && (b.hi === undefined || a.lo < b.hi);
