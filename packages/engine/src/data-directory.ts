@@ -1,6 +1,6 @@
-// One member's data directory, opened over a Disk: identity at its root, and what Raft makes durable
-// under `groups/0/` (safety.md, "bytes to have": many groups stay possible). Locking the directory
-// against a second process is the process's matter, not this file's.
+// One member's data directory, opened over a Disk: identity at its root, and what Raft makes
+// durable under `groups/0/` (safety.md, "bytes to have": many groups stay possible). Locking the
+// directory against a second process is the process's matter, not this file's.
 import type { ClusterId, MemberId } from '@holdfast/base/ids';
 import { storeId } from '@holdfast/base/ids';
 import type { Random } from '@holdfast/base/random';
@@ -14,7 +14,9 @@ import { StatusFile } from '@holdfast/storage/status-file';
 export type DataDirectoryOptions = {
   readonly disk: Disk;
   readonly random: Random;
-  /** Who must live here: another cluster's or member's directory is refused (`cluster-mismatch`). */
+  /**
+   * Who must live here: another cluster's or member's directory is refused (`cluster-mismatch`).
+   */
   readonly clusterId: ClusterId;
   readonly memberId: MemberId;
   readonly name: string;
@@ -34,7 +36,9 @@ export type DataDirectory = {
 
 const group = 'groups/0';
 
-/** Reads who lives here, or settles a new member in; log, status and snapshots are not opened yet. */
+/**
+ * Reads who lives here, or settles a new member in; log, status and snapshots are not opened yet.
+ */
 export async function openDataDirectory(options: DataDirectoryOptions): Promise<DataDirectory> {
   const { disk } = options;
   const { identity, isNew } = await openIdentity(options);

@@ -1,5 +1,6 @@
-// For tests: whole members, each an EmbeddedEngine over a MemoryDisk, on one clock that the test moves
-// and one network in memory. A member can be killed and come back on its disk, or on a wiped one.
+// For tests: whole members, each an EmbeddedEngine over a MemoryDisk, on one clock that the test
+// moves and one network in memory. A member can be killed and come back on its disk, or on a wiped
+// one.
 import { toText, utf8 } from '@holdfast/base/bytes';
 import type { Clock, Timer } from '@holdfast/base/clock';
 import { clusterId, type MemberId, memberId, type StoreId } from '@holdfast/base/ids';
@@ -192,7 +193,9 @@ export class EngineWorld {
   async until(test: () => boolean, withinMs = 20_000): Promise<void> {
     const endMs = this.clock.monotonicMs() + withinMs;
     while (!test()) {
-      if (this.clock.monotonicMs() >= endMs) throw new Error(`not within ${withinMs} ms: ${test}`);
+      if (this.clock.monotonicMs() >= endMs) {
+        throw new Error(`not within ${withinMs} ms: ${test.toString()}`);
+      }
       await this.clock.advanceAsync(1);
     }
   }

@@ -1,5 +1,5 @@
-// Goal: what a door is promised by an EmbeddedEngine, in a cluster whose members stop, die, fill their
-// disks and come back. Method: whole members in memory, on a clock that the test moves.
+// Goal: what a door is promised by an EmbeddedEngine, in a cluster whose members stop, die, fill
+// their disks and come back. Method: whole members in memory, on a clock that the test moves.
 import { utf8 } from '@holdfast/base/bytes';
 import { HoldfastError } from '@holdfast/base/errors';
 import { revision } from '@holdfast/base/ids';

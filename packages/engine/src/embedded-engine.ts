@@ -1,5 +1,6 @@
-// The engine that needs nothing else: a replica with its in-memory store, put together from ports. It
-// answers reads at the asked level, turns writes into proposals, and sees to the leader's duties.
+// The engine that needs nothing else: a replica with its in-memory store, put together from ports.
+// It answers reads at the asked level, turns writes into proposals, and sees to the leader's
+// duties.
 import type { Clock } from '@holdfast/base/clock';
 import { HoldfastError } from '@holdfast/base/errors';
 import { type MemberId, memberId, type Revision, revision } from '@holdfast/base/ids';
@@ -235,7 +236,8 @@ export class EmbeddedEngine implements Engine {
     const known = ageMs === undefined ? 'not known yet' : `${Math.ceil(ageMs)} ms`;
     throw new HoldfastError(
       'stale-unknown',
-      `this member's state may be older than the ${maxAgeMs} ms that were asked for; its age is ${known}`,
+      `this member's state may be older than the ${maxAgeMs} ms that were asked for; ` +
+        `its age is ${known}`,
       { details: ageMs === undefined ? {} : { ageMs } },
     );
   }

@@ -3,12 +3,25 @@ import { index, type MemberId, memberId, term } from '@holdfast/base/ids';
 import type { KvStore } from '@holdfast/mvcc/kv-store';
 import { isVoter, membersOf } from '@holdfast/raft/configuration';
 import type { RaftStatus } from '@holdfast/raft/raft';
+import type { MemberIdentity } from '@holdfast/replica/ports';
 import type { ReplicaStatus } from '@holdfast/replica/replica';
-import type { EmbeddedEngineOptions } from './embedded-engine.ts';
 import type { EngineStatus, PeerStatus } from './engine.ts';
 
+/** What a member was started with, as far as its status shows it. */
+export type StatusOptions = {
+  readonly identity: MemberIdentity;
+  readonly name: string;
+  readonly version: string;
+  readonly clientAddresses: readonly string[];
+  readonly initialMembers: readonly {
+    readonly memberId: MemberId;
+    readonly name: string;
+    readonly peerAddress: string;
+  }[];
+};
+
 export type StatusParts = {
-  readonly options: EmbeddedEngineOptions;
+  readonly options: StatusOptions;
   readonly replica: ReplicaStatus;
   readonly store: KvStore;
   readonly nowMs: number;
@@ -101,7 +114,7 @@ function peerRole(raft: RaftStatus, peer: MemberId, isSelf: boolean): PeerStatus
   return raft.leader === undefined ? 'unknown' : 'follower';
 }
 
-const describe = (id: MemberId, options: EmbeddedEngineOptions, store: KvStore): string =>
+const describe = (id: MemberId, options: StatusOptions, store: KvStore): string =>
   store.members().find((member) => member.memberId === id)?.name ??
   options.initialMembers.find((member) => member.memberId === id)?.name ??
   id.toString(16);

@@ -15,7 +15,9 @@ import type {
   TxnResponse,
 } from '@holdfast/proto/internal';
 
-/** How fresh a read must be. `bounded` is refused with `stale-unknown` when the age is not known. */
+/**
+ * How fresh a read must be. `bounded` is refused with `stale-unknown` when the age is not known.
+ */
 export type Consistency =
   | { readonly level: 'linearizable' }
   | { readonly level: 'bounded'; readonly maxAgeMs: number }
@@ -44,7 +46,10 @@ export type ResponseHeader = {
   /** The store's revision after the write, or at which the read was made. */
   readonly revision: Revision;
   readonly term: Term;
-  /** Upper bound of the answer's age (safety.md 19); undefined = unknown. Zero for a linearizable read. */
+  /**
+   * Upper bound of the answer's age (safety.md 19); undefined = unknown. Zero for a linearizable
+   * read.
+   */
   readonly ageMs: number | undefined;
 };
 
@@ -69,7 +74,9 @@ export type WatchEvent = {
   readonly prevKv: KeyValue | undefined;
 };
 
-/** All events of one transaction stay together; `progress` means: nothing below `revision` is owed. */
+/**
+ * All events of one transaction stay together; `progress` means: nothing below `revision` is owed.
+ */
 export type WatchItem =
   | { readonly type: 'events'; readonly revision: Revision; readonly events: readonly WatchEvent[] }
   | { readonly type: 'progress'; readonly revision: Revision };

@@ -1,5 +1,5 @@
-// What every StatusStore, SnapshotStore and StateMachine must do, as test suites: run on the real ones
-// and on their memory twins.
+// What every StatusStore, SnapshotStore and StateMachine must do, as test suites: run on the real
+// ones and on their memory twins.
 import { concatBytes, utf8 } from '@holdfast/base/bytes';
 import { index, memberId, term } from '@holdfast/base/ids';
 import { newConfiguration } from '@holdfast/raft/configuration';

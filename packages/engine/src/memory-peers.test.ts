@@ -1,6 +1,6 @@
-// Goal: the memory twin of the peer transport is what connections are, as far as a replica can tell: in
-// order, best effort, refused where nobody listens, a stream that breaks with its link. The cases follow
-// peer-transport.test.ts, on a clock that the test moves.
+// Goal: the memory twin of the peer transport is what connections are, as far as a replica can
+// tell: in order, best effort, refused where nobody listens, a stream that breaks with its link.
+// The cases follow peer-transport.test.ts, on a clock that the test moves.
 import { utf8 } from '@holdfast/base/bytes';
 import { HoldfastError } from '@holdfast/base/errors';
 import { index, memberId, requestId, term } from '@holdfast/base/ids';

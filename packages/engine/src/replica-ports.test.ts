@@ -1,5 +1,5 @@
-// Goal: the memory twins of the replica's ports are what the real ones are, as far as a replica can tell.
-// Method: one contract suite a port, run on both.
+// Goal: the memory twins of the replica's ports are what the real ones are, as far as a replica can
+// tell. Method: one contract suite a port, run on both.
 import { utf8 } from '@holdfast/base/bytes';
 import { putRequest } from '@holdfast/domain/requests';
 import { KvStore } from '@holdfast/mvcc/kv-store';
@@ -89,20 +89,31 @@ const envelope = (at: number, body: Uint8Array): Uint8Array =>
     body,
   });
 
-describe('the log in segments', () => logStoreContract(segmentedWorld));
-describe('the log in memory', () => logStoreContract(memoryWorld));
+describe('the log in segments', () => {
+  logStoreContract(segmentedWorld);
+});
 
-describe('the status file', () =>
-  statusStoreContract(...onDisk((disk) => new StatusFile({ disk }))));
-describe('the status in memory', () =>
-  statusStoreContract(...inMemory(() => new MemoryStatusStore())));
+describe('the log in memory', () => {
+  logStoreContract(memoryWorld);
+});
 
-describe('snapshot files', () =>
-  snapshotStoreContract(...onDisk((disk) => new SnapshotFiles({ disk }))));
-describe('snapshots in memory', () =>
-  snapshotStoreContract(...inMemory(() => new MemorySnapshotStore())));
+describe('the status file', () => {
+  statusStoreContract(...onDisk((disk) => new StatusFile({ disk })));
+});
 
-describe('the key-value store', () =>
+describe('the status in memory', () => {
+  statusStoreContract(...inMemory(() => new MemoryStatusStore()));
+});
+
+describe('snapshot files', () => {
+  snapshotStoreContract(...onDisk((disk) => new SnapshotFiles({ disk })));
+});
+
+describe('snapshots in memory', () => {
+  snapshotStoreContract(...inMemory(() => new MemorySnapshotStore()));
+});
+
+describe('the key-value store', () => {
   stateMachineContract(
     () => new KvStore({ yieldNow: () => Promise.resolve() }),
     (at) => {
@@ -110,9 +121,12 @@ describe('the key-value store', () =>
       const request = { $case: 'put', value: putRequest(keys, utf8(`${at}`)) } as const;
       return envelope(at, Command.encode({ request }).finish());
     },
-  ));
-describe('the state machine in memory', () =>
+  );
+});
+
+describe('the state machine in memory', () => {
   stateMachineContract(
     () => new MemoryStateMachine(),
     (at) => envelope(at, utf8(`${at}`)),
-  ));
+  );
+});

@@ -1,7 +1,7 @@
-// Goal: a crash at any disk operation of a snapshot install leaves a member that starts, stands for what
-// it had acknowledged, and ends in the state of the others (D-15). Method: one install counts the
-// operations that change the disk; each further one dies in another of them, by kill or by power loss,
-// in the same world.
+// Goal: a crash at any disk operation of a snapshot install leaves a member that starts, stands for
+// what it had acknowledged, and ends in the state of the others (D-15). Method: one install counts
+// the operations that change the disk; each further one dies in another of them, by kill or by
+// power loss, in the same world.
 import { SeededRandom } from '@holdfast/base/seeded-random';
 import type { DiskFault, DiskOperation } from '@holdfast/storage/memory-disk';
 import { describe, expect, it } from 'vitest';

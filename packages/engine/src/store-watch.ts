@@ -1,7 +1,9 @@
-// A watch on the embedded store as a stream: pulls from a cursor, sleeps until the store wakes it, and
-// says now and then how far everything has been given. Slow readers cost a cursor, nothing else. It ends
-// by its reader, by the signal, or with the member; whoever ends it, the cursor goes at once.
+// A watch on the embedded store as a stream: pulls from a cursor, sleeps until the store wakes it,
+// and says now and then how far everything has been given. Slow readers cost a cursor, nothing
+// else. It ends by its reader, by the signal, or with the member; whoever ends it, the cursor goes
+// at once.
 import type { Clock, Timer } from '@holdfast/base/clock';
+import type { HoldfastError } from '@holdfast/base/errors';
 import type { Revision } from '@holdfast/base/ids';
 import type { KvStore } from '@holdfast/mvcc/kv-store';
 import type { WatchCursor } from '@holdfast/mvcc/watch-hub';
@@ -25,7 +27,8 @@ export class StoreWatch implements WatchStream {
   readonly #options: StoreWatchOptions;
   readonly #cursor: WatchCursor;
   #isClosed = false;
-  #reason: unknown;
+  #isAborted = false;
+  #reason: HoldfastError | undefined;
   #wake: (() => void) | undefined;
   #lastGivenMs: number;
 
@@ -40,12 +43,13 @@ export class StoreWatch implements WatchStream {
 
   /** The reader is done; items end. */
   close(): void {
-    this.#end(undefined);
+    this.#end();
   }
 
   /** Somebody else ends it: the reader hears why. */
-  fail(reason: unknown): void {
-    this.#end(reason);
+  fail(reason: HoldfastError): void {
+    if (!this.#isClosed) this.#reason = reason;
+    this.#end();
   }
 
   async *[Symbol.asyncIterator](): AsyncGenerator<WatchItem> {
@@ -65,15 +69,18 @@ export class StoreWatch implements WatchStream {
     } finally {
       this.close();
     }
-    if (this.#reason !== undefined) throw this.#reason;
+    if (this.#reason) throw this.#reason;
+    if (this.#isAborted) this.#options.signal?.throwIfAborted();
   }
 
-  readonly #onAbort = (): void => this.#end(this.#options.signal?.reason);
+  readonly #onAbort = (): void => {
+    this.#isAborted = !this.#isClosed;
+    this.#end();
+  };
 
-  #end(reason: unknown): void {
+  #end(): void {
     if (this.#isClosed) return;
     this.#isClosed = true;
-    this.#reason = reason;
     this.#options.signal?.removeEventListener('abort', this.#onAbort);
     this.#cursor.close();
     this.#options.onEnd?.(this);

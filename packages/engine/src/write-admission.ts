@@ -1,5 +1,5 @@
-// What is refused before it is proposed: writes to a member that lags behind its own log, and writes that
-// add to a full store. Deletes and compactions are always taken: they are the way out.
+// What is refused before it is proposed: writes to a member that lags behind its own log, and
+// writes that add to a full store. Deletes and compactions are always taken: they are the way out.
 import { HoldfastError } from '@holdfast/base/errors';
 import type { TxnRequest } from '@holdfast/proto/internal';
 import type { CommandRequest } from './command-answer.ts';

@@ -1,5 +1,5 @@
-// Goal: what leaves for a follower is what the order meant, whole, and only while this member leads.
-// Method: orders over a log whose reads end when the test says so.
+// Goal: what leaves for a follower is what the order meant, whole, and only while this member
+// leads. Method: orders over a log whose reads end when the test says so.
 import { index, term } from '@holdfast/base/ids';
 import type { Entry } from '@holdfast/raft/entry';
 import type { Message } from '@holdfast/raft/message';

@@ -1,6 +1,7 @@
 // Fills an append order's payloads in from the log store and sends it. Appends to one peer leave in
-// the order that they were given, also when older entries must be read from disk first. What was read
-// while the member lost its leadership is never sent: the log may have become another leader's.
+// the order that they were given, also when older entries must be read from disk first. What was
+// read while the member lost its leadership is never sent: the log may have become another
+// leader's.
 import { advance, type MemberId, type Term } from '@holdfast/base/ids';
 import type { Entry } from '@holdfast/raft/entry';
 import type { AppendOrder } from '@holdfast/raft/ready';
@@ -55,7 +56,9 @@ export class AppendSender {
     return entries;
   }
 
-  /** A store may answer with less at a time: what it holds in files first, then what it has cached. */
+  /**
+   * A store may answer with less at a time: what it holds in files first, then what it has cached.
+   */
   async #readRest(order: AppendOrder, first: Promise<readonly Entry[]>): Promise<readonly Entry[]> {
     let entries = await first;
     while (entries.length < order.hi - order.lo && this.#isReadable(order)) {

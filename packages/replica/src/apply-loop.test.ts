@@ -1,5 +1,5 @@
-// Goal: committed entries reach the state machine in order, each once, in bounded batches. Method: the
-// loop over a memory log whose reads and turns the test holds.
+// Goal: committed entries reach the state machine in order, each once, in bounded batches. Method:
+// the loop over a memory log whose reads and turns the test holds.
 import { index } from '@holdfast/base/ids';
 import { newConfiguration } from '@holdfast/raft/configuration';
 import type { Entry } from '@holdfast/raft/entry';

@@ -1,5 +1,6 @@
 // Feeds committed entries to the state machine: in order, each once, in bounded batches, and with a
-// turn of the event loop between two batches so that heartbeats go out while a long log is replayed.
+// turn of the event loop between two batches so that heartbeats go out while a long log is
+// replayed.
 import { assert } from '@holdfast/base/assert';
 import { advance, type Index, index } from '@holdfast/base/ids';
 import { type Configuration, decodeConfiguration } from '@holdfast/raft/configuration';

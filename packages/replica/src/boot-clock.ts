@@ -1,6 +1,6 @@
-// The time that one boot's core lives by: the machine's monotonic time, moved by a random offset. Peers
-// echo the stamps of this time (safety.md 19), also those of an earlier boot, and a monotonic clock may
-// begin anew with each process: without the offset an old stamp could pass for a new one.
+// The time that one boot's core lives by: the machine's monotonic time, moved by a random offset.
+// Peers echo the stamps of this time (safety.md 19), also those of an earlier boot, and a monotonic
+// clock may begin anew with each process: without the offset an old stamp could pass for a new one.
 import type { Clock } from '@holdfast/base/clock';
 import type { Random } from '@holdfast/base/random';
 

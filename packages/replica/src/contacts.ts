@@ -1,5 +1,5 @@
-// When this member last heard each peer, whoever leads: the ground for "no quorum is reachable", and
-// for the list of missing voters in a refusal (safety.md 23, C-22).
+// When this member last heard each peer, whoever leads: the ground for "no quorum is reachable",
+// and for the list of missing voters in a refusal (safety.md 23, C-22).
 import type { MemberId } from '@holdfast/base/ids';
 import { type Configuration, hasQuorum, isVoter, membersOf } from '@holdfast/raft/configuration';
 

@@ -1,5 +1,5 @@
-// The one hop from a follower to the leader (safety.md 21). Requests of one turn leave together, and
-// so do the answers. What may have left is never sent again from here.
+// The one hop from a follower to the leader (safety.md 21). Requests of one turn leave together,
+// and so do the answers. What may have left is never sent again from here.
 import { type ErrorCode, HoldfastError, type Outcome } from '@holdfast/base/errors';
 import type { MemberId, RequestId } from '@holdfast/base/ids';
 import type { ApplyResult, ForwardRequest, ForwardResponse, PeerTransport } from './ports.ts';

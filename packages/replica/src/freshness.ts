@@ -1,7 +1,7 @@
 // How old this member's state may be, at most (safety.md 19): its own time now, minus the time at
 // which it sent the request whose reply carried a quorum-confirmed commit index that it has applied
-// since. Unknown after a start: stamps that another boot of this member sent are echoed for a while, and
-// say nothing here. Never taken from the last heartbeat alone.
+// since. Unknown after a start: stamps that another boot of this member sent are echoed for a
+// while, and say nothing here. Never taken from the last heartbeat alone.
 import type { Index } from '@holdfast/base/ids';
 
 type Mark = { readonly stampMs: number; readonly index: Index };
@@ -14,7 +14,9 @@ export class Freshness {
   #baseMs: number | undefined;
   #waiting: Mark[] = [];
 
-  /** `startedMs`: the boot's own first moment, on a time that no other boot shares (boot-clock.ts). */
+  /**
+   * `startedMs`: the boot's own first moment, on a time that no other boot shares (boot-clock.ts).
+   */
   constructor(startedMs: number) {
     this.#startedMs = startedMs;
   }

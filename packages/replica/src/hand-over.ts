@@ -1,5 +1,5 @@
-// How a member leaves: a leader says so first, so that nobody waits out an election timeout, and what
-// was taken in is given the time to end with a result.
+// How a member leaves: a leader says so first, so that nobody waits out an election timeout, and
+// what was taken in is given the time to end with a result.
 import { type Clock, sleep } from '@holdfast/base/clock';
 import type { MemberId } from '@holdfast/base/ids';
 import type { Raft } from '@holdfast/raft/raft';

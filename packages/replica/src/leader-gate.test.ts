@@ -1,5 +1,6 @@
-// Goal: who waits for a leader waits 900 ms at most, is let through at once when there is one, and leaves
-// nothing behind (safety.md 23). Method: the waiting lists and the age alone, on a clock that stands.
+// Goal: who waits for a leader waits 900 ms at most, is let through at once when there is one, and
+// leaves nothing behind (safety.md 23). Method: the waiting lists and the age alone, on a clock
+// that stands.
 import { index } from '@holdfast/base/ids';
 import { ManualClock } from '@holdfast/base/manual-clock';
 import { SeededRandom } from '@holdfast/base/seeded-random';

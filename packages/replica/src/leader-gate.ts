@@ -69,7 +69,9 @@ export class LeaderGate {
     }
   }
 
-  /** Waits before another try; cut short when the gate is shut. Rejects with the signal's reason. */
+  /**
+   * Waits before another try; cut short when the gate is shut. Rejects with the signal's reason.
+   */
   async pause(delayMs: number, signal?: AbortSignal): Promise<void> {
     if (!this.#isShut) await this.#pauses.wait(delayMs, signal);
   }

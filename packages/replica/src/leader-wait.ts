@@ -1,5 +1,6 @@
 // Calls that wait for a leader during an ordinary election: 900 ms at most, and not at all once no
-// quorum has been reachable for two election timeouts (safety.md 23). The refusal names who is missing.
+// quorum has been reachable for two election timeouts (safety.md 23). The refusal names who is
+// missing.
 import type { Clock } from '@holdfast/base/clock';
 import { HoldfastError } from '@holdfast/base/errors';
 import type { MemberId } from '@holdfast/base/ids';
@@ -60,8 +61,8 @@ export class LeaderWait {
     }
     return new HoldfastError(
       'no-quorum',
-      `too few voters are reachable to accept writes or confirmed reads; missing: ${names.join(', ')}. ` +
-        'Start them again; stale reads still answer',
+      'too few voters are reachable to accept writes or confirmed reads; missing: ' +
+        `${names.join(', ')}. Start them again; stale reads still answer`,
       { details },
     );
   }

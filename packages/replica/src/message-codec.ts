@@ -1,6 +1,6 @@
 // The mapping between the core's Message and the bytes of holdfast.peer.Message: case by case, both
-// ways, and nothing else. What cannot be decoded is an operating error (`corrupt`): bytes of another
-// process never break an invariant of this one.
+// ways, and nothing else. What cannot be decoded is an operating error (`corrupt`): bytes of
+// another process never break an invariant of this one.
 import { assert, unreachable } from '@holdfast/base/assert';
 import { HoldfastError, messageOf } from '@holdfast/base/errors';
 import { index, memberId, requestId, term } from '@holdfast/base/ids';
@@ -20,7 +20,9 @@ export function encodeMessage(message: Message): Uint8Array {
   return wire.Message.encode({ from, to, term, group: onlyGroup, body: toBody(message) }).finish();
 }
 
-/** Throws `corrupt` on bytes that are no message, `version-mismatch` on a kind that is not known. */
+/**
+ * Throws `corrupt` on bytes that are no message, `version-mismatch` on a kind that is not known.
+ */
 export function decodeMessage(bytes: Uint8Array): Message {
   try {
     return fromWire(wire.Message.decode(bytes));

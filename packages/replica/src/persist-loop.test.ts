@@ -1,5 +1,5 @@
-// Goal: what must be durable becomes so in the order of safety.md 4 and 9. Method: the loop over memory
-// stores whose syncs the test holds.
+// Goal: what must be durable becomes so in the order of safety.md 4 and 9. Method: the loop over
+// memory stores whose syncs the test holds.
 import { HoldfastError } from '@holdfast/base/errors';
 import { index, term } from '@holdfast/base/ids';
 import { ManualClock } from '@holdfast/base/manual-clock';

@@ -1,7 +1,8 @@
 // Makes things durable, one at a time and in the order that safety.md asks for: status before log
-// (a term is synced before its first entry), everything that was accepted meanwhile in one sync, and
-// snapshot installs alone. There is no timer: a batch is what arrived while the last sync ran. A full
-// disk only puts entries and installs off: the status needs no room, and votes must go on (safety.md 9).
+// (a term is synced before its first entry), everything that was accepted meanwhile in one sync,
+// and snapshot installs alone. There is no timer: a batch is what arrived while the last sync ran.
+// A full disk only puts entries and installs off: the status needs no room, and votes must go on
+// (safety.md 9).
 import type { Clock, Timer } from '@holdfast/base/clock';
 import { isHoldfastError } from '@holdfast/base/errors';
 import type { Index } from '@holdfast/base/ids';
@@ -63,8 +64,8 @@ export class PersistLoop {
     this.#wakeUp();
   }
 
-  /** Runs until close(); what was asked for before it is still done, where there is room. Rejects if
-   * the disk fails. */
+  /** Runs until close(); what was asked for before it is still done, where there is room. Rejects
+   * if the disk fails. */
   async run(): Promise<void> {
     for (;;) {
       if (this.#status) await this.#saveStatus(this.#status);

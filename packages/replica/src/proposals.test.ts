@@ -1,5 +1,5 @@
-// Goal: each proposal ends exactly once, and its error says what became of the write. Method: the table
-// alone, with every way in which a proposal can end.
+// Goal: each proposal ends exactly once, and its error says what became of the write. Method: the
+// table alone, with every way in which a proposal can end.
 import { HoldfastError as Failure, type HoldfastError } from '@holdfast/base/errors';
 import { index, requestId, term } from '@holdfast/base/ids';
 import { describe, expect, it } from 'vitest';
@@ -12,7 +12,7 @@ function newTable(limits = { countMax: 3, bytesMax: 100 }) {
     proposals.add(requestId(BigInt(number)), {
       bytes,
       sinceMs,
-      resolve: ({ result }) => ended.push(`${number}=${result}`),
+      resolve: ({ result }) => ended.push(`${number}=${String(result)}`),
       reject: ({ code, outcome }: HoldfastError) => ended.push(`${number} ${code} ${outcome}`),
     });
   const place = (number: number, at: number, inTerm = 1): void =>

@@ -1,6 +1,6 @@
-// Joins proposals to their results. A proposal is a promise under a request id until the log gives it
-// an index, and under that index until the apply loop comes by; it ends exactly once, with a result or
-// with an error that says what became of the write.
+// Joins proposals to their results. A proposal is a promise under a request id until the log gives
+// it an index, and under that index until the apply loop comes by; it ends exactly once, with a
+// result or with an error that says what became of the write.
 import { HoldfastError, type Outcome } from '@holdfast/base/errors';
 import type { Index, RequestId, Term } from '@holdfast/base/ids';
 import type { LogId } from '@holdfast/raft/entry';
@@ -49,7 +49,10 @@ export class Proposals {
     this.#bytes += pending.bytes;
   }
 
-  /** The own log holds it now, at this place, which it may have held another one at in an older term. */
+  /**
+   * The own log holds it now, at this place, which it may have held another one at in an older
+   * term.
+   */
   place(requestId: RequestId, id: LogId): void {
     const pending = this.#unplaced.get(requestId);
     if (!pending) return;
@@ -135,6 +138,7 @@ export class Proposals {
 export const lost = (outcome: Outcome): HoldfastError =>
   new HoldfastError(
     'leadership-lost',
-    'the leader changed before the write was confirmed; it may or may not take effect: read it back',
+    'the leader changed before the write was confirmed; it may or may not take effect: ' +
+      'read it back',
     { outcome },
   );

@@ -130,7 +130,8 @@ export function refusalError(reason: RefusalReason): HoldfastError {
     case 'uncommitted-full':
       return new HoldfastError(
         'resource-exhausted',
-        'the log holds as much uncommitted data as it may: the followers are slower than the writers',
+        'the log holds as much uncommitted data as it may: the followers are slower than ' +
+          'the writers',
       );
     case 'change-in-flight':
       return new HoldfastError('failed-precondition', 'another membership change is under way');

@@ -1,6 +1,6 @@
-// Linearizable reads: each waits for an index that a leader confirmed after the read arrived, and then
-// for this member to have applied it. All reads of one turn share a request; the core's rounds do the
-// rest (safety.md 13).
+// Linearizable reads: each waits for an index that a leader confirmed after the read arrived, and
+// then for this member to have applied it. All reads of one turn share a request; the core's rounds
+// do the rest (safety.md 13).
 import { HoldfastError } from '@holdfast/base/errors';
 import type { Index, RequestId } from '@holdfast/base/ids';
 
@@ -39,7 +39,9 @@ export class ReadBarriers {
     for (const reader of readers) reader.resolve(readIndex);
   }
 
-  /** Resolves when `index` is applied, at once if it is; rejects at close: it then never will be. */
+  /**
+   * Resolves when `index` is applied, at once if it is; rejects at close: it then never will be.
+   */
   untilApplied(index: Index, applied: Index): Promise<void> {
     if (index <= applied) return Promise.resolve();
     if (this.#isClosed) return Promise.reject(stopping());

@@ -1,5 +1,6 @@
-// Goal: whatever a crash or rot left behind, a start ends in a state that the member may stand for, or
-// in a refusal that says what to do (D-01 to D-06, D-12, D-19). Method: memory twins in each such state.
+// Goal: whatever a crash or rot left behind, a start ends in a state that the member may stand for,
+// or in a refusal that says what to do (D-01 to D-06, D-12, D-19). Method: memory twins in each
+// such state.
 import { HoldfastError } from '@holdfast/base/errors';
 import { index, term } from '@holdfast/base/ids';
 import { ManualClock } from '@holdfast/base/manual-clock';
@@ -64,7 +65,9 @@ class Directory {
   }
 
   recover(signal = new AbortController().signal): Promise<Recovered> {
-    return recover({ ...this, bootstrap: configuration, signal });
+    const { log, status, snapshots, stateMachine, phases } = this;
+    const stores = { log, status, snapshots, stateMachine };
+    return recover({ ...stores, phases, bootstrap: configuration, signal });
   }
 
   get details(): Record<string, string> {

@@ -182,8 +182,8 @@ function refuseImpossible(
     );
   }
   if (status.lost) {
-    // No term to compare with; the member abstains until it has learned one. But neither can it note
-    // durably that it has to repair.
+    // No term to compare with; the member abstains until it has learned one. But neither can it
+    // note durably that it has to repair.
     if (log.purged.index <= start.index) return;
     throw new HoldfastError(
       'corrupt',

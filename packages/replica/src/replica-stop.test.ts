@@ -1,5 +1,6 @@
-// Goal: a member ends whenever it is told to, whole, and once; and one whose disk fails ends by itself
-// while the others go on. Method: as in replica.test.ts, with close() at every point of a life.
+// Goal: a member ends whenever it is told to, whole, and once; and one whose disk fails ends by
+// itself while the others go on. Method: as in replica.test.ts, with close() at every point of a
+// life.
 import { HoldfastError } from '@holdfast/base/errors';
 import { afterEach, describe, expect, it } from 'vitest';
 import { type TestMember, TestWorlds, watchEnd } from './replica.fixture.ts';

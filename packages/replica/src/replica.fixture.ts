@@ -208,7 +208,9 @@ export class TestWorld {
   async until(test: () => boolean, withinMs = 20_000): Promise<void> {
     const endMs = this.clock.monotonicMs() + withinMs;
     while (!test()) {
-      if (this.clock.monotonicMs() >= endMs) throw new Error(`not within ${withinMs} ms: ${test}`);
+      if (this.clock.monotonicMs() >= endMs) {
+        throw new Error(`not within ${withinMs} ms: ${test.toString()}`);
+      }
       await this.clock.advanceAsync(1);
     }
   }

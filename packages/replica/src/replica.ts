@@ -146,7 +146,9 @@ export class Replica {
     });
   }
 
-  /** Recovers, joins the cluster, and starts to work; `isReady` comes with the first read barrier. */
+  /**
+   * Recovers, joins the cluster, and starts to work; `isReady` comes with the first read barrier.
+   */
   start(): Promise<void> {
     this.#starting ??= this.#start();
     return this.#starting;
@@ -214,8 +216,9 @@ export class Replica {
   }
 
   /**
-   * Hands leadership on if it has it, lets what was taken in end, stops everything, and leaves the disk
-   * synced. At any moment, also during the start; whoever asks a second time waits for the same end.
+   * Hands leadership on if it has it, lets what was taken in end, stops everything, and leaves the
+   * disk synced. At any moment, also during the start; whoever asks a second time waits for the
+   * same end.
    */
   close(): Promise<void> {
     this.#closing ??= this.#close();
@@ -372,7 +375,9 @@ export class Replica {
     });
   }
 
-  /** The disk failed or an invariant broke: nothing is promised any more, and the process is told. */
+  /**
+   * The disk failed or an invariant broke: nothing is promised any more, and the process is told.
+   */
   #fail(error: unknown): void {
     if (this.#hasFailed) return;
     this.#hasFailed = true;

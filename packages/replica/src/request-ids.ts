@@ -1,5 +1,6 @@
-// Names for this member's proposals and reads, each used once. They begin at a random place, so that an
-// answer to what an earlier boot of this member asked can never be taken for one to this boot.
+// Names for this member's proposals and reads, each used once. They begin at a random place, so
+// that an answer to what an earlier boot of this member asked can never be taken for one to this
+// boot.
 import { type RequestId, requestId } from '@holdfast/base/ids';
 import type { Random } from '@holdfast/base/random';
 

@@ -3,7 +3,9 @@
 export type ReplicaSettings = {
   /** How long a call waits for a leader during an ordinary election (safety.md 23). */
   readonly leaderWaitMs: number;
-  /** Silence after which a voter does not count as reachable: two election timeouts (safety.md 23). */
+  /**
+   * Silence after which a voter does not count as reachable: two election timeouts (safety.md 23).
+   */
   readonly reachableMs: number;
   /** A forwarded proposal without an answer for this long has an unknown outcome. */
   readonly forwardTimeoutMs: number;
@@ -15,7 +17,10 @@ export type ReplicaSettings = {
   /** One batch of entries to apply (D-11). */
   readonly applyCountMax: number;
   readonly applyBytesMax: number;
-  /** A snapshot is due after this many bytes of log, or a quarter of the last one's size (safety.md 8). */
+  /**
+   * A snapshot is due after this many bytes of log, or a quarter of the last one's size (safety.md
+   * 8).
+   */
   readonly snapshotLogBytesMin: number;
   readonly snapshotEntriesMax: number;
   readonly snapshotIntervalMinMs: number;

@@ -1,5 +1,6 @@
-// Goal: snapshots are taken when they are due (safety.md 8), never ahead of the synced log, and the log is
-// purged only behind the older of those that are kept. Method: the snapshotter over memory twins.
+// Goal: snapshots are taken when they are due (safety.md 8), never ahead of the synced log, and the
+// log is purged only behind the older of those that are kept. Method: the snapshotter over memory
+// twins.
 import { index, term } from '@holdfast/base/ids';
 import { ManualClock } from '@holdfast/base/manual-clock';
 import { TaskGroup } from '@holdfast/base/task-group';

@@ -112,7 +112,8 @@ export class Snapshotter {
     try {
       await this.take(signal);
     } catch (error) {
-      // The log is kept for as long as there is no newer snapshot: nothing is lost, it is tried again.
+      // The log is kept for as long as there is no newer snapshot: nothing is lost, it is tried
+      // again.
       if (!signal.aborted) this.#options.onFailure('snapshot', error);
     }
   }

@@ -1,5 +1,5 @@
-// Callers that wait for an event, but not for ever: each with a timer, and with its own signal. Whoever
-// stops waiting, for whatever reason, leaves neither timer nor listener behind.
+// Callers that wait for an event, but not for ever: each with a timer, and with its own signal.
+// Whoever stops waiting, for whatever reason, leaves neither timer nor listener behind.
 import type { Clock } from '@holdfast/base/clock';
 
 type Waiting = { readonly end: () => void };
