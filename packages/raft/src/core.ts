@@ -60,6 +60,8 @@ export type TraceEvent =
       readonly why: string;
     }
   | { readonly type: 'commit'; readonly commit: Index }
+  /** A member's log ends at `last`, before what it had acknowledged to this leader. */
+  | { readonly type: 'lost-log'; readonly peer: MemberId; readonly last: Index }
   | { readonly type: 'configuration'; readonly placed: PlacedConfiguration };
 
 /** Held messages beyond this many are dropped: Raft repairs lost messages by itself. */
@@ -259,6 +261,10 @@ export class Core {
     this.commit = commit;
     this.#forgetOldConfigurations();
     this.#trace?.({ type: 'commit', commit });
+  }
+
+  tellLostLog(peer: MemberId, last: Index): void {
+    this.#trace?.({ type: 'lost-log', peer, last });
   }
 
   /** Puts a received snapshot in the place of the log; durable only when the replica says so. */

@@ -151,6 +151,11 @@ function rejected(
 ): void {
   if (progress.state.name === 'snapshot') return;
   const { previous, conflictTerm, conflictFirst, last } = message;
+  if (hasLostLog(progress, message)) {
+    // What it acknowledged is gone: it must count no more, or a commit could rest on it.
+    progress.match = index(0);
+    core.tellLostLog(message.from, last);
+  }
   const isStale =
     previous.index <= progress.match ||
     (progress.state.name === 'probe' && previous.index !== progress.next - 1);
@@ -165,6 +170,16 @@ function rejected(
   const probe = agreesOnTerm ? shared : minIndex(shared, beforeConflict);
   progress.becomeProbe(next(probe));
 }
+
+/**
+ * The answer to the present probe comes from a log that ends before what the same member has
+ * acknowledged in this very term: an older copy of its directory was put in the place of its own.
+ */
+const hasLostLog = (
+  progress: Progress,
+  { previous, last }: AppendEntriesResponse & { readonly result: 'rejected' },
+): boolean =>
+  progress.state.name === 'probe' && previous.index === progress.next - 1 && last < progress.match;
 
 /** Safety.md 5: what it once acknowledged no longer counts; the commit index does not fall. */
 function repairing(core: Core, progress: Progress, agreed: Index): void {

@@ -614,6 +614,31 @@ describe('safety.md 4 and 5: members that must not promise', () => {
     expect(cluster.raft(1).commit).toBe(7);
   });
 
+  it('a member that comes back with an older copy of its log counts no more, and is filled again', () => {
+    const cluster = new TestCluster({ voters: 3 });
+    cluster.elect(1);
+    cluster.propose(1, 5);
+    cluster.settle();
+    cluster.crash(3);
+    cluster.member(3).entries = cluster.member(3).entries.slice(0, 2);
+    cluster.member(3).synced = 2;
+    cluster.restart(3);
+    cluster.isolate(2);
+    cluster.holdSyncs(3);
+    cluster.step(1, { type: 'peer-unreachable', peer: memberId(3n), refused: false });
+    cluster.run(400);
+    expect(
+      cluster
+        .raft(1)
+        .status()
+        .peers.find((one) => one.id === 3n)?.match,
+    ).toBeLessThan(3);
+    cluster.releaseSyncs(3);
+    cluster.run(400);
+    expect(cluster.member(3).entries).toHaveLength(6);
+    expect(cluster.raft(3).commit).toBe(6);
+  });
+
   it('a repairing member gives no vote and does not campaign', () => {
     const cluster = new TestCluster({ voters: 3 });
     cluster.crash(3);

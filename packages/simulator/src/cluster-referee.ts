@@ -50,6 +50,9 @@ export class ClusterReferee implements ClusterMemberWatcher {
         case 'configuration':
           this.#timeline.note(who, 'members', formatConfiguration(event.placed.configuration));
           break;
+        case 'lost-log':
+          this.#timeline.note(who, 'lost log', `${nameOf(event.peer)} ends at ${event.last}`);
+          break;
         case 'problem':
           this.#counters.problems += 1;
           this.#timeline.note(who, 'problem', `${event.what}: ${messageOf(event.error)}`);

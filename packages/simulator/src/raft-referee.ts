@@ -88,6 +88,8 @@ export class RaftReferee implements RaftMemberWatcher {
           `${index} ${formatConfiguration(configuration)}`,
         );
       }
+      case 'lost-log':
+        return this.#timeline.note(who, 'lost log', `n${event.peer} ends at ${event.last}`);
       default:
         unreachable(event);
     }
