@@ -124,13 +124,14 @@ export class SegmentedLog {
    * failure: the log is then finished (safety.md 1, 9).
    */
   sync(commitHint: Index): Promise<LogId> {
+    const goal = this.#accepted;
     return this.#exclusive.run(async () => {
       this.#throwIfFinished();
       this.#commitHint = Math.max(this.#commitHint, commitHint);
       try {
         await this.#files.note.clear();
         await this.#cleanDirt();
-        await this.#writeAccepted();
+        await this.#writeAccepted(goal);
         if (this.#unsynced) await this.#syncCurrent();
         this.#cache.shrink(next(this.#opened.last.index));
         return this.#persisted;
@@ -229,14 +230,17 @@ export class SegmentedLog {
     if (this.#persisted.index > last) this.#persisted = log.idAt(last);
   }
 
-  async #writeAccepted(): Promise<void> {
-    const goal = this.#accepted.index;
+  /**
+   * Nothing of a newer term than the goal's: it was accepted since, and its term may not be saved yet
+   * (safety.md 4).
+   */
+  async #writeAccepted(goal: LogId): Promise<void> {
     // Measured anew each time: while a roll waits, an accept may truncate.
-    for (let first = this.#firstUnwritten(); first && first.index <= goal; ) {
+    for (let first = this.#firstUnwritten(); first && isWithin(first, goal); ) {
       if (soloGroupBytes(first) > this.#opened.current.roomBytes) {
         await this.#roll(soloGroupBytes(first));
       } else {
-        this.#writeGroup(first);
+        this.#writeGroup(first, goal);
       }
       first = this.#firstUnwritten();
     }
@@ -246,13 +250,13 @@ export class SegmentedLog {
     return this.#cache.at(next(this.#opened.last.index));
   }
 
-  /** One group from `first` on, as long as the limit and the segment allow. */
-  #writeGroup(first: Entry): void {
+  /** One group from `first` on, as long as the goal, the limit and the segment allow. */
+  #writeGroup(first: Entry, goal: LogId): void {
     const log = this.#opened;
     const segment = log.current;
     const bytesMax = Math.min(this.#groupBytesMax, segment.roomBytes);
     const previousChain = log.chainAt(log.last.index);
-    const group = this.#encode(first, { bytesMax, previousChain });
+    const group = this.#encode(first, { goal, bytesMax, previousChain });
     try {
       segment.file.writeNow(segment.end, group.bytes);
     } catch (error) {
@@ -268,14 +272,14 @@ export class SegmentedLog {
 
   #encode(
     first: Entry,
-    limits: { readonly bytesMax: number; readonly previousChain: number },
+    limits: { readonly goal: LogId; readonly bytesMax: number; readonly previousChain: number },
   ): EncodedGroup {
     const encoder = this.#encoder;
     const places: EncodedGroup['places'] = [];
     encoder.begin(first.index, limits.previousChain);
     for (let entry: Entry | undefined = first; entry; entry = this.#cache.at(next(entry.index))) {
       const end = encoder.end + recordBytes(entry.payload.length);
-      if (encoder.count > 0 && end > limits.bytesMax) break;
+      if (encoder.count > 0 && (end > limits.bytesMax || !isWithin(entry, limits.goal))) break;
       const at = encoder.add(entry);
       places.push({ entry, at, chain: encoder.chain });
     }
@@ -327,8 +331,10 @@ export class SegmentedLog {
 
   #writeMark(): void {
     const last = must(this.#physical, 'the log is open');
+    // While a truncation is not written, the files still hold what it drops: that was never committed.
+    const commitHint = Math.min(this.#commitHint, this.#opened.last.index);
     try {
-      this.#files.mark.writeNow({ end: this.#durable, last, commitHint: this.#commitHint });
+      this.#files.mark.writeNow({ end: this.#durable, last, commitHint });
     } catch (error) {
       // The mark is a hint that may be old, and its blocks exist: a full disk does not need it.
       if (!isDiskFull(error)) throw error;
@@ -393,6 +399,9 @@ export class SegmentedLog {
     return this.#failure;
   }
 }
+
+const isWithin = (id: LogId, goal: LogId): boolean =>
+  id.index <= goal.index && id.term <= goal.term;
 
 type EncodedGroup = {
   readonly bytes: Uint8Array;
