@@ -1,6 +1,7 @@
 // Snapshots of the own state: when they are due (safety.md 8), how they are written while writes go
 // on, which are kept, and how far the log may then be purged. Also sends them to peers.
 import type { Clock } from '@holdfast/base/clock';
+import { isHoldfastError } from '@holdfast/base/errors';
 import type { Index, MemberId } from '@holdfast/base/ids';
 import { index, minIndex } from '@holdfast/base/ids';
 import type { TaskGroup } from '@holdfast/base/task-group';
@@ -92,6 +93,11 @@ export class Snapshotter {
       await transport.sendSnapshot(peer, newest, snapshots.read(newest), signal);
       return true;
     } catch (error) {
+      // What rotted helps nobody: the older one is kept for that, and a fresh one comes at once.
+      if (isHoldfastError(error, 'corrupt')) {
+        this.#stored = this.#stored.filter((one) => one !== newest);
+        this.#options.tasks.run((taskSignal) => this.#takeDue(taskSignal));
+      }
       if (!signal.aborted) onFailure(`sending a snapshot to ${peer.toString(16)}`, error);
       return false;
     }
