@@ -8,6 +8,7 @@ import {
   type EntryEnvelope,
   encodeEntryEnvelope,
   entryProposedAtMs,
+  isEntryEnvelope,
   stampEntryEnvelope,
 } from './entry-envelope.ts';
 
@@ -33,6 +34,15 @@ const plain: EntryEnvelope = {
 };
 
 describe('entry envelope', () => {
+  it('tells its own bytes from others, however short', () => {
+    const bytes = encodeEntryEnvelope(plain);
+    expect(isEntryEnvelope(bytes)).toBe(true);
+    for (let length = 0; length < 45; length += 1) {
+      expect(isEntryEnvelope(bytes.subarray(0, length))).toBe(false);
+    }
+    expect(isEntryEnvelope(new Uint8Array(60).fill(9))).toBe(false);
+  });
+
   it('keeps every field', () => {
     fc.assert(
       fc.property(envelopes, (envelope) => {

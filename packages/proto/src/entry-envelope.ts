@@ -62,6 +62,12 @@ export function decodeEntryEnvelope(bytes: Uint8Array): EntryEnvelope {
   };
 }
 
+/** Whether the bytes are long enough to be one, and of a known format. */
+export const isEntryEnvelope = (bytes: Uint8Array): boolean =>
+  bytes.length >= headerBytes &&
+  bytes[0] === entryEnvelopeFormat &&
+  bytes.length >= headerBytes + (bytes[1] as number);
+
 /** The time alone: the leader reads it to keep the log's time from going back. */
 export function entryProposedAtMs(bytes: Uint8Array): number {
   return new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength).getFloat64(4, true);

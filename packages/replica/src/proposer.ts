@@ -5,6 +5,7 @@ import type { Clock } from '@holdfast/base/clock';
 import { waitFor } from '@holdfast/base/deadline';
 import { HoldfastError, isHoldfastError } from '@holdfast/base/errors';
 import type { MemberId } from '@holdfast/base/ids';
+import { isEntryEnvelope } from '@holdfast/proto/entry-envelope';
 import type { Proposal } from '@holdfast/raft/input';
 import type { Raft } from '@holdfast/raft/raft';
 import type { RefusalReason } from '@holdfast/raft/ready';
@@ -62,6 +63,7 @@ export class Proposer {
       const waiter = forwarding.waiter(from, request.requestId);
       const refusal = proposals.refusal(request.body.length);
       if (role !== 'leader' || request.term !== term) waiter.reject(notLeader());
+      else if (!isEntryEnvelope(request.body)) waiter.reject(malformed());
       else if (refusal) waiter.reject(refusal);
       else this.#enqueue(request.body, waiter);
     }
@@ -139,3 +141,9 @@ export function refusalError(reason: RefusalReason): HoldfastError {
       return new HoldfastError('invalid-argument', 'a cluster needs at least one voter');
   }
 }
+
+const malformed = (): HoldfastError =>
+  new HoldfastError(
+    'invalid-argument',
+    'the forwarded bytes are no log entry: nothing was written',
+  );

@@ -1,7 +1,7 @@
 // Goal: what a member promises its callers, whatever happens to its peers, its disk and itself.
 // Method: whole replicas over memory twins on one clock that the test moves.
 import { HoldfastError } from '@holdfast/base/errors';
-import { index } from '@holdfast/base/ids';
+import { index, requestId } from '@holdfast/base/ids';
 import { afterEach, describe, expect, it } from 'vitest';
 import type { ForwardResponse, PeerHandler, PeerTransport } from './ports.ts';
 import { idOf, type TestMember, TestWorlds, watchEnd } from './replica.fixture.ts';
@@ -136,6 +136,22 @@ describe('writes', () => {
     const ending = watchEnd(world, leader.propose('last'));
     await world.settle(leader.replica.close());
     expect(ending.value).toMatchObject({ result: 1 });
+  });
+
+  it('that a peer forwards as garbage are refused, and end nobody', async () => {
+    const all: HeldAnswers[] = [];
+    const world = await worlds.started(3, () => {
+      const answers = new HeldAnswers();
+      answers.isHolding = false;
+      all.push(answers);
+      return { around: answers.around };
+    });
+    const { leader } = world;
+    const { term } = leader.replica;
+    const garbage = { requestId: requestId(1n), term, body: new Uint8Array(5) };
+    for (const { handler } of all) handler?.onForward(idOf(2), [garbage]);
+    await world.settle(leader.propose('goes on'));
+    expect(leader.stateMachine.commands).toEqual(['goes on']);
   });
 
   it('are refused when too many are under way', async () => {
