@@ -91,6 +91,8 @@ export type EmbeddedEngineOptions = {
   /** Bytes of uncompacted data above which puts are refused before they are proposed. */
   readonly quotaBytes?: number;
   readonly onFatal: (error: unknown) => void;
+  /** Another data directory is bound: who may be whom must be judged again (safety.md 15). */
+  readonly onMemberBound?: () => void;
   readonly onEvent?: (event: ReplicaEvent) => void;
   readonly onInput?: (nowMs: number, input: Input) => void;
 };
@@ -108,6 +110,7 @@ export class EmbeddedEngine implements Engine {
   readonly #compaction: CompactionSettings;
   readonly #watches = new Set<StoreWatch>();
   #isReclaiming = false;
+  #boundCount = 0;
   #hasFailed = false;
   #closing: Promise<void> | undefined;
 
@@ -286,6 +289,10 @@ export class EmbeddedEngine implements Engine {
   }
 
   #afterApplied(): void {
+    if (this.store.memberCount !== this.#boundCount) {
+      this.#boundCount = this.store.memberCount;
+      this.#options.onMemberBound?.();
+    }
     this.#revisionWaiters.reached(this.store.revision);
     this.#reclaim();
   }

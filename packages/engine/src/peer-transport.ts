@@ -92,6 +92,11 @@ export class TcpPeerTransport implements PeerTransport {
     return this.#mesh.status;
   }
 
+  /** What `verifyPeer` answers may have changed: connections that it now refuses end. */
+  judgeAgain(): void {
+    this.#mesh.judgeAgain();
+  }
+
   /** May change at any time: the configuration or an address has. */
   setPeers(peers: readonly PeerAddress[]): void {
     this.#mesh.setPeers(peers);

@@ -120,6 +120,11 @@ export class KvStore {
     return this.#state.members.clusterVersion;
   }
 
+  /** How many members have bound their data directories. */
+  get memberCount(): number {
+    return this.#state.members.count;
+  }
+
   /** Every member that has bound its data directory, in the order of their ids. */
   members(): readonly BindMemberRequest[] {
     return this.#state.members.members;

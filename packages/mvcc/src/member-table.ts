@@ -14,6 +14,11 @@ export class MemberTable {
     this.#clusterVersion = clusterVersion;
   }
 
+  /** How many are bound; a binding is never changed, so it grows with every new one. */
+  get count(): number {
+    return this.#members.size;
+  }
+
   /** In the order of their ids. */
   get members(): readonly BindMemberRequest[] {
     return [...this.#members.values()].sort((a, b) => (a.memberId < b.memberId ? -1 : 1));

@@ -201,6 +201,7 @@ export class Member {
 
   #createEngine(directory: DataDirectory): EmbeddedEngine {
     const { settings, clock, random } = this.#options;
+    const transport = this.#createTransport(directory);
     return new EmbeddedEngine({
       ...directory,
       name: settings.name,
@@ -212,7 +213,8 @@ export class Member {
       clock,
       random,
       nextTurn: (action) => void setImmediate(action),
-      transport: this.#createTransport(directory),
+      transport,
+      onMemberBound: () => transport.judgeAgain(),
       raftSettings: {
         heartbeatMs: settings.heartbeatMs,
         electionMinMs: settings.electionMinMs,

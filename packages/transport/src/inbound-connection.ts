@@ -61,6 +61,11 @@ export class InboundConnection {
     return this.#state.name === 'peer' ? this.#state.introduced.hello.memberId : undefined;
   }
 
+  /** What it has shown; undefined before the handshake and after the end. */
+  get hello(): Hello | undefined {
+    return this.#state.name === 'peer' ? this.#state.introduced.hello : undefined;
+  }
+
   end(reason: string): void {
     this.link.destroy();
     this.#over(reason);

@@ -57,6 +57,7 @@ export class PeerLink {
   #health: LinkHealth;
   #lastHeardMs: number | undefined;
   #bootEpoch: number | undefined;
+  #hello: Hello | undefined;
   #overflowing = false;
 
   constructor(options: PeerLinkOptions) {
@@ -142,6 +143,14 @@ export class PeerLink {
     if (this.#control.isOpen) this.#control.restart();
   }
 
+  /** The peer may be refused by what is known now: then its connections end, and are dialled anew. */
+  judgeAgain(): void {
+    if (!this.#hello || !this.#options.context.verifyPeer(this.#hello)) return;
+    this.#hello = undefined;
+    this.#log.stop();
+    this.#control.restart();
+  }
+
   moveTo(address: string): void {
     if (address === this.#health.address) return;
     this.#health = { ...this.#health, address };
@@ -188,8 +197,10 @@ export class PeerLink {
     return new Channel({ context, random, peer, purpose, address, holdBytesMax, handler });
   }
 
-  #connected({ bootEpoch }: Hello): void {
+  #connected(hello: Hello): void {
     const { peer } = this.#options;
+    const { bootEpoch } = hello;
+    this.#hello = hello;
     this.#bootEpoch = bootEpoch;
     this.noteHeard();
     this.#succeed();

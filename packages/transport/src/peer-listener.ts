@@ -77,6 +77,14 @@ export class PeerListener {
     }
   }
 
+  /** Ends connections of whoever would be refused by what is known now. */
+  judgeAgain(): void {
+    for (const connection of [...this.#served.keys()]) {
+      const refused = connection.hello && this.#context.verifyPeer(connection.hello);
+      if (refused) connection.end(refused.message);
+    }
+  }
+
   async close(): Promise<void> {
     this.#closed = true;
     for (const connection of [...this.#strangers, ...this.#served.keys()]) {

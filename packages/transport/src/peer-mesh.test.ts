@@ -248,6 +248,26 @@ describe('handshake', () => {
     await world.close();
   });
 
+  it('ends the connections of a wiped directory when it learns that it is one', async () => {
+    const world = new World();
+    let isBound = false; // As after a start, until the log that says so is applied.
+    const verifyPeer: PeerMeshOptions['verifyPeer'] = ({ memberId }) =>
+      isBound && memberId === idOf(1)
+        ? new HoldfastError('failed-precondition', 'member 1 has another data directory')
+        : undefined;
+    const first = await world.start(1);
+    const second = await world.start(2, { verifyPeer });
+    await world.pass(600);
+    isBound = true;
+    second.mesh.judgeAgain();
+    first.send(2, 'a vote');
+    await world.pass(600);
+    expect(second.frames).toEqual([]);
+    expect(second.strangers[0]).toBe('member 1 has another data directory');
+    expect(second.mesh.isConnected(idOf(1))).toBe(false);
+    await world.close();
+  });
+
   it('turns away who calls somebody else', async () => {
     const world = new World();
     const peers = [{ memberId: idOf(3), address: 'h2:4654' }];

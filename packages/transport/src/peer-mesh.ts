@@ -113,6 +113,12 @@ export class PeerMesh {
     }
   }
 
+  /** What the cluster knows about who may be whom has changed (safety.md 15). */
+  judgeAgain(): void {
+    this.#listener.judgeAgain();
+    for (const link of this.#links.values()) link.judgeAgain();
+  }
+
   /** Best effort, in order on each connection; an unknown peer gets nothing. */
   send(to: MemberId, on: 'control' | 'log', frame: Pick<Frame, 'kind' | 'payload'>): void {
     const link = this.#links.get(to);
