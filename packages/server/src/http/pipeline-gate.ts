@@ -7,9 +7,7 @@ import type { Socket } from 'node:net';
 
 /** Small requests of one connection that run beside the one whose turn it is. */
 const besideMax = 32;
-/**
- * More can not wait: reading stops at the first that does, and what one read brings fits easily.
- */
+/** Reading stops while any wait, and what one read brings fits easily: more are an attack. */
 const waitingMax = 8192;
 
 type Exchange = {
@@ -38,6 +36,7 @@ class Lane {
   readonly #socket: Socket;
   readonly #listener: RequestListener;
   #beside = 0;
+  #isStopping = false;
   #waiting: Exchange[] = [];
 
   constructor(socket: Socket, listener: RequestListener) {
@@ -51,7 +50,7 @@ class Lane {
     } else if (this.#waiting.length < waitingMax) {
       this.#waiting.push(exchange);
       exchange.response.once('socket', () => this.#turnOf(exchange));
-      this.#socket.pause();
+      this.#stopReading();
     } else this.#socket.destroy();
   }
 
@@ -81,8 +80,17 @@ class Lane {
       this.#runBeside(this.#waiting.shift() as Exchange);
     }
     if (this.#waiting.length === 0) this.#socket.resume();
-    // Node reads on by itself whenever a request has been read to its end.
-    else setImmediate(() => this.#waiting.length > 0 && this.#socket.pause());
+    else this.#stopReading();
+  }
+
+  /** Node reads on by itself after each request, in its next ticks: this comes right after them. */
+  #stopReading(): void {
+    if (this.#isStopping) return;
+    this.#isStopping = true;
+    queueMicrotask(() => {
+      this.#isStopping = false;
+      if (this.#waiting.length > 0) this.#socket.pause();
+    });
   }
 }
 
