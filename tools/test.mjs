@@ -1,5 +1,6 @@
 // `npm test`: installs what is missing, builds, and runs everything there is to check. Its last
-// line is the count alone. With arguments (`npm test -- raft`) it runs only the tests that they name.
+// line is the count alone. With arguments (`npm test -- raft`) it runs only the tests that they
+// name.
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';

@@ -1,5 +1,6 @@
-// Reads the counts out of vitest's report. A file that could not even be loaded counts as a failure,
-// and so does a report that was never written: nothing that went wrong may look like nothing.
+// Reads the counts out of vitest's report. A file that could not even be loaded counts as a
+// failure, and so does a report that was never written: nothing that went wrong may look like
+// nothing.
 import { existsSync, readFileSync } from 'node:fs';
 
 /**

@@ -48,7 +48,8 @@ export function concatBytes(...parts: readonly Uint8Array[]): Uint8Array {
 
 /**
  * The end of the half-open range of all keys that begin with `prefix`. The empty prefix, and one of
- * 0xff bytes alone, have no end: the answer is then a single zero byte, etcd's sign for "to the last key".
+ * 0xff bytes alone, have no end: the answer is then a single zero byte, etcd's sign for "to the
+ * last key".
  */
 export function prefixEnd(prefix: Uint8Array): Uint8Array {
   for (let at = prefix.length - 1; at >= 0; at -= 1) {

@@ -1,6 +1,6 @@
 // Operating errors: the closed list of what can go wrong without anybody having made a mistake in
-// this code. Each door maps the code once (HTTP status, gRPC status, exit code); the message tells a
-// person what happened, what it means and what to do.
+// this code. Each door maps the code once (HTTP status, gRPC status, exit code); the message tells
+// a person what happened, what it means and what to do.
 
 export type ErrorCode =
   | 'invalid-argument'
@@ -39,7 +39,9 @@ export type Outcome = 'not-applied' | 'applied' | 'unknown';
 export type HoldfastErrorOptions = {
   readonly outcome?: Outcome;
   readonly cause?: unknown;
-  /** Facts for programs: JSON-safe, shown beside the message (missing voters, a line and column). */
+  /**
+   * Facts for programs: JSON-safe, shown beside the message (missing voters, a line and column).
+   */
   readonly details?: Readonly<Record<string, unknown>>;
 };
 

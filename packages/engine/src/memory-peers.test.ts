@@ -103,21 +103,21 @@ describe('MemoryPeers', () => {
       yield utf8('def');
     }
     const received: string[] = [];
-    accept.onSnapshot = async (_from, _meta, _hash, stream) => {
-      for await (const chunk of stream) received.push(Buffer.from(chunk).toString());
+    accept.onSnapshot = async (incoming) => {
+      for await (const chunk of incoming.chunks) received.push(Buffer.from(chunk).toString());
     };
-    const whole = near.sendSnapshot(b, snapshot, chunks(), never);
+    const whole = near.sendSnapshot({ to: b, snapshot, chunks: chunks(), signal: never });
     await clock.advanceAsync(10);
     await whole;
     expect(received).toEqual(['abc', 'def']);
-    const broken = near.sendSnapshot(b, snapshot, chunks(), never);
+    const broken = near.sendSnapshot({ to: b, snapshot, chunks: chunks(), signal: never });
     const breaks = expect(broken).rejects.toMatchObject({ code: 'unavailable' });
     peers.cut(a, b);
     await clock.advanceAsync(10);
     await breaks;
     peers.heal(a, b);
     accept.onSnapshot = () => Promise.reject(new HoldfastError('corrupt', 'its hash is wrong'));
-    const refused = near.sendSnapshot(b, snapshot, chunks(), never);
+    const refused = near.sendSnapshot({ to: b, snapshot, chunks: chunks(), signal: never });
     await expect(refused).rejects.toMatchObject({ code: 'corrupt' });
   });
 });

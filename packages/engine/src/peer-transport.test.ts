@@ -218,7 +218,7 @@ describe.each(worlds)('peer transport on %s', (_name, newWorld) => {
   it('streams a snapshot with what describes it', async () => {
     const { near, farSide } = await newPair();
     const received: unknown[] = [];
-    farSide.onSnapshot = async (from, meta, stateHash, chunks) => {
+    farSide.onSnapshot = async ({ from, meta, stateHash, chunks }) => {
       received.push(from, meta, stateHash);
       for await (const chunk of chunks) received.push(Buffer.from(chunk).toString());
     };
@@ -226,7 +226,7 @@ describe.each(worlds)('peer transport on %s', (_name, newWorld) => {
       yield utf8('abc');
       yield utf8('def');
     }
-    await near.sendSnapshot(b, snapshot, chunks(), new AbortController().signal);
+    await near.sendSnapshot({ to: b, snapshot, chunks: chunks(), signal: never });
     const { bytes: _, stateHash, ...meta } = snapshot;
     expect(received).toEqual([a, meta, stateHash, 'abc', 'def']);
   });
@@ -237,7 +237,7 @@ describe.each(worlds)('peer transport on %s', (_name, newWorld) => {
     async function* chunks(): AsyncGenerator<Uint8Array> {
       yield utf8('abc');
     }
-    const sending = near.sendSnapshot(b, snapshot, chunks(), new AbortController().signal);
+    const sending = near.sendSnapshot({ to: b, snapshot, chunks: chunks(), signal: never });
     await expect(sending).rejects.toMatchObject({ code: 'corrupt' });
   });
 
@@ -251,6 +251,8 @@ describe.each(worlds)('peer transport on %s', (_name, newWorld) => {
     await farSide.until(({ messages }) => messages.length === 1);
   });
 });
+
+const never = new AbortController().signal;
 
 describe('groups by size', () => {
   it('are bounded, in order, and never empty', () => {

@@ -23,9 +23,9 @@ import type {
   ForwardRequest,
   ForwardResponse,
   MemberIdentity,
+  OutgoingSnapshot,
   PeerHandler,
   PeerTransport,
-  StoredSnapshot,
 } from '@holdfast/replica/ports';
 import { type Frame, frameKinds } from '@holdfast/transport/frame';
 import type { VerifyPeer } from '@holdfast/transport/handshake';
@@ -78,7 +78,7 @@ export class TcpPeerTransport implements PeerTransport {
       },
       onSnapshot: async (from, begin, chunks) => {
         const meta = decodeSnapshotMeta(begin.snapshot);
-        await handler.onSnapshot(from, meta, begin.stateHash, chunks);
+        await handler.onSnapshot({ from, meta, stateHash: begin.stateHash, chunks });
       },
     });
   }
@@ -122,12 +122,7 @@ export class TcpPeerTransport implements PeerTransport {
     }
   }
 
-  async sendSnapshot(
-    to: MemberId,
-    snapshot: StoredSnapshot,
-    chunks: AsyncIterable<Uint8Array>,
-    signal: AbortSignal,
-  ): Promise<void> {
+  async sendSnapshot({ to, snapshot, chunks, signal }: OutgoingSnapshot): Promise<void> {
     const { bytes, stateHash } = snapshot;
     const begin: SnapshotBegin = { snapshot: encodeSnapshotMeta(snapshot), bytes, stateHash };
     await this.#mesh.sendSnapshot({ peer: to, begin }, chunks, signal);

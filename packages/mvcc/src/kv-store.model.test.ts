@@ -257,9 +257,7 @@ describe('the store against a naive model', () => {
     );
   });
 
-  const samePath =
-    'ends in the same hash, sums and image bytes, however entries come and memory is reclaimed';
-  it(samePath, async () => {
+  it('ends in the same hash and image bytes, however entries come and memory is reclaimed', async () => {
     await fc.assert(
       fc.asyncProperty(steps, fc.integer({ min: 1, max: 9 }), async (all, batch) => {
         const { log } = modelOf(all);

@@ -43,7 +43,9 @@ export function encodeEntryEnvelope(envelope: EntryEnvelope): Uint8Array {
   return bytes;
 }
 
-/** Throws a RangeError on a format that this version does not know: such an entry is never skipped. */
+/**
+ * Throws a RangeError on a format that this version does not know: such an entry is never skipped.
+ */
 export function decodeEntryEnvelope(bytes: Uint8Array): EntryEnvelope {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const format = view.getUint8(0);

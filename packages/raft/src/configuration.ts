@@ -52,7 +52,9 @@ export function quorumImpossible(c: Configuration, refuses: (id: MemberId) => bo
   );
 }
 
-/** The largest value that a majority (of both halves) has reached: commit index, confirmed round. */
+/**
+ * The largest value that a majority (of both halves) has reached: commit index, confirmed round.
+ */
 export function quorumValue(c: Configuration, reached: (id: MemberId) => number): number {
   let lowest = Number.POSITIVE_INFINITY;
   for (const half of halves(c)) {

@@ -162,8 +162,9 @@ export class Core {
   }
 
   /**
-   * A voter, also one whose removal is not committed yet: it may hold the only log that wins (thesis
-   * 4.2.2). Its own vote then counts for nothing, for it is in no half of the newest configuration.
+   * A voter, also one whose removal is not committed yet: it may hold the only log that wins
+   * (thesis 4.2.2). Its own vote then counts for nothing, for it is in no half of the newest
+   * configuration.
    */
   get mayCampaign(): boolean {
     const isVoting = this.#configurations.some(({ configuration }) =>
@@ -188,7 +189,9 @@ export class Core {
     return this.random.integer(this.settings.retryMinMs, this.settings.retryMaxMs);
   }
 
-  /** Sends once the present status is synced, so that no message promises what a crash could undo. */
+  /**
+   * Sends once the present status is synced, so that no message promises what a crash could undo.
+   */
   send(message: WithoutSender<Message>, term: Term = this.term): void {
     const whole = { ...message, from: this.id, term } as Message;
     if (this.#statusPersisted === this.#statusSequence) this.#messages.push(whole);
@@ -242,7 +245,9 @@ export class Core {
     }
   }
 
-  /** Drops entries from `from` on, and with them the configurations that stood there (thesis 4.1). */
+  /**
+   * Drops entries from `from` on, and with them the configurations that stood there (thesis 4.1).
+   */
   truncateLog(from: Index): void {
     assert(from > this.commit, 'committed entries are never truncated');
     this.log.truncate(from);
@@ -332,7 +337,9 @@ export class Core {
     return { lo, hi: index(this.commit + 1) };
   }
 
-  /** Only the newest committed configuration, and the uncommitted ones after it, can still matter. */
+  /**
+   * Only the newest committed configuration, and the uncommitted ones after it, can still matter.
+   */
   #forgetOldConfigurations(): void {
     while ((this.#configurations[1]?.index ?? Number.POSITIVE_INFINITY) <= this.commit) {
       this.#configurations.shift();

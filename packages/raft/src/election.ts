@@ -1,5 +1,6 @@
-// How a member becomes leader, and how it helps others to (thesis 3.4, 3.6.1, 9.6). A candidate asks
-// for pre-votes first, in a term that nobody enters, so that a member that cannot win disturbs nobody.
+// How a member becomes leader, and how it helps others to (thesis 3.4, 3.6.1, 9.6). A candidate
+// asks for pre-votes first, in a term that nobody enters, so that a member that cannot win disturbs
+// nobody.
 import { assert } from '@holdfast/base/assert';
 import { index, type MemberId, type Term, term } from '@holdfast/base/ids';
 import { hasQuorum, isVoter, membersOf, quorumImpossible } from './configuration.ts';

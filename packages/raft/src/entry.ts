@@ -1,11 +1,14 @@
-// What stands in the log. The core reads an entry's place, kind and size; the payload of a command is
-// opaque to it, and that of a membership entry is a Configuration that the core itself encoded.
+// What stands in the log. The core reads an entry's place, kind and size; the payload of a command
+// is opaque to it, and that of a membership entry is a Configuration that the core itself encoded.
 import type { Index, Term } from '@holdfast/base/ids';
 
 /** Names one entry of one log for ever: two logs that share a LogId agree up to it (thesis 3.5). */
 export type LogId = { readonly index: Index; readonly term: Term };
 
-/** `empty` is a new leader's first entry, or its periodic proof that writes work. It changes nothing. */
+/**
+ * `empty` is a new leader's first entry, or its periodic proof that writes work. It changes
+ * nothing.
+ */
 export type EntryKind = 'command' | 'empty' | 'membership';
 
 export type Entry = {

@@ -1,5 +1,6 @@
-// A follower's duties: take the leader's entries, say when they are synced, and never more than that
-// (thesis 3.5). Success is promised only for what is both equal to the leader's log and on disk.
+// A follower's duties: take the leader's entries, say when they are synced, and never more than
+// that (thesis 3.5). Success is promised only for what is both equal to the leader's log and on
+// disk.
 import { assert } from '@holdfast/base/assert';
 import { advance, type Index, index, maxIndex, minIndex, type Term } from '@holdfast/base/ids';
 import type { Core } from './core.ts';
@@ -20,8 +21,8 @@ export function hearLeader(core: Core, message: Message): void {
 export function handleHeartbeat(core: Core, message: Heartbeat): void {
   hearLeader(core, message);
   if (message.freshStampMs > 0) core.noteFresh(message.freshStampMs, message.freshCommit);
-  // min(commit, match): the leader knows that this log holds it, but a member that lost its log since
-  // does not, and says so on the log connection.
+  // min(commit, match): the leader knows that this log holds it, but a member that lost its log
+  // since does not, and says so on the log connection.
   core.commitTo(minIndex(message.commit, core.verified));
   core.send({
     type: 'heartbeat-response',
@@ -87,7 +88,9 @@ function confessRepair(core: Core, message: AppendEntries): void {
   });
 }
 
-/** The hint: which term stands at the place that was asked for, and where it begins (C-02, C-10). */
+/**
+ * The hint: which term stands at the place that was asked for, and where it begins (C-02, C-10).
+ */
 function reject(core: Core, message: AppendEntries, previous: LogId): void {
   const at = minIndex(previous.index, core.log.last.index);
   core.send({
@@ -101,7 +104,9 @@ function reject(core: Core, message: AppendEntries, previous: LogId): void {
   });
 }
 
-/** Tells the leader what is synced; `always` also when that is nothing new (it waits for an answer). */
+/**
+ * Tells the leader what is synced; `always` also when that is nothing new (it waits for an answer).
+ */
 export function acknowledge(core: Core, always: boolean): void {
   if (core.leader === undefined || core.role.name !== 'follower') return;
   const match = minIndex(core.verified, core.log.persisted);
@@ -131,7 +136,9 @@ function maybeEndRepair(core: Core, match: Index): void {
   core.saveState({ repairing: undefined });
 }
 
-/** A verified snapshot stands beside the old state: switch, unless the log already reaches as far. */
+/**
+ * A verified snapshot stands beside the old state: switch, unless the log already reaches as far.
+ */
 export function handleInstallSnapshot(core: Core, message: InstallSnapshot): void {
   hearLeader(core, message);
   const { last } = message.snapshot;

@@ -33,6 +33,6 @@ export type Input =
   | { readonly type: 'snapshot-reported'; readonly peer: MemberId; readonly sent: boolean }
   /** The log now begins after `last`; older entries are only in snapshots. */
   | { readonly type: 'log-purged'; readonly last: LogId }
-  /** `refused` = the peer's machine answered that nobody listens: the process is dead (safety.md 12).
-   * Anything else only means that messages in flight may be lost. */
+  /** `refused` = the peer's machine answered that nobody listens: the process is dead (safety.md
+   * 12). Anything else only means that messages in flight may be lost. */
   | { readonly type: 'peer-unreachable'; readonly peer: MemberId; readonly refused: boolean };

@@ -1,5 +1,5 @@
-// What only a leader has, made when it wins and gone when it loses. Data without behaviour of its own;
-// leader.ts, round.ts and membership.ts work on it.
+// What only a leader has, made when it wins and gone when it loses. Data without behaviour of its
+// own; leader.ts, round.ts and membership.ts work on it.
 import type { Index, MemberId, RequestId } from '@holdfast/base/ids';
 import type { Progress } from './progress.ts';
 

@@ -143,7 +143,9 @@ function acknowledged(
   maybeFinishTransfer(core, leader, from.id);
 }
 
-/** Skips back by whole terms: at most one round trip for each term that differs (thesis 5.3, C-10). */
+/**
+ * Skips back by whole terms: at most one round trip for each term that differs (thesis 5.3, C-10).
+ */
 function rejected(
   core: Core,
   progress: Progress,

@@ -1,5 +1,5 @@
-// The core's view of the Raft log: which LogIds it holds and how large the entries are. Payloads live
-// in storage; only those of entries that no Ready has handed out yet wait here.
+// The core's view of the Raft log: which LogIds it holds and how large the entries are. Payloads
+// live in storage; only those of entries that no Ready has handed out yet wait here.
 //
 //      purged            persisted              last
 //   ─────┼───────────────────┼────────────────────┤
@@ -24,7 +24,8 @@ export class Log {
   #purged: LogId;
   #persisted: Index;
   #runs: TermRun[];
-  // Sizes of (sizesFrom, last]; the head is dropped lazily, so that a purge costs no copy each time.
+  // Sizes of (sizesFrom, last]; the head is dropped lazily, so that a purge costs no copy each
+  // time.
   #sizes: number[];
   #sizesFrom: Index;
   #pending: Entry[] = [];
@@ -51,7 +52,10 @@ export class Log {
     return run ? { index: lastIndex, term: run.term } : this.#purged;
   }
 
-  /** The term at `at`, or undefined where this log has no entry (purged itself still knows its term). */
+  /**
+   * The term at `at`, or undefined where this log has no entry (purged itself still knows its
+   * term).
+   */
   termAt(at: Index): Term | undefined {
     if (at === this.#purged.index) return this.#purged.term;
     if (at < this.#purged.index || at > this.last.index) return undefined;
@@ -89,7 +93,9 @@ export class Log {
     return size;
   }
 
-  /** Where a message that starts at `lo` ends (exclusive): at least one entry, within both limits. */
+  /**
+   * Where a message that starts at `lo` ends (exclusive): at least one entry, within both limits.
+   */
   messageEnd(
     lo: Index,
     bytesMax: number,

@@ -1,5 +1,6 @@
-// The closed union of what members say to each other, in the words of the Raft thesis. Every message
-// names its sender, its receiver and the sender's term; pre-vote requests name the term they ask for.
+// The closed union of what members say to each other, in the words of the Raft thesis. Every
+// message names its sender, its receiver and the sender's term; pre-vote requests name the term
+// they ask for.
 import type { Index, MemberId, RequestId, Term } from '@holdfast/base/ids';
 import type { Configuration } from './configuration.ts';
 import type { Entry, LogId } from './entry.ts';
@@ -44,8 +45,9 @@ export type AppendEntriesResponse = Header & { readonly type: 'append-entries-re
         readonly match: Index;
       }
     | {
-        /** `previous` is not in the follower's log: the term there, the first index that the follower
-         * holds of that term, and its last index let the leader skip a whole term a round trip. */
+        /** `previous` is not in the follower's log: the term there, the first index that the
+         * follower holds of that term, and its last index let the leader skip a whole term a round
+         * trip. */
         readonly result: 'rejected';
         readonly previous: LogId;
         readonly conflictTerm: Term;

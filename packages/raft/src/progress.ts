@@ -20,7 +20,9 @@ export type ProgressState =
 const freshProbe: ProgressState = { name: 'probe', sentAtMs: undefined };
 
 export class Progress {
-  /** The follower has synced everything up to here, equal to the leader's log. Counts for commit. */
+  /**
+   * The follower has synced everything up to here, equal to the leader's log. Counts for commit.
+   */
   match: Index = index(0);
   /** The next entry to send. */
   next: Index;
@@ -35,7 +37,9 @@ export class Progress {
   commitSent: Index = index(0);
   /** Set while the follower repairs its log: what it must sync before it counts again. */
   repairTarget: Index | undefined;
-  /** The follower's own time that a confirmed round has since covered, and the commit index then. */
+  /**
+   * The follower's own time that a confirmed round has since covered, and the commit index then.
+   */
   fresh: { readonly stampMs: number; readonly commit: Index } | undefined;
   #inflight: Inflight[] = [];
   #inflightBytes = 0;
@@ -144,6 +148,8 @@ export class Progress {
 
   describe(): string {
     const repairing = this.repairTarget === undefined ? '' : ` repairing->${this.repairTarget}`;
-    return `${this.state.name} match=${this.match} next=${this.next} inflight=${this.inflightCount}${repairing}`;
+    const { match, next: toSend, inflightCount } = this;
+    const place = `match=${match} next=${toSend} inflight=${inflightCount}`;
+    return `${this.state.name} ${place}${repairing}`;
   }
 }

@@ -1,5 +1,6 @@
 // Schedules that a cluster meets seldom and must survive: each test is one that somebody thought of
-// first, and each was red against a core that did not think of it. Method: as in raft.thesis.test.ts.
+// first, and each was red against a core that did not think of it. Method: as in
+// raft.thesis.test.ts.
 import { index, memberId, term } from '@holdfast/base/ids';
 import { describe, expect, it } from 'vitest';
 import { newConfiguration } from './configuration.ts';

@@ -1,5 +1,5 @@
-// The Raft thesis (Ongaro, 2014), section by section: each test shows one rule at work in this core.
-// Method: a few cores whose time, network and syncs the test moves by hand (test-cluster.ts).
+// The Raft thesis (Ongaro, 2014), section by section: each test shows one rule at work in this
+// core. Method: a few cores whose time, network and syncs the test moves by hand (test-cluster.ts).
 import { index, memberId } from '@holdfast/base/ids';
 import { describe, expect, it } from 'vitest';
 import type { Message } from './message.ts';
@@ -241,7 +241,8 @@ describe('3.6 safety', () => {
     ]);
   });
 
-  // Figure 3.7 ("Figure 8" of the paper): an entry of an older term on a majority is not yet committed.
+  // Figure 3.7 ("Figure 8" of the paper): an entry of an older term on a majority is not yet
+  // committed.
   it('3.6.2 an old entry on a majority is committed only with one of the own term (C-03)', () => {
     const cluster = new TestCluster({
       voters: 5,

@@ -1,5 +1,5 @@
-// The door of the core: `step` takes one input at one time, `ready` says what is to be done. Pure and
-// synchronous; the same options and the same (time, input) pairs give the same Readys, always.
+// The door of the core: `step` takes one input at one time, `ready` says what is to be done. Pure
+// and synchronous; the same options and the same (time, input) pairs give the same Readys, always.
 import { assert, unreachable } from '@holdfast/base/assert';
 import type { Index, MemberId, Term } from '@holdfast/base/ids';
 import { formatId } from '@holdfast/base/ids';
@@ -91,7 +91,10 @@ export class Raft {
     }
   }
 
-  /** Lets `input` happen at `nowMs` of the member's monotonic clock. Never throws on a peer's account. */
+  /**
+   * Lets `input` happen at `nowMs` of the member's monotonic clock. Never throws on a peer's
+   * account.
+   */
   step(nowMs: number, input: Input): void {
     this.#passTime(nowMs);
     const core = this.#core;

@@ -17,7 +17,9 @@ import type { Message, SnapshotMeta } from './message.ts';
 export type HardState = {
   readonly term: Term;
   readonly vote: MemberId | undefined;
-  /** Set while the log has a hole or rot: no votes, no success (safety.md 5). Zero = none yet named. */
+  /**
+   * Set while the log has a hole or rot: no votes, no success (safety.md 5). Zero = none yet named.
+   */
   readonly repairing: { readonly target: Index } | undefined;
 };
 

@@ -1,10 +1,10 @@
-// Runs a protocol script on a TestCluster and writes it again with the output that really came. Lines
-// that begin with "> " are commands; the lines below one, up to the next command or empty line, are its
-// output; everything else is prose and stays.
+// Runs a protocol script on a TestCluster and writes it again with the output that really came.
+// Lines that begin with "> " are commands; the lines below one, up to the next command or empty
+// line, are its output; everything else is prose and stays.
 import { HoldfastError } from '@holdfast/base/errors';
 import { memberId } from '@holdfast/base/ids';
 import { formatLogId } from './entry.ts';
-import type { Message } from './message.ts';
+import type { AppendEntriesResponse, Message } from './message.ts';
 import { TestCluster } from './test-cluster.ts';
 
 type Arguments = {
@@ -194,6 +194,12 @@ function describe(message: Message): string {
   return tail === '' ? head : `${head} ${tail}`;
 }
 
+function rejection(message: AppendEntriesResponse & { readonly result: 'rejected' }): string {
+  const { previous, conflictFirst, conflictTerm, last } = message;
+  const hint = `${conflictFirst}@${conflictTerm}`;
+  return `rejected after=${formatLogId(previous)} hint=${hint} last=${last}`;
+}
+
 function details(message: Message): string {
   switch (message.type) {
     case 'pre-vote-request':
@@ -213,7 +219,7 @@ function details(message: Message): string {
     }
     case 'append-entries-response':
       return message.result === 'rejected'
-        ? `rejected after=${formatLogId(message.previous)} hint=${message.conflictFirst}@${message.conflictTerm} last=${message.last}`
+        ? rejection(message)
         : `${message.result} match=${message.match}`;
     case 'heartbeat':
       return `commit=${message.commit} round=${message.round}`;

@@ -14,12 +14,17 @@ export type RaftSettings = {
   /** Payload bytes of one append-entries; a single larger entry still travels alone. */
   readonly appendBytesMax: number;
   readonly appendCountMax: number;
-  /** Unacknowledged append-entries a follower, by messages and by bytes (pipelining, thesis 10.2.1). */
+  /**
+   * Unacknowledged append-entries a follower, by messages and by bytes (pipelining, thesis 10.2.1).
+   */
   readonly inflightCountMax: number;
   readonly inflightBytesMax: number;
   /** Proposals beyond this many not yet committed bytes are refused. */
   readonly uncommittedBytesMax: number;
-  /** A leader that got no new commit for this long proves itself with an empty entry; 0 = never. */
+  /**
+   * A leader that got no new commit for this long proves itself with an empty entry (A-25); 0 =
+   * never.
+   */
   readonly idleCommitMs: number;
   /** A leader without answers of a majority for this long gives leadership up (check-quorum). */
   readonly quorumTimeoutMs: number;

@@ -25,6 +25,7 @@ import { PersistLoop } from './persist-loop.ts';
 import { PersistWaiters } from './persist-waiters.ts';
 import type {
   ApplyResult,
+  IncomingSnapshot,
   LogStore,
   PeerTransport,
   SnapshotStore,
@@ -37,7 +38,7 @@ import type { ReadBarriers } from './read-barriers.ts';
 import type { Recovered } from './recovery.ts';
 import type { RequestIds } from './request-ids.ts';
 import type { ReplicaSettings } from './settings.ts';
-import { type IncomingSnapshot, SnapshotInstaller } from './snapshot-installer.ts';
+import { SnapshotInstaller } from './snapshot-installer.ts';
 import { Snapshotter } from './snapshotter.ts';
 
 /** What the process gives: the ports, and whom to tell. */

@@ -4,7 +4,7 @@
 import { type Clock, sleep } from '@holdfast/base/clock';
 import { HoldfastError } from '@holdfast/base/errors';
 import type { MemberId } from '@holdfast/base/ids';
-import type { PeerEvent, PeerHandler, PeerTransport, StoredSnapshot } from './ports.ts';
+import type { OutgoingSnapshot, PeerEvent, PeerHandler, PeerTransport } from './ports.ts';
 
 export type MemoryPeersOptions = {
   readonly clock: Clock;
@@ -148,19 +148,19 @@ class MemoryPeerTransport implements PeerTransport {
       this.#peers.deliver(self, to, ({ handler }) => handler.onForwarded(self.id, responses));
   };
 
-  async sendSnapshot(
-    to: MemberId,
-    snapshot: StoredSnapshot,
-    chunks: AsyncIterable<Uint8Array>,
-    signal: AbortSignal,
-  ): Promise<void> {
+  async sendSnapshot({ to, snapshot, chunks, signal }: OutgoingSnapshot): Promise<void> {
     const self = this.#self;
     signal.throwIfAborted();
     if (!self || !this.#peers.isLinked(self, to)) throw brokeOff();
     const { last, configuration, stateHash } = snapshot;
     const meta = { last, configuration };
     const stream = this.#peers.stream(self, to, chunks);
-    await this.#peers.handlerOf(to)?.onSnapshot(self.id, meta, stateHash, stream);
+    await this.#peers.handlerOf(to)?.onSnapshot({
+      from: self.id,
+      meta,
+      stateHash,
+      chunks: stream,
+    });
     if (!this.#peers.isLinked(self, to)) throw brokeOff();
   }
 

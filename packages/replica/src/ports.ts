@@ -149,6 +149,22 @@ export type PeerEvent =
   /** `refused`: the machine answered that nobody listens there. */
   | { readonly type: 'unreachable'; readonly peer: MemberId; readonly refused: boolean };
 
+/** A snapshot on its way from a peer to this member. */
+export type IncomingSnapshot = {
+  readonly from: MemberId;
+  readonly meta: SnapshotMeta;
+  readonly stateHash: bigint;
+  readonly chunks: AsyncIterable<Uint8Array>;
+};
+
+/** A snapshot on its way from this member to a peer; the signal breaks it off. */
+export type OutgoingSnapshot = {
+  readonly to: MemberId;
+  readonly snapshot: StoredSnapshot;
+  readonly chunks: AsyncIterable<Uint8Array>;
+  readonly signal: AbortSignal;
+};
+
 export interface PeerHandler {
   onMessage(message: Message): void;
   onForward(from: MemberId, requests: readonly ForwardRequest[]): void;
@@ -158,12 +174,7 @@ export interface PeerHandler {
    * A peer streams a snapshot to this member. Resolves when it is verified and durable beside the
    * state.
    */
-  onSnapshot(
-    from: MemberId,
-    meta: SnapshotMeta,
-    stateHash: bigint,
-    chunks: AsyncIterable<Uint8Array>,
-  ): Promise<void>;
+  onSnapshot(incoming: IncomingSnapshot): Promise<void>;
 }
 
 /** Best effort, in order per connection: what cannot be sent is dropped, and Raft repairs it. */
@@ -177,12 +188,7 @@ export interface PeerTransport {
   forward(to: MemberId, requests: readonly ForwardRequest[]): boolean;
   forwarded(to: MemberId, responses: readonly ForwardResponse[]): void;
   /** Resolves when the peer has stored the whole snapshot. */
-  sendSnapshot(
-    to: MemberId,
-    snapshot: StoredSnapshot,
-    chunks: AsyncIterable<Uint8Array>,
-    signal: AbortSignal,
-  ): Promise<void>;
+  sendSnapshot(outgoing: OutgoingSnapshot): Promise<void>;
   /** Whether a control connection to the peer stands, as far as its pings tell. Never waits. */
   isConnected(peer: MemberId): boolean;
   close(): Promise<void>;

@@ -29,13 +29,13 @@ class HeldAnswers {
           else handler.onForwarded(from, responses);
         },
         onPeerEvent: (event) => handler.onPeerEvent(event),
-        onSnapshot: (...snapshot) => handler.onSnapshot(...snapshot),
+        onSnapshot: (incoming) => handler.onSnapshot(incoming),
       });
     },
     send: (message) => transport.send(message),
     forward: (to, requests) => transport.forward(to, requests),
     forwarded: (to, responses) => transport.forwarded(to, responses),
-    sendSnapshot: (...snapshot) => transport.sendSnapshot(...snapshot),
+    sendSnapshot: (outgoing) => transport.sendSnapshot(outgoing),
     isConnected: (peer) => transport.isConnected(peer),
     close: () => transport.close(),
   });

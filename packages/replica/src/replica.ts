@@ -233,8 +233,7 @@ export class Replica {
       onForward: (from, requests) => this.#proposer.takeForwards(from, requests),
       onForwarded: (_from, responses) => this.#forwarding.take(responses),
       onPeerEvent: (event) => this.#onPeerEvent(driver, event),
-      onSnapshot: (from, meta, stateHash, chunks) =>
-        driver.receiveSnapshot({ from, meta, stateHash, chunks }),
+      onSnapshot: (incoming) => driver.receiveSnapshot(incoming),
     };
   }
 

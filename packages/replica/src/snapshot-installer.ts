@@ -6,7 +6,13 @@ import type { MemberId } from '@holdfast/base/ids';
 import type { SnapshotMeta } from '@holdfast/raft/message';
 import type { HardState } from '@holdfast/raft/ready';
 import type { ApplyLoop } from './apply-loop.ts';
-import type { LogStore, SnapshotStore, StateMachine, StatusStore } from './ports.ts';
+import type {
+  IncomingSnapshot,
+  LogStore,
+  SnapshotStore,
+  StateMachine,
+  StatusStore,
+} from './ports.ts';
 import type { Snapshotter } from './snapshotter.ts';
 
 export type SnapshotInstallerOptions = {
@@ -21,13 +27,6 @@ export type SnapshotInstallerOptions = {
   readonly signal: AbortSignal;
   /** The snapshot stands beside the old state, whole: the core may decide. */
   readonly onReceived: (from: MemberId, meta: SnapshotMeta) => void;
-};
-
-export type IncomingSnapshot = {
-  readonly from: MemberId;
-  readonly meta: SnapshotMeta;
-  readonly stateHash: bigint;
-  readonly chunks: AsyncIterable<Uint8Array>;
 };
 
 export class SnapshotInstaller {

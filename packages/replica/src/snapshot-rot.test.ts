@@ -1,5 +1,5 @@
-// A stored snapshot that rots while the member runs must not keep a follower waiting: it gives way to
-// another one.
+// A stored snapshot that rots while the member runs must not keep a follower waiting: it gives way
+// to another one.
 import { HoldfastError } from '@holdfast/base/errors';
 import { index, memberId, term } from '@holdfast/base/ids';
 import { ManualClock } from '@holdfast/base/manual-clock';

@@ -90,7 +90,12 @@ export class Snapshotter {
     const newest = this.#stored[0];
     if (!newest) return false;
     try {
-      await transport.sendSnapshot(peer, newest, snapshots.read(newest), signal);
+      await transport.sendSnapshot({
+        to: peer,
+        snapshot: newest,
+        chunks: snapshots.read(newest),
+        signal,
+      });
       return true;
     } catch (error) {
       // What rotted helps nobody: the older one is kept for that, and a fresh one comes at once.

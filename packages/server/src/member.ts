@@ -282,8 +282,9 @@ export class Member {
       case 'lost-log':
         log.error(
           { peer: this.#engine?.nameOf(event.peer), endsAt: event.last },
-          'a member came back with less of the log than it had acknowledged, as if an older copy of ' +
-            'its data directory had been put in place: it is filled again from here. Find out why',
+          'a member came back with less of the log than it had acknowledged, as if an older ' +
+            'copy of its data directory had been put in place: it is filled again from here. ' +
+            'Find out why',
         );
         return;
       case 'configuration':

@@ -8,6 +8,7 @@ import { decodeMessage, encodeMessage } from '@holdfast/replica/message-codec';
 import type {
   ForwardRequest,
   ForwardResponse,
+  OutgoingSnapshot,
   PeerHandler,
   PeerTransport,
   StoredSnapshot,
@@ -83,12 +84,7 @@ export class SimulatedTransport implements PeerTransport {
     this.#post(to, reliableLog, ({ handler }) => handler.onForwarded(member, responses));
   }
 
-  async sendSnapshot(
-    to: MemberId,
-    snapshot: StoredSnapshot,
-    chunks: AsyncIterable<Uint8Array>,
-    signal: AbortSignal,
-  ): Promise<void> {
+  async sendSnapshot({ to, snapshot, chunks, signal }: OutgoingSnapshot): Promise<void> {
     if (!this.isConnected(to)) throw new HoldfastError('unavailable', `no connection to ${to}`);
     this.#streams += 1;
     const stream = this.#streams;
@@ -140,7 +136,9 @@ export class SimulatedTransport implements PeerTransport {
         if (peer.transport.attachment === from) peer.transport.#give(stream, failure);
       });
     };
-    this.#handler?.onSnapshot(from.member, { last, configuration }, stateHash, incoming).then(
+    const meta = { last, configuration };
+    const received = { from: from.member, meta, stateHash, chunks: incoming };
+    this.#handler?.onSnapshot(received).then(
       () => answer(undefined),
       (error: unknown) => answer(messageOf(error)),
     );

@@ -76,3 +76,9 @@ export class GroupEncoder {
     this.#view = viewOf(grown);
   }
 }
+
+/** One group as bytes, and where each of its entries stands in them. */
+export type EncodedGroup = {
+  readonly bytes: Uint8Array;
+  readonly places: { readonly entry: Entry; readonly at: number; readonly chain: number }[];
+};

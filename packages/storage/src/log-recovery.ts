@@ -50,8 +50,8 @@ export async function recoverLog(files: LogFiles): Promise<RecoveredLog> {
   const state: ScanState = { log, durable, commitHint: 0, configurations: [] };
   const walk: Walk = { state, found, mark };
   const outcome = await walkSegments(walk);
-  // The mark may know of commits behind the damage: what these replaced is in the log again, and was
-  // never committed.
+  // The mark may know of commits behind the damage: what these replaced is in the log again, and
+  // was never committed.
   if (!('reason' in outcome)) state.commitHint = Math.max(state.commitHint, mark?.commitHint ?? 0);
   const rot =
     'reason' in outcome

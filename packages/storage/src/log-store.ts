@@ -34,3 +34,7 @@ export type LogMarks = {
   readonly accepted: LogId;
   readonly persisted: LogId;
 };
+
+/** Whether `id` lies within what was asked to be synced: neither beyond it nor of a newer term. */
+export const isWithin = (id: LogId, goal: LogId): boolean =>
+  id.index <= goal.index && id.term <= goal.term;

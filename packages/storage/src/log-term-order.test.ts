@@ -1,6 +1,7 @@
-// What a sync may write: only what was accepted before it was asked for. Entries of a newer term that
-// arrive while it waits (for a purge, for a new segment) are written by the next one, before which the
-// status of that term is saved (safety.md 4); else a crash in between is refused at the next start.
+// What a sync may write: only what was accepted before it was asked for. Entries of a newer term
+// that arrive while it waits (for a purge, for a new segment) are written by the next one, before
+// which the status of that term is saved (safety.md 4); else a crash in between is refused at the
+// next start.
 import { index, term } from '@holdfast/base/ids';
 import type { Entry } from '@holdfast/raft/entry';
 import { expect, it } from 'vitest';
@@ -54,7 +55,8 @@ it('a commit index beyond a truncation that is not written yet is no hint for th
   await log.open();
   for (let at = 1; at <= 30; at += 1) log.accept([entry(at, 1)]);
   await log.sync(index(20));
-  // Another leader's entries take the place of 21 to 30, and are committed; they need a new segment.
+  // Another leader's entries take the place of 21 to 30, and are committed; they need a new
+  // segment.
   log.accept([entry(21, 2, 3000), entry(22, 2)]);
   disk.setFaults((operation) => (operation.kind === 'rename' ? { kind: 'crash' } : undefined));
   await log.sync(index(22)).catch(() => undefined);

@@ -11,7 +11,7 @@ import { isDiskFull, toOperatingError } from './disk-error.ts';
 import { EntryCache } from './entry-cache.ts';
 import { Exclusive } from './exclusive.ts';
 import { fillZero } from './file-steps.ts';
-import { GroupEncoder, soloGroupBytes } from './group-encoder.ts';
+import { type EncodedGroup, GroupEncoder, soloGroupBytes } from './group-encoder.ts';
 import { LogFiles, originBase } from './log-files.ts';
 import type { LogPosition } from './log-group.ts';
 import { type ChainedId, LogIndex } from './log-index.ts';
@@ -19,7 +19,7 @@ import { readEntries } from './log-reader.ts';
 import { chainStart, payloadBytesMax, recordBytes } from './log-record.ts';
 import { recoverLog } from './log-recovery.ts';
 import type { LogSegment } from './log-segment.ts';
-import type { LogMarks, LogRecovery } from './log-store.ts';
+import { isWithin, type LogMarks, type LogRecovery } from './log-store.ts';
 import { segmentDataOffset } from './segment-header.ts';
 
 export type SegmentedLogOptions = {
@@ -191,7 +191,8 @@ export class SegmentedLog {
   /** Idempotent. What was accepted and not synced is dropped. */
   close(): Promise<void> {
     this.#closing ??= this.#exclusive.run(async () => {
-      if (this.#log && !this.#failure) await this.#markCleanStop();
+      // Without the mark the next open only has more to check.
+      if (this.#log && !this.#failure) await this.#markCleanStop().catch(() => undefined);
       this.#failure ??= new HoldfastError('shutting-down', 'the log is closed');
       await this.#files.close();
       for (const segment of this.#log?.segments ?? []) await segment.close();
@@ -231,8 +232,8 @@ export class SegmentedLog {
   }
 
   /**
-   * Nothing of a newer term than the goal's: it was accepted since, and its term may not be saved yet
-   * (safety.md 4).
+   * Nothing of a newer term than the goal's: it was accepted since, and its term may not be saved
+   * yet (safety.md 4).
    */
   async #writeAccepted(goal: LogId): Promise<void> {
     // Measured anew each time: while a roll waits, an accept may truncate.
@@ -331,7 +332,8 @@ export class SegmentedLog {
 
   #writeMark(): void {
     const last = must(this.#physical, 'the log is open');
-    // While a truncation is not written, the files still hold what it drops: that was never committed.
+    // While a truncation is not written, the files still hold what it drops: that was never
+    // committed.
     const commitHint = Math.min(this.#commitHint, this.#opened.last.index);
     try {
       this.#files.mark.writeNow({ end: this.#durable, last, commitHint });
@@ -373,12 +375,8 @@ export class SegmentedLog {
   }
 
   async #markCleanStop(): Promise<void> {
-    try {
-      this.#writeMark();
-      await this.#files.mark.sync();
-    } catch {
-      // Without it the next open only has more to check.
-    }
+    this.#writeMark();
+    await this.#files.mark.sync();
   }
 
   #throwIfFinished(): void {
@@ -399,11 +397,3 @@ export class SegmentedLog {
     return this.#failure;
   }
 }
-
-const isWithin = (id: LogId, goal: LogId): boolean =>
-  id.index <= goal.index && id.term <= goal.term;
-
-type EncodedGroup = {
-  readonly bytes: Uint8Array;
-  readonly places: { readonly entry: Entry; readonly at: number; readonly chain: number }[];
-};

@@ -1,6 +1,7 @@
 // One connection to one peer that is kept up: dialled in the background, redialled at once when it
 // ends (safety.md 12), with backoff while it cannot be had. Frames that are sent while a dial is
-// under way wait for it; otherwise nobody ever waits for a peer. It judges nobody: peer-link.ts does.
+// under way wait for it; otherwise nobody ever waits for a peer. It judges nobody: peer-link.ts
+// does.
 import { Backoff } from '@holdfast/base/backoff';
 import { emptyBytes } from '@holdfast/base/bytes';
 import type { Clock, Timer } from '@holdfast/base/clock';

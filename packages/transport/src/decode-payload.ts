@@ -1,5 +1,5 @@
-// Decoding what another process sent: whatever a generated decoder throws becomes `corrupt`, because
-// foreign bytes may end a connection, and never this process.
+// Decoding what another process sent: whatever a generated decoder throws becomes `corrupt`,
+// because foreign bytes may end a connection, and never this process.
 import { HoldfastError } from '@holdfast/base/errors';
 
 type Decoder<T> = { decode(bytes: Uint8Array): T };

@@ -84,7 +84,9 @@ export class FrameLink {
     if (this.#end) handler.onEnd(this.#end);
   }
 
-  /** All or nothing. False: the queue is full or the link is over, and they certainly did not leave. */
+  /**
+   * All or nothing. False: the queue is full or the link is over, and they certainly did not leave.
+   */
   send(kind: number, ...payloads: readonly Uint8Array[]): boolean {
     const size = payloads.reduce((sum, { length }) => sum + frameHeaderBytes + length, 0);
     if (this.#end || !this.#writer.hasRoom(size)) return false;

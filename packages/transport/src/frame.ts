@@ -17,7 +17,10 @@ export type Frame = {
   readonly payload: Uint8Array;
 };
 
-/** 1 to 15: the link's own. 16 to 31: messages. 32 to 47: snapshots. Never used again for another meaning. */
+/**
+ * 1 to 15: the link's own. 16 to 31: messages. 32 to 47: snapshots. Never used again for another
+ * meaning.
+ */
 export const frameKinds = {
   handshake: 1,
   handshakeResponse: 2,

@@ -133,12 +133,14 @@ function checkVersion(version: number): void {
 
 function clusterMismatch(shown: Handshake, identity: PeerIdentity): HoldfastError {
   const theirs = formatId(shown.clusterId);
-  const text = `the peer belongs to cluster ${theirs}, this member to ${formatId(identity.clusterId)}`;
+  const ours = formatId(identity.clusterId);
+  const text = `the peer belongs to cluster ${theirs}, this member to ${ours}`;
   return refusal('cluster-mismatch', text);
 }
 
 function wrongMember(wanted: bigint, found: bigint): HoldfastError {
-  const text = `member ${formatId(wanted)} was called, but ${formatId(found)} lives at this address`;
+  const [called, lives] = [formatId(wanted), formatId(found)];
+  const text = `member ${called} was called, but ${lives} lives at this address`;
   return refusal('failed-precondition', text);
 }
 

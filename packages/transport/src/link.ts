@@ -3,7 +3,9 @@
 // tcp-link.ts (sockets) and memory-link.ts (its twin, for tests and the simulator).
 import { HoldfastError } from '@holdfast/base/errors';
 
-/** Why a link is over. `ended`: the other side said goodbye, as a dying process's kernel does too. */
+/**
+ * Why a link is over. `ended`: the other side said goodbye, as a dying process's kernel does too.
+ */
 export type LinkEnd =
   | { readonly type: 'closed' }
   | { readonly type: 'ended' }
@@ -58,6 +60,8 @@ export function dialError(failure: DialFailure, cause: unknown): HoldfastError {
   });
 }
 
-/** Whether the machine answered that nobody listens: the only sign of a dead process (safety.md 12). */
+/**
+ * Whether the machine answered that nobody listens: the only sign of a dead process (safety.md 12).
+ */
 export const isRefused = (error: unknown): boolean =>
   error instanceof HoldfastError && error.details.refused === true;

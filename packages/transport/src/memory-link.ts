@@ -1,6 +1,7 @@
 // The memory twin of tcp-link.ts: hosts by name, links between them, all delivery through a Clock.
 // It behaves as TCP does under the faults that matter: a blocked direction holds bytes back and
-// delivers them when it heals, a killed host ends its links and refuses, a frozen one is just silent.
+// delivers them when it heals, a killed host ends its links and refuses, a frozen one is just
+// silent.
 import { assert } from '@holdfast/base/assert';
 import type { Clock } from '@holdfast/base/clock';
 import { HoldfastError } from '@holdfast/base/errors';

@@ -39,8 +39,8 @@ export type DialRequest = {
 export type DialledPeer = { readonly link: FrameLink; readonly hello: Hello };
 
 /**
- * Rejects with `unavailable` (see isRefused), `deadline-exceeded`, the refusal of either side, or the
- * signal's reason. Until the caller trusts the link with a handler, its end is only remembered.
+ * Rejects with `unavailable` (see isRefused), `deadline-exceeded`, the refusal of either side, or
+ * the signal's reason. Until the caller trusts the link with a handler, its end is only remembered.
  */
 export async function dialPeer(context: MemberContext, request: DialRequest): Promise<DialledPeer> {
   const { clock, settings } = context;

@@ -1,4 +1,5 @@
-// Goal: a process that no longer is cannot speak. Method: handshakes of several boots, in any order.
+// Goal: a process that no longer is cannot speak. Method: handshakes of several boots, in any
+// order.
 import { memberId, storeId } from '@holdfast/base/ids';
 import { describe, expect, it } from 'vitest';
 import { PeerEpochs } from './peer-epochs.ts';

@@ -23,7 +23,8 @@ export class PeerEpochs {
     // Epochs count the starts of one data directory; another one begins anew.
     const comparable = known !== undefined && known.storeId === storeId;
     if (comparable && bootEpoch < known.bootEpoch) {
-      const text = `member ${formatId(memberId)} has since been started again (boot ${known.bootEpoch})`;
+      const who = `member ${formatId(memberId)}`;
+      const text = `${who} has since been started again (boot ${known.bootEpoch})`;
       return new HoldfastError('failed-precondition', text);
     }
     if (comparable && bootEpoch === known.bootEpoch) return undefined;

@@ -143,7 +143,9 @@ export class PeerLink {
     if (this.#control.isOpen) this.#control.restart();
   }
 
-  /** The peer may be refused by what is known now: then its connections end, and are dialled anew. */
+  /**
+   * The peer may be refused by what is known now: then its connections end, and are dialled anew.
+   */
   judgeAgain(): void {
     if (!this.#hello || !this.#options.context.verifyPeer(this.#hello)) return;
     this.#hello = undefined;

@@ -1,5 +1,6 @@
 // The listening side: everything that peers send to this member. It owns the accepted connections
-// (at most one a peer and purpose, and a bounded number of strangers), and routes frames by purpose.
+// (at most one a peer and purpose, and a bounded number of strangers), and routes frames by
+// purpose.
 import { HoldfastError } from '@holdfast/base/errors';
 import type { MemberId } from '@holdfast/base/ids';
 import type { SnapshotBegin } from '@holdfast/proto/peer';

@@ -25,8 +25,9 @@ export type SnapshotSending = {
 };
 
 /**
- * Resolves when the receiver says that the whole snapshot stands there. Rejects with its error, with
- * `unavailable` when the connection breaks, or with the signal's reason. Ends the link in any case.
+ * Resolves when the receiver says that the whole snapshot stands there. Rejects with its error,
+ * with `unavailable` when the connection breaks, or with the signal's reason. Ends the link in any
+ * case.
  */
 export async function sendSnapshot(sending: SnapshotSending): Promise<void> {
   const { link, begin, chunks } = sending;

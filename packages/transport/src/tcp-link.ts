@@ -143,7 +143,10 @@ class TcpLink implements Link {
   }
 }
 
-/** A Buffer's slice() shares its memory, a Uint8Array's copies: nobody behind this file sees a Buffer. */
+/**
+ * A Buffer's slice() shares its memory, a Uint8Array's copies: nobody behind this file sees a
+ * Buffer.
+ */
 function toPlainBytes({ buffer, byteOffset, length }: Uint8Array): Uint8Array {
   return new Uint8Array(buffer, byteOffset, length);
 }

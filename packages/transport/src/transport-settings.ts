@@ -8,7 +8,9 @@ export type TransportSettings = {
   readonly handshakeTimeoutMs: number;
   /** Connections that have not introduced themselves; the oldest goes when one more comes. */
   readonly strangersMax: number;
-  /** An accepted connection on which nothing came for so long is closed: its dialler pings sooner. */
+  /**
+   * An accepted connection on which nothing came for so long is closed: its dialler pings sooner.
+   */
   readonly inboundSilenceMs: number;
   readonly silence: SilenceSettings;
   /** safety.md 18, the background prober: Backoff waits between a half and the whole of these. */

@@ -95,7 +95,8 @@ function readFields(value: Uint8Array): Record<string, unknown> {
   if (known.recordFormat === recordFormat) return known;
   throw new HoldfastError(
     'version-mismatch',
-    `a configuration record has format ${known.recordFormat}; this version reads ${recordFormat}`,
+    `a configuration record has format ${String(known.recordFormat)}; ` +
+      `this version reads ${recordFormat}`,
   );
 }
 

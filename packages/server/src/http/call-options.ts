@@ -37,6 +37,7 @@ function refuseBrokenEscapes(text: string): void {
   try {
     decodeURIComponent(text);
   } catch {
+    // A URIError says less than this.
     throw invalid('the percent-encoding of the query is not valid UTF-8');
   }
 }

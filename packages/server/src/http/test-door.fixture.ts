@@ -80,3 +80,18 @@ export class RawClient {
     this.socket.destroy();
   }
 }
+
+/**
+ * Looks at each turn of the event loop until `check` throws no more; the test's own limit ends it.
+ */
+export async function eventually(check: () => void | Promise<void>): Promise<void> {
+  for (;;) {
+    try {
+      await check();
+      return;
+    } catch {
+      // Not yet: what is waited for comes with another turn.
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+  }
+}

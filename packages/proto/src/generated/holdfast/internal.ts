@@ -29,8 +29,8 @@ export namespace CompareResult {
 }
 
 /**
- * The body of a log entry of kind "command". Exactly one is set; a member that does not know the one
- * that is set stops (it must not skip what the others apply).
+ * The body of a log entry of kind "command". Exactly one is set; a member that does not know the
+ * one that is set stops (it must not skip what the others apply).
  */
 export interface Command {
   request:
