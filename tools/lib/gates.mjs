@@ -1,5 +1,4 @@
 // The gates that `verify` and `test` share. None of them changes a source file.
-import { existsSync } from 'node:fs';
 import { binary, buildCommand, tool } from './workspace.mjs';
 
 const node = process.execPath;
@@ -30,15 +29,22 @@ function tsc(...args) {
 }
 
 /**
- * The simulator over its first seeds; none as long as the command cannot be built.
+ * The simulator over its first seeds, in as many processes as there are cores to spare.
  * @param {number} count
  * @returns {readonly import('./steps.mjs').Step[]}
  */
-export function seeds(count) {
-  if (!existsSync(binary)) return [];
-  const wanted = process.env.HOLDFAST_SEEDS ?? String(count);
-  const command = [node, binary, 'simulate', '--seeds', wanted];
-  return [{ name: `simulator, ${wanted} seeds`, command }];
+export function seeds(count, processes = 1) {
+  const wanted = Number(process.env.HOLDFAST_SEEDS ?? count);
+  const share = Math.ceil(wanted / processes);
+  return Array.from({ length: processes }, (_, at) => {
+    const first = 1 + at * share;
+    const last = Math.min(wanted, first + share - 1);
+    const range = ['--seeds', String(last - first + 1), '--first-seed', String(first)];
+    return {
+      name: `simulator, seeds ${first} to ${last}`,
+      command: [node, binary, 'simulate', ...range],
+    };
+  });
 }
 
 /** @param {readonly string[]} args */
