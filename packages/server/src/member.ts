@@ -315,7 +315,8 @@ export class Member {
     const done = recovery.filter((phase) => phase.state === 'done' && phase.detail !== '');
     const found = Object.fromEntries(done.map((phase) => [phase.name, phase.detail]));
     log.info({ cluster: formatId(this.#clusterId), found }, 'taking part in the cluster');
-    if (role === 'repairing') log.warn({ log: found['log'] }, repairingText);
+    if (role !== 'repairing') return;
+    log.warn({ status: found['status'], log: found['log'] }, repairingText);
   }
 
   #tellWaiting({ notReadyReason: reason, missingVoters }: EngineStatus): void {
