@@ -126,6 +126,15 @@ describe('publish and get', () => {
   });
 });
 
+describe('many at once', () => {
+  it('publishes of one configuration cost one transaction each', async () => {
+    const { engine, publish } = world();
+    const before = engine.status().appliedIndex;
+    await Promise.all(Array.from({ length: 200 }, (_, at) => publish(key, `{"n": ${at}}`)));
+    expect(engine.status().appliedIndex - before).toBe(200);
+  });
+});
+
 describe('compare-and-set', () => {
   it.each([
     [{ absent: true }, false],

@@ -42,6 +42,7 @@ import {
 } from './config-reader.ts';
 import { ConfigWatch, type ConfigWatchRequest } from './config-watch.ts';
 import type { Answer, Consistency, Engine, ReadOptions, WriteOptions } from './engine.ts';
+import { KeyedLanes } from './keyed-lanes.ts';
 
 export type ConfigServiceOptions = {
   readonly engine: Engine;
@@ -82,6 +83,8 @@ export type DeleteRequest = {
 export type ConfigChange = { readonly item: Configuration; readonly changed: boolean };
 
 /** A change that others keep getting in the way of gives up after so many. */
+/** Changes of one configuration that wait on this member for those before. */
+const changesWaitingMax = 4096;
 const attemptsMax = 64;
 export const listLimitMax = 1000;
 
@@ -96,6 +99,7 @@ export class ConfigService {
   readonly #engine: Engine;
   readonly #clock: Clock;
   readonly #historyMax: number;
+  readonly #lanes = new KeyedLanes(changesWaitingMax);
   readonly #reader: ConfigReader;
 
   constructor(options: ConfigServiceOptions) {
@@ -205,7 +209,15 @@ export class ConfigService {
    * that a plan on an old state is refused and harmless, and a good one has cost one round less.
    * What is not a write (no change, a refusal) is answered only from a linearizable read.
    */
-  async #change(request: DeleteRequest, options: WriteOptions, plan: Planner): Promise<Change> {
+  #change(request: DeleteRequest, options: WriteOptions, plan: Planner): Promise<Change> {
+    // Changes of one configuration that come at once would refuse each other's transactions.
+    return this.#lanes.run(describeConfigKey(request.key), () => {
+      options.signal?.throwIfAborted();
+      return this.#tryChange(request, options, plan);
+    });
+  }
+
+  async #tryChange(request: DeleteRequest, options: WriteOptions, plan: Planner): Promise<Change> {
     for (let attempt = 0; attempt < attemptsMax; attempt += 1) {
       const { header, base } = await this.#base(request, options, attempt === 0 ? stale : latest);
       const planned = await plan(base).catch((error: unknown) => {

@@ -60,6 +60,15 @@ describe('writes and reads', () => {
     await world.converge();
   });
 
+  it('tell how long ago each member was heard', async () => {
+    const world = await started(3);
+    await world.clock.advanceAsync(1000);
+    for (const peer of world.leader.engine.status().peers) {
+      expect(peer.lastContactMs).toBeGreaterThanOrEqual(0);
+      expect(peer.lastContactMs).toBeLessThan(500);
+    }
+  });
+
   it('show their age where they are not confirmed, and refuse what may be too old', async () => {
     const world = await started(3);
     const follower = world.followers[0] as TestMachine;

@@ -199,7 +199,6 @@ export class EmbeddedEngine implements Engine {
       options: this.#options,
       replica: this.#replica.status(),
       store: this.store,
-      nowMs: this.#options.clock.monotonicMs(),
     });
   }
 

@@ -24,7 +24,6 @@ export type StatusParts = {
   readonly options: StatusOptions;
   readonly replica: ReplicaStatus;
   readonly store: KvStore;
-  readonly nowMs: number;
 };
 
 export function engineStatus(parts: StatusParts): EngineStatus {
@@ -87,12 +86,11 @@ function notReadyReason(parts: StatusParts): string | undefined {
 }
 
 function peerStatus(parts: StatusParts, raft: RaftStatus, peer: MemberId): PeerStatus {
-  const { options, replica, store, nowMs } = parts;
+  const { options, replica, store } = parts;
   const isSelf = peer === options.identity.memberId;
   const bound = store.members().find((member) => member.memberId === peer);
   const initial = options.initialMembers.find((member) => member.memberId === peer);
   const progress = raft.peers.find((one) => one.id === peer);
-  const heardMs = replica.lastHeardMs.get(peer);
   const match = isSelf ? raft.persisted : progress?.match;
   return {
     memberId: memberId(peer),
@@ -101,7 +99,7 @@ function peerStatus(parts: StatusParts, raft: RaftStatus, peer: MemberId): PeerS
     clientAddresses: bound?.clientAddresses ?? (isSelf ? options.clientAddresses : []),
     role: peerRole(raft, peer, isSelf),
     reachable: isSelf || !replica.missingVoters.includes(peer),
-    lastContactMs: isSelf ? 0 : heardMs === undefined ? undefined : nowMs - heardMs,
+    lastContactMs: isSelf ? 0 : replica.silenceMs.get(peer),
     lag: match === undefined ? undefined : Math.max(0, raft.last.index - match),
     match,
   };

@@ -103,14 +103,15 @@ export class LeaderGate {
     this.#contacts.refused(peer);
   }
 
-  /** When each member was last heard, as far as it was. */
-  lastHeardMs(): ReadonlyMap<MemberId, number> {
-    const heard = new Map<MemberId, number>();
+  /** How long ago each member was last heard, as far as it was. */
+  silenceMs(): ReadonlyMap<MemberId, number> {
+    const nowMs = this.#options.clock.monotonicMs();
+    const silence = new Map<MemberId, number>();
     for (const id of this.#core ? membersOf(this.#core.configuration) : []) {
       const heardMs = this.#contacts.lastHeardMs(id);
-      if (heardMs !== undefined) heard.set(id, heardMs);
+      if (heardMs !== undefined) silence.set(id, nowMs - heardMs);
     }
-    return heard;
+    return silence;
   }
 
   view(): LeaderView {

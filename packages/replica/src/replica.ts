@@ -77,7 +77,8 @@ export type ReplicaStatus = {
   readonly ageMs: number | undefined;
   readonly quorumReachable: boolean;
   readonly missingVoters: readonly MemberId[];
-  readonly lastHeardMs: ReadonlyMap<MemberId, number>;
+  /** How long ago each member was last heard, as far as it was. */
+  readonly silenceMs: ReadonlyMap<MemberId, number>;
   readonly snapshotIndex: Index;
   readonly syncs: number;
   readonly entriesSynced: number;
@@ -181,7 +182,7 @@ export class Replica {
       ageMs: this.ageMs,
       quorumReachable,
       missingVoters,
-      lastHeardMs: this.#gate.lastHeardMs(),
+      silenceMs: this.#gate.silenceMs(),
       snapshotIndex: driver?.snapshotter.newestIndex ?? index(0),
       syncs: driver?.persist.counters.syncs ?? 0,
       entriesSynced: driver?.persist.counters.entries ?? 0,
