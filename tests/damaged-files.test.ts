@@ -1,6 +1,6 @@
 // An operator's worst afternoon: files of a stopped member are overwritten, cut or deleted. Goal:
-// the member repairs itself from the others or refuses to start with a sentence; it never comes back
-// with less than it had acknowledged. Method: damage, start, compare the state of all members.
+// the member repairs itself from the others or refuses to start with a sentence; it never comes
+// back with less than it had acknowledged. Method: damage, start, compare the state of all members.
 import { readdirSync, rmSync, statSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
@@ -55,7 +55,7 @@ function filesEnding(directory: string, ending: string): readonly string[] {
   const entries = readdirSync(directory, { withFileTypes: true, recursive: true });
   const found = entries.filter((entry) => entry.isFile() && entry.name.endsWith(ending));
   expect(found, `files that end in ${ending}`).not.toEqual([]);
-  return found.map((entry) => join(entry.path, entry.name));
+  return found.map((entry) => join(entry.parentPath, entry.name));
 }
 
 async function write(cluster: ProcessCluster, count: number): Promise<ReadonlyMap<string, string>> {

@@ -1,5 +1,5 @@
-// Goal: changes of one key never run beside each other, whatever becomes of those before; other keys
-// do not wait. Method: work that ends when the test says so.
+// Goal: changes of one key never run beside each other, whatever becomes of those before; other
+// keys do not wait. Method: work that ends when the test says so.
 import { describe, expect, it } from 'vitest';
 import { KeyedLanes } from './keyed-lanes.ts';
 
@@ -21,7 +21,7 @@ describe('keyed lanes', () => {
     expect(begun).toEqual(['a1', 'b1']);
     ends[0]?.();
     expect(await all[0]).toBe('a1');
-    await new Promise((resolve) => setImmediate(resolve));
+    await lanes.run('c', () => Promise.resolve()); // A whole lane's turn later.
     expect(begun).toEqual(['a1', 'b1', 'a2']);
     for (const end of ends) end();
     expect(await Promise.all(all)).toEqual(['a1', 'a2', 'b1']);
@@ -38,7 +38,13 @@ describe('keyed lanes', () => {
   it('refuse who comes to a full lane', async () => {
     const lanes = new KeyedLanes(1);
     let end: () => void = () => undefined;
-    const first = lanes.run('a', () => new Promise<void>((resolve) => (end = resolve)));
+    const first = lanes.run(
+      'a',
+      () =>
+        new Promise<void>((resolve) => {
+          end = resolve;
+        }),
+    );
     await expect(lanes.run('a', () => Promise.resolve())).rejects.toMatchObject({
       code: 'resource-exhausted',
       outcome: 'not-applied',
