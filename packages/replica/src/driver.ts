@@ -46,6 +46,7 @@ export type DriverOptions = {
   readonly id: MemberId;
   readonly clock: Clock;
   readonly random: Random;
+  /** Runs the action after the events at hand: setImmediate, or the simulator's queue. */
   readonly nextTurn: (action: () => void) => void;
   readonly log: LogStore;
   readonly status: StatusStore;
@@ -54,7 +55,9 @@ export type DriverOptions = {
   readonly transport: PeerTransport;
   readonly raftSettings: RaftSettings;
   readonly settings: ReplicaSettings;
+  /** A recorder of everything that happens to the core, for replay. */
   readonly onInput?: (nowMs: number, input: Input) => void;
+  /** After entries were applied: wakes watches and the like. */
   readonly onApplied?: (entries: readonly Entry[]) => void;
 };
 

@@ -5,69 +5,41 @@ import { must } from '@holdfast/base/assert';
 import type { Clock, Timer } from '@holdfast/base/clock';
 import { HoldfastError, isHoldfastError, messageOf } from '@holdfast/base/errors';
 import { type Index, index, type MemberId, type Term, term } from '@holdfast/base/ids';
-import type { Random } from '@holdfast/base/random';
 import { TaskGroup } from '@holdfast/base/task-group';
 import type { Configuration } from '@holdfast/raft/configuration';
 import type { TraceEvent } from '@holdfast/raft/core';
-import type { Entry } from '@holdfast/raft/entry';
-import type { Input } from '@holdfast/raft/input';
 import type { Message } from '@holdfast/raft/message';
 import type { RaftStatus } from '@holdfast/raft/raft';
-import type { RaftSettings } from '@holdfast/raft/settings';
 import { bootClock } from './boot-clock.ts';
 import { ConfirmedReads } from './confirmed-reads.ts';
-import { Driver } from './driver.ts';
+import { Driver, type DriverOptions } from './driver.ts';
 import { Forwarding, type ResultCodec } from './forwarding.ts';
 import { Freshness } from './freshness.ts';
 import { handOver } from './hand-over.ts';
 import { LeaderGate } from './leader-gate.ts';
 import { LogTime, lastLogTimeMs } from './log-time.ts';
-import type {
-  LogStore,
-  PeerEvent,
-  PeerHandler,
-  PeerTransport,
-  SnapshotStore,
-  StateMachine,
-  StatusStore,
-} from './ports.ts';
+import type { PeerEvent, PeerHandler } from './ports.ts';
 import { Proposals, type Proposed } from './proposals.ts';
 import { Proposer } from './proposer.ts';
 import { ReadBarriers } from './read-barriers.ts';
 import { type Recovered, recover } from './recovery.ts';
 import { type Phase, RecoveryPhases } from './recovery-phases.ts';
 import { RequestIds } from './request-ids.ts';
-import type { ReplicaSettings } from './settings.ts';
 
 /** What a member tells its process: for logs, metrics and timelines. */
 export type ReplicaEvent =
   | TraceEvent
   | { readonly type: 'problem'; readonly what: string; readonly error: unknown };
 
-export type ReplicaOptions = {
-  readonly id: MemberId;
-  readonly clock: Clock;
-  readonly random: Random;
-  /** Runs the action after the events at hand: setImmediate, or the simulator's queue. */
-  readonly nextTurn: (action: () => void) => void;
-  readonly log: LogStore;
-  readonly status: StatusStore;
-  readonly snapshots: SnapshotStore;
-  readonly stateMachine: StateMachine;
-  readonly transport: PeerTransport;
+/** The driver's options, on the process's own clock, and what only whole members need. */
+export type ReplicaOptions = DriverOptions & {
   readonly results: ResultCodec;
   readonly bootstrap: Configuration;
-  readonly raftSettings: RaftSettings;
-  readonly settings: ReplicaSettings;
   /** The name that people know a member by, for refusals. */
   readonly describeMember: (id: MemberId) => string;
   /** The disk failed, or an invariant broke: the member must end. Called once. */
   readonly onFatal: (error: unknown) => void;
   readonly onEvent?: (event: ReplicaEvent) => void;
-  /** A recorder of everything that happens to the core, for replay. */
-  readonly onInput?: (nowMs: number, input: Input) => void;
-  /** After entries were applied: wakes watches and the like. */
-  readonly onApplied?: (entries: readonly Entry[]) => void;
 };
 
 export type ReplicaStatus = {
