@@ -19,6 +19,7 @@ export function encodeCommand(request: CommandRequest, options: WriteOptions): U
     proposedAtMs: 0,
     sessionId: 0n,
     sequence: 0n,
+    pendingSpan: 0,
     traceId: options.traceId ?? 0n,
     authRevision: 0n,
     actor: options.actor,

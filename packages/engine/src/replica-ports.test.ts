@@ -83,6 +83,7 @@ const envelope = (at: number, body: Uint8Array): Uint8Array =>
     proposedAtMs: at,
     sessionId: 0n,
     sequence: 0n,
+    pendingSpan: 0,
     traceId: 0n,
     authRevision: 0n,
     actor: 'test',

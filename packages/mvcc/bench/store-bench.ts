@@ -26,6 +26,7 @@ function commandEntry(command: Command): AppliedEntry {
     proposedAtMs: timeMs,
     sessionId: 0n,
     sequence: 0n,
+    pendingSpan: 0,
     traceId: 0n,
     authRevision: 0n,
     actor: 'bench',

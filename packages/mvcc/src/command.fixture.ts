@@ -121,6 +121,7 @@ export function payload(body: Uint8Array, proposedAtMs: number): Uint8Array {
     proposedAtMs,
     sessionId: 0n,
     sequence: 0n,
+    pendingSpan: 0,
     traceId: 0n,
     authRevision: 0n,
     actor: 'test',

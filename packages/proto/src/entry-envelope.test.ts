@@ -8,6 +8,7 @@ import {
   type EntryEnvelope,
   encodeEntryEnvelope,
   entryProposedAtMs,
+  hasSession,
   isEntryEnvelope,
   stampEntryEnvelope,
 } from './entry-envelope.ts';
@@ -17,6 +18,7 @@ const envelopes: fc.Arbitrary<EntryEnvelope> = fc.record({
   proposedAtMs: fc.oneof(fc.nat(), fc.constantFrom(2 ** 31, 2 ** 32, 2 ** 53 - 1, 0.5)),
   sessionId: unsigned64,
   sequence: unsigned64,
+  pendingSpan: fc.integer({ min: 0, max: 65_535 }),
   traceId: unsigned64,
   authRevision: unsigned64,
   actor: fc.string({ unit: 'grapheme', maxLength: 20 }),
@@ -27,6 +29,7 @@ const plain: EntryEnvelope = {
   proposedAtMs: 0,
   sessionId: 0n,
   sequence: 0n,
+  pendingSpan: 0,
   traceId: 0n,
   authRevision: 0n,
   actor: 'a',
@@ -34,6 +37,14 @@ const plain: EntryEnvelope = {
 };
 
 describe('entry envelope', () => {
+  it('tells a write in a session from one outside', () => {
+    fc.assert(
+      fc.property(unsigned64, (sessionId) => {
+        expect(hasSession(encodeEntryEnvelope({ ...plain, sessionId }))).toBe(sessionId !== 0n);
+      }),
+    );
+  });
+
   it('tells its own bytes from others, however short', () => {
     const bytes = encodeEntryEnvelope(plain);
     expect(isEntryEnvelope(bytes)).toBe(true);

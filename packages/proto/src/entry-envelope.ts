@@ -3,16 +3,21 @@
 // commit on (docs/formats.md), those that nothing uses yet are zero.
 //
 //   0  u8   format version (1)        1  u8   actor length in bytes
-//   2  u16  reserved, zero            4  f64  proposedAtMs, wall clock of the leader
+//   2  u16  pending span (below)      4  f64  proposedAtMs, wall clock of the leader
 //  12  u64  session id (0 = none)    20  u64  sequence in the session
 //  28  u64  trace id                 36  u64  auth revision
 //  44  actor (UTF-8), then the body: an encoded Command, to the end
+//
+// Pending span: sequence minus the lowest sequence of the session whose answer its client still
+// waits for. What lies below is forgotten (safety.md 21); few are in flight, so 16 bits hold it.
 
 export type EntryEnvelope = {
   /** The only time that apply may use; never decreases along the log. */
   readonly proposedAtMs: number;
   readonly sessionId: bigint;
   readonly sequence: bigint;
+  /** Sequence minus the session's lowest pending one; 0 to 65,535. */
+  readonly pendingSpan: number;
   readonly traceId: bigint;
   readonly authRevision: bigint;
   readonly actor: string;
@@ -33,6 +38,7 @@ export function encodeEntryEnvelope(envelope: EntryEnvelope): Uint8Array {
   const view = new DataView(bytes.buffer);
   view.setUint8(0, entryEnvelopeFormat);
   view.setUint8(1, actor.length);
+  view.setUint16(2, envelope.pendingSpan, true);
   view.setFloat64(4, envelope.proposedAtMs, true);
   view.setBigUint64(12, envelope.sessionId, true);
   view.setBigUint64(20, envelope.sequence, true);
@@ -57,6 +63,7 @@ export function decodeEntryEnvelope(bytes: Uint8Array): EntryEnvelope {
     proposedAtMs: view.getFloat64(4, true),
     sessionId: view.getBigUint64(12, true),
     sequence: view.getBigUint64(20, true),
+    pendingSpan: view.getUint16(2, true),
     traceId: view.getBigUint64(28, true),
     authRevision: view.getBigUint64(36, true),
     actor: decoder.decode(bytes.subarray(headerBytes, bodyAt)),
@@ -73,6 +80,12 @@ export const isEntryEnvelope = (bytes: Uint8Array): boolean =>
 /** The time alone: the leader reads it to keep the log's time from going back. */
 export function entryProposedAtMs(bytes: Uint8Array): number {
   return new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength).getFloat64(4, true);
+}
+
+/** Whether the entry was written in a session: apply then looks for its sequence first. */
+export function hasSession(bytes: Uint8Array): boolean {
+  for (let at = 12; at < 20; at += 1) if (bytes[at] !== 0) return true;
+  return false;
 }
 
 /** The command alone: apply reads it and the time, and of most entries nothing else. */

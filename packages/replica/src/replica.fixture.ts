@@ -26,6 +26,7 @@ export const envelopeOf = (text: string): Uint8Array =>
     proposedAtMs: 0,
     sessionId: 0n,
     sequence: 0n,
+    pendingSpan: 0,
     traceId: 0n,
     authRevision: 0n,
     actor: 'test',

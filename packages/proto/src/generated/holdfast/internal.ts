@@ -40,6 +40,16 @@ export interface Command {
     | { $case: "compact"; value: CompactRequest }
     | { $case: "bindMember"; value: BindMemberRequest }
     | { $case: "clusterVersion"; value: ClusterVersionRequest }
+    | //
+    /** From cluster version 2 on. */
+    { $case: "leaseGrant"; value: LeaseGrantRequest }
+    | { $case: "leaseRevoke"; value: LeaseRevokeRequest }
+    | { $case: "leaseExpire"; value: LeaseExpireRequest }
+    | { $case: "leaseCheckpoint"; value: LeaseCheckpointRequest }
+    | { $case: "sessionRegister"; value: SessionRegisterRequest }
+    | { $case: "sessionKeepAlive"; value: SessionKeepAliveRequest }
+    | { $case: "sessionExpire"; value: SessionExpireRequest }
+    | { $case: "sessionClose"; value: SessionCloseRequest }
     | undefined;
 }
 
@@ -124,6 +134,55 @@ export interface ClusterVersionRequest {
   version: number;
 }
 
+/** The proposer has chosen the id (never zero), so that a repeated grant is told apart from a new one. */
+export interface LeaseGrantRequest {
+  id: bigint;
+  ttlMs: number;
+}
+
+export interface LeaseRevokeRequest {
+  id: bigint;
+}
+
+/** The leader's own, never forwarded. Has no effect in an entry of another term (safety.md 20). */
+export interface LeaseExpireRequest {
+  ids: bigint[];
+  term: number;
+}
+
+/** What a new leader starts a long lease with, instead of its full time to live. */
+export interface LeaseCheckpointRequest {
+  leases: LeaseRemaining[];
+  term: number;
+}
+
+export interface LeaseRemaining {
+  id: bigint;
+  remainingMs: number;
+}
+
+/**
+ * A session remembers what its writes answered, so that a repeated one takes effect once
+ * (safety.md 21). The proposer has chosen the id (never zero).
+ */
+export interface SessionRegisterRequest {
+  id: bigint;
+  ttlMs: number;
+}
+
+export interface SessionKeepAliveRequest {
+  id: bigint;
+}
+
+/** Ends those of the named that are idle, by the time of the log, for longer than they live. */
+export interface SessionExpireRequest {
+  ids: bigint[];
+}
+
+export interface SessionCloseRequest {
+  id: bigint;
+}
+
 export interface KeyValue {
   key: Uint8Array;
   createRevision: number;
@@ -172,6 +231,42 @@ export interface BindMemberResponse {
 export interface ClusterVersionResponse {
 }
 
+export interface LeaseGrantResponse {
+  id: bigint;
+  ttlMs: number;
+}
+
+export interface LeaseRevokeResponse {
+  deleted: number;
+}
+
+export interface LeaseExpireResponse {
+  expired: bigint[];
+}
+
+export interface LeaseCheckpointResponse {
+}
+
+export interface SessionRegisterResponse {
+  id: bigint;
+  ttlMs: number;
+}
+
+export interface SessionKeepAliveResponse {
+}
+
+export interface SessionExpireResponse {
+  expired: bigint[];
+}
+
+export interface SessionCloseResponse {
+}
+
+/** The write took effect before, at `revision`; its answer was too long to be kept. */
+export interface AppliedBefore {
+  revision: number;
+}
+
 /** What a command did: the same on every member. Travels back from the leader to the forwarder. */
 export interface CommandResult {
   /** The store's revision after the command. */
@@ -184,6 +279,15 @@ export interface CommandResult {
     | { $case: "bindMember"; value: BindMemberResponse }
     | { $case: "clusterVersion"; value: ClusterVersionResponse }
     | { $case: "failure"; value: CommandFailure }
+    | { $case: "leaseGrant"; value: LeaseGrantResponse }
+    | { $case: "leaseRevoke"; value: LeaseRevokeResponse }
+    | { $case: "leaseExpire"; value: LeaseExpireResponse }
+    | { $case: "leaseCheckpoint"; value: LeaseCheckpointResponse }
+    | { $case: "sessionRegister"; value: SessionRegisterResponse }
+    | { $case: "sessionKeepAlive"; value: SessionKeepAliveResponse }
+    | { $case: "sessionExpire"; value: SessionExpireResponse }
+    | { $case: "sessionClose"; value: SessionCloseResponse }
+    | { $case: "appliedBefore"; value: AppliedBefore }
     | undefined;
 }
 
@@ -220,6 +324,30 @@ export const Command: MessageFns<Command> = {
         break;
       case "clusterVersion":
         ClusterVersionRequest.encode(message.request.value, writer.uint32(50).fork()).join();
+        break;
+      case "leaseGrant":
+        LeaseGrantRequest.encode(message.request.value, writer.uint32(58).fork()).join();
+        break;
+      case "leaseRevoke":
+        LeaseRevokeRequest.encode(message.request.value, writer.uint32(66).fork()).join();
+        break;
+      case "leaseExpire":
+        LeaseExpireRequest.encode(message.request.value, writer.uint32(74).fork()).join();
+        break;
+      case "leaseCheckpoint":
+        LeaseCheckpointRequest.encode(message.request.value, writer.uint32(82).fork()).join();
+        break;
+      case "sessionRegister":
+        SessionRegisterRequest.encode(message.request.value, writer.uint32(90).fork()).join();
+        break;
+      case "sessionKeepAlive":
+        SessionKeepAliveRequest.encode(message.request.value, writer.uint32(98).fork()).join();
+        break;
+      case "sessionExpire":
+        SessionExpireRequest.encode(message.request.value, writer.uint32(106).fork()).join();
+        break;
+      case "sessionClose":
+        SessionCloseRequest.encode(message.request.value, writer.uint32(114).fork()).join();
         break;
     }
     return writer;
@@ -284,6 +412,79 @@ export const Command: MessageFns<Command> = {
             }
 
             message.request = { $case: "clusterVersion", value: ClusterVersionRequest.decode(reader, reader.uint32()) };
+            continue;
+          }
+          case 7: {
+            if (tag !== 58) {
+              break;
+            }
+
+            message.request = { $case: "leaseGrant", value: LeaseGrantRequest.decode(reader, reader.uint32()) };
+            continue;
+          }
+          case 8: {
+            if (tag !== 66) {
+              break;
+            }
+
+            message.request = { $case: "leaseRevoke", value: LeaseRevokeRequest.decode(reader, reader.uint32()) };
+            continue;
+          }
+          case 9: {
+            if (tag !== 74) {
+              break;
+            }
+
+            message.request = { $case: "leaseExpire", value: LeaseExpireRequest.decode(reader, reader.uint32()) };
+            continue;
+          }
+          case 10: {
+            if (tag !== 82) {
+              break;
+            }
+
+            message.request = {
+              $case: "leaseCheckpoint",
+              value: LeaseCheckpointRequest.decode(reader, reader.uint32()),
+            };
+            continue;
+          }
+          case 11: {
+            if (tag !== 90) {
+              break;
+            }
+
+            message.request = {
+              $case: "sessionRegister",
+              value: SessionRegisterRequest.decode(reader, reader.uint32()),
+            };
+            continue;
+          }
+          case 12: {
+            if (tag !== 98) {
+              break;
+            }
+
+            message.request = {
+              $case: "sessionKeepAlive",
+              value: SessionKeepAliveRequest.decode(reader, reader.uint32()),
+            };
+            continue;
+          }
+          case 13: {
+            if (tag !== 106) {
+              break;
+            }
+
+            message.request = { $case: "sessionExpire", value: SessionExpireRequest.decode(reader, reader.uint32()) };
+            continue;
+          }
+          case 14: {
+            if (tag !== 114) {
+              break;
+            }
+
+            message.request = { $case: "sessionClose", value: SessionCloseRequest.decode(reader, reader.uint32()) };
             continue;
           }
         }
@@ -1126,6 +1327,542 @@ export const ClusterVersionRequest: MessageFns<ClusterVersionRequest> = {
   },
 };
 
+function createBaseLeaseGrantRequest(): LeaseGrantRequest {
+  return { id: 0n, ttlMs: 0 };
+}
+
+export const LeaseGrantRequest: MessageFns<LeaseGrantRequest> = {
+  encode(message: LeaseGrantRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.id !== 0n) {
+      if (BigInt.asIntN(64, message.id) !== message.id) {
+        throw new globalThis.Error("value provided for field message.id of type int64 too large");
+      }
+      writer.uint32(8).int64(message.id);
+    }
+    if (message.ttlMs !== 0) {
+      if (BigInt.asIntN(64, BigInt(message.ttlMs)) !== BigInt(message.ttlMs)) {
+        throw new globalThis.Error("value provided for field BigInt(message.ttlMs) of type int64 too large");
+      }
+      writer.uint32(16).int64(BigInt(message.ttlMs));
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): LeaseGrantRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseLeaseGrantRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.id = reader.int64() as bigint;
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.ttlMs = longToNumber(reader.int64());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseLeaseRevokeRequest(): LeaseRevokeRequest {
+  return { id: 0n };
+}
+
+export const LeaseRevokeRequest: MessageFns<LeaseRevokeRequest> = {
+  encode(message: LeaseRevokeRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.id !== 0n) {
+      if (BigInt.asIntN(64, message.id) !== message.id) {
+        throw new globalThis.Error("value provided for field message.id of type int64 too large");
+      }
+      writer.uint32(8).int64(message.id);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): LeaseRevokeRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseLeaseRevokeRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.id = reader.int64() as bigint;
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseLeaseExpireRequest(): LeaseExpireRequest {
+  return { ids: [], term: 0 };
+}
+
+export const LeaseExpireRequest: MessageFns<LeaseExpireRequest> = {
+  encode(message: LeaseExpireRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.ids.length !== 0) {
+      writer.uint32(10).fork();
+      for (const v of message.ids) {
+        if (BigInt.asIntN(64, v) !== v) {
+          throw new globalThis.Error("a value provided in array field ids of type int64 is too large");
+        }
+        writer.int64(v);
+      }
+      writer.join();
+    }
+    if (message.term !== 0) {
+      if (BigInt.asUintN(64, BigInt(message.term)) !== BigInt(message.term)) {
+        throw new globalThis.Error("value provided for field BigInt(message.term) of type uint64 too large");
+      }
+      writer.uint32(16).uint64(BigInt(message.term));
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): LeaseExpireRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseLeaseExpireRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag === 8) {
+              message.ids.push(reader.int64() as bigint);
+
+              continue;
+            }
+
+            if (tag === 10) {
+              const end2 = reader.uint32() + reader.pos;
+              while (reader.pos < end2) {
+                message.ids.push(reader.int64() as bigint);
+              }
+
+              continue;
+            }
+
+            break;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.term = longToNumber(reader.uint64());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseLeaseCheckpointRequest(): LeaseCheckpointRequest {
+  return { leases: [], term: 0 };
+}
+
+export const LeaseCheckpointRequest: MessageFns<LeaseCheckpointRequest> = {
+  encode(message: LeaseCheckpointRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    for (const v of message.leases) {
+      LeaseRemaining.encode(v!, writer.uint32(10).fork()).join();
+    }
+    if (message.term !== 0) {
+      if (BigInt.asUintN(64, BigInt(message.term)) !== BigInt(message.term)) {
+        throw new globalThis.Error("value provided for field BigInt(message.term) of type uint64 too large");
+      }
+      writer.uint32(16).uint64(BigInt(message.term));
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): LeaseCheckpointRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseLeaseCheckpointRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.leases.push(LeaseRemaining.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.term = longToNumber(reader.uint64());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseLeaseRemaining(): LeaseRemaining {
+  return { id: 0n, remainingMs: 0 };
+}
+
+export const LeaseRemaining: MessageFns<LeaseRemaining> = {
+  encode(message: LeaseRemaining, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.id !== 0n) {
+      if (BigInt.asIntN(64, message.id) !== message.id) {
+        throw new globalThis.Error("value provided for field message.id of type int64 too large");
+      }
+      writer.uint32(8).int64(message.id);
+    }
+    if (message.remainingMs !== 0) {
+      if (BigInt.asIntN(64, BigInt(message.remainingMs)) !== BigInt(message.remainingMs)) {
+        throw new globalThis.Error("value provided for field BigInt(message.remainingMs) of type int64 too large");
+      }
+      writer.uint32(16).int64(BigInt(message.remainingMs));
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): LeaseRemaining {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseLeaseRemaining();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.id = reader.int64() as bigint;
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.remainingMs = longToNumber(reader.int64());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseSessionRegisterRequest(): SessionRegisterRequest {
+  return { id: 0n, ttlMs: 0 };
+}
+
+export const SessionRegisterRequest: MessageFns<SessionRegisterRequest> = {
+  encode(message: SessionRegisterRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.id !== 0n) {
+      if (BigInt.asUintN(64, message.id) !== message.id) {
+        throw new globalThis.Error("value provided for field message.id of type uint64 too large");
+      }
+      writer.uint32(8).uint64(message.id);
+    }
+    if (message.ttlMs !== 0) {
+      if (BigInt.asIntN(64, BigInt(message.ttlMs)) !== BigInt(message.ttlMs)) {
+        throw new globalThis.Error("value provided for field BigInt(message.ttlMs) of type int64 too large");
+      }
+      writer.uint32(16).int64(BigInt(message.ttlMs));
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): SessionRegisterRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseSessionRegisterRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.id = reader.uint64() as bigint;
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.ttlMs = longToNumber(reader.int64());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseSessionKeepAliveRequest(): SessionKeepAliveRequest {
+  return { id: 0n };
+}
+
+export const SessionKeepAliveRequest: MessageFns<SessionKeepAliveRequest> = {
+  encode(message: SessionKeepAliveRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.id !== 0n) {
+      if (BigInt.asUintN(64, message.id) !== message.id) {
+        throw new globalThis.Error("value provided for field message.id of type uint64 too large");
+      }
+      writer.uint32(8).uint64(message.id);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): SessionKeepAliveRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseSessionKeepAliveRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.id = reader.uint64() as bigint;
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseSessionExpireRequest(): SessionExpireRequest {
+  return { ids: [] };
+}
+
+export const SessionExpireRequest: MessageFns<SessionExpireRequest> = {
+  encode(message: SessionExpireRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.ids.length !== 0) {
+      writer.uint32(10).fork();
+      for (const v of message.ids) {
+        if (BigInt.asUintN(64, v) !== v) {
+          throw new globalThis.Error("a value provided in array field ids of type uint64 is too large");
+        }
+        writer.uint64(v);
+      }
+      writer.join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): SessionExpireRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseSessionExpireRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag === 8) {
+              message.ids.push(reader.uint64() as bigint);
+
+              continue;
+            }
+
+            if (tag === 10) {
+              const end2 = reader.uint32() + reader.pos;
+              while (reader.pos < end2) {
+                message.ids.push(reader.uint64() as bigint);
+              }
+
+              continue;
+            }
+
+            break;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseSessionCloseRequest(): SessionCloseRequest {
+  return { id: 0n };
+}
+
+export const SessionCloseRequest: MessageFns<SessionCloseRequest> = {
+  encode(message: SessionCloseRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.id !== 0n) {
+      if (BigInt.asUintN(64, message.id) !== message.id) {
+        throw new globalThis.Error("value provided for field message.id of type uint64 too large");
+      }
+      writer.uint32(8).uint64(message.id);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): SessionCloseRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseSessionCloseRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.id = reader.uint64() as bigint;
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
 function createBaseKeyValue(): KeyValue {
   return { key: new Uint8Array(0), createRevision: 0, modRevision: 0, version: 0, value: new Uint8Array(0), lease: 0n };
 }
@@ -1659,6 +2396,461 @@ export const ClusterVersionResponse: MessageFns<ClusterVersionResponse> = {
   },
 };
 
+function createBaseLeaseGrantResponse(): LeaseGrantResponse {
+  return { id: 0n, ttlMs: 0 };
+}
+
+export const LeaseGrantResponse: MessageFns<LeaseGrantResponse> = {
+  encode(message: LeaseGrantResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.id !== 0n) {
+      if (BigInt.asIntN(64, message.id) !== message.id) {
+        throw new globalThis.Error("value provided for field message.id of type int64 too large");
+      }
+      writer.uint32(8).int64(message.id);
+    }
+    if (message.ttlMs !== 0) {
+      if (BigInt.asIntN(64, BigInt(message.ttlMs)) !== BigInt(message.ttlMs)) {
+        throw new globalThis.Error("value provided for field BigInt(message.ttlMs) of type int64 too large");
+      }
+      writer.uint32(16).int64(BigInt(message.ttlMs));
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): LeaseGrantResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseLeaseGrantResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.id = reader.int64() as bigint;
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.ttlMs = longToNumber(reader.int64());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseLeaseRevokeResponse(): LeaseRevokeResponse {
+  return { deleted: 0 };
+}
+
+export const LeaseRevokeResponse: MessageFns<LeaseRevokeResponse> = {
+  encode(message: LeaseRevokeResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.deleted !== 0) {
+      if (BigInt.asIntN(64, BigInt(message.deleted)) !== BigInt(message.deleted)) {
+        throw new globalThis.Error("value provided for field BigInt(message.deleted) of type int64 too large");
+      }
+      writer.uint32(8).int64(BigInt(message.deleted));
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): LeaseRevokeResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseLeaseRevokeResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.deleted = longToNumber(reader.int64());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseLeaseExpireResponse(): LeaseExpireResponse {
+  return { expired: [] };
+}
+
+export const LeaseExpireResponse: MessageFns<LeaseExpireResponse> = {
+  encode(message: LeaseExpireResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.expired.length !== 0) {
+      writer.uint32(10).fork();
+      for (const v of message.expired) {
+        if (BigInt.asIntN(64, v) !== v) {
+          throw new globalThis.Error("a value provided in array field expired of type int64 is too large");
+        }
+        writer.int64(v);
+      }
+      writer.join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): LeaseExpireResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseLeaseExpireResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag === 8) {
+              message.expired.push(reader.int64() as bigint);
+
+              continue;
+            }
+
+            if (tag === 10) {
+              const end2 = reader.uint32() + reader.pos;
+              while (reader.pos < end2) {
+                message.expired.push(reader.int64() as bigint);
+              }
+
+              continue;
+            }
+
+            break;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseLeaseCheckpointResponse(): LeaseCheckpointResponse {
+  return {};
+}
+
+export const LeaseCheckpointResponse: MessageFns<LeaseCheckpointResponse> = {
+  encode(_: LeaseCheckpointResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): LeaseCheckpointResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseLeaseCheckpointResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseSessionRegisterResponse(): SessionRegisterResponse {
+  return { id: 0n, ttlMs: 0 };
+}
+
+export const SessionRegisterResponse: MessageFns<SessionRegisterResponse> = {
+  encode(message: SessionRegisterResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.id !== 0n) {
+      if (BigInt.asUintN(64, message.id) !== message.id) {
+        throw new globalThis.Error("value provided for field message.id of type uint64 too large");
+      }
+      writer.uint32(8).uint64(message.id);
+    }
+    if (message.ttlMs !== 0) {
+      if (BigInt.asIntN(64, BigInt(message.ttlMs)) !== BigInt(message.ttlMs)) {
+        throw new globalThis.Error("value provided for field BigInt(message.ttlMs) of type int64 too large");
+      }
+      writer.uint32(16).int64(BigInt(message.ttlMs));
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): SessionRegisterResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseSessionRegisterResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.id = reader.uint64() as bigint;
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.ttlMs = longToNumber(reader.int64());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseSessionKeepAliveResponse(): SessionKeepAliveResponse {
+  return {};
+}
+
+export const SessionKeepAliveResponse: MessageFns<SessionKeepAliveResponse> = {
+  encode(_: SessionKeepAliveResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): SessionKeepAliveResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseSessionKeepAliveResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseSessionExpireResponse(): SessionExpireResponse {
+  return { expired: [] };
+}
+
+export const SessionExpireResponse: MessageFns<SessionExpireResponse> = {
+  encode(message: SessionExpireResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.expired.length !== 0) {
+      writer.uint32(10).fork();
+      for (const v of message.expired) {
+        if (BigInt.asUintN(64, v) !== v) {
+          throw new globalThis.Error("a value provided in array field expired of type uint64 is too large");
+        }
+        writer.uint64(v);
+      }
+      writer.join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): SessionExpireResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseSessionExpireResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag === 8) {
+              message.expired.push(reader.uint64() as bigint);
+
+              continue;
+            }
+
+            if (tag === 10) {
+              const end2 = reader.uint32() + reader.pos;
+              while (reader.pos < end2) {
+                message.expired.push(reader.uint64() as bigint);
+              }
+
+              continue;
+            }
+
+            break;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseSessionCloseResponse(): SessionCloseResponse {
+  return {};
+}
+
+export const SessionCloseResponse: MessageFns<SessionCloseResponse> = {
+  encode(_: SessionCloseResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): SessionCloseResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseSessionCloseResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseAppliedBefore(): AppliedBefore {
+  return { revision: 0 };
+}
+
+export const AppliedBefore: MessageFns<AppliedBefore> = {
+  encode(message: AppliedBefore, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.revision !== 0) {
+      if (BigInt.asIntN(64, BigInt(message.revision)) !== BigInt(message.revision)) {
+        throw new globalThis.Error("value provided for field BigInt(message.revision) of type int64 too large");
+      }
+      writer.uint32(8).int64(BigInt(message.revision));
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): AppliedBefore {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseAppliedBefore();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.revision = longToNumber(reader.int64());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
 function createBaseCommandResult(): CommandResult {
   return { revision: 0, response: undefined };
 }
@@ -1692,6 +2884,33 @@ export const CommandResult: MessageFns<CommandResult> = {
         break;
       case "failure":
         CommandFailure.encode(message.response.value, writer.uint32(66).fork()).join();
+        break;
+      case "leaseGrant":
+        LeaseGrantResponse.encode(message.response.value, writer.uint32(74).fork()).join();
+        break;
+      case "leaseRevoke":
+        LeaseRevokeResponse.encode(message.response.value, writer.uint32(82).fork()).join();
+        break;
+      case "leaseExpire":
+        LeaseExpireResponse.encode(message.response.value, writer.uint32(90).fork()).join();
+        break;
+      case "leaseCheckpoint":
+        LeaseCheckpointResponse.encode(message.response.value, writer.uint32(98).fork()).join();
+        break;
+      case "sessionRegister":
+        SessionRegisterResponse.encode(message.response.value, writer.uint32(106).fork()).join();
+        break;
+      case "sessionKeepAlive":
+        SessionKeepAliveResponse.encode(message.response.value, writer.uint32(114).fork()).join();
+        break;
+      case "sessionExpire":
+        SessionExpireResponse.encode(message.response.value, writer.uint32(122).fork()).join();
+        break;
+      case "sessionClose":
+        SessionCloseResponse.encode(message.response.value, writer.uint32(130).fork()).join();
+        break;
+      case "appliedBefore":
+        AppliedBefore.encode(message.response.value, writer.uint32(138).fork()).join();
         break;
     }
     return writer;
@@ -1775,6 +2994,87 @@ export const CommandResult: MessageFns<CommandResult> = {
             }
 
             message.response = { $case: "failure", value: CommandFailure.decode(reader, reader.uint32()) };
+            continue;
+          }
+          case 9: {
+            if (tag !== 74) {
+              break;
+            }
+
+            message.response = { $case: "leaseGrant", value: LeaseGrantResponse.decode(reader, reader.uint32()) };
+            continue;
+          }
+          case 10: {
+            if (tag !== 82) {
+              break;
+            }
+
+            message.response = { $case: "leaseRevoke", value: LeaseRevokeResponse.decode(reader, reader.uint32()) };
+            continue;
+          }
+          case 11: {
+            if (tag !== 90) {
+              break;
+            }
+
+            message.response = { $case: "leaseExpire", value: LeaseExpireResponse.decode(reader, reader.uint32()) };
+            continue;
+          }
+          case 12: {
+            if (tag !== 98) {
+              break;
+            }
+
+            message.response = {
+              $case: "leaseCheckpoint",
+              value: LeaseCheckpointResponse.decode(reader, reader.uint32()),
+            };
+            continue;
+          }
+          case 13: {
+            if (tag !== 106) {
+              break;
+            }
+
+            message.response = {
+              $case: "sessionRegister",
+              value: SessionRegisterResponse.decode(reader, reader.uint32()),
+            };
+            continue;
+          }
+          case 14: {
+            if (tag !== 114) {
+              break;
+            }
+
+            message.response = {
+              $case: "sessionKeepAlive",
+              value: SessionKeepAliveResponse.decode(reader, reader.uint32()),
+            };
+            continue;
+          }
+          case 15: {
+            if (tag !== 122) {
+              break;
+            }
+
+            message.response = { $case: "sessionExpire", value: SessionExpireResponse.decode(reader, reader.uint32()) };
+            continue;
+          }
+          case 16: {
+            if (tag !== 130) {
+              break;
+            }
+
+            message.response = { $case: "sessionClose", value: SessionCloseResponse.decode(reader, reader.uint32()) };
+            continue;
+          }
+          case 17: {
+            if (tag !== 138) {
+              break;
+            }
+
+            message.response = { $case: "appliedBefore", value: AppliedBefore.decode(reader, reader.uint32()) };
             continue;
           }
         }
