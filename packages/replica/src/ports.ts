@@ -29,7 +29,11 @@ export type LogRecovery = {
 
 /** The Raft log. Three marks: accepted (readable), submitted (written), persisted (synced). */
 export interface LogStore {
-  open(): Promise<LogRecovery>;
+  /** The signal breaks it off with its reason, and nothing is harmed. Progress in bytes. */
+  open(watch?: {
+    readonly signal?: AbortSignal | undefined;
+    readonly onProgress?: ((doneBytes: number, totalBytes: number) => void) | undefined;
+  }): Promise<LogRecovery>;
   /**
    * Takes entries in, at once readable, dropping anything from entries[0].index on that differs.
    */

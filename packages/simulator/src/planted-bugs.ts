@@ -57,7 +57,7 @@ export function skipStatusSave(status: StatusStore, { random }: BugTools): Statu
 /** A log store whose methods are those of `log`, but for some. */
 export function wrapLog(log: LogStore, changes: Partial<LogStore>): LogStore {
   return {
-    open: () => log.open(),
+    open: (watch) => log.open(watch),
     accept: (entries) => log.accept(entries),
     sync: (commitHint) => log.sync(commitHint),
     read: (lo, hi, bytesMax) => log.read(lo, hi, bytesMax),

@@ -10,8 +10,14 @@ import { bulkBytes, makeDurableDirectory } from './file-steps.ts';
 import { baseOfHeader, type FoundSegment, type LogFiles, originBase } from './log-files.ts';
 import { isBefore, type LogPosition, laterOf } from './log-group.ts';
 import { type LogBase, LogIndex } from './log-index.ts';
-import { type ScanState, type ScanStop, scanSegment, truncateTo } from './log-scan.ts';
-import type { LogRot } from './log-store.ts';
+import {
+  type ScanRange,
+  type ScanState,
+  type ScanStop,
+  scanSegment,
+  truncateTo,
+} from './log-scan.ts';
+import type { LogRot, OpenWatch } from './log-store.ts';
 import { segmentDataOffset } from './segment-header.ts';
 import { moveTail, replaceDamaged } from './tail-repair.ts';
 import { judgeTail } from './tail-verdict.ts';
@@ -25,40 +31,40 @@ export type RecoveredLog = {
 };
 
 /** A walk that went wrong: the first segment that cannot be used as it is. */
-type BadSegment = { readonly sequence: number; readonly reason: string };
+type BadSegment = {
+  readonly sequence: number;
+  readonly reason: string;
+  /** The first byte that is not what must stand there, where it is one place. */
+  readonly at?: number | undefined;
+};
 
 type Walk = {
   readonly state: ScanState;
   readonly found: readonly FoundSegment[];
   readonly mark: DurableMark | undefined;
+  /** What the purge mark says; undefined if it is lost, or was never written. */
+  readonly savedBase: LogBase | undefined;
+  readonly watch: OpenWatch;
 };
+
+/** What was read, and what the end of it means. */
+export type LogSurvey = { readonly walk: Walk; readonly outcome: Tail | BadSegment };
 
 /**
  * Synced, verified, and ready to go on. Throws `version-mismatch` for what a newer version wrote.
  */
-export async function recoverLog(files: LogFiles): Promise<RecoveredLog> {
+export async function recoverLog(files: LogFiles, watch: OpenWatch = {}): Promise<RecoveredLog> {
   await makeDurableDirectory(files.disk, files.directory);
-  const noted = await files.note.open();
-  const mark = await files.mark.open();
-  const saved = await files.base.open();
-  const all = await files.findSegments();
-  if (all.length === 0 && !mark && !saved.base && !saved.lost && !noted) return startLog(files);
-  const base = chooseBase(saved, all);
-  const found = await dropOlder(files, all, base);
-  const durable = markedEnd(mark, base, found);
-  const log = new LogIndex(base);
-  const state: ScanState = { log, durable, commitHint: 0, configurations: [] };
-  const walk: Walk = { state, found, mark };
-  const outcome = await walkSegments(walk);
-  // The mark may know of commits behind the damage: what these replaced is in the log again, and
-  // was never committed.
-  if (!('reason' in outcome)) state.commitHint = Math.max(state.commitHint, mark?.commitHint ?? 0);
+  const survey = await surveyLog(files, watch);
+  if (!survey) return startLog(files);
+  const { walk, outcome } = survey;
+  const { state } = walk;
   const rot =
     'reason' in outcome
       ? await repair(files, walk, outcome)
       : await finishTail(files, walk, outcome);
   // There from the first start on: a purge frees room on a full disk, so it may not need any.
-  if (!saved.base) await files.base.save(state.log.base);
+  if (!walk.savedBase) await files.base.save(state.log.base);
   await files.disk.syncDirectory(files.directory);
   return {
     log: state.log,
@@ -67,6 +73,38 @@ export async function recoverLog(files: LogFiles): Promise<RecoveredLog> {
     tornBytes: 'reason' in outcome ? 0 : outcome.tornBytes,
     rot: rot ?? files.note.found,
   };
+}
+
+/**
+ * Reads everything and judges it; undefined where no log was ever begun. Changes nothing but to
+ * finish what a crash interrupted. Throws `version-mismatch`.
+ */
+export async function surveyLog(
+  files: LogFiles,
+  watch: OpenWatch = {},
+): Promise<LogSurvey | undefined> {
+  const noted = await files.note.open();
+  const mark = await files.mark.open();
+  const saved = await files.base.open();
+  const all = await files.findSegments();
+  if (all.length === 0 && !mark && !saved.base && !saved.lost && !noted) return undefined;
+  try {
+    const base = chooseBase(saved, all);
+    const found = await dropOlder(files, all, base);
+    const durable = markedEnd(mark, base, found);
+    const log = new LogIndex(base);
+    const state: ScanState = { log, durable, commitHint: 0, configurations: [] };
+    const walk: Walk = { state, found, mark, savedBase: saved.base, watch };
+    const outcome = await walkSegments(walk);
+    // The mark may know of commits behind the damage: what these replaced is in the log again, and
+    // was never committed.
+    const hinted = 'reason' in outcome ? 0 : (mark?.commitHint ?? 0);
+    state.commitHint = Math.max(state.commitHint, hinted);
+    return { walk, outcome };
+  } catch (error) {
+    for (const { segment } of all) await segment.close();
+    throw error;
+  }
 }
 
 async function startLog(files: LogFiles): Promise<RecoveredLog> {
@@ -141,10 +179,10 @@ async function walkSegments(walk: Walk): Promise<Tail | BadSegment> {
     if (reason) return { sequence, reason };
     if (at > 0) truncateTo(state, segment.segment.header.previous.index);
     state.log.addSegment(segment.segment);
-    stop = await scanSegment(segment.segment, scanRange(walk, at), state);
+    stop = await scanSegment(segment.segment, watchedRange(walk, at), state);
     segment.segment.end = stop.end;
     if (at === found.length - 1) return judgeEnd(walk, segment, stop);
-    if (stop.damage) return { sequence, reason: stop.damage.reason };
+    if (stop.damage) return { sequence, reason: stop.damage.reason, at: stop.damage.at };
   }
   return { sequence: state.log.base.start.segment, reason: 'the first segment is missing' };
 }
@@ -179,7 +217,24 @@ function scanEnd(found: readonly FoundSegment[], sequence: number): number | und
   return next?.header?.previousEnd;
 }
 
-function scanRange({ state, found }: Walk, at: number): { from: number; until: number } {
+/** The range of one segment, each of its reads told, as part of all. */
+function watchedRange(walk: Walk, at: number): ScanRange {
+  const { signal, onProgress } = walk.watch;
+  const ranges = walk.found.map((_, place) => scanRange(walk, place));
+  const lengthOf = ({ from, until }: ScanRange): number => until - from;
+  const range = must(ranges[at], 'the segment is there');
+  const totalBytes = sum(ranges.map(lengthOf));
+  const beforeBytes = sum(ranges.slice(0, at).map(lengthOf)) - range.from;
+  const onRead = (offset: number): void => {
+    signal?.throwIfAborted();
+    onProgress?.(beforeBytes + offset, totalBytes);
+  };
+  return { ...range, onRead };
+}
+
+const sum = (numbers: readonly number[]): number => numbers.reduce((all, one) => all + one, 0);
+
+function scanRange({ state, found }: Walk, at: number): ScanRange {
   const { segment } = must(found[at], 'the segment is there');
   const { start } = state.log.base;
   const from = segment.sequence === start.segment ? start.offset : segmentDataOffset;
@@ -207,7 +262,7 @@ async function judgeEnd(
     expectedBytes: segment.header.size,
     durable: state.durable,
   });
-  if (verdict.kind === 'rot') return { sequence, reason: verdict.reason };
+  if (verdict.kind === 'rot') return { sequence, reason: verdict.reason, at: stop.damage?.at };
   if (!stop.boundaries.has(state.durable.offset)) {
     return { sequence, reason: 'the durable mark lies inside of a group' };
   }

@@ -39,6 +39,8 @@ export type ScanRange = {
   readonly from: number;
   /** Where the log leaves this segment; for the newest one the end of the file as it should be. */
   readonly until: number;
+  /** Told of the offset before each read; what it throws ends the scan. */
+  readonly onRead?: (offset: number) => void;
 };
 
 export type ScanStop = {
@@ -65,7 +67,7 @@ export async function scanSegment(
   range: ScanRange,
   state: ScanState,
 ): Promise<ScanStop> {
-  const window = new Window(segment);
+  const window = new Window(segment, range.onRead);
   const boundaries = new Set([range.from]);
   let end = range.from;
   while (end < range.until) {
@@ -173,17 +175,20 @@ export function truncateTo(state: ScanState, last: Index): void {
 /** Reads ahead in big steps; each step gives other work a turn. */
 class Window {
   readonly #segment: LogSegment;
+  readonly #onRead: ((offset: number) => void) | undefined;
   #bytes = new Uint8Array(0);
   #offset = 0;
 
-  constructor(segment: LogSegment) {
+  constructor(segment: LogSegment, onRead: ((offset: number) => void) | undefined) {
     this.#segment = segment;
+    this.#onRead = onRead;
   }
 
   /** Bytes from `offset`, fewer than `length` only at the end of the file. */
   async at(offset: number, length: number): Promise<Uint8Array> {
     const missing = offset < this.#offset || offset + length > this.#offset + this.#bytes.length;
     if (missing) {
+      this.#onRead?.(offset);
       this.#bytes = new Uint8Array(await this.#segment.read(offset, Math.max(length, windowBytes)));
       this.#offset = offset;
     }

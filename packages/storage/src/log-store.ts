@@ -29,6 +29,14 @@ export type LogRecovery = {
   readonly rot: LogRot | undefined;
 };
 
+/** For whoever waits for an open(), which may read gigabytes. */
+export type OpenWatch = {
+  /** Breaks the open off with its reason; what was done so far harms nobody. */
+  readonly signal?: AbortSignal | undefined;
+  /** Told of each step, in bytes of the files. */
+  readonly onProgress?: ((doneBytes: number, totalBytes: number) => void) | undefined;
+};
+
 export type LogMarks = {
   readonly purged: LogId;
   readonly accepted: LogId;

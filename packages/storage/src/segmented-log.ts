@@ -19,7 +19,7 @@ import { readEntries } from './log-reader.ts';
 import { chainStart, payloadBytesMax, recordBytes } from './log-record.ts';
 import { recoverLog } from './log-recovery.ts';
 import type { LogSegment } from './log-segment.ts';
-import { isWithin, type LogMarks, type LogRecovery } from './log-store.ts';
+import { isWithin, type LogMarks, type LogRecovery, type OpenWatch } from './log-store.ts';
 import { segmentDataOffset } from './segment-header.ts';
 
 export type SegmentedLogOptions = {
@@ -78,10 +78,10 @@ export class SegmentedLog {
   /**
    * Verified, repaired and synced when resolved (log-recovery.ts). Rejects with `version-mismatch`.
    */
-  async open(): Promise<LogRecovery> {
+  async open(watch?: OpenWatch): Promise<LogRecovery> {
     assert(!this.#log, 'a log is opened once');
     try {
-      const found = await recoverLog(this.#files);
+      const found = await recoverLog(this.#files, watch);
       this.#begin(found.log);
       this.#commitHint = found.commitHint;
       return {
@@ -95,6 +95,7 @@ export class SegmentedLog {
         rot: found.rot,
       };
     } catch (error) {
+      watch?.signal?.throwIfAborted();
       throw toOperatingError(error, 'opening the log');
     }
   }
