@@ -159,6 +159,8 @@ export interface ForwardRequest {
   requestId: bigint;
   term: number;
   body: Uint8Array;
+  /** The body is a LeaderQuestion, for the leader's memory and not for the log. */
+  question: boolean;
 }
 
 export interface ForwardRequests {
@@ -179,10 +181,41 @@ export interface ForwardResponses {
   responses: ForwardResponse[];
 }
 
+/** What only the leader knows: asked and answered over the one hop, safe to ask again. */
+export interface LeaderQuestion {
+  question: { $case: "leaseKeepAlive"; value: LeaseKeepAliveQuestion } | {
+    $case: "leaseTimeToLive";
+    value: LeaseTimeToLiveQuestion;
+  } | undefined;
+}
+
+export interface LeaseKeepAliveQuestion {
+  id: bigint;
+}
+
+export interface LeaseTimeToLiveQuestion {
+  id: bigint;
+}
+
+/** Of both questions. What is refused comes back as the error of the ForwardResponse. */
+export interface LeaseAnswer {
+  ttlMs: number;
+  remainingMs: number;
+  /** The leader's: its store stood there when it answered. */
+  revision: number;
+}
+
+/**
+ * What is to come, and no data. The receiver answers with SnapshotProgress, which says where the
+ * stream begins: 0, or behind what it has kept and verified of this very snapshot; or at once with
+ * SnapshotResult, if it needs none of it.
+ */
 export interface SnapshotBegin {
   snapshot: SnapshotMeta | undefined;
   bytes: number;
   stateHash: bigint;
+  /** CRC-32 of all bytes: with the rest it tells one snapshot from every other. */
+  checksum: number;
 }
 
 export interface SnapshotChunk {
@@ -1773,7 +1806,7 @@ export const TermResponse: MessageFns<TermResponse> = {
 };
 
 function createBaseForwardRequest(): ForwardRequest {
-  return { requestId: 0n, term: 0, body: new Uint8Array(0) };
+  return { requestId: 0n, term: 0, body: new Uint8Array(0), question: false };
 }
 
 export const ForwardRequest: MessageFns<ForwardRequest> = {
@@ -1792,6 +1825,9 @@ export const ForwardRequest: MessageFns<ForwardRequest> = {
     }
     if (message.body.length !== 0) {
       writer.uint32(26).bytes(message.body);
+    }
+    if (message.question !== false) {
+      writer.uint32(32).bool(message.question);
     }
     return writer;
   },
@@ -1831,6 +1867,14 @@ export const ForwardRequest: MessageFns<ForwardRequest> = {
             }
 
             message.body = reader.bytes();
+            continue;
+          }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.question = reader.bool();
             continue;
           }
         }
@@ -2056,8 +2100,248 @@ export const ForwardResponses: MessageFns<ForwardResponses> = {
   },
 };
 
+function createBaseLeaderQuestion(): LeaderQuestion {
+  return { question: undefined };
+}
+
+export const LeaderQuestion: MessageFns<LeaderQuestion> = {
+  encode(message: LeaderQuestion, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    switch (message.question?.$case) {
+      case "leaseKeepAlive":
+        LeaseKeepAliveQuestion.encode(message.question.value, writer.uint32(10).fork()).join();
+        break;
+      case "leaseTimeToLive":
+        LeaseTimeToLiveQuestion.encode(message.question.value, writer.uint32(18).fork()).join();
+        break;
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): LeaderQuestion {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseLeaderQuestion();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.question = {
+              $case: "leaseKeepAlive",
+              value: LeaseKeepAliveQuestion.decode(reader, reader.uint32()),
+            };
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.question = {
+              $case: "leaseTimeToLive",
+              value: LeaseTimeToLiveQuestion.decode(reader, reader.uint32()),
+            };
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseLeaseKeepAliveQuestion(): LeaseKeepAliveQuestion {
+  return { id: 0n };
+}
+
+export const LeaseKeepAliveQuestion: MessageFns<LeaseKeepAliveQuestion> = {
+  encode(message: LeaseKeepAliveQuestion, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.id !== 0n) {
+      if (BigInt.asIntN(64, message.id) !== message.id) {
+        throw new globalThis.Error("value provided for field message.id of type int64 too large");
+      }
+      writer.uint32(8).int64(message.id);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): LeaseKeepAliveQuestion {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseLeaseKeepAliveQuestion();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.id = reader.int64() as bigint;
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseLeaseTimeToLiveQuestion(): LeaseTimeToLiveQuestion {
+  return { id: 0n };
+}
+
+export const LeaseTimeToLiveQuestion: MessageFns<LeaseTimeToLiveQuestion> = {
+  encode(message: LeaseTimeToLiveQuestion, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.id !== 0n) {
+      if (BigInt.asIntN(64, message.id) !== message.id) {
+        throw new globalThis.Error("value provided for field message.id of type int64 too large");
+      }
+      writer.uint32(8).int64(message.id);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): LeaseTimeToLiveQuestion {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseLeaseTimeToLiveQuestion();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.id = reader.int64() as bigint;
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseLeaseAnswer(): LeaseAnswer {
+  return { ttlMs: 0, remainingMs: 0, revision: 0 };
+}
+
+export const LeaseAnswer: MessageFns<LeaseAnswer> = {
+  encode(message: LeaseAnswer, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.ttlMs !== 0) {
+      if (BigInt.asIntN(64, BigInt(message.ttlMs)) !== BigInt(message.ttlMs)) {
+        throw new globalThis.Error("value provided for field BigInt(message.ttlMs) of type int64 too large");
+      }
+      writer.uint32(8).int64(BigInt(message.ttlMs));
+    }
+    if (message.remainingMs !== 0) {
+      if (BigInt.asIntN(64, BigInt(message.remainingMs)) !== BigInt(message.remainingMs)) {
+        throw new globalThis.Error("value provided for field BigInt(message.remainingMs) of type int64 too large");
+      }
+      writer.uint32(16).int64(BigInt(message.remainingMs));
+    }
+    if (message.revision !== 0) {
+      if (BigInt.asIntN(64, BigInt(message.revision)) !== BigInt(message.revision)) {
+        throw new globalThis.Error("value provided for field BigInt(message.revision) of type int64 too large");
+      }
+      writer.uint32(24).int64(BigInt(message.revision));
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): LeaseAnswer {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseLeaseAnswer();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.ttlMs = longToNumber(reader.int64());
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.remainingMs = longToNumber(reader.int64());
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.revision = longToNumber(reader.int64());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
 function createBaseSnapshotBegin(): SnapshotBegin {
-  return { snapshot: undefined, bytes: 0, stateHash: 0n };
+  return { snapshot: undefined, bytes: 0, stateHash: 0n, checksum: 0 };
 }
 
 export const SnapshotBegin: MessageFns<SnapshotBegin> = {
@@ -2076,6 +2360,9 @@ export const SnapshotBegin: MessageFns<SnapshotBegin> = {
         throw new globalThis.Error("value provided for field message.stateHash of type fixed64 too large");
       }
       writer.uint32(25).fixed64(message.stateHash);
+    }
+    if (message.checksum !== 0) {
+      writer.uint32(37).fixed32(message.checksum);
     }
     return writer;
   },
@@ -2115,6 +2402,14 @@ export const SnapshotBegin: MessageFns<SnapshotBegin> = {
             }
 
             message.stateHash = reader.fixed64() as bigint;
+            continue;
+          }
+          case 4: {
+            if (tag !== 37) {
+              break;
+            }
+
+            message.checksum = reader.fixed32();
             continue;
           }
         }
