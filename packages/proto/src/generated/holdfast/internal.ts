@@ -265,6 +265,8 @@ export interface SessionCloseResponse {
 /** The write took effect before, at `revision`; its answer was too long to be kept. */
 export interface AppliedBefore {
   revision: number;
+  /** Of a transaction: whether its comparisons held. True for everything else. */
+  succeeded: boolean;
 }
 
 /** What a command did: the same on every member. Travels back from the leader to the forwarder. */
@@ -2803,7 +2805,7 @@ export const SessionCloseResponse: MessageFns<SessionCloseResponse> = {
 };
 
 function createBaseAppliedBefore(): AppliedBefore {
-  return { revision: 0 };
+  return { revision: 0, succeeded: false };
 }
 
 export const AppliedBefore: MessageFns<AppliedBefore> = {
@@ -2813,6 +2815,9 @@ export const AppliedBefore: MessageFns<AppliedBefore> = {
         throw new globalThis.Error("value provided for field BigInt(message.revision) of type int64 too large");
       }
       writer.uint32(8).int64(BigInt(message.revision));
+    }
+    if (message.succeeded !== false) {
+      writer.uint32(16).bool(message.succeeded);
     }
     return writer;
   },
@@ -2836,6 +2841,14 @@ export const AppliedBefore: MessageFns<AppliedBefore> = {
             }
 
             message.revision = longToNumber(reader.int64());
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.succeeded = reader.bool();
             continue;
           }
         }
