@@ -54,6 +54,8 @@ export function engineStatus(parts: StatusParts): EngineStatus {
     peers: raft ? membersOf(raft.configuration).map((peer) => peerStatus(parts, raft, peer)) : [],
     missingVoters: replica.missingVoters,
     recovery: replica.phases,
+    findings: replica.findings,
+    initialised: replica.isInitialised,
     ready: replica.isReady && raft?.leader !== undefined,
     notReadyReason: notReadyReason(parts),
     counters: {

@@ -111,7 +111,20 @@ export type RecoveryPhase = {
   readonly durationMs: number | undefined;
   /** 0 to 1 while running, where it can be known. */
   readonly progress: number | undefined;
+  readonly amount:
+    | { readonly unit: 'bytes' | 'entries'; readonly done: number; readonly total: number }
+    | undefined;
+  /** To the end of this phase, if it goes on as it went so far. */
+  readonly etaMs: number | undefined;
   readonly detail: string;
+};
+
+/** What the last start found amiss, and has dealt with. */
+export type RecoveryFindings = {
+  readonly statusCopiesBad: number;
+  readonly tornBytes: number;
+  /** Damage in the log that only others can repair. */
+  readonly damaged: { readonly from: Index; readonly reason: string } | undefined;
 };
 
 export type EngineStatus = {
@@ -140,6 +153,10 @@ export type EngineStatus = {
   /** Voters that this member cannot reach now. */
   readonly missingVoters: readonly MemberId[];
   readonly recovery: readonly RecoveryPhase[];
+  /** Undefined until the files have been read. */
+  readonly findings: RecoveryFindings | undefined;
+  /** All that was known to be committed before the start is applied; `ready` comes later. */
+  readonly initialised: boolean;
   /** Serving since the first read barrier after the start. */
   readonly ready: boolean;
   /** Why not ready, in a sentence; undefined when ready. */

@@ -144,6 +144,8 @@ export class MemoryEngine implements Engine {
       peers: [],
       missingVoters: [],
       recovery: [],
+      findings: undefined,
+      initialised: true,
       ready: this.refusal === undefined,
       notReadyReason: this.refusal?.message,
       counters: {},

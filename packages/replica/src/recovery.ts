@@ -4,7 +4,11 @@
 import { assert } from '@holdfast/base/assert';
 import { HoldfastError, isHoldfastError } from '@holdfast/base/errors';
 import { type Index, index, maxIndex, minIndex, term } from '@holdfast/base/ids';
-import type { Configuration, PlacedConfiguration } from '@holdfast/raft/configuration';
+import {
+  type Configuration,
+  membersOf,
+  type PlacedConfiguration,
+} from '@holdfast/raft/configuration';
 import { formatLogId, type LogId } from '@holdfast/raft/entry';
 import { beforeLog, Log } from '@holdfast/raft/log';
 import type { HardState } from '@holdfast/raft/ready';
@@ -43,6 +47,15 @@ export type Recovered = {
   readonly appliedConfiguration: Configuration;
   /** Those that can be used: the loaded one, and any older ones behind it. */
   readonly snapshots: readonly StoredSnapshot[];
+  readonly findings: RecoveryFindings;
+};
+
+/** What was not as it should be, for people and metrics; the start has dealt with it. */
+export type RecoveryFindings = {
+  readonly statusCopiesBad: number;
+  readonly tornBytes: number;
+  /** Damage in the log that only others can repair. */
+  readonly damaged: { readonly from: Index; readonly reason: string } | undefined;
 };
 
 const newState: HardState = { term: term(0), vote: undefined, repairing: undefined };
@@ -52,13 +65,15 @@ export async function recover(options: RecoveryOptions): Promise<Recovered> {
   const status = await phases.run('status', () => options.status.open(), tellStatus);
   signal.throwIfAborted();
   const found = await phases.run('snapshot-scan', () => options.snapshots.open(), tellSnapshots);
+  await phases.run('membership', async () => found[0], tellMembership);
+  signal.throwIfAborted();
   const snapshot = await phases.run(
     'snapshot-load',
     () => loadNewest(options, found),
     (loaded) => (loaded ? `loaded ${formatLogId(loaded.last)}` : 'none'),
   );
   signal.throwIfAborted();
-  const opened = await phases.run('log', () => options.log.open(), tellLog);
+  const opened = await phases.run('log', () => openLog(options), tellLog);
   signal.throwIfAborted();
   return await phases.run(
     'checks',
@@ -78,11 +93,23 @@ const tellStatus = (status: StatusRecovery): string => {
 const tellSnapshots = (found: readonly StoredSnapshot[]): string =>
   found.length === 0 ? 'none' : found.map((one) => formatLogId(one.last)).join(', ');
 
+/** From the newest snapshot; entries behind it may change it. */
+const tellMembership = (newest: StoredSnapshot | undefined): string =>
+  newest
+    ? `${membersOf(newest.configuration).length} members in snapshot ${formatLogId(newest.last)}`
+    : 'in no snapshot: as the cluster was born, and as the log says';
+
 const tellLog = (log: LogRecovery): string => {
   const torn = log.tornBytes > 0 ? `, cut ${log.tornBytes} torn bytes` : '';
   const rot = log.rot ? `, damaged from ${log.rot.from}: ${log.rot.reason}` : '';
   return `${log.sizes.length} entries up to ${formatLogId(log.last)}${torn}${rot}`;
 };
+
+function openLog({ log, phases, signal }: RecoveryOptions): Promise<LogRecovery> {
+  const onProgress = (done: number, total: number): void =>
+    phases.advance('log', { unit: 'bytes', done, total });
+  return log.open({ signal, onProgress });
+}
 
 /** The newest snapshot that reads back whole; a rotten one gives way to the older one (D-19). */
 async function loadNewest(
@@ -96,7 +123,7 @@ async function loadNewest(
     } catch (error) {
       // Rot in one file is what the other one is kept for; anything else ends the start.
       if (!isHoldfastError(error, 'corrupt')) throw error;
-      options.phases.progress('snapshot-load', 0, `${error.message}; trying the older one`);
+      options.phases.say('snapshot-load', `${error.message}; trying the older one`);
     }
   }
   return undefined;
@@ -111,7 +138,8 @@ async function* readWithProgress(
     options.signal.throwIfAborted();
     yield chunk;
     bytes += chunk.length;
-    options.phases.progress('snapshot-load', bytes / snapshot.bytes, formatLogId(snapshot.last));
+    const amount = { unit: 'bytes', done: bytes, total: snapshot.bytes } as const;
+    options.phases.advance('snapshot-load', amount);
   }
 }
 
@@ -150,7 +178,7 @@ function assembled(
     readonly bootstrap: Configuration;
   },
 ): Recovered {
-  const { start, state, log, snapshot, found, status } = parts;
+  const { start, state, log, snapshot, found, status, opened } = parts;
   const born = { index: start.index, configuration: snapshot?.configuration ?? parts.bootstrap };
   const later = log.configurations.filter((placed) => placed.index > start.index);
   const recovered: Recovered = {
@@ -163,6 +191,11 @@ function assembled(
     appliedConfiguration: born.configuration,
     // Newer ones did not read back: they are no ground for a purge, and nothing to send.
     snapshots: snapshot ? found.slice(found.indexOf(snapshot)) : [],
+    findings: {
+      statusCopiesBad: status.copiesBad,
+      tornBytes: opened.tornBytes,
+      damaged: opened.rot && { from: opened.rot.from, reason: opened.rot.reason },
+    },
   };
   assertChain(recovered);
   return recovered;

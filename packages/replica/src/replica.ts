@@ -3,7 +3,7 @@
 // loops. No disk, socket or clock of its own; see ports.ts.
 import { must } from '@holdfast/base/assert';
 import type { Clock, Timer } from '@holdfast/base/clock';
-import { HoldfastError, isHoldfastError, messageOf } from '@holdfast/base/errors';
+import { HoldfastError, isHoldfastError } from '@holdfast/base/errors';
 import { type Index, index, type MemberId, type Term, term } from '@holdfast/base/ids';
 import { TaskGroup } from '@holdfast/base/task-group';
 import type { Configuration } from '@holdfast/raft/configuration';
@@ -22,7 +22,8 @@ import type { PeerEvent, PeerHandler } from './ports.ts';
 import { Proposals, type Proposed } from './proposals.ts';
 import { Proposer } from './proposer.ts';
 import { ReadBarriers } from './read-barriers.ts';
-import { type Recovered, recover } from './recovery.ts';
+import { Readiness } from './readiness.ts';
+import { type Recovered, type RecoveryFindings, recover } from './recovery.ts';
 import { type Phase, RecoveryPhases } from './recovery-phases.ts';
 import { RequestIds } from './request-ids.ts';
 
@@ -44,7 +45,12 @@ export type ReplicaOptions = DriverOptions & {
 
 export type ReplicaStatus = {
   readonly raft: RaftStatus | undefined;
+  /** Everything that was known to be committed before the start is applied (D-12). */
+  readonly isInitialised: boolean;
+  /** Serving since the first read barrier, which an entry of the current term made possible. */
   readonly isReady: boolean;
+  /** What the recovery found; undefined before it has ended. */
+  readonly findings: RecoveryFindings | undefined;
   readonly phases: readonly Phase[];
   readonly ageMs: number | undefined;
   readonly quorumReachable: boolean;
@@ -58,7 +64,6 @@ export type ReplicaStatus = {
 };
 
 const sweepMs = 200;
-const readyRetryMs = 50;
 
 export class Replica {
   readonly #options: ReplicaOptions;
@@ -75,9 +80,10 @@ export class Replica {
   readonly #forwarding: Forwarding;
   readonly #proposer: Proposer;
   readonly #reads: ConfirmedReads;
+  readonly #readiness: Readiness;
   readonly #stopping = new AbortController();
   #driver: Driver | undefined;
-  #isReady = false;
+  #findings: RecoveryFindings | undefined;
   #hasFailed = false;
   #starting: Promise<void> | undefined;
   #closing: Promise<void> | undefined;
@@ -117,6 +123,13 @@ export class Replica {
       barriers: this.#barriers,
       applied: () => this.#need.apply.applied.index,
     });
+    this.#readiness = new Readiness({
+      phases: this.#phases,
+      reads: this.#reads,
+      gate: this.#gate,
+      applied: () => this.#need.apply.applied.index,
+      hasEnded: () => this.#stopping.signal.aborted || this.#hasFailed,
+    });
   }
 
   /**
@@ -149,7 +162,9 @@ export class Replica {
     const { quorumReachable, missingVoters } = this.#gate.view();
     return {
       raft: driver?.raft.status(),
-      isReady: this.#isReady,
+      isInitialised: this.#readiness.isInitialised,
+      isReady: this.#readiness.isReady,
+      findings: this.#findings,
       phases: this.#phases.list(),
       ageMs: this.ageMs,
       quorumReachable,
@@ -236,14 +251,15 @@ export class Replica {
     const range = { after: recovered.applied, last: recovered.log.last };
     this.#logTime.atLeast(await lastLogTimeMs(log, range, stateMachine.lastProposedAtMs));
     signal.throwIfAborted();
+    this.#findings = recovered.findings;
     const driver = this.#newDriver(recovered);
     this.#driver = driver;
     this.#gate.begin(driver.raft);
-    this.#phases.begin('replay');
+    this.#readiness.begin(recovered);
     await transport.start(this.#handler(driver));
     signal.throwIfAborted();
     this.#tasks.run(() => driver.persist.run());
-    this.#tasks.run((taskSignal) => this.#becomeReady(taskSignal));
+    this.#tasks.run((taskSignal) => this.#readiness.run(recovered.commit, taskSignal));
     this.#scheduleSweep();
     driver.loop.askTurn();
   }
@@ -317,27 +333,6 @@ export class Replica {
         onFailure: (error) => this.#fail(error),
       },
     );
-  }
-
-  /** Serving means: a read barrier has passed, so the own state is at least as new as the start. */
-  async #becomeReady(signal: AbortSignal): Promise<void> {
-    while (!signal.aborted) {
-      try {
-        await this.readBarrier(signal);
-        break;
-      } catch (error) {
-        // A member that stops is refused at once, for ever: trying on would hold the event loop.
-        if (signal.aborted || this.#stopping.signal.aborted || this.#hasFailed) return;
-        const { commit } = this.#need.raft;
-        const done = commit === 0 ? 1 : this.#need.apply.applied.index / commit;
-        this.#phases.progress('replay', done, messageOf(error));
-        await this.#gate.pause(readyRetryMs, signal);
-      }
-    }
-    this.#phases.end('replay', `applied ${this.#need.apply.applied.index}`);
-    this.#phases.begin('serving');
-    this.#phases.end('serving', 'the first read barrier has passed');
-    this.#isReady = true;
   }
 
   #scheduleSweep(): void {

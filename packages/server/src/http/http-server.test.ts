@@ -145,6 +145,8 @@ const phase = (name: string, state: RecoveryPhase['state']): RecoveryPhase => ({
   state,
   durationMs: 1.5,
   progress: state === 'running' ? 0.25 : undefined,
+  amount: { unit: 'entries', done: 25, total: 100 },
+  etaMs: state === 'running' ? 4.5 : undefined,
   detail: '<b>3 segments</b>',
 });
 
