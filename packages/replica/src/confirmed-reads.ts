@@ -2,7 +2,8 @@
 // everything that was acknowledged before it, or is refused in time.
 import type { Clock } from '@holdfast/base/clock';
 import { waitFor } from '@holdfast/base/deadline';
-import type { Index } from '@holdfast/base/ids';
+import type { Index, Term } from '@holdfast/base/ids';
+import type { Raft } from '@holdfast/raft/raft';
 import type { LeaderGate } from './leader-gate.ts';
 import type { ReadBarriers } from './read-barriers.ts';
 import type { ReplicaSettings } from './settings.ts';
@@ -13,6 +14,8 @@ export type ConfirmedReadsOptions = {
   readonly gate: LeaderGate;
   readonly barriers: ReadBarriers;
   readonly applied: () => Index;
+  /** The core; there is one, for it is only asked once the member has started. */
+  readonly core: () => Raft;
   readonly askTurn: () => void;
 };
 
@@ -42,6 +45,29 @@ export class ConfirmedReads {
       if (clock.monotonicMs() >= untilMs) throw gate.refusal();
       await gate.pause(retryMs, signal);
     }
+  }
+
+  /**
+   * Whether this very member was the leader of its present term when it was asked, proved by a
+   * round that began after that (safety.md 13); resolves when it has also applied everything that
+   * was acknowledged before. One try: undefined where nobody confirmed it.
+   */
+  async confirmLeadership(signal?: AbortSignal): Promise<Term | undefined> {
+    const { barriers, core, askTurn } = this.#options;
+    const { role, term } = core();
+    if (role !== 'leader') return undefined;
+    const joined = barriers.join();
+    askTurn();
+    const readIndex = await waitFor(joined, signal);
+    // Who leads in the same term before and after has led all the time: the round was its own.
+    if (readIndex === undefined || !this.#leadsIn(term)) return undefined;
+    await waitFor(this.untilApplied(readIndex), signal);
+    return this.#leadsIn(term) ? term : undefined;
+  }
+
+  #leadsIn(term: Term): boolean {
+    const core = this.#options.core();
+    return core.role === 'leader' && core.term === term;
   }
 
   untilApplied(through: Index): Promise<void> {

@@ -87,16 +87,37 @@ export interface SnapshotWriter {
   abort(): Promise<void>;
 }
 
-export type StoredSnapshot = SnapshotMeta & { readonly bytes: number; readonly stateHash: bigint };
+export type StoredSnapshot = SnapshotMeta & {
+  /** Of the image. */
+  readonly bytes: number;
+  readonly stateHash: bigint;
+  /** CRC-32 of the whole image. */
+  readonly checksum: number;
+};
+
+/** A snapshot that a peer sends: what is there of it may stay for the next try. */
+export interface ReceivedSnapshotWriter extends SnapshotWriter {
+  /** Bytes that are there already, verified: write() goes on from there. */
+  readonly offset: number;
+  /** Leaves what was written, in the place of abort(). */
+  suspend(): Promise<void>;
+}
 
 export interface SnapshotStore {
-  /** Complete snapshots, newest first; unfinished ones are removed. */
+  /** Complete snapshots, newest first; unfinished ones are removed, but for the newest part. */
   open(): Promise<readonly StoredSnapshot[]>;
   create(meta: SnapshotMeta, stateHash: bigint): Promise<SnapshotWriter>;
-  /** The image's bytes in order, each chunk verified; throws `corrupt`. */
-  read(snapshot: StoredSnapshot): AsyncIterable<Uint8Array>;
-  /** Deletes all but the newest `keep`; answers what is left, newest first. */
-  retain(keep: number): Promise<readonly StoredSnapshot[]>;
+  /**
+   * Goes on where an earlier try for this very snapshot has stopped, or begins anew. Its commit()
+   * rejects with `corrupt` unless bytes and checksum are those that were announced.
+   */
+  receive(snapshot: StoredSnapshot): Promise<ReceivedSnapshotWriter>;
+  /** The image's bytes from `offset` on, each chunk verified; throws `corrupt`. */
+  read(snapshot: StoredSnapshot, offset?: number): AsyncIterable<Uint8Array>;
+  /** Its image is no state, though it reads back well: it is set aside like a damaged one. */
+  reject(snapshot: StoredSnapshot, reason: string): Promise<void>;
+  /** Deletes all but the newest `keep` and `held`; answers what is left, newest first. */
+  retain(keep: number, held?: readonly LogId[]): Promise<readonly StoredSnapshot[]>;
   close(): Promise<void>;
 }
 
@@ -112,6 +133,13 @@ export interface StateImage {
   release(): void;
 }
 
+/** A state that was loaded beside the live one. */
+export interface PreparedState {
+  readonly stateHash: bigint;
+  /** Takes the place of the live state, which is no further than it; watches go on. */
+  takeOver(): void;
+}
+
 export interface StateMachine {
   /** Applies committed entries in order; total: an error is a result (safety.md 10). */
   apply(entries: readonly Entry[]): readonly ApplyResult[];
@@ -120,6 +148,11 @@ export interface StateMachine {
   /** The time stamp of the last applied command, or 0 (proto/entry-envelope.ts). */
   readonly lastProposedAtMs: number;
   image(): StateImage;
+  /**
+   * Loads an image beside the live state, which goes on meanwhile. Rejects with `corrupt`, or with
+   * `failed-precondition` if it is another image than that of `last`.
+   */
+  prepare(last: LogId, chunks: AsyncIterable<Uint8Array>): Promise<PreparedState>;
   /** Replaces the whole state; on a rejection the old one is still there. */
   restore(last: LogId, chunks: AsyncIterable<Uint8Array>): Promise<void>;
 }
@@ -133,6 +166,8 @@ export type ForwardRequest = {
    * An encoded ProposalRequest: session, sequence, actor, trace, body (proto/entry-envelope.ts).
    */
   readonly body: Uint8Array;
+  /** The body is for the leader's memory and not for the log (leader-questions.ts). */
+  readonly isQuestion?: true;
 };
 
 export type ForwardResponse = {
@@ -156,16 +191,17 @@ export type PeerEvent =
 /** A snapshot on its way from a peer to this member. */
 export type IncomingSnapshot = {
   readonly from: MemberId;
-  readonly meta: SnapshotMeta;
-  readonly stateHash: bigint;
-  readonly chunks: AsyncIterable<Uint8Array>;
+  readonly snapshot: StoredSnapshot;
+  /** Asks for the bytes from `offset` on; once, and only if they are needed. */
+  readonly chunksFrom: (offset: number) => AsyncIterable<Uint8Array>;
 };
 
 /** A snapshot on its way from this member to a peer; the signal breaks it off. */
 export type OutgoingSnapshot = {
   readonly to: MemberId;
   readonly snapshot: StoredSnapshot;
-  readonly chunks: AsyncIterable<Uint8Array>;
+  /** Called with what the peer has already, or not at all if it needs nothing. */
+  readonly chunksFrom: (offset: number) => AsyncIterable<Uint8Array>;
   readonly signal: AbortSignal;
 };
 
@@ -175,8 +211,8 @@ export interface PeerHandler {
   onForwarded(from: MemberId, responses: readonly ForwardResponse[]): void;
   onPeerEvent(event: PeerEvent): void;
   /**
-   * A peer streams a snapshot to this member. Resolves when it is verified and durable beside the
-   * state.
+   * A peer streams a snapshot to this member. Resolves when it is verified, durable and loaded
+   * beside the state.
    */
   onSnapshot(incoming: IncomingSnapshot): Promise<void>;
 }

@@ -4,13 +4,14 @@
 import type { Clock } from '@holdfast/base/clock';
 import { waitFor } from '@holdfast/base/deadline';
 import { HoldfastError, isHoldfastError } from '@holdfast/base/errors';
-import type { MemberId } from '@holdfast/base/ids';
+import type { MemberId, Term } from '@holdfast/base/ids';
 import { isEntryEnvelope } from '@holdfast/proto/entry-envelope';
 import type { Proposal } from '@holdfast/raft/input';
 import type { Raft } from '@holdfast/raft/raft';
 import type { RefusalReason } from '@holdfast/raft/ready';
 import { type Forwarding, notLeader } from './forwarding.ts';
 import type { LeaderGate } from './leader-gate.ts';
+import type { LeaderQuestions } from './leader-questions.ts';
 import type { ForwardRequest } from './ports.ts';
 import { lost, type Proposals, type Proposed, type Waiter } from './proposals.ts';
 import type { RequestIds } from './request-ids.ts';
@@ -25,6 +26,7 @@ export type ProposerOptions = {
   readonly requestIds: RequestIds;
   /** The core; there is one, for the gate was passed. */
   readonly core: () => Raft;
+  readonly questions: LeaderQuestions;
   readonly askTurn: () => void;
 };
 
@@ -55,11 +57,25 @@ export class Proposer {
     }
   }
 
+  /**
+   * The leader's own, never forwarded and never tried again (safety.md 20): rejects with
+   * `not-leader`, nothing written, unless this member leads in exactly that term.
+   */
+  proposeIn(term: Term, envelope: Uint8Array): Promise<Proposed> {
+    const core = this.#options.core();
+    const leads = core.role === 'leader' && core.term === term;
+    return leads ? this.#submit(envelope) : Promise.reject(notLeader());
+  }
+
   /** A follower's proposals: one hop, and only in the term that was meant. */
   takeForwards(from: MemberId, requests: readonly ForwardRequest[]): void {
-    const { forwarding, proposals } = this.#options;
+    const { forwarding, proposals, questions } = this.#options;
     const { role, term } = this.#options.core();
     for (const request of requests) {
+      if (request.isQuestion) {
+        questions.take(from, request);
+        continue;
+      }
       const waiter = forwarding.waiter(from, request.requestId);
       const refusal = proposals.refusal(request.body.length);
       if (role !== 'leader' || request.term !== term) waiter.reject(notLeader());
@@ -83,7 +99,7 @@ export class Proposer {
 
   /** Ends what waits in vain: forwards without an answer, and writes of a lost leadership. */
   sweep(): void {
-    const { clock, settings, gate, proposals, core } = this.#options;
+    const { clock, settings, gate, proposals, questions, core } = this.#options;
     const nowMs = clock.monotonicMs();
     const beforeMs = nowMs - settings.leaderWaitMs;
     if (core().role !== 'leader') proposals.expirePlaced(beforeMs);
@@ -91,15 +107,17 @@ export class Proposer {
     const toFormer = Math.min(beforeMs, gate.leaderSinceMs ?? beforeMs);
     const unanswered = nowMs - settings.forwardTimeoutMs;
     proposals.expireUnplaced(Math.max(toFormer, unanswered), lost('unknown'));
+    questions.expire(Math.max(toFormer, unanswered), lost('unknown'));
   }
 
   /** Nobody listens at `peer` any more: if it led, it will not answer what it was asked. */
   peerDied(peer: MemberId): void {
-    const { core, forwarding, proposals } = this.#options;
+    const { core, forwarding, proposals, questions } = this.#options;
     if (core().leader !== peer) return;
     // What has not left yet certainly had no effect.
     forwarding.flushRequests(undefined);
     proposals.expireUnplaced(Number.POSITIVE_INFINITY, lost('unknown'));
+    questions.expire(Number.POSITIVE_INFINITY, lost('unknown'));
   }
 
   #submit(envelope: Uint8Array): Promise<Proposed> {

@@ -9,7 +9,7 @@ import { TaskGroup } from '@holdfast/base/task-group';
 import type { Configuration } from '@holdfast/raft/configuration';
 import type { TraceEvent } from '@holdfast/raft/core';
 import type { Message } from '@holdfast/raft/message';
-import type { RaftStatus } from '@holdfast/raft/raft';
+import type { Raft, RaftStatus } from '@holdfast/raft/raft';
 import { bootClock } from './boot-clock.ts';
 import { ConfirmedReads } from './confirmed-reads.ts';
 import { Driver, type DriverOptions } from './driver.ts';
@@ -17,6 +17,7 @@ import { Forwarding, type ResultCodec } from './forwarding.ts';
 import { Freshness } from './freshness.ts';
 import { handOver } from './hand-over.ts';
 import { LeaderGate } from './leader-gate.ts';
+import { type AnswerQuestion, LeaderQuestions } from './leader-questions.ts';
 import { LogTime, lastLogTimeMs } from './log-time.ts';
 import type { PeerEvent, PeerHandler } from './ports.ts';
 import { Proposals, type Proposed } from './proposals.ts';
@@ -41,6 +42,8 @@ export type ReplicaOptions = DriverOptions & {
   /** The disk failed, or an invariant broke: the member must end. Called once. */
   readonly onFatal: (error: unknown) => void;
   readonly onEvent?: (event: ReplicaEvent) => void;
+  /** Answers, where this member leads, what members ask their leader; default: nothing is known. */
+  readonly onQuestion?: AnswerQuestion;
 };
 
 export type ReplicaStatus = {
@@ -78,6 +81,7 @@ export class Replica {
   readonly #gate: LeaderGate;
   readonly #proposals: Proposals;
   readonly #forwarding: Forwarding;
+  readonly #questions: LeaderQuestions;
   readonly #proposer: Proposer;
   readonly #reads: ConfirmedReads;
   readonly #readiness: Readiness;
@@ -108,15 +112,23 @@ export class Replica {
       transport,
       proposals: this.#proposals,
       results,
+      questions: () => this.#questions,
       onWaiting,
     });
-    const shared = { clock: this.#clock, settings, gate: this.#gate, askTurn: onWaiting };
+    const core = (): Raft => this.#need.raft;
+    const shared = { clock: this.#clock, settings, gate: this.#gate, core, askTurn: onWaiting };
+    this.#questions = new LeaderQuestions({
+      ...shared,
+      forwarding: this.#forwarding,
+      requestIds: this.#requestIds,
+      answer: options.onQuestion ?? (() => Promise.reject(noAnswer())),
+    });
     this.#proposer = new Proposer({
       ...shared,
       proposals: this.#proposals,
       forwarding: this.#forwarding,
       requestIds: this.#requestIds,
-      core: () => this.#need.raft,
+      questions: this.#questions,
     });
     this.#reads = new ConfirmedReads({
       ...shared,
@@ -146,6 +158,21 @@ export class Replica {
    */
   propose(envelope: Uint8Array, signal?: AbortSignal): Promise<Proposed> {
     return this.#proposer.propose(envelope, signal);
+  }
+
+  /** See Proposer.proposeIn: the leader's own deeds. */
+  proposeIn(inTerm: Term, envelope: Uint8Array): Promise<Proposed> {
+    return this.#proposer.proposeIn(inTerm, envelope);
+  }
+
+  /** See ConfirmedReads.confirmLeadership. */
+  confirmLeadership(signal?: AbortSignal): Promise<Term | undefined> {
+    return this.isLeader ? this.#reads.confirmLeadership(signal) : Promise.resolve(undefined);
+  }
+
+  /** See LeaderQuestions.ask. */
+  askLeader(question: Uint8Array, signal?: AbortSignal): Promise<Uint8Array> {
+    return this.#questions.ask(question, signal);
   }
 
   /** Resolves when this member has applied everything that was acknowledged before the call. */
@@ -309,7 +336,9 @@ export class Replica {
   /** Everybody who still waits for an answer of this member gets one. */
   #refuseAll(code: 'shutting-down' | 'unavailable'): void {
     const message = 'this member stops; what became of the write is not known: read it back';
-    this.#proposals.rejectAll(new HoldfastError(code, message, { outcome: 'unknown' }));
+    const error = new HoldfastError(code, message, { outcome: 'unknown' });
+    this.#proposals.rejectAll(error);
+    this.#questions.expire(Number.POSITIVE_INFINITY, error);
     this.#forwarding.flushResponses();
     this.#barriers.close();
   }
@@ -360,3 +389,6 @@ export class Replica {
     return must(this.#driver, 'the replica was started');
   }
 }
+
+const noAnswer = (): HoldfastError =>
+  new HoldfastError('unimplemented', 'this member answers no questions');
