@@ -10,17 +10,30 @@
 // A message that promises durability is not in a Ready before the promise is kept: the core itself
 // holds it back until `persisted` says so. So everything under 2 may always be sent at once.
 import type { Index, MemberId, RequestId, Term } from '@holdfast/base/ids';
-import type { Entry, LogId } from './entry.ts';
+import type { ChainedId, Entry, LogId } from './entry.ts';
 import type { Message, SnapshotMeta } from './message.ts';
+
+/** What a member lost of its log, as far as its own files tell for certain (safety.md 5). */
+export type RepairGoal = {
+  /** The last entry before the damage. */
+  readonly after: ChainedId;
+  /** Nothing behind it was ever acknowledged by this member: its old durable end. */
+  readonly end: ChainedId;
+};
+
+export type Repairing = {
+  /** The index that a leader named; zero = none yet. */
+  readonly target: Index;
+  /** Undefined: only a leader can tell when this member is whole again. */
+  readonly goal?: RepairGoal;
+};
 
 /** The status file's part of the core (thesis figure 3.1, "persistent state on all servers"). */
 export type HardState = {
   readonly term: Term;
   readonly vote: MemberId | undefined;
-  /**
-   * Set while the log has a hole or rot: no votes, no success (safety.md 5). Zero = none yet named.
-   */
-  readonly repairing: { readonly target: Index } | undefined;
+  /** Set while the log has a hole or rot: no votes, no success (safety.md 5). */
+  readonly repairing: Repairing | undefined;
 };
 
 /** Entries [lo, hi) for one follower; the replica fills the payloads in from the log store. */

@@ -3,11 +3,11 @@
 // after a power loss it may be old, but never ahead of the log.
 import { crc32 } from '@holdfast/base/crc32';
 import { index, term } from '@holdfast/base/ids';
+import type { ChainedId } from '@holdfast/raft/entry';
 import { getCounter, putCounter, viewOf } from './byte-codec.ts';
 import type { Disk, DiskFile } from './disk.ts';
 import { createWhole, openIfThere } from './file-steps.ts';
 import type { LogPosition } from './log-group.ts';
-import type { ChainedId } from './log-index.ts';
 import { sectorBytes } from './sector.ts';
 import { checkVersion } from './twin-file.ts';
 
@@ -16,10 +16,12 @@ export type DurableMark = {
   /** The last synced entry. */
   readonly last: ChainedId;
   readonly commitHint: number;
+  /** Written at a clean stop: nothing was written to the log after it. */
+  readonly clean: boolean;
 };
 
 //  0 u32 crc of 4 to 72   4 u32 magic   8 u32 format version   12 u32 chain   16 u64 mark sequence
-// 24 u64 segment   32 u64 offset   40 u64 index   48 u64 term   56 u64 commit hint   64 u64 zero
+// 24 u64 segment   32 u64 offset   40 u64 index   48 u64 term   56 u64 commit hint   64 u64 1 if clean
 const slotBytes = 72;
 const slotCount = 2;
 const magic = 0x4b524d48; // "HMRK"
@@ -71,6 +73,7 @@ export class DurableMarkFile {
     putCounter(view, 40, mark.last.id.index);
     putCounter(view, 48, mark.last.id.term);
     putCounter(view, 56, mark.commitHint);
+    putCounter(view, 64, mark.clean ? 1 : 0);
     view.setUint32(0, crc32(this.#slot.subarray(4)), true);
     this.#file?.writeNow((this.#sequence % slotCount) * sectorBytes, this.#slot);
   }
@@ -101,6 +104,7 @@ function decodeSlot(
       end: { segment: getCounter(view, 24), offset: getCounter(view, 32) },
       last: { id, chain: view.getUint32(12, true) },
       commitHint: getCounter(view, 56),
+      clean: getCounter(view, 64) === 1,
     },
   };
 }

@@ -5,14 +5,11 @@
 //   base < first of segment 1 ... last of segment n = last        (segments may hold no live entry)
 import { assert, must } from '@holdfast/base/assert';
 import { type Index, index, next, type Term } from '@holdfast/base/ids';
-import type { LogId } from '@holdfast/raft/entry';
+import type { ChainedId, LogId } from '@holdfast/raft/entry';
 import { type EntryPosition, EntryPositions } from './entry-positions.ts';
 import { groupHeaderBytes, type LogPosition } from './log-group.ts';
 import type { LogSegment } from './log-segment.ts';
 import { TermRuns } from './term-runs.ts';
-
-/** An entry and the chain up to it: all that must be known of what lies before. */
-export type ChainedId = { readonly id: LogId; readonly chain: number };
 
 /** The entry before the first of the log, and where in the files the log begins. */
 export type LogBase = ChainedId & { readonly start: LogPosition };

@@ -174,7 +174,7 @@ describe('a torn end (D-09)', () => {
       const { log: again, recovery } = await openLog(disk);
       expect(recovery.rot, `cut at ${offset}`).toBeDefined();
       expect(recovery.rot?.from).toBe(recovery.last.index + 1);
-      expect(recovery.rot?.durableEnd).toEqual({ index: 13, term: 1 });
+      expect(recovery.rot?.goal?.end.id).toEqual({ index: 13, term: 1 });
       expectSame(await readBack(again), entries(1, recovery.last.index + 1));
       await again.close();
       await removeAll(disk, path);
@@ -216,7 +216,7 @@ describe('rot', () => {
     disk.flipBit(second, 3000, 3);
     const { log, recovery } = await openLog(disk);
     expect(recovery.rot?.from).toBe(recovery.last.index + 1);
-    expect(recovery.rot?.durableEnd).toEqual({ index: 200, term: 1 });
+    expect(recovery.rot?.goal?.end.id).toEqual({ index: 200, term: 1 });
     expectSame(await readBack(log), entries(1, recovery.last.index + 1));
     const aside = disk.paths().filter((path) => path.includes('damaged'));
     expect(aside.length).toBe(segments.length - 1);

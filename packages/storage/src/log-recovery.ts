@@ -4,9 +4,11 @@
 // process that saw its sync fail (safety.md 1), so it is copied into a new segment and synced.
 import { assert, must } from '@holdfast/base/assert';
 import { type Index, index } from '@holdfast/base/ids';
+import type { RepairGoal } from '@holdfast/raft/ready';
 import { endOfContent } from './byte-codec.ts';
 import type { DurableMark } from './durable-mark.ts';
 import { bulkBytes, makeDurableDirectory } from './file-steps.ts';
+import { findDurableEnd } from './log-durable-end.ts';
 import { baseOfHeader, type FoundSegment, type LogFiles, originBase } from './log-files.ts';
 import { isBefore, type LogPosition, laterOf } from './log-group.ts';
 import { type LogBase, LogIndex } from './log-index.ts';
@@ -71,7 +73,7 @@ export async function recoverLog(files: LogFiles, watch: OpenWatch = {}): Promis
     configurations: state.configurations,
     commitHint: Math.min(state.commitHint, state.log.last.index),
     tornBytes: 'reason' in outcome ? 0 : outcome.tornBytes,
-    rot: rot ?? files.note.found,
+    rot: standing(rot ?? files.note.found, state),
   };
 }
 
@@ -312,15 +314,13 @@ async function finishTail(files: LogFiles, walk: Walk, tail: Tail): Promise<unde
 
 /** Notes the rot, sets the damaged files aside, and leaves a log that ends before the damage. */
 async function repair(files: LogFiles, walk: Walk, bad: BadSegment): Promise<LogRot> {
-  const { state, mark, found } = walk;
+  const { state, found } = walk;
   const { log } = state;
   const from: Index = index(log.last.index + 1);
-  const durableEnd = mark?.last ?? { id: log.last, chain: log.chainAt(log.last.index) };
   const rot = await files.note.save({
     from,
     reason: `segment ${bad.sequence}: ${bad.reason}`,
-    durableEnd: durableEnd.id,
-    durableChain: durableEnd.chain,
+    goal: await findGoal(walk),
   });
   const damaged = found.filter(({ sequence }) => sequence >= bad.sequence);
   await replaceDamaged(files, log, { sequence: bad.sequence, damaged, state });
@@ -335,5 +335,27 @@ function saveMark(files: LogFiles, { state }: Walk): void {
     end: { segment: log.current.sequence, offset: log.current.end },
     last: { id: log.last, chain: log.chainAt(log.last.index) },
     commitHint: Math.min(state.commitHint, log.last.index),
+    clean: false,
   });
+}
+
+/** From the last good entry to the durable end, if the files tell that one for certain. */
+async function findGoal({ state, found, mark }: Walk): Promise<RepairGoal | undefined> {
+  const { log } = state;
+  const after = { id: log.last, chain: log.chainAt(log.last.index) };
+  const end = await findDurableEnd(found, mark);
+  return end && end.id.index > after.id.index ? { after, end } : undefined;
+}
+
+/**
+ * A note from an earlier start counts as long as nothing before the damage that it tells of was lost
+ * since; a log that was begun anew behind that place has taken nothing away.
+ */
+function standing(noted: LogRot | undefined, { log }: ScanState): LogRot | undefined {
+  const after = noted?.goal?.after;
+  if (!noted || !after) return noted;
+  const at = after.id.index;
+  const isBehind = at < log.base.id.index;
+  const holds = isBehind || (at <= log.last.index && log.chainAt(at) === after.chain);
+  return holds ? noted : { ...noted, goal: undefined };
 }

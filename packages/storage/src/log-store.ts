@@ -3,16 +3,18 @@
 import type { Index, Term } from '@holdfast/base/ids';
 import type { PlacedConfiguration } from '@holdfast/raft/configuration';
 import type { LogId } from '@holdfast/raft/entry';
+import type { RepairGoal } from '@holdfast/raft/ready';
 
 /** Damage at or before the durable end (safety.md 3). */
 export type LogRot = {
   /** The first index that is missing; the log ends before it. */
   readonly from: Index;
   readonly reason: string;
-  /** The last durable entry that the files still tell of, as far as they do. */
-  readonly durableEnd: LogId;
-  /** Its chain: a range fetched from any peer is right if it ends in this (safety.md 2, 5). */
-  readonly durableChain: number;
+  /**
+   * What to fetch, from any peer, and in which chain it must end (safety.md 2, 5). Undefined where
+   * the files cannot tell the durable end for certain: then only a leader can name one.
+   */
+  readonly goal: RepairGoal | undefined;
 };
 
 export type LogRecovery = {

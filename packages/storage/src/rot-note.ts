@@ -2,18 +2,18 @@
 // time to save `repairing` in its status. Without it a crash between the two would leave a log that
 // looks healthy and is too short (safety.md 3, 5).
 import { toText, utf8 } from '@holdfast/base/bytes';
-import { index, term } from '@holdfast/base/ids';
+import { index } from '@holdfast/base/ids';
 import { getCounter, putCounter, viewOf } from './byte-codec.ts';
 import type { Disk } from './disk.ts';
 import { parentOf, removeIfThere } from './file-steps.ts';
 import type { LogRot } from './log-store.ts';
+import { getGoal, goalBytes, putGoal } from './repair-goal.ts';
 import { TwinFile } from './twin-file.ts';
 
 const magic = 0x544f5248; // "HROT"
-const version = 1;
-//  0 u64 first missing index   8 u64, 16 u64 durable end (index, term)   24 u64 its chain
-// 32 reason (UTF-8)
-const fixedBytes = 32;
+const version = 2;
+//  0 u64 first missing index   8 u8 1 if a goal follows   9 goal, or zeros   reason (UTF-8)
+const fixedBytes = 9 + goalBytes;
 const reasonBytesMax = 1024;
 
 export class RotNote {
@@ -64,8 +64,7 @@ export class RotNote {
 const unreadable: LogRot = {
   from: index(1),
   reason: 'rot was found before, and the note about it cannot be read',
-  durableEnd: { index: index(0), term: term(0) },
-  durableChain: 0,
+  goal: undefined,
 };
 
 function encodeNote(rot: LogRot): Uint8Array {
@@ -73,9 +72,8 @@ function encodeNote(rot: LogRot): Uint8Array {
   const bytes = new Uint8Array(fixedBytes + reason.length);
   const view = viewOf(bytes);
   putCounter(view, 0, rot.from);
-  putCounter(view, 8, rot.durableEnd.index);
-  putCounter(view, 16, rot.durableEnd.term);
-  putCounter(view, 24, rot.durableChain);
+  view.setUint8(8, rot.goal ? 1 : 0);
+  if (rot.goal) putGoal(view, 9, rot.goal);
   bytes.set(reason, fixedBytes);
   return bytes;
 }
@@ -85,8 +83,7 @@ function decodeNote(bytes: Uint8Array): LogRot {
   const view = viewOf(bytes);
   return {
     from: index(getCounter(view, 0)),
-    durableEnd: { index: index(getCounter(view, 8)), term: term(getCounter(view, 16)) },
-    durableChain: getCounter(view, 24),
+    goal: view.getUint8(8) === 1 ? getGoal(view, 9) : undefined,
     reason: toText(bytes.subarray(fixedBytes)),
   };
 }

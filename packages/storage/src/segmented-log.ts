@@ -5,7 +5,7 @@
 import { assert, must } from '@holdfast/base/assert';
 import { HoldfastError } from '@holdfast/base/errors';
 import { type Index, index, minIndex, next, type Term } from '@holdfast/base/ids';
-import { type Entry, entryOverheadBytes, type LogId } from '@holdfast/raft/entry';
+import { type ChainedId, type Entry, entryOverheadBytes, type LogId } from '@holdfast/raft/entry';
 import type { Disk } from './disk.ts';
 import { isDiskFull, toOperatingError } from './disk-error.ts';
 import { EntryCache } from './entry-cache.ts';
@@ -14,7 +14,7 @@ import { fillZero } from './file-steps.ts';
 import { type EncodedGroup, GroupEncoder, soloGroupBytes } from './group-encoder.ts';
 import { LogFiles, originBase } from './log-files.ts';
 import type { LogPosition } from './log-group.ts';
-import { type ChainedId, LogIndex } from './log-index.ts';
+import { LogIndex } from './log-index.ts';
 import { readEntries } from './log-reader.ts';
 import { chainStart, payloadBytesMax, recordBytes } from './log-record.ts';
 import { recoverLog } from './log-recovery.ts';
@@ -331,13 +331,13 @@ export class SegmentedLog {
     this.#writeMark();
   }
 
-  #writeMark(): void {
+  #writeMark(clean = false): void {
     const last = must(this.#physical, 'the log is open');
     // While a truncation is not written, the files still hold what it drops: that was never
     // committed.
     const commitHint = Math.min(this.#commitHint, this.#opened.last.index);
     try {
-      this.#files.mark.writeNow({ end: this.#durable, last, commitHint });
+      this.#files.mark.writeNow({ end: this.#durable, last, commitHint, clean });
     } catch (error) {
       // The mark is a hint that may be old, and its blocks exist: a full disk does not need it.
       if (!isDiskFull(error)) throw error;
@@ -376,7 +376,8 @@ export class SegmentedLog {
   }
 
   async #markCleanStop(): Promise<void> {
-    this.#writeMark();
+    // What was written and not synced is no part of the log that the mark calls whole.
+    this.#writeMark(!this.#unsynced && this.#dirtyEnd <= this.#opened.current.end);
     await this.#files.mark.sync();
   }
 

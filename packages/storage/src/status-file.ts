@@ -6,6 +6,7 @@ import { index, memberId, term } from '@holdfast/base/ids';
 import type { HardState } from '@holdfast/raft/ready';
 import { getCounter, putCounter, viewOf } from './byte-codec.ts';
 import type { Disk } from './disk.ts';
+import { getGoal, goalBytes, putGoal } from './repair-goal.ts';
 import { TwinFile } from './twin-file.ts';
 
 export type StoredStatus = {
@@ -51,14 +52,15 @@ export class StatusFile {
   }
 }
 
-//  0 u64 term   8 u64 vote   16 u64 repair target   24 u8 flags
+//  0 u64 term   8 u64 vote   16 u64 repair target   24 u8 flags   25 repair goal, if there is one
 const statusBytes = 25;
 const hasVote = 1;
 const isRepairing = 2;
 const isInstalling = 4;
 
 function encodeStatus({ state, installing }: StoredStatus): Uint8Array {
-  const bytes = new Uint8Array(statusBytes);
+  const goal = state.repairing?.goal;
+  const bytes = new Uint8Array(statusBytes + (goal ? goalBytes : 0));
   const view = viewOf(bytes);
   putCounter(view, 0, state.term);
   view.setBigUint64(8, state.vote ?? 0n, true);
@@ -66,14 +68,20 @@ function encodeStatus({ state, installing }: StoredStatus): Uint8Array {
   const vote = state.vote === undefined ? 0 : hasVote;
   const repairing = state.repairing ? isRepairing : 0;
   view.setUint8(24, vote | repairing | (installing ? isInstalling : 0));
+  if (goal) putGoal(view, statusBytes, goal);
   return bytes;
 }
 
 function decodeStatus(bytes: Uint8Array): StoredStatus {
-  if (bytes.length !== statusBytes) throw new HoldfastError('corrupt', 'the status file is short');
+  const hasGoal = bytes.length === statusBytes + goalBytes;
+  if (bytes.length !== statusBytes && !hasGoal) {
+    throw new HoldfastError('corrupt', 'the status file has a wrong length');
+  }
   const view = viewOf(bytes);
   const flags = view.getUint8(24);
-  const repairing = flags & isRepairing ? { target: index(getCounter(view, 16)) } : undefined;
+  const target = index(getCounter(view, 16));
+  const goal = hasGoal ? { goal: getGoal(view, statusBytes) } : {};
+  const repairing = flags & isRepairing ? { target, ...goal } : undefined;
   const vote = flags & hasVote ? memberId(view.getBigUint64(8, true)) : undefined;
   return {
     state: { term: term(getCounter(view, 0)), vote, repairing },
