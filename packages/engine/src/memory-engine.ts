@@ -181,7 +181,7 @@ export class MemoryEngine implements Engine {
     const payload = encodeCommand(command, options);
     await Promise.resolve(); // A proposal never answers in the caller's own turn.
     const at = next(this.#store.appliedIndex);
-    const [result] = this.#store.apply([{ index: at, kind: 'command', payload }]);
+    const [result] = this.#store.apply([{ index: at, term: term(1), kind: 'command', payload }]);
     const { revision: madeAt } = result as CommandResult;
     this.#waiters.reached(this.#store.revision);
     return this.#answer(responseOf(result as CommandResult, kind), revision(madeAt), 0);

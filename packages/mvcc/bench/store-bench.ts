@@ -2,7 +2,7 @@
 // bench/store-bench.ts` with the number of keys as an optional argument. Prints figures and asserts
 // nothing. Rates are by CPU time of the whole process, garbage collection included; holds and steps
 // by the clock.
-import { index } from '@holdfast/base/ids';
+import { index, term } from '@holdfast/base/ids';
 import { encodeEntryEnvelope } from '@holdfast/proto/entry-envelope';
 import { Command, type RangeRequest } from '@holdfast/proto/internal';
 import { type AppliedEntry, KvStore } from '../src/kv-store.ts';
@@ -32,7 +32,7 @@ function commandEntry(command: Command): AppliedEntry {
     actor: 'bench',
     body: Command.encode(command).finish(),
   });
-  return { index: index(logIndex), kind: 'command', payload };
+  return { index: index(logIndex), term: term(1), kind: 'command', payload };
 }
 
 const putEntry = (n: number): AppliedEntry =>

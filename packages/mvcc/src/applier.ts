@@ -1,53 +1,70 @@
-// Applies one command of the log to the state: decode, check as a whole, then write. Total:
-// whatever a client got wrong is a result, the same on every member (safety.md 10). Only what a
-// newer version wrote is thrown, and stops the member.
+// Applies one command of the log to the state: decode, look whether its session had it before,
+// check as a whole, then write. Total: whatever a client got wrong is a result, the same on every
+// member (safety.md 10). Only what a newer version wrote is thrown, and stops the member.
 import { assert, unreachable } from '@holdfast/base/assert';
 import { HoldfastError, messageOf } from '@holdfast/base/errors';
-import { entryBody, entryEnvelopeFormat, entryProposedAtMs } from '@holdfast/proto/entry-envelope';
 import {
-  BindMemberRequest,
-  Command,
-  type CommandResult,
-  type CompactRequest,
-  type DeleteRangeRequest,
-  type DeleteRangeResponse,
-  type PutRequest,
-  type PutResponse,
-  type ResponseOp,
-  type TxnRequest,
-  type TxnResponse,
-} from '@holdfast/proto/internal';
+  decodeEntryEnvelope,
+  entryBody,
+  entryEnvelopeFormat,
+  entryProposedAtMs,
+  hasSession,
+} from '@holdfast/proto/entry-envelope';
+import { BindMemberRequest, Command, type CommandResult } from '@holdfast/proto/internal';
 import { hasMissingCase, hasUnknownField } from './command-shape.ts';
+import { applyCompact, applyDeleteRange, applyPut, applyTxn } from './key-commands.ts';
+import { checkpointLeases, expireLeases, grantLease, revokeLease } from './lease-commands.ts';
 import { decodePlainPut } from './put-decoder.ts';
-import { checkRevision, keyValue, livingIn, readRange } from './range-reader.ts';
-import { recordBytes } from './record-slab.ts';
+import {
+  closeSession,
+  expireSessions,
+  keepResult,
+  keepSessionAlive,
+  recallResult,
+  registerSession,
+} from './session-commands.ts';
 import type { StoreLimits } from './store-limits.ts';
 import type { StoreState } from './store-state.ts';
-import { checkPut, checkRange, checkTxn } from './txn-check.ts';
-import { holds, type ResolvedOp, type ResolvedTxn, resolveTxn, visitOps } from './txn-path.ts';
 
+type Request = NonNullable<Command['request']>;
 type Response = NonNullable<CommandResult['response']>;
+
+/** Of a committed entry of kind "command", what applying it takes. */
+type CommandEntry = { readonly term: number; readonly payload: Uint8Array };
+
+/** A command on its way through apply. */
+type Call = {
+  /** An error where the body is none. */
+  readonly command: Command | HoldfastError;
+  readonly term: number;
+  readonly timeMs: number;
+  readonly inSession: boolean;
+  readonly limits: StoreLimits;
+};
+
+/** Leases and sessions are commands of this version of the cluster. */
+const leasesVersion = 2;
 
 /**
  * What the command did. Throws `version-mismatch` for a format or a request that this version does
- * not know: the caller must not go on to the next entry.
+ * not know, before anything has changed: the caller must not go on to the next entry.
  */
 export function applyCommand(
   state: StoreState,
-  payload: Uint8Array,
+  entry: CommandEntry,
   limits: StoreLimits,
 ): CommandResult {
+  const { payload, term } = entry;
   refuseNewerFormat(payload);
-  let response: Response;
-  try {
-    response = perform(state, payload, limits);
-  } catch (error) {
-    // An operating error is the answer to this command, on every member alike; nothing was written,
-    // because checks come before the first write.
-    if (!(error instanceof HoldfastError) || error instanceof NewerCommand) throw error;
-    response = failure(error);
-  }
-  return { revision: state.revision, response };
+  const body = bodyOf(payload);
+  if (body instanceof HoldfastError) return failed(state, body);
+  const command = readCommand(body);
+  const timeMs = entryProposedAtMs(payload);
+  assert(timeMs >= state.lastProposedAtMs, 'the time of the log never goes back');
+  state.lastProposedAtMs = timeMs;
+  const inSession = hasSession(payload);
+  const call = { command, term, timeMs, inSession, limits };
+  return inSession ? performOnce(state, payload, call) : perform(state, call);
 }
 
 class NewerCommand extends HoldfastError {
@@ -66,36 +83,24 @@ function refuseNewerFormat(payload: Uint8Array): void {
   }
 }
 
-function perform(state: StoreState, payload: Uint8Array, limits: StoreLimits): Response {
-  const body = decodeEnvelope(payload);
-  const proposedAtMs = entryProposedAtMs(payload);
-  assert(proposedAtMs >= state.lastProposedAtMs, 'the time of the log never goes back');
-  state.lastProposedAtMs = proposedAtMs;
-  const plainPut = decodePlainPut(body);
-  const command: Command = plainPut
-    ? { request: { $case: 'put', value: plainPut } }
-    : decodeCommand(body);
-  const response = execute(state, command, limits);
-  state.seal(proposedAtMs);
-  return response;
-}
-
-function decodeEnvelope(payload: Uint8Array): Uint8Array {
+function bodyOf(payload: Uint8Array): Uint8Array | HoldfastError {
   try {
     return entryBody(payload);
   } catch (error) {
     // The format is known (refuseNewerFormat), so what fails here is a payload that is cut short.
-    throw new HoldfastError('invalid-argument', `malformed entry: ${messageOf(error)}`);
+    return new HoldfastError('invalid-argument', `malformed entry: ${messageOf(error)}`);
   }
 }
 
-function decodeCommand(body: Uint8Array): Command {
+function readCommand(body: Uint8Array): Command | HoldfastError {
+  const plainPut = decodePlainPut(body);
+  if (plainPut) return { request: { $case: 'put', value: plainPut } };
   let command: Command;
   try {
     command = Command.decode(body);
   } catch (error) {
     // The codec throws plain errors; a body that does not decode is the door's mistake.
-    throw new HoldfastError('invalid-argument', `malformed command: ${messageOf(error)}`);
+    return new HoldfastError('invalid-argument', `malformed command: ${messageOf(error)}`);
   }
   if (hasMissingCase(command) && hasUnknownField(body)) {
     throw new NewerCommand(
@@ -105,21 +110,62 @@ function decodeCommand(body: Uint8Array): Command {
   return command;
 }
 
-function execute(state: StoreState, command: Command, limits: StoreLimits): Response {
+/** A write in a session takes effect once; sent again, it has the answer that it had. */
+function performOnce(state: StoreState, payload: Uint8Array, call: Call): CommandResult {
+  const place = decodeEntryEnvelope(payload);
+  let known: CommandResult | undefined;
+  try {
+    checkClusterVersion(state);
+    known = recallResult(state, place, call);
+  } catch (error) {
+    return failed(state, error);
+  }
+  if (known) return known;
+  const result = perform(state, call);
+  keepResult(state, place, { result, limits: call.limits });
+  return result;
+}
+
+function perform(state: StoreState, call: Call): CommandResult {
+  try {
+    const response = execute(state, call);
+    state.seal(call.timeMs);
+    return { revision: state.revision, response };
+  } catch (error) {
+    return failed(state, error);
+  }
+}
+
+/**
+ * An operating error is the answer to this command, on every member alike; nothing was written,
+ * because checks come before the first write.
+ */
+function failed(state: StoreState, error: unknown): CommandResult {
+  if (!(error instanceof HoldfastError)) throw error;
+  const { compactRevision, revision } = error.details;
+  const about = compactRevision ?? revision;
+  const value = {
+    code: error.code,
+    message: error.message,
+    revision: typeof about === 'number' ? about : 0,
+  };
+  return { revision: state.revision, response: { $case: 'failure', value } };
+}
+
+function execute(state: StoreState, call: Call): Response {
+  const { command, limits } = call;
+  if (command instanceof HoldfastError) throw command;
   const request = command.request;
-  switch (request?.$case) {
+  if (!request) throw new HoldfastError('invalid-argument', 'the command is empty');
+  switch (request.$case) {
     case 'put':
-      checkPut(request.value, limits);
-      checkPutHere(state, request.value);
-      checkQuota(state, putBytes(state, request.value), limits);
-      return { $case: 'put', value: put(state, request.value) };
+      return { $case: 'put', value: applyPut(state, request.value, limits) };
     case 'deleteRange':
-      checkRange(request.value, limits);
-      return { $case: 'deleteRange', value: deleteRange(state, request.value) };
+      return { $case: 'deleteRange', value: applyDeleteRange(state, request.value, limits) };
     case 'txn':
-      return { $case: 'txn', value: txn(state, request.value, limits) };
+      return { $case: 'txn', value: applyTxn(state, request.value, limits) };
     case 'compact':
-      compact(state, request.value);
+      applyCompact(state, request.value);
       return { $case: 'compact', value: {} };
     case 'bindMember':
       state.members.bind(request.value, limits);
@@ -130,120 +176,58 @@ function execute(state: StoreState, command: Command, limits: StoreLimits): Resp
       state.clusterVersionRaised();
       return { $case: 'clusterVersion', value: {} };
     default:
-      throw new HoldfastError('invalid-argument', 'the command is empty');
+      checkClusterVersion(state);
+      return executeLeaseOrSession(state, request, call);
   }
 }
 
-function failure(error: HoldfastError): Response {
-  const { compactRevision, revision } = error.details;
-  const about = compactRevision ?? revision;
-  return {
-    $case: 'failure',
-    value: {
-      code: error.code,
-      message: error.message,
-      revision: typeof about === 'number' ? about : 0,
-    },
-  };
-}
+type LeaseOrSession = Extract<Request, { readonly $case: `lease${string}` | `session${string}` }>;
 
-/** The one place that knows which leases exist; before leases come, only "none" does. */
-const leaseExists = (lease: bigint): boolean => lease === 0n;
-
-/** What a put asks of the state: its lease exists, and so does what it wants to keep. */
-function checkPutHere(state: StoreState, request: PutRequest): void {
-  if (!request.ignoreLease && !leaseExists(request.lease)) {
-    throw new HoldfastError('not-found', `lease ${request.lease} does not exist`);
-  }
-  if (!request.ignoreValue && !request.ignoreLease) return;
-  if (state.current(request.keyspace, request.key) === 0) {
-    throw new HoldfastError('not-found', 'the key whose value or lease is kept does not exist');
-  }
-}
-
-function checkQuota(state: StoreState, moreBytes: number, limits: StoreLimits): void {
-  if (state.bytes + moreBytes <= limits.quotaBytes) return;
-  throw new HoldfastError(
-    'quota-exceeded',
-    `the store holds ${state.bytes} of ${limits.quotaBytes} bytes: delete keys and compact`,
-  );
-}
-
-function putBytes(state: StoreState, request: PutRequest): number {
-  const kept = request.ignoreValue
-    ? state.heap.value(state.current(request.keyspace, request.key)).length
-    : request.value.length;
-  return recordBytes(request.key.length, kept);
-}
-
-function put(state: StoreState, request: PutRequest): PutResponse {
-  const needsOld = request.prevKv || request.ignoreValue || request.ignoreLease;
-  const old = needsOld ? state.current(request.keyspace, request.key) : 0;
-  const prevKv = request.prevKv && old !== 0 ? keyValue(state, old) : undefined;
-  state.put({
-    keyspace: request.keyspace,
-    key: request.key,
-    value: request.ignoreValue ? state.heap.value(old) : request.value,
-    lease: request.ignoreLease ? state.heap.lease(old) : request.lease,
-  });
-  return { prevKv };
-}
-
-function deleteRange(state: StoreState, request: DeleteRangeRequest): DeleteRangeResponse {
-  const living = livingIn(state, request);
-  const prevKvs = request.prevKv ? living.map((address) => keyValue(state, address)) : [];
-  for (const address of living) state.erase(address);
-  return { deleted: living.length, prevKvs };
-}
-
-function compact(state: StoreState, request: CompactRequest): void {
-  checkRevision(state, request.revision);
-  if (request.revision <= state.compactRevision) {
-    throw new HoldfastError(
-      'compacted',
-      `revision ${request.revision} is compacted already, up to ${state.compactRevision}`,
-      { details: { compactRevision: state.compactRevision } },
-    );
-  }
-  state.compact(request.revision);
-}
-
-function txn(state: StoreState, request: TxnRequest, limits: StoreLimits): TxnResponse {
-  checkTxn(request, limits);
-  // All comparisons, nested ones too, look at the state before the transaction (as in etcd).
-  const resolved = resolveTxn(request, (compare) => holds(state, compare));
-  checkResolved(state, resolved, limits);
-  return runTxn(state, resolved);
-}
-
-/** Whatever could fail on the branch that is taken fails here, before the first write. */
-function checkResolved(state: StoreState, resolved: ResolvedTxn, limits: StoreLimits): void {
-  let bytes = 0;
-  visitOps(resolved, (op) => {
-    if (op.$case === 'range') checkRevision(state, op.value.revision);
-    if (op.$case !== 'put') return;
-    checkPutHere(state, op.value);
-    bytes += putBytes(state, op.value);
-  });
-  if (bytes > 0) checkQuota(state, bytes, limits);
-}
-
-function runTxn(state: StoreState, resolved: ResolvedTxn): TxnResponse {
-  const responses = resolved.ops.map((op): ResponseOp => ({ response: runOp(state, op) }));
-  return { succeeded: resolved.succeeded, responses };
-}
-
-function runOp(state: StoreState, op: ResolvedOp): NonNullable<ResponseOp['response']> {
-  switch (op.$case) {
-    case 'range':
-      return { $case: 'range', value: readRange(state, op.value) };
-    case 'put':
-      return { $case: 'put', value: put(state, op.value) };
-    case 'deleteRange':
-      return { $case: 'deleteRange', value: deleteRange(state, op.value) };
-    case 'txn':
-      return { $case: 'txn', value: runTxn(state, op.value) };
+function executeLeaseOrSession(state: StoreState, request: LeaseOrSession, call: Call): Response {
+  switch (request.$case) {
+    case 'leaseGrant':
+      return { $case: 'leaseGrant', value: grantLease(state, request.value, call.limits) };
+    case 'leaseRevoke':
+      return { $case: 'leaseRevoke', value: revokeLease(state, request.value) };
+    case 'leaseExpire':
+      return { $case: 'leaseExpire', value: expireLeases(state, request.value, call.term) };
+    case 'leaseCheckpoint':
+      checkpointLeases(state, request.value, call.term);
+      return { $case: 'leaseCheckpoint', value: {} };
     default:
-      return unreachable(op);
+      return executeSession(state, request, call);
   }
+}
+
+type OfSession = Extract<LeaseOrSession, { readonly $case: `session${string}` }>;
+
+function executeSession(state: StoreState, request: OfSession, call: Call): Response {
+  if (call.inSession) {
+    throw new HoldfastError('invalid-argument', 'a session is not changed from within a session');
+  }
+  switch (request.$case) {
+    case 'sessionRegister':
+      return { $case: 'sessionRegister', value: registerSession(state, request.value, call) };
+    case 'sessionKeepAlive':
+      keepSessionAlive(state, request.value, call.timeMs);
+      return { $case: 'sessionKeepAlive', value: {} };
+    case 'sessionExpire':
+      return { $case: 'sessionExpire', value: expireSessions(state, request.value, call.timeMs) };
+    case 'sessionClose':
+      closeSession(state, request.value);
+      return { $case: 'sessionClose', value: {} };
+    default:
+      return unreachable(request);
+  }
+}
+
+/** Older members would stop at such a command, or apply a write in a session twice. */
+function checkClusterVersion(state: StoreState): void {
+  const { clusterVersion } = state.members;
+  if (clusterVersion >= leasesVersion) return;
+  throw new HoldfastError(
+    'failed-precondition',
+    `leases and sessions need cluster version ${leasesVersion}, this cluster is at ` +
+      `${clusterVersion}: it rises once every member runs a version that knows them`,
+  );
 }

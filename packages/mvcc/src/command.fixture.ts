@@ -1,5 +1,5 @@
 // Commands and log entries for tests of the store, in few words.
-import { index } from '@holdfast/base/ids';
+import { index, term } from '@holdfast/base/ids';
 import { encodeEntryEnvelope } from '@holdfast/proto/entry-envelope';
 import {
   Command,
@@ -131,6 +131,7 @@ export function payload(body: Uint8Array, proposedAtMs: number): Uint8Array {
 
 export const entry = (at: number, command: Command, proposedAtMs = at): AppliedEntry => ({
   index: index(at),
+  term: term(1),
   kind: 'command',
   payload: payload(Command.encode(command).finish(), proposedAtMs),
 });

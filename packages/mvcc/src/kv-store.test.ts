@@ -2,7 +2,7 @@
 // of safety.md gives it, and an error never leaves half a write behind.
 
 import { isHoldfastError } from '@holdfast/base/errors';
-import { index } from '@holdfast/base/ids';
+import { index, term } from '@holdfast/base/ids';
 import type { BindMemberRequest, Command } from '@holdfast/proto/internal';
 import { describe, expect, it } from 'vitest';
 import {
@@ -327,7 +327,12 @@ describe('apply', () => {
   it('counts entries that change nothing', () => {
     const store = newStore();
     const { stateHash } = store;
-    const empty = { index: index(1), kind: 'empty', payload: new Uint8Array(0) } as const;
+    const empty = {
+      index: index(1),
+      term: term(1),
+      kind: 'empty',
+      payload: new Uint8Array(0),
+    } as const;
     const results = store.apply([empty, { ...empty, index: index(2), kind: 'membership' }]);
     expect(results).toEqual([undefined, undefined]);
     expect([store.appliedIndex, store.stateHash]).toEqual([2, stateHash]);
@@ -343,7 +348,7 @@ describe('apply', () => {
       const store = newStore();
       const batch = [
         entry(1, put('a', '1')),
-        { index: index(2), kind: 'command', payload: newer } as const,
+        { ...entry(2, put('x', '')), payload: newer },
         entry(3, put('b', '1')),
       ];
       expect(codeOf(() => store.apply(batch))).toBe('version-mismatch');
@@ -363,7 +368,7 @@ describe('apply', () => {
     ['an unknown field in a body that is cut short', payload(Uint8Array.of(0x7a, 5), 1)],
   ])('answers a malformed command with a result: %s', (_, malformed) => {
     const store = newStore();
-    const [result] = store.apply([{ index: index(1), kind: 'command', payload: malformed }]);
+    const [result] = store.apply([{ ...entry(1, put('x', '')), payload: malformed }]);
     expect(result && failureCode(result)).toBe('invalid-argument');
     expect(store.appliedIndex).toBe(1);
   });

@@ -3,7 +3,7 @@
 // restore(), and never looks at a clock, a disk or a socket.
 import { assert } from '@holdfast/base/assert';
 import { HoldfastError } from '@holdfast/base/errors';
-import { type Index, index, type Revision } from '@holdfast/base/ids';
+import { type Index, index, type Revision, type Term } from '@holdfast/base/ids';
 import type {
   BindMemberRequest,
   CommandResult,
@@ -13,9 +13,11 @@ import type {
 import { applyCommand } from './applier.ts';
 import type { YieldNow } from './image-format.ts';
 import { loadImage } from './image-loader.ts';
+import { LeaseView } from './lease-view.ts';
 import { checkRevision, readRange } from './range-reader.ts';
 import { Reclaimer } from './reclaimer.ts';
 import { defaultSlabBytes } from './record-heap.ts';
+import { SessionView } from './session-view.ts';
 import { StoreImage } from './store-image.ts';
 import { defaultStoreLimits, type StoreLimits } from './store-limits.ts';
 import { StoreState } from './store-state.ts';
@@ -25,6 +27,8 @@ import { type WatchCursor, WatchHub, type WatchOptions } from './watch-hub.ts';
 /** A committed entry, as raft/entry.ts has it. */
 export type AppliedEntry = {
   readonly index: Index;
+  /** Of the leader that wrote it: what it says about leases holds in its own term alone. */
+  readonly term: Term;
   readonly kind: 'command' | 'empty' | 'membership';
   readonly payload: Uint8Array;
 };
@@ -40,7 +44,16 @@ export type KvStoreOptions = {
   readonly slabBytes?: number;
 };
 
+/** A state that was loaded beside the live one. */
+export type PreparedStore = {
+  readonly stateHash: bigint;
+  /** Takes the place of the live state, which is no further than it; watches go on. */
+  takeOver(): void;
+};
+
 export class KvStore {
+  readonly leases: LeaseView;
+  readonly sessions: SessionView;
   readonly #yieldNow: YieldNow;
   readonly #limits: StoreLimits;
   readonly #slabBytes: number;
@@ -55,6 +68,8 @@ export class KvStore {
     this.#state = new StoreState({ slabBytes: this.#slabBytes });
     this.#watches = new WatchHub(this.#state);
     this.#reclaimer = new Reclaimer(this.#state);
+    this.leases = new LeaseView(() => this.#state);
+    this.sessions = new SessionView(() => this.#state);
     this.#listen();
   }
 
@@ -175,11 +190,14 @@ export class KvStore {
   }
 
   /**
-   * Replaces the state by an image's, all at once and only when it is whole. Watches go on. Throws
-   * `corrupt`, `version-mismatch`, or `failed-precondition` when the image is not the one of `last`
-   * or is behind what has been applied meanwhile; the state is then as it was.
+   * Loads an image beside the state, which goes on meanwhile. Throws `corrupt`, `version-mismatch`,
+   * or `failed-precondition` when the image is not the one of `last` or is behind what has been
+   * applied.
    */
-  async restore(last: { readonly index: Index }, chunks: AsyncIterable<Uint8Array>): Promise<void> {
+  async prepare(
+    last: { readonly index: Index },
+    chunks: AsyncIterable<Uint8Array>,
+  ): Promise<PreparedStore> {
     const state = await loadImage(chunks, {
       yieldNow: this.#yieldNow,
       slabBytes: this.#slabBytes,
@@ -191,11 +209,12 @@ export class KvStore {
           `entries up to ${this.#state.appliedIndex} are applied`,
       );
     }
-    this.#state.onMutation = undefined;
-    this.#state = state;
-    this.#reclaimer = new Reclaimer(state);
-    this.#listen();
-    this.#watches.replaceState(state);
+    return { stateHash: state.hash.value, takeOver: () => this.#adopt(state) };
+  }
+
+  /** Replaces the state by an image's, all at once and only when it is whole; throws as prepare. */
+  async restore(last: { readonly index: Index }, chunks: AsyncIterable<Uint8Array>): Promise<void> {
+    (await this.prepare(last, chunks)).takeOver();
   }
 
   /** One line for logs and the simulator's timeline. */
@@ -210,15 +229,25 @@ export class KvStore {
   /** Checks the whole state; for tests and the simulator. */
   validate(): void {
     this.#state.validate();
+    this.#state.sessions.validate(this.#limits.sessionInFlightMax);
   }
 
   #applyOne(entry: AppliedEntry): CommandResult | undefined {
     const state = this.#state;
     assert(entry.index === state.appliedIndex + 1, 'entries are applied in order, each once');
-    const result =
-      entry.kind === 'command' ? applyCommand(state, entry.payload, this.#limits) : undefined;
+    const result = entry.kind === 'command' ? applyCommand(state, entry, this.#limits) : undefined;
     state.appliedIndex = entry.index;
     return result;
+  }
+
+  #adopt(state: StoreState): void {
+    assert(state.appliedIndex >= this.#state.appliedIndex, 'a state only moves forward');
+    state.leases.generation = this.#state.leases.generation + 1;
+    this.#state.onMutation = undefined;
+    this.#state = state;
+    this.#reclaimer = new Reclaimer(state);
+    this.#listen();
+    this.#watches.replaceState(state);
   }
 
   #listen(): void {

@@ -88,6 +88,18 @@ export class RecordHeap {
     return this.#close(slab, size);
   }
 
+  /** The slab that the next record of `size` bytes goes to. */
+  slabFor(size: number): RecordSlab {
+    return this.#room(size);
+  }
+
+  /** Appends whole records, links and all; the slab is the last one and has room for them. */
+  appendRun(slab: RecordSlab, run: Uint8Array): void {
+    assert(slab === this.#last && slab.free >= run.length, 'records are loaded at the end');
+    slab.bytes.set(run, slab.used);
+    slab.used += run.length;
+  }
+
   /** Copies a record, links and all, to the end of `target`, which has room for it. */
   copyInto(target: RecordSlab, address: number): number {
     const slab = this.slabOf(address);
@@ -209,6 +221,13 @@ export class RecordHeap {
   setSuperseded(address: number, revision: number): void {
     const slab = this.slabOf(address);
     slab.doubles[(address & placeMask) + doubleAt.superseded] = revision;
+  }
+
+  /** Whether the record names a lease; asked of every record, so it makes no bigint. */
+  hasLease(address: number): boolean {
+    return (
+      this.#word(address, wordAt.leaseLow) !== 0 || this.#word(address, wordAt.leaseHigh) !== 0
+    );
   }
 
   lease(address: number): bigint {

@@ -26,6 +26,8 @@ export const wordAt = {
   keyLength: 6,
   valueLength: 7,
   keyspace: 8,
+  leaseLow: 16,
+  leaseHigh: 17,
 } as const;
 
 /** Places in units of eight bytes. */

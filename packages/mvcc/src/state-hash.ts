@@ -2,6 +2,21 @@
 // give equal hashes whatever the batching, the reclaiming or the images in between. It finds
 // members that have drifted apart; it does not guard against somebody who means harm.
 
+/** What is mixed in beside records, so that no two kinds of change look alike. */
+export const hashTags = {
+  revision: 1,
+  compact: 2,
+  member: 3,
+  clusterVersion: 4,
+  leaseGranted: 5,
+  leaseEnded: 6,
+  leaseCheckpointed: 7,
+  sessionRegistered: 8,
+  sessionTouched: 9,
+  sessionEntered: 10,
+  sessionEnded: 11,
+} as const;
+
 const multiplierA = 0x85ebca6b;
 const multiplierB = 0xc2b2ae35;
 
@@ -39,6 +54,12 @@ export class StateHash {
     this.#b = Math.imul(this.#b ^ (Math.floor(value / 4294967296) | 0), multiplierB);
     this.#a ^= Math.imul(tag ^ (this.#b >>> 15), multiplierB);
     this.#b ^= this.#a >>> 13;
+  }
+
+  /** Takes in 64 bits, signed or not, with a tag that says what they are. */
+  mixId(tag: number, id: bigint): void {
+    this.mixNumber(tag, Number(id & 0xffffffffn));
+    this.mixNumber(tag, Number((id >> 32n) & 0xffffffffn));
   }
 
   /** Takes in bytes of any length. */

@@ -14,6 +14,18 @@ export type StoreLimits = {
    * Bytes of all uncompacted records above which puts are refused; deletes and compaction never.
    */
   readonly quotaBytes: number;
+  readonly leaseTtlMsMin: number;
+  readonly leaseTtlMsMax: number;
+  readonly leasesMax: number;
+  readonly sessionTtlMsMin: number;
+  readonly sessionTtlMsMax: number;
+  readonly sessionsMax: number;
+  /** Writes of one session whose answers are kept at once. */
+  readonly sessionInFlightMax: number;
+  /** An encoded answer that is longer, or finds no room, is kept as "applied at revision R". */
+  readonly sessionResultBytesMax: number;
+  /** Of all sessions together. */
+  readonly sessionResultBytesAllMax: number;
 };
 
 export const defaultStoreLimits: StoreLimits = {
@@ -24,4 +36,13 @@ export const defaultStoreLimits: StoreLimits = {
   memberAddressesMax: 16,
   memberTextBytesMax: 1024,
   quotaBytes: 8 * 1024 * 1024 * 1024,
+  leaseTtlMsMin: 1000,
+  leaseTtlMsMax: 9_000_000_000_000, // etcd's longest: 9,000,000,000 s.
+  leasesMax: 1_000_000,
+  sessionTtlMsMin: 1000,
+  sessionTtlMsMax: 24 * 60 * 60 * 1000,
+  sessionsMax: 10_000,
+  sessionInFlightMax: 64,
+  sessionResultBytesMax: 4096,
+  sessionResultBytesAllMax: 64 * 1024 * 1024,
 };

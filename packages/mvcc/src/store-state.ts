@@ -1,7 +1,7 @@
-// The replicated state as data: records, indexes, revisions, times, members, the rolling hash. It
-// knows how to write a version of a key and how to find one; it knows no commands and checks
-// nothing that a client could get wrong (applier.ts does). A restore builds a new one beside the
-// old.
+// The replicated state as data: records, indexes, revisions, times, members, leases, sessions, the
+// rolling hash. It knows how to write a version of a key and how to find one; it knows no commands
+// and checks nothing that a client could get wrong (applier.ts does). A restore builds a new one
+// beside the old.
 //
 //   key -> slot -> newest record -> previous -> previous ... -> 0
 //   compacted <= revision; every record with superseded in (0, compacted], and every tombstone
@@ -9,15 +9,14 @@
 import { assert } from '@holdfast/base/assert';
 import { KeyIndex } from './key-index.ts';
 import { KeyTable } from './key-table.ts';
+import { LeaseTable } from './lease-table.ts';
 import { MemberTable } from './member-table.ts';
 import { RecordHeap } from './record-heap.ts';
 import { recordBodyAt, recordBytes } from './record-slab.ts';
 import { RevisionIndex } from './revision-index.ts';
-import { StateHash } from './state-hash.ts';
+import { SessionTable } from './session-table.ts';
+import { hashTags, StateHash } from './state-hash.ts';
 import { TimeIndex } from './time-index.ts';
-
-/** What a hash mixes in beside records, so that no two kinds of change look alike. */
-const hashTags = { revision: 1, compact: 2, member: 3, clusterVersion: 4 } as const;
 
 export type KeyWrite = {
   readonly keyspace: number;
@@ -32,6 +31,8 @@ export type MutationListener = (address: number) => void;
 export type StateParts = {
   readonly times: TimeIndex;
   readonly members: MemberTable;
+  readonly leases: LeaseTable;
+  readonly sessions: SessionTable;
   readonly slabBytes: number;
 };
 
@@ -57,6 +58,8 @@ export class StoreState {
   readonly revisions: RevisionIndex;
   readonly times: TimeIndex;
   readonly members: MemberTable;
+  readonly leases: LeaseTable;
+  readonly sessions: SessionTable;
   readonly hash: StateHash;
   readonly #indexes = new Map<number, KeyIndex>();
   readonly #table: KeyTable;
@@ -81,6 +84,8 @@ export class StoreState {
     this.revisions = new RevisionIndex(Math.max(2, header.compactRevision));
     this.times = parts.times ?? new TimeIndex();
     this.members = parts.members ?? new MemberTable();
+    this.leases = parts.leases ?? new LeaseTable();
+    this.sessions = parts.sessions ?? new SessionTable();
   }
 
   /** Of the last command that wrote; 1 before the first. */
@@ -283,6 +288,7 @@ export class StoreState {
     const slot = newest === 0 ? this.#table.add(keyspace, heap.key(address)) : heap.slot(newest);
     heap.setSlot(address, slot);
     this.#table.setNewest(slot, address);
+    this.#moveLease(slot, newest, address);
     const live = !heap.isTombstone(address);
     if (newest !== 0 && live === !heap.isTombstone(newest)) return;
     let index = this.#indexes.get(keyspace);
@@ -293,10 +299,19 @@ export class StoreState {
     index.set(heap.keyText(address), slot, live);
   }
 
+  /** The key hangs on the lease that its newest record names; a deleted one on none. */
+  #moveLease(slot: number, before: number, now: number): void {
+    const heap = this.heap;
+    const had = before !== 0 && heap.hasLease(before);
+    if (!had && !heap.hasLease(now)) return;
+    this.leases.move(slot, had ? heap.lease(before) : 0n, heap.lease(now));
+  }
+
   /** Whole-state check for tests and the simulator. */
   validate(): void {
     this.heap.validate();
     let bytes = 0;
+    let leased = 0;
     for (let slab = this.heap.first; slab; slab = slab.after) {
       for (let at = 0; at < slab.used; at += slab.sizeAt(at)) {
         const address = this.heap.addressOf(slab, at);
@@ -304,10 +319,21 @@ export class StoreState {
         assert(!this.heap.isDead(address), 'a record that can be read is not dead');
         bytes += slab.sizeAt(at);
         this.#validateLinks(address);
+        if (this.#validateLease(address)) leased += 1;
       }
     }
+    assert(leased === this.leases.keyCount, 'nothing hangs on a lease but living keys');
     assert(bytes === this.#bytes, `bytes count the records (${bytes}, ${this.#bytes})`);
     for (const index of this.#indexes.values()) index.validate();
+  }
+
+  /** Whether the record is a living key's newest and names a lease. */
+  #validateLease(address: number): boolean {
+    const heap = this.heap;
+    if (heap.next(address) !== 0 || !heap.hasLease(address)) return false;
+    const slots = this.leases.slots(heap.lease(address));
+    assert(slots.has(heap.slot(address)), 'a key hangs on the lease that its record names');
+    return true;
   }
 
   #validateLinks(address: number): void {
