@@ -67,6 +67,7 @@ export class Member {
   #fail: (error: unknown) => void = () => undefined;
   #engine: EmbeddedEngine | undefined;
   #clientAddress: string;
+  #starting: Promise<void> | undefined;
   #closing: Promise<void> | undefined;
 
   constructor(options: MemberOptions) {
@@ -102,17 +103,9 @@ export class Member {
 
   /** Resolves when this member takes part in its cluster, which may be before it is ready. */
   async start(): Promise<void> {
+    this.#starting ??= this.#start();
     try {
-      await this.#lock();
-      await this.#openDoor();
-      await this.#probePeerPort();
-      const directory = await this.#openDirectory();
-      const engine = this.#createEngine(directory);
-      this.#engine = engine;
-      this.#closers.push(() => engine.close());
-      await engine.start();
-      this.#slot.fill(engine);
-      this.#tasks.run((signal) => this.#tellWhenReady(engine, signal));
+      await this.#starting;
     } catch (error) {
       this.#slot.fail(messageOf(error));
       await this.close();
@@ -120,14 +113,40 @@ export class Member {
     }
   }
 
-  /** Answers what is under way, then ends in the opposite order of the start. Idempotent. */
+  /**
+   * Answers what is under way, then ends in the opposite order of the start. In the middle of a
+   * start it breaks that off: its start() rejects with `shutting-down`. Idempotent.
+   */
   close(): Promise<void> {
     this.#closing ??= this.#close();
     return this.#closing;
   }
 
+  async #start(): Promise<void> {
+    await this.#step(() => this.#lock());
+    await this.#step(() => this.#openDoor());
+    await this.#step(() => this.#probePeerPort());
+    const directory = await this.#step(() => this.#openDirectory());
+    const engine = this.#createEngine(directory);
+    this.#engine = engine;
+    this.#closers.push(() => engine.close());
+    await this.#step(() => engine.start());
+    this.#slot.fill(engine);
+    this.#tasks.run((signal) => this.#tellWhenReady(engine, signal));
+  }
+
+  /** A step that ends after somebody asked for the end is the last one. */
+  async #step<T>(work: () => Promise<T>): Promise<T> {
+    const result = await work();
+    if (!this.#closing) return result;
+    throw new HoldfastError('shutting-down', 'this member was told to end while it started');
+  }
+
   async #close(): Promise<void> {
     if (this.#slot.state === 'serving') this.#slot.close();
+    // Breaks off what the engine reads; whatever step is under way, no other one follows.
+    else await this.#engine?.close();
+    await this.#starting?.catch(() => undefined);
     await this.#tasks.close();
     this.#metrics.close();
     for (const close of this.#closers.reverse()) await close();

@@ -1,12 +1,17 @@
 // `/metrics` in Prometheus' text: the process (event loop lag, memory, garbage collection) by
 // prom-client, the engine from its status at the moment of the scrape, requests by route.
 import { bugCount } from '@holdfast/base/bug-log';
-import type { EngineStatus } from '@holdfast/engine/engine';
+import type { EngineStatus, RecoveryPhase } from '@holdfast/engine/engine';
 import { collectDefaultMetrics, Registry } from 'prom-client';
 
 import { type RouteTimes, timeBucketsMs } from './http/request-times.ts';
-
-const prefix = 'holdfast_';
+import {
+  familyText,
+  labelText as label,
+  metricPrefix as prefix,
+  sampleText,
+} from './metric-text.ts';
+import { recoveryMetrics } from './recovery-metrics.ts';
 
 /** What a status says in numbers; help texts for people who read the scrape. */
 const gauges: readonly (readonly [string, string, (status: EngineStatus) => number | undefined])[] =
@@ -34,8 +39,23 @@ export type MetricsOptions = {
   readonly process: boolean;
 };
 
+/** What a scrape shows beside the process's own figures. */
+export type Scrape = {
+  readonly status: EngineStatus | undefined;
+  readonly phases: readonly RecoveryPhase[];
+  readonly times: readonly RouteTimes[];
+};
+
+/** A figure of the process; undefined = not known now. */
+export type Figure = {
+  readonly name: string;
+  readonly help: string;
+  readonly read: () => number | undefined;
+};
+
 export class Metrics {
   readonly #registry = new Registry();
+  readonly #figures: Figure[] = [];
 
   constructor(options: MetricsOptions) {
     if (options.process) collectDefaultMetrics({ register: this.#registry });
@@ -45,11 +65,21 @@ export class Metrics {
     return this.#registry.contentType;
   }
 
-  async render(status: EngineStatus | undefined, times: readonly RouteTimes[]): Promise<string> {
+  /** Shown from now on, read at each scrape. */
+  show(...figures: readonly Figure[]): void {
+    this.#figures.push(...figures);
+  }
+
+  async render({ status, phases, times }: Scrape): Promise<string> {
     const lines = [await this.#registry.metrics()];
     lines.push(
-      sample({ name: 'bugs_total', help: 'Things that should not happen', value: bugCount() }),
+      sampleText({ name: 'bugs_total', help: 'Things that should not happen', value: bugCount() }),
     );
+    for (const { name, help, read } of this.#figures) {
+      const value = read();
+      if (value !== undefined) lines.push(sampleText({ name, help, value }));
+    }
+    lines.push(...recoveryMetrics(phases, status));
     if (status) lines.push(...engineLines(status));
     lines.push(...timeLines(times));
     return `${lines.join('\n')}\n`;
@@ -60,43 +90,34 @@ export class Metrics {
   }
 }
 
-type Sample = { readonly name: string; readonly help: string; readonly value: number };
-
-function sample({ name, help, value }: Sample): string {
-  const full = `${prefix}${name}`;
-  const type = name.endsWith('_total') ? 'counter' : 'gauge';
-  return `# HELP ${full} ${help}\n# TYPE ${full} ${type}\n${full} ${value}`;
-}
-
 function engineLines(status: EngineStatus): string[] {
   const lines: string[] = [];
   for (const [name, help, read] of gauges) {
     const value = read(status);
-    if (value !== undefined) lines.push(sample({ name, help, value }));
+    if (value !== undefined) lines.push(sampleText({ name, help, value }));
   }
   for (const [name, value] of Object.entries(status.counters)) {
-    lines.push(sample({ name: metricName(name), help: name.replaceAll('_', ' '), value }));
+    lines.push(sampleText({ name: metricName(name), help: name.replaceAll('_', ' '), value }));
   }
   return [...lines, ...peerLines(status)];
 }
 
 const metricName = (name: string): string => name.replaceAll(/[^a-zA-Z0-9_]/g, '_');
 
-function peerLines(status: EngineStatus): string[] {
-  if (status.peers.length === 0) return [];
-  const reachable = status.peers.map(
-    (peer) => `${prefix}peer_reachable{peer="${label(peer.name)}"} ${Number(peer.reachable)}`,
+function peerLines({ peers }: EngineStatus): string[] {
+  if (peers.length === 0) return [];
+  const labelsOf = (name: string): string => `{peer="${label(name)}"}`;
+  const reachable = peers.map((peer) => ({
+    labels: labelsOf(peer.name),
+    value: Number(peer.reachable),
+  }));
+  const lags = peers.flatMap(({ name, lag }) =>
+    lag === undefined ? [] : [{ labels: labelsOf(name), value: lag }],
   );
-  const lags = status.peers
-    .filter((peer) => peer.lag !== undefined)
-    .map((peer) => `${prefix}peer_lag_entries{peer="${label(peer.name)}"} ${peer.lag}`);
+  const help = 'Whether a control connection to the peer lives';
   return [
-    `# HELP ${prefix}peer_reachable Whether a control connection to the peer lives`,
-    `# TYPE ${prefix}peer_reachable gauge`,
-    ...reachable,
-    `# HELP ${prefix}peer_lag_entries Entries that the peer lacks, as the leader knows`,
-    `# TYPE ${prefix}peer_lag_entries gauge`,
-    ...lags,
+    familyText({ name: 'peer_reachable', help }, reachable),
+    familyText({ name: 'peer_lag_entries', help: 'Entries that the peer lacks' }, lags),
   ];
 }
 
@@ -125,7 +146,3 @@ function seriesLines(name: string, series: RouteTimes): string[] {
     `${name}_count{${labels}} ${series.count}`,
   ];
 }
-
-/** As the text format wants it: backslash, quote and newline escaped. */
-const label = (text: string): string =>
-  text.replaceAll('\\', '\\\\').replaceAll('"', '\\"').replaceAll('\n', '\\n');

@@ -44,7 +44,9 @@ export async function runMember(
     tellEnd(log, error);
     // What it did last can not be trusted: nothing more is written, not even an orderly end.
     if (!(error instanceof HoldfastError)) return brokenExitCode;
-    await Promise.race([member.close(), elapsed(closeAfterFailureMs)]);
+    // What does not close any more has been told with the failure itself.
+    const closing = member.close().catch((late: unknown) => log.debug({ err: late }, 'closing'));
+    await Promise.race([closing, elapsed(closeAfterFailureMs)]);
     return exitCodeOf(error);
   } finally {
     faults.close();
@@ -53,9 +55,11 @@ export async function runMember(
 }
 
 async function live(member: Member, log: Log, signal: AbortSignal): Promise<void> {
-  await member.start();
-  await Promise.race([aborted(signal), member.failed]);
-  log.info({ reason: messageOf(signal.reason) }, 'stopping');
+  const stop = aborted(signal);
+  // A start may read for minutes: whoever asks for the end in the middle of it need not wait.
+  const started = await Promise.race([member.start().then(() => true), stop.then(() => false)]);
+  if (started) await Promise.race([stop, member.failed]);
+  log.info({ reason: messageOf(signal.reason) }, started ? 'stopping' : 'stopping in mid-start');
   await member.close();
 }
 

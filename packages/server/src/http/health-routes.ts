@@ -3,12 +3,13 @@
 
 import { HoldfastError } from '@holdfast/base/errors';
 import { formatId } from '@holdfast/base/ids';
-import type { EngineStatus, PeerStatus, RecoveryPhase } from '@holdfast/engine/engine';
+import type { EngineStatus, PeerStatus } from '@holdfast/engine/engine';
 import type { FastifyInstance } from 'fastify';
 import { Type } from 'typebox';
 import type { Metrics } from '../metrics.ts';
 import { statusPage } from '../status-page.ts';
 import type { HttpContext } from './http-context.ts';
+import { recoveryRoutes } from './recovery-routes.ts';
 import { responses } from './schemas.ts';
 
 const tags = ['member'];
@@ -27,6 +28,7 @@ export function healthRoutes(
   probeRoutes(app, context);
   metricsRoute(app, context, options.metrics);
   clusterRoutes(app, context);
+  recoveryRoutes(app, context);
   app.get('/', { schema: { hide: true } }, (_request, reply) => {
     reply.type('text/html; charset=utf-8').header('Content-Security-Policy', pagePolicy);
     const { slot } = context;
@@ -88,7 +90,8 @@ function metricsRoute(app: FastifyInstance, context: HttpContext, metrics: Metri
   const schema = { tags, summary: 'Figures for Prometheus', produces: ['text/plain'] };
   app.get('/metrics', { schema }, async (_request, reply) => {
     reply.type(metrics.contentType);
-    return metrics.render(context.slot.status(), context.times.all());
+    const { slot, times } = context;
+    return metrics.render({ status: slot.status(), phases: slot.phases(), times: times.all() });
   });
 }
 
@@ -101,14 +104,6 @@ const memberSchema = Type.Object({
   reachable: Type.Boolean(),
   lag: Type.Union([Type.Integer(), Type.Null()], { description: 'known on the leader: entries' }),
   lastContactMs: Type.Union([Type.Integer(), Type.Null()]),
-});
-
-const phaseSchema = Type.Object({
-  name: Type.String(),
-  state: Type.String({ description: 'waiting, running, done or failed' }),
-  durationMs: Type.Union([Type.Integer(), Type.Null()]),
-  progress: Type.Union([Type.Number(), Type.Null()], { description: '0 to 1' }),
-  detail: Type.String(),
 });
 
 const clusterSchema = Type.Object({
@@ -144,20 +139,6 @@ function clusterRoutes(app: FastifyInstance, context: HttpContext): void {
       },
     },
     () => clusterView(context.slot.status() ?? context.slot.engine.status()),
-  );
-  const recovery = Type.Object({
-    ready: Type.Boolean(),
-    reason: Type.Union([Type.String(), Type.Null()]),
-    phases: Type.Array(phaseSchema),
-  });
-  app.get(
-    '/v1/recovery',
-    { schema: { tags, summary: 'How far the start is', response: responses(recovery) } },
-    () => ({
-      ready: context.slot.notReadyReason() === undefined,
-      reason: context.slot.notReadyReason() ?? null,
-      phases: context.slot.phases().map(phaseView),
-    }),
   );
 }
 
@@ -200,14 +181,6 @@ const memberView = (peer: PeerStatus) => ({
   lag: peer.lag ?? null,
   match: peer.match ?? null,
   lastContactMs: rounded(peer.lastContactMs),
-});
-
-const phaseView = (phase: RecoveryPhase) => ({
-  name: phase.name,
-  state: phase.state,
-  durationMs: rounded(phase.durationMs),
-  progress: phase.progress ?? null,
-  detail: phase.detail,
 });
 
 const rounded = (value: number | undefined): number | null =>

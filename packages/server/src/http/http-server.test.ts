@@ -158,12 +158,18 @@ describe('a member that starts', () => {
     expect((await app.inject('/ping')).payload).toBe('pong\n');
     expect((await app.inject('/metrics')).statusCode).toBe(200);
     expect((await app.inject('/v1/recovery')).json()).toMatchObject({
+      stage: 'starting',
       ready: false,
+      initialised: false,
+      findings: null,
       phases: [
-        { name: 'log', durationMs: 2 },
-        { name: 'replay', progress: 0.25 },
+        { name: 'log', durationMs: 2, amount: { unit: 'entries', done: 25, total: 100 } },
+        { name: 'replay', progress: 0.25, etaMs: 5 },
       ],
     });
+    const figures = (await app.inject('/metrics')).payload;
+    expect(figures).toContain('holdfast_recovery_phase_seconds{phase="log"} 0.0015\n');
+    expect(figures).toContain('holdfast_recovery_phase_progress{phase="replay"} 0.25\n');
     for (const url of ['/readyz', '/v1/kv/a', '/v1/kv', '/v1/cluster']) {
       const answer = await app.inject(url);
       expect([url, answer.statusCode, answer.json().phase]).toEqual([url, 503, 'replay']);
@@ -171,6 +177,7 @@ describe('a member that starts', () => {
     expect((await app.inject('/health')).json()).toMatchObject({ health: 'false' });
     expect((await app.inject('/')).payload).toContain('not ready');
     slot.fill(new MemoryEngine());
+    expect((await app.inject('/v1/recovery')).json()).toMatchObject({ stage: 'serving' });
     expect((await app.inject('/readyz')).statusCode).toBe(200);
     expect((await app.inject('/health')).json()).toMatchObject({ health: 'true' });
     slot.close();
@@ -245,7 +252,7 @@ describe('what a member shows', () => {
 
   it('gives the figures of the process where it is asked to', async () => {
     const metrics = new Metrics({ process: true });
-    const text = await metrics.render(undefined, []);
+    const text = await metrics.render({ status: undefined, phases: [], times: [] });
     expect(text).toContain('nodejs_eventloop_lag');
     expect(text).toContain('process_resident_memory_bytes');
     metrics.close();
