@@ -6,6 +6,7 @@ import { storeId } from '@holdfast/base/ids';
 import type { Random } from '@holdfast/base/random';
 import type { LogStore, MemberIdentity, SnapshotStore, StatusStore } from '@holdfast/replica/ports';
 import type { Disk } from '@holdfast/storage/disk';
+import { toOperatingError } from '@holdfast/storage/disk-error';
 import { checkIdentity, IdentityFile } from '@holdfast/storage/identity-file';
 import { SegmentedLog } from '@holdfast/storage/segmented-log';
 import { SnapshotFiles } from '@holdfast/storage/snapshot-files';
@@ -38,14 +39,12 @@ const group = 'groups/0';
 
 /**
  * Reads who lives here, or settles a new member in; log, status and snapshots are not opened yet.
+ * Throws `cluster-mismatch`, `corrupt`, `version-mismatch`, or what the disk made of it:
+ * `disk-full`, `unavailable`.
  */
 export async function openDataDirectory(options: DataDirectoryOptions): Promise<DataDirectory> {
   const { disk } = options;
-  const { identity, isNew } = await openIdentity(options);
-  await disk.makeDirectory('groups');
-  await disk.syncDirectory('');
-  await disk.makeDirectory(group);
-  await disk.syncDirectory('groups');
+  const { identity, isNew } = await openFolders(options);
   return {
     identity,
     isNew,
@@ -61,6 +60,22 @@ export async function openDataDirectory(options: DataDirectoryOptions): Promise<
       ...(options.onBadSnapshot ? { onBad: options.onBadSnapshot } : {}),
     }),
   };
+}
+
+async function openFolders(
+  options: DataDirectoryOptions,
+): Promise<Pick<DataDirectory, 'identity' | 'isNew'>> {
+  const { disk } = options;
+  try {
+    const opened = await openIdentity(options);
+    await disk.makeDirectory('groups');
+    await disk.syncDirectory('');
+    await disk.makeDirectory(group);
+    await disk.syncDirectory('groups');
+    return opened;
+  } catch (error) {
+    throw toOperatingError(error, 'opening the data directory');
+  }
 }
 
 async function openIdentity(

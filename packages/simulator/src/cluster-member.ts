@@ -1,5 +1,6 @@
 // One whole member in the simulator: the production recovery, replica, store and engine over a
 // simulated disk, clock and network. Owns one boot at a time, and shows all of it to a watcher.
+import { isHoldfastError } from '@holdfast/base/errors';
 import type { ClusterId, MemberId } from '@holdfast/base/ids';
 import type { Random } from '@holdfast/base/random';
 import { openDataDirectory } from '@holdfast/engine/data-directory';
@@ -11,6 +12,7 @@ import type { Entry, LogId } from '@holdfast/raft/entry';
 import type { LogStore, StatusStore } from '@holdfast/replica/ports';
 import type { ReplicaEvent } from '@holdfast/replica/replica';
 import type { ReplicaSettings } from '@holdfast/replica/settings';
+import type { CrashKind } from './fault.ts';
 import { LogView } from './log-view.ts';
 import { type DiskMood, MemberDisk } from './member-disk.ts';
 import type { Network } from './network.ts';
@@ -35,6 +37,8 @@ export type ClusterMemberOptions = {
   readonly registry: TransportRegistry;
   readonly random: Random;
   readonly watcher: ClusterMemberWatcher;
+  /** The member has ended by itself, as its disk allowed it to. */
+  readonly onEnded: (error: unknown) => void;
   readonly newClock: () => VirtualClock;
   readonly segmentBytes: number;
   readonly replicaSettings: Partial<ReplicaSettings>;
@@ -98,16 +102,33 @@ export class ClusterMember {
     this.#run(boot).catch((error: unknown) => this.#failed(boot, error));
   }
 
-  crash(how: 'process' | 'power'): void {
+  /** Also while it is down: the machine loses power after its process has died. */
+  crash(how: CrashKind): void {
+    const boot = this.#boot;
+    this.#boot = undefined;
+    if (boot) this.#silence(boot, how);
+    this.#disk.crash(how);
+  }
+
+  /** It dies in the middle of the disk operation that is so many further; then `onDeath`. */
+  crashIn(operations: number, onDeath: () => void): void {
     const boot = this.#boot;
     if (!boot) return;
-    boot.clock.halt();
-    this.#boot = undefined;
-    if (boot.transport) {
-      const said = how === 'process' ? 'refused' : 'dark';
-      this.#options.network.detach(boot.transport.attachment, said);
-    }
-    this.#disk.crash(how);
+    this.#disk.crashIn(operations, () => {
+      // The dead say nothing more, whatever the end of this operation still sets going.
+      this.#silence(boot, 'process');
+      onDeath();
+    });
+  }
+
+  /** It lives through the operation that it was to die in. */
+  spare(): void {
+    this.#disk.spare();
+  }
+
+  /** One bit of its disk turns; answers where. */
+  rot(): string | undefined {
+    return this.#disk.rot();
   }
 
   setDisk(mood: DiskMood): void {
@@ -174,6 +195,12 @@ export class ClusterMember {
     return engine;
   }
 
+  #silence({ clock, transport }: Boot, how: CrashKind): void {
+    clock.halt();
+    const said = how === 'process' ? 'refused' : 'dark';
+    if (transport) this.#options.network.detach(transport.attachment, said);
+  }
+
   #watchLog(log: LogStore): LogStore {
     const { watcher } = this.#options;
     return wrapLog(log, {
@@ -228,8 +255,13 @@ export class ClusterMember {
     return status;
   }
 
+  /** A disk that fails may end a member (safety.md 9); whatever else ends one is a bug. */
   #failed(boot: Boot, error: unknown): void {
-    if (this.#boot === boot) this.#options.watcher.onFailure(this, error);
+    if (this.#boot !== boot || boot.clock.halted) return;
+    const { watcher, onEnded } = this.#options;
+    const isDisk = this.#disk.hasTroubled && isHoldfastError(error);
+    if (isDisk) boot.clock.post(0, () => onEnded(error));
+    else watcher.onFailure(this, error);
   }
 }
 

@@ -2,19 +2,19 @@
 // and message codec as in production, over a simulated clock, disk and network. Two phases: faults,
 // then everything is healed, and the cluster must become live, converge, and have kept every
 // promise.
-import { toText } from '@holdfast/base/bytes';
-import { clusterId, type MemberId, memberId, revision } from '@holdfast/base/ids';
+import { messageOf } from '@holdfast/base/errors';
+import { clusterId, type MemberId, memberId } from '@holdfast/base/ids';
 import { pick, type Random } from '@holdfast/base/random';
 import { SeededRandom } from '@holdfast/base/seeded-random';
-import type { WatchEvent } from '@holdfast/engine/engine';
 import { newConfiguration } from '@holdfast/raft/configuration';
 import { ClientRecord } from './client-record.ts';
 import { ClusterMember, nameOf } from './cluster-member.ts';
 import { ClusterReferee } from './cluster-referee.ts';
 import { type Drain, EventQueue } from './event-queue.ts';
+import type { CrashKind } from './fault.ts';
 import { FaultDriver, type FaultTarget } from './fault-driver.ts';
-import { type CrashKind, planFaults } from './fault-plan.ts';
-import type { StoredKey } from './judges/acknowledged-writes.ts';
+import { planFaults } from './fault-plan.ts';
+import { judgeEnd } from './final-judges.ts';
 import { Violation } from './judges/violation.ts';
 import type { DiskMood } from './member-disk.ts';
 import { Network } from './network.ts';
@@ -23,8 +23,8 @@ import { failureOf, type RunReport } from './run-report.ts';
 import type { TransportRegistry } from './simulated-transport.ts';
 import { Timeline } from './timeline.ts';
 import { VirtualClock } from './virtual-clock.ts';
-import { type EventLog, Watchers } from './watchers.ts';
-import { keyspace, Workload } from './workload.ts';
+import { Watchers } from './watchers.ts';
+import { Workload } from './workload.ts';
 
 export type ClusterWorldOptions = {
   readonly seed: number;
@@ -41,6 +41,8 @@ export type ClusterWorldOptions = {
 
 /** After the last fault, each member must take a write within this, and all be equal. */
 const convergeMs = 30_000;
+/** A supervisor waits about so long before it starts an ended member again. */
+const restartMs = 300;
 const clients = 4;
 /** Twenty operations a second by all clients together. */
 const clientGapMs = 200;
@@ -63,6 +65,10 @@ class ClusterWorld implements FaultTarget {
   readonly #cluster = new Map<MemberId, ClusterMember>();
   readonly #workload: Workload;
   readonly #watchers: Watchers;
+  /** Members whose disks may lose what they have synced: a minority, the same for all of a run. */
+  readonly #badDisks: ReadonlySet<MemberId>;
+  #ends = 0;
+  #isHealed = false;
   #failure: { readonly error: unknown } | undefined;
 
   constructor(options: ClusterWorldOptions) {
@@ -77,6 +83,7 @@ class ClusterWorld implements FaultTarget {
     this.#record = new ClientRecord(this.#queue);
     const count = options.memberCount ?? pick(this.#random, [1, 3, 3, 3, 3, 3, 3, 5]);
     this.members = Array.from({ length: count }, (_, at) => memberId(BigInt(at + 1)));
+    this.#badDisks = chooseMinority(this.#random, this.members);
     this.#makeMembers(bug);
     const keys = pick(this.#random, [2, 8, 40]);
     const shared = {
@@ -108,16 +115,30 @@ class ClusterWorld implements FaultTarget {
 
   crash(member: MemberId, how: CrashKind): void {
     const one = this.#cluster.get(member);
-    if (!one?.isUp) return;
+    if (!one) return;
+    const wasUp = one.isUp;
     one.crash(how);
-    this.#timeline.note(nameOf(member), 'down', how);
+    this.#timeline.note(nameOf(member), 'down', wasUp ? how : `${how}, once more`);
+    if (!wasUp) return;
     this.#workload.memberDown(one);
     this.#watchers.memberDown(one);
   }
 
+  crashInWrite(member: MemberId, how: CrashKind, operations: number): void {
+    // What dies in the middle of an operation is cleared away when that operation's stack has ended.
+    this.#cluster.get(member)?.crashIn(operations, () => {
+      this.#queue.after(0, () => {
+        this.crash(member, how);
+        if (this.#isHealed) this.start(member);
+      });
+    });
+  }
+
   start(member: MemberId): void {
     const one = this.#cluster.get(member);
-    if (!one || one.isUp) return;
+    if (!one) return;
+    one.spare();
+    if (one.isUp) return;
     one.start();
     this.#timeline.note(nameOf(member), 'up', `boot ${one.boots}`);
   }
@@ -130,6 +151,10 @@ class ClusterWorld implements FaultTarget {
     this.#cluster.get(member)?.clock?.resume();
   }
 
+  holdUp(member: MemberId, forMs: number): void {
+    this.#cluster.get(member)?.clock?.holdUp(forMs);
+  }
+
   jumpWall(member: MemberId, byMs: number): void {
     this.#cluster.get(member)?.jumpWall(byMs);
   }
@@ -137,6 +162,16 @@ class ClusterWorld implements FaultTarget {
   setDisk(member: MemberId, mood: DiskMood): void {
     this.#cluster.get(member)?.setDisk(mood);
   }
+
+  rot(member: MemberId, bits: number): void {
+    if (!this.#badDisks.has(member)) return;
+    for (let count = 0; count < bits; count += 1) {
+      const where = this.#cluster.get(member)?.rot();
+      if (where) this.#timeline.note(nameOf(member), 'rot', where);
+    }
+  }
+
+  wipe(): void {}
 
   transfer(to: MemberId): void {
     for (const { engine, clock } of this.#cluster.values()) {
@@ -170,11 +205,20 @@ class ClusterWorld implements FaultTarget {
         registry,
         random: own,
         watcher: this.#referee,
+        onEnded: (error) => this.#ended(id, error),
         newClock: () => newClock(this.#queue, own),
         bug,
       });
       this.#cluster.set(id, member);
     }
+  }
+
+  /** A member that its disk has ended is started again, as its supervisor does. */
+  #ended(member: MemberId, error: unknown): void {
+    this.#ends += 1;
+    this.#timeline.note(nameOf(member), 'ended', messageOf(error));
+    this.crash(member, 'process');
+    this.#queue.after(restartMs * (0.5 + this.#random.fraction()), () => this.start(member));
   }
 
   async #runPhases(): Promise<void> {
@@ -193,6 +237,7 @@ class ClusterWorld implements FaultTarget {
       driver.schedule(planFaults(this.#fork(), { members: this.members, ...bounds }));
     }
     await this.#runUntil(this.#faultsMs);
+    this.#isHealed = true;
     driver.healAll();
     await this.#becomeLive();
     this.#workload.end();
@@ -261,60 +306,12 @@ class ClusterWorld implements FaultTarget {
     const [member] = this.#cluster.values();
     const engine = member?.engine;
     if (!engine) throw new Violation('liveness', 'a member ended after the heal');
-    const { store } = engine;
-    const at = store.revision;
-    this.#record.writes.judge(await this.#stored(engine), at);
-    const { events, firstRevision } = await this.#eventsOf(engine, at);
-    this.#record.writes.judgeEvents((revisionOf) => textsAt(events, revisionOf), firstRevision);
-    this.#watchers.judge(events, { first: firstRevision, last: at });
-    this.#record.judgeHistory();
-  }
-
-  async #stored({ store }: NonNullable<ClusterMember['engine']>): Promise<Map<string, StoredKey>> {
-    const { kvs } = store.range({
-      keyspace,
-      key: new Uint8Array([0]),
-      rangeEnd: new Uint8Array([0]),
-      limit: 0,
-      revision: 0,
-      keysOnly: false,
-      countOnly: false,
+    await judgeEnd(engine, {
+      record: this.#record,
+      watchers: this.#watchers,
+      runFor: (ms) => this.#runUntil(this.#queue.nowMs + ms),
+      onFailure: (error) => this.#fail(error),
     });
-    return new Map(
-      kvs.map(({ key, value, modRevision }) => [
-        toText(key),
-        { value: toText(value), modRevision },
-      ]),
-    );
-  }
-
-  /** Everything that happened since the compacted history, as one member tells it in the end. */
-  async #eventsOf(
-    engine: NonNullable<ClusterMember['engine']>,
-    lastRevision: number,
-  ): Promise<{ readonly events: EventLog; readonly firstRevision: number }> {
-    const events = new Map<number, readonly WatchEvent[]>();
-    const firstRevision = engine.store.compactRevision + 1;
-    const stream = await engine.watch(
-      {
-        keyspace,
-        key: new Uint8Array(0),
-        rangeEnd: new Uint8Array([0]),
-        startRevision: revision(firstRevision),
-        progressMs: 50,
-      },
-      { actor: 'judge' },
-    );
-    const collect = async (): Promise<void> => {
-      for await (const item of stream) {
-        if (item.type === 'events') events.set(item.revision, item.events);
-        if (item.revision >= lastRevision) return;
-      }
-    };
-    collect().catch((error: unknown) => this.#fail(error));
-    await this.#runUntil(this.#queue.nowMs + 1000);
-    stream.close();
-    return { events, firstRevision };
   }
 
   #fail(error: unknown): void {
@@ -337,6 +334,7 @@ class ClusterWorld implements FaultTarget {
         ...this.#record.counters,
         ...this.#watchers.counters,
         acknowledged: this.#record.writes.count,
+        ends: this.#ends,
         boots: [...this.#cluster.values()].reduce((sum, { boots }) => sum + boots, 0),
         frames: this.#network.counters.delivered,
         events: this.#queue.firedCount,
@@ -345,16 +343,20 @@ class ClusterWorld implements FaultTarget {
   }
 }
 
-const textsAt = (events: EventLog, at: number): readonly string[] =>
-  (events.get(at) ?? []).map(({ type, kv }) =>
-    type === 'put' ? `${toText(kv.key)}=${toText(kv.value)}` : `${toText(kv.key)} deleted`,
-  );
-
+/** Quartz drifts by less than 0.02 %; a wall clock that is being set right drifts by far more. */
 function newClock(queue: EventQueue, random: Random): VirtualClock {
   return new VirtualClock({
     queue,
     startMs: random.integer(0, 1_000_000),
     wallMs: 1_700_000_000_000 + queue.nowMs,
     rate: 1 + (random.fraction() - 0.5) * 0.0004,
+    wallRate: 1 + (random.fraction() - 0.5) * pick(random, [0.001, 0.001, 0.5]),
   });
+}
+
+function chooseMinority(random: Random, members: readonly MemberId[]): ReadonlySet<MemberId> {
+  const chosen = new Set<MemberId>();
+  const count = Math.floor((members.length - 1) / 2);
+  while (chosen.size < count) chosen.add(pick(random, members));
+  return chosen;
 }

@@ -1,21 +1,28 @@
 // Lets a fault plan happen to a world, and undoes all of it at the end. Owns which faults are on.
 import type { MemberId } from '@holdfast/base/ids';
 import type { EventQueue } from './event-queue.ts';
-import { type CrashKind, describeFault, type Fault, type PlannedFault } from './fault-plan.ts';
+import { type CrashKind, describeFault, type Fault } from './fault.ts';
+import type { PlannedFault } from './fault-plan.ts';
 import { calmWeather } from './link-weather.ts';
+import type { DiskMood } from './member-disk.ts';
 import type { Network } from './network.ts';
 import type { Timeline } from './timeline.ts';
 
 /** What a world lets be done to its members. Each method is harmless where it does not apply. */
 export interface FaultTarget {
   readonly members: readonly MemberId[];
+  /** Also of a member that is down already: the machine loses power after its process died. */
   crash(member: MemberId, how: CrashKind): void;
+  crashInWrite(member: MemberId, how: CrashKind, operations: number): void;
   /** Starts a crashed member from what its disk still holds. */
   start(member: MemberId): void;
   pause(member: MemberId): void;
   resume(member: MemberId): void;
+  holdUp(member: MemberId, forMs: number): void;
   jumpWall(member: MemberId, byMs: number): void;
-  setDisk(member: MemberId, mood: 'fine' | 'slow' | 'stuck'): void;
+  setDisk(member: MemberId, mood: DiskMood): void;
+  rot(member: MemberId, bits: number): void;
+  wipe(member: MemberId): void;
   transfer(to: MemberId): void;
 }
 
@@ -31,6 +38,7 @@ export class FaultDriver {
   readonly #network: Network;
   readonly #target: FaultTarget;
   readonly #timeline: Timeline;
+  readonly #lagging = new Set<Fault>();
   #ended = false;
 
   constructor({ queue, network, target, timeline }: FaultDriverOptions) {
@@ -70,16 +78,24 @@ export class FaultDriver {
     switch (fault.type) {
       case 'crash':
         return this.#target.crash(fault.member, fault.how);
+      case 'crash-in-write':
+        return this.#target.crashInWrite(fault.member, fault.how, fault.operations);
+      case 'crash-loop':
+        return this.#crashAgain(fault, 0);
       case 'blackout':
         return this.#target.members.forEach((member) => {
           this.#target.crash(member, 'power');
         });
       case 'pause':
         return this.#target.pause(fault.member);
+      case 'lag':
+        return this.#holdUp(fault);
       case 'partition':
         return this.#eachCut(fault.group, (a, b) => this.#network.cut(a, b));
       case 'one-way':
         return this.#network.cut(fault.from, fault.to);
+      case 'slow-link':
+        return this.#network.slowDown(fault.from, fault.to, fault.byMs);
       case 'reset-links':
         return this.#network.reset(fault.a, fault.b);
       case 'weather':
@@ -89,6 +105,10 @@ export class FaultDriver {
         return this.#target.jumpWall(fault.member, fault.byMs);
       case 'disk':
         return this.#target.setDisk(fault.member, fault.mood);
+      case 'rot':
+        return this.#target.rot(fault.member, fault.bits);
+      case 'wipe':
+        return this.#target.wipe(fault.member);
       case 'transfer':
         return this.#target.transfer(fault.to);
     }
@@ -103,6 +123,7 @@ export class FaultDriver {
   #undo(fault: Fault): void {
     switch (fault.type) {
       case 'crash':
+      case 'crash-in-write':
         return this.#target.start(fault.member);
       case 'blackout':
         return this.#target.members.forEach((member) => {
@@ -114,16 +135,47 @@ export class FaultDriver {
         return this.#eachCut(fault.group, (a, b) => this.#network.heal(a, b));
       case 'one-way':
         return this.#network.heal(fault.from, fault.to);
+      case 'slow-link':
+        return this.#network.slowDown(fault.from, fault.to, 0);
       case 'weather':
         this.#network.weather = calmWeather;
         return;
       case 'disk':
         return this.#target.setDisk(fault.member, 'fine');
+      case 'lag':
+        this.#lagging.delete(fault);
+        return;
+      case 'crash-loop':
       case 'reset-links':
       case 'wall-jump':
+      case 'rot':
+      case 'wipe':
       case 'transfer':
         return;
     }
+  }
+
+  /** One crash of a loop, a start, and the next one soon behind it, in the middle of recovery. */
+  #crashAgain(fault: Fault & { readonly type: 'crash-loop' }, at: number): void {
+    const { member, hows, gapMs } = fault;
+    const how = hows[at];
+    if (how === undefined || this.#ended) return this.#target.start(member);
+    this.#target.crash(member, how);
+    this.#queue.after(gapMs / 4, () => {
+      // Now and then the next crash hits a machine whose process is not back yet.
+      if (at % 3 !== 2) this.#target.start(member);
+      this.#queue.after(gapMs, () => this.#crashAgain(fault, at + 1));
+    });
+  }
+
+  #holdUp(fault: Fault & { readonly type: 'lag' }): void {
+    this.#lagging.add(fault);
+    const again = (): void => {
+      if (this.#ended || !this.#lagging.has(fault)) return;
+      this.#target.holdUp(fault.member, fault.holdMs);
+      this.#queue.after(1.5 * fault.holdMs, again);
+    };
+    again();
   }
 
   #eachCut(group: readonly MemberId[], act: (a: MemberId, b: MemberId) => void): void {

@@ -3,25 +3,8 @@
 // survive all of it, progress is owed only after the end.
 import type { MemberId } from '@holdfast/base/ids';
 import { pick, type Random } from '@holdfast/base/random';
-import type { LinkWeather } from './link-weather.ts';
-import { calmWeather, labWeather, roughWeather } from './link-weather.ts';
-
-/** Process: the page cache survives. Power: what was not synced is gone, the last write is torn. */
-export type CrashKind = 'process' | 'power';
-
-export type Fault =
-  | { readonly type: 'crash'; readonly member: MemberId; readonly how: CrashKind }
-  /** Every member loses power in one moment (D-17). */
-  | { readonly type: 'blackout' }
-  | { readonly type: 'pause'; readonly member: MemberId }
-  /** No frame passes between this group and the others. */
-  | { readonly type: 'partition'; readonly group: readonly MemberId[] }
-  | { readonly type: 'one-way'; readonly from: MemberId; readonly to: MemberId }
-  | { readonly type: 'reset-links'; readonly a: MemberId; readonly b: MemberId }
-  | { readonly type: 'weather'; readonly name: string; readonly weather: LinkWeather }
-  | { readonly type: 'wall-jump'; readonly member: MemberId; readonly byMs: number }
-  | { readonly type: 'disk'; readonly member: MemberId; readonly mood: 'slow' | 'stuck' }
-  | { readonly type: 'transfer'; readonly to: MemberId };
+import type { CrashKind, Fault } from './fault.ts';
+import { calmWeather, labWeather, roughWeather, stormWeather } from './link-weather.ts';
 
 export type PlannedFault = {
   readonly atMs: number;
@@ -38,73 +21,52 @@ export type FaultPlanOptions = {
   readonly gapMs: number;
 };
 
-/** Everything that a storm of repeated and lost requests looks like on the wire. */
-const stormWeather: LinkWeather = { ...labWeather, duplicateShare: 0.6, reorderShare: 0.6 };
+type FaultType = Fault['type'];
 
 /** How often each kind comes, relative to the others. */
-const weights: Readonly<Record<Fault['type'], number>> = {
-  crash: 10,
+const weights: Readonly<Record<FaultType, number>> = {
+  crash: 8,
+  'crash-in-write': 5,
+  'crash-loop': 2,
   blackout: 1,
   pause: 4,
+  lag: 3,
   partition: 8,
   'one-way': 5,
+  'slow-link': 3,
   'reset-links': 3,
   weather: 5,
   'wall-jump': 2,
-  disk: 4,
+  disk: 6,
+  rot: 4,
+  wipe: 1,
   transfer: 3,
 };
 
+/** Half of all plans leave out kinds, so that the others meet more often (swarm testing). */
+const keptShare = 0.5;
+
 export function planFaults(random: Random, options: FaultPlanOptions): readonly PlannedFault[] {
   const plan: PlannedFault[] = [];
+  const kinds = chosenKinds(random);
   const gap = (): number => 2 * options.gapMs * random.fraction();
   for (let atMs = options.startMs + gap(); atMs < options.endMs; atMs += gap()) {
-    const fault = newFault(random, options.members);
+    const fault = newFault(random, pickWeighted(random, kinds), options.members);
     plan.push({ atMs, fault, lastsMs: durationOf(random, fault) });
   }
   return plan;
 }
 
-function newFault(random: Random, members: readonly MemberId[]): Fault {
-  const type = pickWeighted(random);
-  const member = pick(random, members);
-  const other = pick(
-    random,
-    members.filter((id) => id !== member),
-  );
-  switch (type) {
-    case 'crash':
-      return { type, member, how: random.fraction() < 0.5 ? 'process' : 'power' };
-    case 'blackout':
-      return { type };
-    case 'pause':
-      return { type, member };
-    case 'partition':
-      return { type, group: members.filter((id) => id === member || random.fraction() < 0.3) };
-    case 'one-way':
-      return { type, from: member, to: other };
-    case 'reset-links':
-      return { type, a: member, b: other };
-    case 'weather':
-      return { type, ...pick(random, weathers) };
-    case 'wall-jump':
-      return { type, member, byMs: Math.round((random.fraction() - 0.5) * 7_200_000) };
-    case 'disk':
-      return { type, member, mood: random.fraction() < 0.7 ? 'slow' : 'stuck' };
-    case 'transfer':
-      return { type, to: member };
-  }
+type WeightedKind = readonly [FaultType, number];
+
+function chosenKinds(random: Random): readonly WeightedKind[] {
+  const all = Object.entries(weights) as [FaultType, number][];
+  if (random.fraction() < 0.5) return all;
+  const some = all.filter(() => random.fraction() < keptShare);
+  return some.length === 0 ? all : some;
 }
 
-const weathers = [
-  { name: 'rough', weather: roughWeather },
-  { name: 'lab', weather: labWeather },
-  { name: 'storm', weather: stormWeather },
-  { name: 'calm', weather: calmWeather },
-];
-
-function pickWeighted(random: Random): Fault['type'] {
-  const kinds = Object.entries(weights) as [Fault['type'], number][];
+function pickWeighted(random: Random, kinds: readonly WeightedKind[]): FaultType {
   let left = random.fraction() * kinds.reduce((sum, [, weight]) => sum + weight, 0);
   for (const [type, weight] of kinds) {
     left -= weight;
@@ -113,48 +75,89 @@ function pickWeighted(random: Random): Fault['type'] {
   return 'crash';
 }
 
+function newFault(random: Random, type: FaultType, members: readonly MemberId[]): Fault {
+  const member = pick(random, members);
+  const other = pick(
+    random,
+    members.filter((id) => id !== member),
+  );
+  switch (type) {
+    case 'crash':
+      return { type, member, how: crashKind(random) };
+    case 'crash-in-write':
+      return { type, member, how: crashKind(random), operations: random.integer(1, 60) };
+    case 'crash-loop': {
+      const hows = Array.from({ length: random.integer(2, 6) }, () => crashKind(random));
+      return { type, member, hows, gapMs: 300 * random.fraction() ** 2 };
+    }
+    case 'blackout':
+      return { type };
+    case 'pause':
+      return { type, member };
+    case 'lag':
+      return { type, member, holdMs: 100 + 2900 * random.fraction() ** 3 };
+    case 'partition':
+      return { type, group: members.filter((id) => id === member || random.fraction() < 0.3) };
+    case 'one-way':
+      return { type, from: member, to: other };
+    case 'slow-link':
+      return { type, from: member, to: other, byMs: 5 + 1500 * random.fraction() ** 3 };
+    case 'reset-links':
+      return { type, a: member, b: other };
+    case 'weather':
+      return { type, ...pick(random, weathers) };
+    case 'wall-jump':
+      return { type, member, byMs: wallJumpMs(random) };
+    case 'disk':
+      return { type, member, mood: pick(random, diskMoods) };
+    case 'rot':
+      return { type, member, bits: random.fraction() < 0.7 ? 1 : random.integer(2, 6) };
+    case 'wipe':
+      return { type, member };
+    case 'transfer':
+      return { type, to: member };
+  }
+}
+
+const crashKind = (random: Random): CrashKind => (random.fraction() < 0.5 ? 'process' : 'power');
+
+/** Most within the hour of a badly set clock, some by days, some by a leap second. */
+function wallJumpMs(random: Random): number {
+  const spanMs = pick(random, [2000, 7_200_000, 7_200_000, 864_000_000]);
+  return Math.round((random.fraction() - 0.5) * spanMs);
+}
+
+const diskMoods = ['slow', 'slow', 'stuck', 'failing', 'full', 'misreading'] as const;
+
+const weathers = [
+  { name: 'rough', weather: roughWeather },
+  { name: 'lab', weather: labWeather },
+  { name: 'storm', weather: stormWeather },
+  { name: 'calm', weather: calmWeather },
+];
+
 function durationOf(random: Random, fault: Fault): number {
   const upTo = (longestMs: number): number => 50 + longestMs * random.fraction() ** 2;
   switch (fault.type) {
     case 'crash':
+    case 'crash-in-write':
     case 'partition':
     case 'one-way':
+    case 'slow-link':
     case 'weather':
       return upTo(8000);
     case 'blackout':
       return upTo(2000);
     case 'pause':
+    case 'lag':
     case 'disk':
       return upTo(4000);
+    case 'crash-loop':
     case 'reset-links':
     case 'wall-jump':
+    case 'rot':
+    case 'wipe':
     case 'transfer':
       return 0;
-  }
-}
-
-/** One line for the timeline. */
-export function describeFault(fault: Fault): string {
-  switch (fault.type) {
-    case 'crash':
-      return `crash n${fault.member} (${fault.how})`;
-    case 'pause':
-      return `pause n${fault.member}`;
-    case 'partition':
-      return `partition (${fault.group.map((id) => `n${id}`).join(' ')}) from the others`;
-    case 'one-way':
-      return `cut n${fault.from} -> n${fault.to}`;
-    case 'reset-links':
-      return `reset n${fault.a} - n${fault.b}`;
-    case 'weather':
-      return `weather ${fault.name}`;
-    case 'wall-jump':
-      return `wall clock of n${fault.member} jumps ${fault.byMs} ms`;
-    case 'disk':
-      return `disk of n${fault.member} ${fault.mood}`;
-    case 'transfer':
-      return `transfer leadership to n${fault.to}`;
-    case 'blackout':
-      return 'blackout';
   }
 }

@@ -1,29 +1,42 @@
 // One member's disk through all of its boots: the memory twin of the disk, whose operations take
-// simulated time, end in the member's own process, and stop ending while the disk is stuck.
+// simulated time, end in the member's own process, and fail as its mood says. Owns the mood, and
+// whether anything that this disk did may end a member.
 import type { Clock, Timer } from '@holdfast/base/clock';
-import type { Random } from '@holdfast/base/random';
+import { pick, type Random } from '@holdfast/base/random';
 import type { Disk } from '@holdfast/storage/disk';
-import { type DiskOperation, MemoryDisk } from '@holdfast/storage/memory-disk';
+import { type DiskFault, type DiskOperation, MemoryDisk } from '@holdfast/storage/memory-disk';
+import { rotBit } from './disk-rot.ts';
 import type { VirtualClock } from './virtual-clock.ts';
 
-export type DiskMood = 'fine' | 'slow' | 'stuck';
+/**
+ * `slow`: a sync takes 10 to 500 ms. `stuck`: nothing ends while it lasts. `failing`: a tenth of
+ * all operations says EIO, and a sync that does so drops the pages. `full`: files grow no more.
+ * `misreading`: a tenth of all reads brings the bytes of another place.
+ */
+export type DiskMood = 'fine' | 'slow' | 'stuck' | 'failing' | 'full' | 'misreading';
+
+/** What an operation in which the process dies still does: a part of a write. */
+type Doom = { operations: number; readonly onDeath: () => void };
+
+const troubleShare = 0.1;
 
 export class MemberDisk {
   readonly #random: Random;
-  readonly #disk: MemoryDisk;
+  #disk: MemoryDisk;
   #clock: VirtualClock | undefined;
   #mood: DiskMood = 'fine';
   #stalled: (() => void)[] = [];
+  #doom: Doom | undefined;
+  #hasTroubled = false;
 
   constructor(random: Random) {
     this.#random = random;
-    const clock: Clock = {
-      monotonicMs: () => this.#clock?.monotonicMs() ?? 0,
-      wallMs: () => this.#clock?.wallMs() ?? 0,
-      schedule: (delayMs, action) => this.#schedule(delayMs, action),
-    };
-    const latencyMs = (operation: DiskOperation): number => this.#latencyMs(operation);
-    this.#disk = new MemoryDisk({ clock, latencyMs, afterCrash: 'hang' });
+    this.#disk = this.#newDisk();
+  }
+
+  /** Whether this disk has refused or spoiled anything yet: a member may then end by itself. */
+  get hasTroubled(): boolean {
+    return this.#hasTroubled;
   }
 
   /** The disk as a new boot, which lives by `clock`, sees it. */
@@ -34,16 +47,54 @@ export class MemberDisk {
   }
 
   crash(how: 'process' | 'power'): void {
+    this.#doom = undefined;
     if (how === 'process') this.#disk.processCrash();
     else this.#disk.powerLoss(this.#random);
   }
 
+  /** The process dies in the middle of the operation that is so many further. */
+  crashIn(operations: number, onDeath: () => void): void {
+    this.#doom = { operations, onDeath };
+  }
+
+  spare(): void {
+    this.#doom = undefined;
+  }
+
   setMood(mood: DiskMood): void {
     this.#mood = mood;
+    const room = this.#random.integer(0, 4096);
+    this.#disk.setCapacity(mood === 'full' ? this.#disk.usedBytes + room : undefined);
     if (mood === 'stuck') return;
     const stalled = this.#stalled;
     this.#stalled = [];
     for (const end of stalled) this.#clock?.post(0, end);
+  }
+
+  /** One bit turns somewhere, up or down; answers where, or undefined on an empty disk. */
+  rot(): string | undefined {
+    const where = rotBit(this.#disk, this.#random);
+    if (where) this.#hasTroubled = true;
+    return where;
+  }
+
+  /** Another disk, new and empty. */
+  replace(): void {
+    this.#disk = this.#newDisk();
+  }
+
+  #newDisk(): MemoryDisk {
+    const clock: Clock = {
+      monotonicMs: () => this.#clock?.monotonicMs() ?? 0,
+      wallMs: () => this.#clock?.wallMs() ?? 0,
+      schedule: (delayMs, action) => this.#schedule(delayMs, action),
+    };
+    return new MemoryDisk({
+      clock,
+      latencyMs: (operation) => this.#latencyMs(operation),
+      inject: (operation) => this.#faultOf(operation),
+      afterCrash: 'hang',
+    });
   }
 
   #schedule(delayMs: number, action: () => void): Timer {
@@ -57,7 +108,40 @@ export class MemberDisk {
 
   #latencyMs({ kind }: DiskOperation): number {
     const chance = this.#random.fraction();
-    const usualMs = kind === 'sync' || kind === 'sync-directory' ? 0.1 + 1.5 * chance : 0.02;
-    return this.#mood === 'slow' ? usualMs + 300 * chance : usualMs;
+    const isSync = kind === 'sync' || kind === 'sync-directory';
+    if (this.#mood === 'slow') return isSync ? 10 + 490 * chance : 30 * chance;
+    return isSync ? 0.1 + 1.5 * chance : 0.02;
+  }
+
+  #faultOf(operation: DiskOperation): DiskFault | undefined {
+    if (this.#isDoomed()) return { kind: 'crash', writtenBytes: this.#random.integer(0, 65_536) };
+    if (this.#mood === 'full') this.#hasTroubled = true;
+    if (this.#mood !== 'failing' && this.#mood !== 'misreading') return undefined;
+    if (this.#random.fraction() >= troubleShare) return undefined;
+    const fault = this.#troubleIn(operation);
+    if (fault) this.#hasTroubled = true;
+    return fault;
+  }
+
+  #isDoomed(): boolean {
+    const doom = this.#doom;
+    if (!doom) return false;
+    doom.operations -= 1;
+    if (doom.operations > 0) return false;
+    this.#doom = undefined;
+    doom.onDeath();
+    return true;
+  }
+
+  #troubleIn({ kind }: DiskOperation): DiskFault | undefined {
+    if (this.#mood === 'misreading') {
+      const byBytes = 512 * this.#random.integer(-8, 9);
+      return kind === 'read' && byBytes !== 0 ? { kind: 'misdirect', byBytes } : undefined;
+    }
+    if (kind === 'sync') return pick(this.#random, [{ kind: 'drop-pages' }, eio]);
+    if (kind === 'write') return { ...eio, writtenBytes: this.#random.integer(0, 8192) };
+    return eio;
   }
 }
+
+const eio = { kind: 'error', code: 'EIO' } as const;

@@ -123,6 +123,8 @@ export class ModelPersist {
   #latencyMs(): number {
     const { random } = this.#options;
     const usualMs = 0.1 + 2 * random.fraction();
-    return this.#mood === 'fine' ? usualMs : usualMs + 400 * random.fraction();
+    return this.#mood === 'slow' || this.#mood === 'stuck'
+      ? usualMs + 400 * random.fraction()
+      : usualMs;
   }
 }

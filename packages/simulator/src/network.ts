@@ -31,13 +31,17 @@ export type Frame = {
    * Consensus bears frames that come twice or out of order; the others rely on their connection.
    */
   readonly mayRepeat: boolean;
+  /** An answer to a request of the receiver. */
+  readonly isAnswer: boolean;
+  readonly bytes: number;
   /** Runs in the receiver's process. */
   readonly deliver: (receiver: Attachment) => void;
 };
 
-/** How long a dark link stays unnoticed: pings, and their deadline (safety.md 17). */
-const darkNoticeMinMs = 3000;
-const darkNoticeMaxMs = 7600;
+/** What TCP lost it sends again after this, and after twice as long if that was lost as well. */
+const resendMs = 200;
+/** Of losses: the connection does not survive them. */
+const breakShare = 0.02;
 /** A background prober redials within this time (safety.md 18). */
 const redialMs = [250, 2000] as const;
 /** A dial that need not wait for the prober. */
@@ -56,9 +60,11 @@ export class Network {
   readonly #attached = new Map<MemberId, Attachment>();
   readonly #pairs = new Map<string, Pair>();
   readonly #cuts = new Set<string>();
+  /** Milliseconds that frames of an arrow take more. */
+  readonly #slow = new Map<string, number>();
   /** When the last frame of a connection arrives: a later one must not arrive before. */
   readonly #lastArrivalMs = new Map<string, number>();
-  readonly counters = { sent: 0, lost: 0, delivered: 0, repeated: 0 };
+  readonly counters = { sent: 0, answers: 0, bytes: 0, lost: 0, delivered: 0, repeated: 0 };
   weather: LinkWeather = calmWeather;
 
   constructor(options: { readonly queue: EventQueue; readonly random: Random }) {
@@ -98,7 +104,7 @@ export class Network {
     const arrow = arrowOf(from, to);
     if (this.#cuts.has(arrow)) return;
     this.#cuts.add(arrow);
-    const delayMs = this.#between(darkNoticeMinMs, darkNoticeMaxMs);
+    const delayMs = this.#darkNoticeMs();
     const { generation } = this.#pair(from, to);
     this.#queue.after(delayMs, () => this.#noticeDark(from, to, generation));
   }
@@ -113,6 +119,12 @@ export class Network {
       const [from, to] = arrow.split('>').map(BigInt) as [MemberId, MemberId];
       this.heal(from, to);
     }
+    this.#slow.clear();
+  }
+
+  /** Frames from `from` to `to` take so much longer; 0: as all others. */
+  slowDown(from: MemberId, to: MemberId, byMs: number): void {
+    this.#slow.set(arrowOf(from, to), byMs);
   }
 
   isCut(from: MemberId, to: MemberId): boolean {
@@ -129,19 +141,39 @@ export class Network {
 
   /** Takes a frame; whether and when it arrives, the weather and the cuts decide. */
   carry(frame: Frame): void {
-    this.counters.sent += 1;
-    const receiver = this.#attached.get(frame.to);
-    const { up, generation } = this.#pair(frame.from.member, frame.to);
-    const isCut = !up || this.isCut(frame.from.member, frame.to);
-    if (!receiver || isCut || this.#chance(this.weather.dropShare)) {
+    this.#count(frame);
+    const { from, to, mayRepeat } = frame;
+    const receiver = this.#attached.get(to);
+    const { up, generation } = this.#pair(from.member, to);
+    const isCut = !up || this.isCut(from.member, to);
+    const isLost = this.#chance(this.weather.dropShare);
+    if (!receiver || isCut || (isLost && (mayRepeat || this.#breaks(from.member, to)))) {
       this.counters.lost += 1;
       return;
     }
     const arrive = (): void => this.#arrive(frame, receiver, generation);
-    this.#queue.at(this.#arrivalMs(frame), arrive);
-    if (!frame.mayRepeat || !this.#chance(this.weather.duplicateShare)) return;
+    this.#queue.at(this.#arrivalMs(frame, isLost ? this.#resendDelayMs() : 0), arrive);
+    if (!mayRepeat || !this.#chance(this.weather.duplicateShare)) return;
     this.counters.repeated += 1;
-    this.#queue.after(this.#latencyMs() + this.#between(0, 50), arrive);
+    this.#queue.after(this.#latencyMs(frame) + this.#between(0, 50), arrive);
+  }
+
+  #count({ isAnswer, bytes }: Frame): void {
+    this.counters.sent += 1;
+    this.counters.bytes += bytes;
+    if (isAnswer) this.counters.answers += 1;
+  }
+
+  /** A loss that TCP does not get over: it ends the connection. */
+  #breaks(from: MemberId, to: MemberId): boolean {
+    if (!this.#chance(breakShare)) return false;
+    this.reset(from, to);
+    return true;
+  }
+
+  #resendDelayMs(): number {
+    const again = this.#chance(this.weather.dropShare);
+    return again ? 3 * resendMs : resendMs;
   }
 
   #arrive(frame: Frame, receiver: Attachment, generation: number): void {
@@ -157,19 +189,24 @@ export class Network {
     receiver.clock.post(0, () => frame.deliver(receiver));
   }
 
-  #arrivalMs(frame: Frame): number {
-    const atMs = this.#queue.nowMs + this.#latencyMs();
-    if (frame.mayRepeat && this.#chance(this.weather.reorderShare)) return atMs;
-    const name = `${arrowOf(frame.from.member, frame.to)} ${frame.connection}`;
+  #arrivalMs(frame: Frame, resendMs: number): number {
+    const { from, to, connection, mayRepeat, isAnswer } = frame;
+    const atMs = this.#queue.nowMs + this.#latencyMs(frame) + resendMs;
+    const { reorderShare, slowAnswerShare } = this.weather;
+    const isFree = (isAnswer && slowAnswerShare > 0) || this.#chance(reorderShare);
+    if (mayRepeat && isFree) return atMs;
+    const name = `${arrowOf(from.member, to)} ${connection}`;
     const orderedMs = Math.max(atMs, this.#lastArrivalMs.get(name) ?? 0);
     this.#lastArrivalMs.set(name, orderedMs);
     return orderedMs;
   }
 
-  #latencyMs(): number {
-    const { latencyMinMs, latencyMaxMs, slowShare, slowMinMs, slowMaxMs } = this.weather;
-    const latencyMs = this.#between(latencyMinMs, latencyMaxMs);
-    return this.#chance(slowShare) ? latencyMs + this.#between(slowMinMs, slowMaxMs) : latencyMs;
+  #latencyMs({ from, to, isAnswer }: Frame): number {
+    const { latencyMinMs, latencyMaxMs, slowShare, slowAnswerShare } = this.weather;
+    const slowByMs = this.#slow.size > 0 ? (this.#slow.get(arrowOf(from.member, to)) ?? 0) : 0;
+    const latencyMs = this.#between(latencyMinMs, latencyMaxMs) + slowByMs;
+    if (!this.#chance(isAnswer ? slowAnswerShare : slowShare)) return latencyMs;
+    return latencyMs + this.#between(this.weather.slowMinMs, this.weather.slowMaxMs);
   }
 
   #dialSoon(a: MemberId, b: MemberId, [minMs, maxMs]: readonly [number, number]): void {
@@ -191,9 +228,7 @@ export class Network {
     const { member } = witness;
     const { generation } = this.#pair(member, gone);
     const refused = how === 'refused' && !this.isCut(member, gone) && !this.isCut(gone, member);
-    const delayMs = refused
-      ? this.#between(0.5, 5)
-      : this.#between(darkNoticeMinMs, darkNoticeMaxMs);
+    const delayMs = refused ? this.#between(0.5, 5) : this.#darkNoticeMs();
     this.#queue.after(delayMs, () => {
       if (this.#pair(member, gone).generation !== generation) return;
       this.#breakPair(member, gone);
@@ -235,6 +270,10 @@ export class Network {
     const name = a < b ? `${a} ${b}` : `${b} ${a}`;
     if (!this.#pairs.has(name)) this.#pairs.set(name, { up: false, generation: 0 });
     return must(this.#pairs.get(name), 'every pair is known once asked for');
+  }
+
+  #darkNoticeMs(): number {
+    return this.#between(this.weather.deadNoticeMinMs, this.weather.deadNoticeMaxMs);
   }
 
   #chance(share: number): boolean {

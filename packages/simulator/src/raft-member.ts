@@ -16,7 +16,7 @@ import type { RaftSettings } from '@holdfast/raft/settings';
 import type { DiskMood } from './member-disk.ts';
 import { ModelPersist, type RaftBug } from './model-persist.ts';
 import { type ModelSnapshot, ModelStorage } from './model-storage.ts';
-import type { Attachment, Connection, Network, PeerNews } from './network.ts';
+import type { Attachment, Frame, Network, PeerNews } from './network.ts';
 import type { VirtualClock } from './virtual-clock.ts';
 
 /** What the world wants to know of its members. */
@@ -59,6 +59,8 @@ type Boot = {
  */
 const isOwnStamp = ({ clock, startedMs }: Boot, stampMs: number): boolean =>
   stampMs >= startedMs && stampMs <= clock.monotonicMs();
+
+const bulk = { connection: 'bulk', isAnswer: false } as const;
 
 export class RaftMember {
   readonly id: MemberId;
@@ -263,9 +265,9 @@ export class RaftMember {
 
   #send(message: Message): void {
     const isLog = message.type === 'append-entries' || message.type === 'append-entries-response';
-    this.#post(message.to, isLog ? 'log' : 'control', (receiver) => {
-      receiver.step({ type: 'message', message });
-    });
+    const isAnswer = message.type.endsWith('-response');
+    const lane = { connection: isLog ? 'log' : 'control', isAnswer } as const;
+    this.#post(message.to, lane, (receiver) => receiver.step({ type: 'message', message }));
   }
 
   #sendAppend({ to, lo, hi, ...rest }: AppendOrder): void {
@@ -289,9 +291,9 @@ export class RaftMember {
       this.step({ type: 'snapshot-reported', peer: to, sent });
     };
     boot.clock.schedule(5000, () => report(false));
-    this.#post(to, 'bulk', (receiver) => {
+    this.#post(to, bulk, (receiver) => {
       receiver.#received = snapshot;
-      receiver.#post(this.id, 'bulk', () => report(true));
+      receiver.#post(this.id, bulk, () => report(true));
       const { last, configuration } = snapshot;
       const meta = { last, configuration };
       receiver.step({
@@ -301,14 +303,19 @@ export class RaftMember {
     });
   }
 
-  #post(to: MemberId, connection: Connection, deliver: (receiver: RaftMember) => void): void {
+  #post(
+    to: MemberId,
+    lane: Pick<Frame, 'connection' | 'isAnswer'>,
+    deliver: (receiver: RaftMember) => void,
+  ): void {
     const from = this.#boot?.attachment;
     if (!from) return;
     this.#options.network.carry({
       from,
       to,
-      connection,
-      mayRepeat: connection !== 'bulk',
+      ...lane,
+      mayRepeat: lane.connection !== 'bulk',
+      bytes: 0, // Nothing is encoded here.
       deliver: ({ member }) => deliver(this.peerOf(member)),
     });
   }

@@ -6,9 +6,11 @@ import { SeededRandom } from '@holdfast/base/seeded-random';
 import { formatConfiguration, membersOf, newConfiguration } from '@holdfast/raft/configuration';
 import { defaultRaftSettings, type RaftSettings } from '@holdfast/raft/settings';
 import { EventQueue } from './event-queue.ts';
+import type { CrashKind } from './fault.ts';
 import { FaultDriver, type FaultTarget } from './fault-driver.ts';
-import { type CrashKind, planFaults } from './fault-plan.ts';
+import { planFaults } from './fault-plan.ts';
 import { Violation } from './judges/violation.ts';
+import type { DiskMood } from './member-disk.ts';
 import type { RaftBug } from './model-persist.ts';
 import { Network } from './network.ts';
 import { RaftMember } from './raft-member.ts';
@@ -42,6 +44,7 @@ class RaftWorld implements FaultTarget {
   readonly #network: Network;
   readonly #cores = new Map<MemberId, RaftMember>();
   readonly #referee: RaftReferee;
+  readonly #endedByDisk = new Set<MemberId>();
   #requests = 0n;
   #damages = 0;
   #isHealed = false;
@@ -108,9 +111,29 @@ class RaftWorld implements FaultTarget {
     this.#cores.get(member)?.jumpWall(byMs);
   }
 
-  setDisk(member: MemberId, mood: 'fine' | 'slow' | 'stuck'): void {
+  holdUp(member: MemberId, forMs: number): void {
+    this.#cores.get(member)?.clock?.holdUp(forMs);
+  }
+
+  /** A core alone has no disk that could refuse: it dies of it, as a member does. */
+  setDisk(member: MemberId, mood: DiskMood): void {
+    if (mood === 'failing') {
+      this.#endedByDisk.add(member);
+      this.crash(member, 'process');
+    } else if (mood === 'fine' && this.#endedByDisk.delete(member)) this.start(member);
     this.#cores.get(member)?.setDisk(mood);
   }
+
+  /** Nor is it told by single writes. */
+  crashInWrite(member: MemberId, how: CrashKind): void {
+    this.crash(member, how);
+  }
+
+  /** Rot strikes at starts here: see #maybeDamage. */
+  rot(): void {}
+
+  /** Core-only members have no identity that could be lost. */
+  wipe(): void {}
 
   transfer(to: MemberId): void {
     this.#leader()?.step({ type: 'transfer-leadership', to });

@@ -13,7 +13,7 @@ import type {
   PeerTransport,
   StoredSnapshot,
 } from '@holdfast/replica/ports';
-import type { Attachment, Connection, Network } from './network.ts';
+import type { Attachment, Frame, Network } from './network.ts';
 import { SnapshotStream } from './snapshot-stream.ts';
 import type { VirtualClock } from './virtual-clock.ts';
 
@@ -32,7 +32,12 @@ export type TransportRegistry = WeakMap<Attachment, SimulatedTransport>;
 /** A snapshot that has not arrived after so long is given up. */
 const snapshotTimeoutMs = 10_000;
 
-type Outgoing = { readonly resolve: () => void; readonly reject: (error: unknown) => void };
+type Outgoing = {
+  /** The receiver wants the bytes from there on. */
+  readonly ask: (offset: number) => void;
+  readonly resolve: () => void;
+  readonly reject: (error: unknown) => void;
+};
 
 export class SimulatedTransport implements PeerTransport {
   readonly attachment: Attachment;
@@ -68,7 +73,12 @@ export class SimulatedTransport implements PeerTransport {
   send(message: Message): void {
     const bytes = encodeMessage(message);
     const isLog = message.type === 'append-entries' || message.type === 'append-entries-response';
-    const lane = { connection: isLog ? 'log' : 'control', mayRepeat: true } as const;
+    const lane = {
+      connection: isLog ? 'log' : 'control',
+      mayRepeat: true,
+      isAnswer: message.type.endsWith('-response'),
+      bytes: bytes.length,
+    } as const;
     this.#post(message.to, lane, ({ handler }) => handler.onMessage(decodeMessage(bytes)));
   }
 
@@ -84,31 +94,24 @@ export class SimulatedTransport implements PeerTransport {
     this.#post(to, reliableLog, ({ handler }) => handler.onForwarded(member, responses));
   }
 
-  async sendSnapshot({ to, snapshot, chunks, signal }: OutgoingSnapshot): Promise<void> {
+  async sendSnapshot({ to, snapshot, chunksFrom, signal }: OutgoingSnapshot): Promise<void> {
     if (!this.isConnected(to)) throw new HoldfastError('unavailable', `no connection to ${to}`);
     this.#streams += 1;
     const stream = this.#streams;
     const from = this.attachment;
-    const arrived = new Promise<void>((resolve, reject) => {
-      this.#outgoing.set(stream, { resolve, reject });
+    const over = new Promise<undefined>((resolve, reject) => {
+      const ask = (offset: number): void => {
+        const pumping = this.#pump({ to, stream }, chunksFrom(offset));
+        pumping.catch(reject); // The own file cannot be read: the stream ends with that.
+      };
+      this.#outgoing.set(stream, { ask, resolve: () => resolve(undefined), reject });
     });
-    arrived.catch(() => undefined); // Awaited below, unless sending itself fails first.
     const timer = this.#clock.schedule(snapshotTimeoutMs, () => this.#give(stream, 'timed out'));
     const onAbort = (): void => this.#give(stream, 'given up');
     signal.addEventListener('abort', onAbort, { once: true });
     try {
       this.#post(to, bulk, (peer) => peer.transport.#begin(from, stream, snapshot));
-      let position = 0;
-      for await (const chunk of chunks) {
-        const [at, copy] = [position, chunk.slice()];
-        position += 1;
-        this.#post(to, bulk, (peer) => peer.transport.#incomingOf(from, stream)?.take(at, copy));
-      }
-      const end = position;
-      this.#post(to, bulk, (peer) =>
-        peer.transport.#incomingOf(from, stream)?.take(end, undefined),
-      );
-      await arrived;
+      await over;
     } finally {
       timer.cancel();
       signal.removeEventListener('abort', onAbort);
@@ -125,20 +128,40 @@ export class SimulatedTransport implements PeerTransport {
     this.#handler = undefined;
   }
 
+  /** Nothing is sent any more once the stream is over. */
+  async #pump(
+    { to, stream }: { readonly to: MemberId; readonly stream: number },
+    chunks: AsyncIterable<Uint8Array>,
+  ): Promise<void> {
+    const from = this.attachment;
+    let position = 0;
+    for await (const chunk of chunks) {
+      if (!this.#outgoing.has(stream)) return;
+      const [at, copy] = [position, chunk.slice()];
+      position += 1;
+      this.#post(to, bulk, (peer) => peer.transport.#incomingOf(from, stream)?.take(at, copy));
+    }
+    const end = position;
+    this.#post(to, bulk, (peer) => peer.transport.#incomingOf(from, stream)?.take(end, undefined));
+  }
+
   #begin(from: Attachment, stream: number, snapshot: StoredSnapshot): void {
     const incoming = new SnapshotStream();
     const name = nameOf(from, stream);
     this.#incoming.set(name, incoming);
-    const { last, configuration, stateHash } = snapshot;
+    const reply = (tell: (sender: SimulatedTransport) => void): void =>
+      this.#post(from.member, bulk, (peer) => {
+        if (peer.transport.attachment === from) tell(peer.transport);
+      });
     const answer = (failure: string | undefined): void => {
       this.#incoming.delete(name);
-      this.#post(from.member, bulk, (peer) => {
-        if (peer.transport.attachment === from) peer.transport.#give(stream, failure);
-      });
+      reply((sender) => sender.#give(stream, failure));
     };
-    const meta = { last, configuration };
-    const received = { from: from.member, meta, stateHash, chunks: incoming };
-    this.#handler?.onSnapshot(received).then(
+    const chunksFrom = (offset: number): AsyncIterable<Uint8Array> => {
+      reply((sender) => sender.#outgoing.get(stream)?.ask(offset));
+      return incoming;
+    };
+    this.#handler?.onSnapshot({ from: from.member, snapshot, chunksFrom }).then(
       () => answer(undefined),
       (error: unknown) => answer(messageOf(error)),
     );
@@ -163,7 +186,7 @@ export class SimulatedTransport implements PeerTransport {
 
   #post(
     to: MemberId,
-    lane: { readonly connection: Connection; readonly mayRepeat: boolean },
+    lane: Lane,
     deliver: (peer: { transport: SimulatedTransport; handler: PeerHandler }) => void,
   ): void {
     this.#network.carry({
@@ -179,8 +202,12 @@ export class SimulatedTransport implements PeerTransport {
   }
 }
 
-const reliableLog = { connection: 'log', mayRepeat: false } as const;
-const bulk = { connection: 'bulk', mayRepeat: false } as const;
+type Lane = Pick<Frame, 'connection' | 'mayRepeat' | 'isAnswer' | 'bytes'>;
+
+/** Their bytes are not counted: they are handed over as they are. */
+const reliable = { mayRepeat: false, isAnswer: false, bytes: 0 } as const;
+const reliableLog: Lane = { ...reliable, connection: 'log' };
+const bulk: Lane = { ...reliable, connection: 'bulk' };
 
 const nameOf = (from: Attachment, stream: number): string =>
   `${from.member} ${from.bootEpoch} ${stream}`;

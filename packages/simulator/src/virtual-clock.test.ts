@@ -47,4 +47,29 @@ describe('VirtualClock', () => {
     queue.run(9);
     expect(seen).toEqual(['frame', 'timer']);
   });
+
+  it('drifts by the wall, and not in its own time', () => {
+    const queue = new EventQueue();
+    const clock = new VirtualClock({ queue, startMs: 7, wallMs: 1000, rate: 1, wallRate: 1.25 });
+    queue.run(100);
+    expect(clock.monotonicMs()).toBe(107);
+    expect(clock.wallMs()).toBe(1125);
+  });
+
+  it('does nothing while a turn holds it up, whatever else pauses it', () => {
+    const { queue, clock } = newClock();
+    const seenMs: number[] = [];
+    const see = (): void => void seenMs.push(queue.nowMs);
+    clock.holdUp(100);
+    clock.schedule(10, see);
+    clock.post(20, see);
+    queue.run(50);
+    clock.pause();
+    queue.run(150);
+    expect(seenMs).toEqual([]);
+    clock.holdUp(100);
+    clock.resume();
+    queue.run(300);
+    expect(seenMs).toEqual([250, 250]);
+  });
 });

@@ -1,6 +1,6 @@
-// One process's view of simulated time: its own start, its own drift, a wall clock that jumps. Owns
-// the process's pending events: while it is paused they wait, and once it is halted none ever runs,
-// which is all that a crash is to code that waits.
+// One process's view of simulated time: its own start, its own drift, a wall clock that drifts and
+// jumps. Owns the process's pending events: while it is paused or held up they wait, and once it is
+// halted none ever runs, which is all that a crash is to code that waits.
 import type { Clock, Timer } from '@holdfast/base/clock';
 import type { EventQueue } from './event-queue.ts';
 
@@ -15,36 +15,43 @@ export type VirtualClockOptions = {
   readonly wallMs: number;
   /** How fast this clock runs: 1.0001 gains 100 µs a second. */
   readonly rate: number;
+  /** How fast the wall clock runs beside the monotonic one; default 1. */
+  readonly wallRate?: number;
 };
 
 export class VirtualClock implements Clock {
   readonly #queue: EventQueue;
   readonly #rate: number;
+  readonly #wallRate: number;
   readonly #bornMs: number;
   readonly #startMs: number;
-  #wallOffsetMs: number;
+  #wallStartMs: number;
   /**
    * Time that a fired timer has proved; keeps rounding from showing a timer that fired too early.
    */
   #floorMs: number;
-  #state: 'running' | 'paused' | 'halted' = 'running';
+  #isPaused = false;
+  #isHalted = false;
+  /** Times that the process is held up at once. */
+  #holds = 0;
   #held: (() => void)[] = [];
 
-  constructor({ queue, startMs, wallMs, rate }: VirtualClockOptions) {
+  constructor({ queue, startMs, wallMs, rate, wallRate = 1 }: VirtualClockOptions) {
     this.#queue = queue;
     this.#rate = rate;
+    this.#wallRate = wallRate;
     this.#bornMs = queue.nowMs;
     this.#startMs = startMs;
     this.#floorMs = startMs;
-    this.#wallOffsetMs = wallMs - startMs;
+    this.#wallStartMs = wallMs;
   }
 
   get halted(): boolean {
-    return this.#state === 'halted';
+    return this.#isHalted;
   }
 
   get paused(): boolean {
-    return this.#state === 'paused';
+    return this.#isPaused;
   }
 
   monotonicMs(): number {
@@ -53,7 +60,7 @@ export class VirtualClock implements Clock {
   }
 
   wallMs(): number {
-    return this.monotonicMs() + this.#wallOffsetMs;
+    return this.#wallStartMs + (this.monotonicMs() - this.#startMs) * this.#wallRate;
   }
 
   /** The simulated time at which this clock read, or will read, `ownMs`. */
@@ -77,30 +84,44 @@ export class VirtualClock implements Clock {
   }
 
   jumpWall(byMs: number): void {
-    this.#wallOffsetMs += byMs;
+    this.#wallStartMs += byMs;
   }
 
   /** Freezes the process, as SIGSTOP or a stalled machine does; its time goes on. */
   pause(): void {
-    if (this.#state === 'running') this.#state = 'paused';
+    this.#isPaused = true;
   }
 
   resume(): void {
-    if (this.#state !== 'paused') return;
-    this.#state = 'running';
+    this.#isPaused = false;
+    this.#release();
+  }
+
+  /** One turn of the event loop takes this long: everything else waits for its end. */
+  holdUp(forMs: number): void {
+    this.#holds += 1;
+    this.#queue.after(forMs, () => {
+      this.#holds -= 1;
+      this.#release();
+    });
+  }
+
+  /** The process is gone: nothing that it waits for ever comes. */
+  halt(): void {
+    this.#isHalted = true;
+    this.#held = [];
+  }
+
+  #release(): void {
+    if (this.#isPaused || this.#holds > 0) return;
     const held = this.#held;
     this.#held = [];
     for (const action of held) this.post(0, action);
   }
 
-  /** The process is gone: nothing that it waits for ever comes. */
-  halt(): void {
-    this.#state = 'halted';
-    this.#held = [];
-  }
-
   #enter(action: () => void): void {
-    if (this.#state === 'running') action();
-    else if (this.#state === 'paused') this.#held.push(action);
+    if (this.#isHalted) return;
+    if (this.#isPaused || this.#holds > 0) this.#held.push(action);
+    else action();
   }
 }

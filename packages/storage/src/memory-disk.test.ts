@@ -156,6 +156,27 @@ describe('faults', () => {
     file.writeNow(50, filled(3, 50));
   });
 
+  it('a read may bring the bytes of another place, once', async () => {
+    const disk = new MemoryDisk();
+    const file = await durableFile(disk, 'a', new Uint8Array([1, 2, 3, 4]));
+    disk.setFaults(({ kind }) => (kind === 'read' ? { kind: 'misdirect', byBytes: 2 } : undefined));
+    expect(await file.read(0, 2)).toEqual(new Uint8Array([3, 4]));
+    disk.setFaults(undefined);
+    expect(await file.read(0, 2)).toEqual(new Uint8Array([1, 2]));
+  });
+
+  it('fills up while it is used, and has room again when it is told so', async () => {
+    const disk = new MemoryDisk();
+    const file = await durableFile(disk, 'a', filled(1, 100));
+    disk.setCapacity(100);
+    file.writeNow(0, filled(2, 100));
+    expect(() => file.writeNow(100, filled(3, 1))).toThrow(/ENOSPC/);
+    expect(await disk.freeBytes()).toBe(0);
+    disk.setCapacity(undefined);
+    file.writeNow(100, filled(3, 1));
+    expect(disk.usedBytes).toBe(101);
+  });
+
   it('a flipped bit is there after a crash of either kind', async () => {
     const disk = new MemoryDisk();
     await durableFile(disk, 'a', filled(0, 10));

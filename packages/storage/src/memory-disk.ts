@@ -44,6 +44,8 @@ export type DiskFault =
   | { readonly kind: 'error'; readonly code: 'EIO' | 'ENOSPC'; readonly writtenBytes?: number }
   /** Of a sync: it fails, and what was not synced never reaches the medium (safety.md 1). */
   | { readonly kind: 'drop-pages' }
+  /** Of a read: it succeeds, with the bytes that stand so far behind the asked place. */
+  | { readonly kind: 'misdirect'; readonly byBytes: number }
   /** The process dies here: this and every later operation of this boot comes to nothing. */
   | { readonly kind: 'crash'; readonly writtenBytes?: number };
 
@@ -63,6 +65,7 @@ export class MemoryDisk implements Disk {
   #durable: Names = { files: new Map(), directories: new Set(['']) };
   #changes: NameChange[] = [];
   #inject: MemoryDiskOptions['inject'];
+  #capacityBytes: number;
   #operations = 0;
   #boot = 0;
   #dead = false;
@@ -70,6 +73,7 @@ export class MemoryDisk implements Disk {
   constructor(options: MemoryDiskOptions = {}) {
     this.#options = options;
     this.#inject = options.inject;
+    this.#capacityBytes = options.capacityBytes ?? Number.POSITIVE_INFINITY;
   }
 
   get operationCount(): number {
@@ -85,6 +89,11 @@ export class MemoryDisk implements Disk {
   /** Replaces what decides about faults; undefined: none from now on. */
   setFaults(inject: MemoryDiskOptions['inject']): void {
     this.#inject = inject;
+  }
+
+  /** From now on files may grow until they hold so many bytes together; undefined: for ever. */
+  setCapacity(bytes: number | undefined): void {
+    this.#capacityBytes = bytes ?? Number.POSITIVE_INFINITY;
   }
 
   /** The disk as one boot sees it: after a crash it is dead, whoever still holds it. */
@@ -193,7 +202,8 @@ export class MemoryDisk implements Disk {
   }
 
   async freeBytes(): Promise<number> {
-    return (this.#options.capacityBytes ?? Number.MAX_SAFE_INTEGER) - this.usedBytes;
+    const capacityBytes = Math.min(this.#capacityBytes, Number.MAX_SAFE_INTEGER);
+    return Math.max(0, capacityBytes - this.usedBytes);
   }
 
   #port(path: string, file: MemoryFile, readOnly: boolean): HandlePort {
@@ -202,6 +212,8 @@ export class MemoryDisk implements Disk {
     return {
       file,
       call: (work) => this.#guarded(guard, work),
+      read: (offset, length) =>
+        this.#guarded(guard, () => this.#read(path, file, { offset, length })),
       run: (kind, effect) => this.#guarded(guard, () => this.#run(kind, path, effect)),
       write: (offset, bytes) => {
         guard();
@@ -220,16 +232,30 @@ export class MemoryDisk implements Disk {
     const operation = this.#next('write', path);
     const fault = this.#inject?.(operation);
     if (fault) {
-      const partial = fault.kind === 'drop-pages' ? 0 : (fault.writtenBytes ?? 0);
+      const partial = 'writtenBytes' in fault ? (fault.writtenBytes ?? 0) : 0;
       file.write(offset, bytes.subarray(0, wholeSectors(offset, partial, bytes.length)));
       this.#fail(fault, operation);
     }
     const growth = Math.max(0, offset + bytes.length - file.size);
-    if (growth > 0 && this.usedBytes + growth > (this.#options.capacityBytes ?? Infinity)) {
+    if (growth > 0 && this.usedBytes + growth > this.#capacityBytes) {
       throw new DiskError('ENOSPC', `no space left for ${path}`);
     }
     file.write(offset, bytes);
     return operation;
+  }
+
+  async #read(
+    path: string,
+    file: MemoryFile,
+    { offset, length }: { readonly offset: number; readonly length: number },
+  ): Promise<Uint8Array> {
+    const operation = this.#next('read', path);
+    const fault = this.#inject?.(operation);
+    const byBytes = fault?.kind === 'misdirect' ? fault.byBytes : 0;
+    if (fault && fault.kind !== 'misdirect') this.#fail(fault, operation);
+    const bytes = new Uint8Array(file.read(Math.max(0, offset + byBytes), length));
+    await this.#pause(operation);
+    return bytes;
   }
 
   async #sync(path: string, file: MemoryFile, guard: () => void): Promise<void> {
@@ -305,6 +331,7 @@ export class MemoryDisk implements Disk {
 type HandlePort = {
   readonly file: MemoryFile;
   call<T>(work: () => Promise<T>): Promise<T>;
+  read(offset: number, length: number): Promise<Uint8Array>;
   run(kind: DiskOperation['kind'], effect: () => void): Promise<void>;
   write(offset: number, bytes: Uint8Array): DiskOperation;
   sync(): Promise<void>;
@@ -320,11 +347,7 @@ class Handle implements DiskFile {
 
   async read(offset: number, length: number): Promise<Uint8Array> {
     this.#checkOpen();
-    let bytes = new Uint8Array(0);
-    await this.#port.run('read', () => {
-      bytes = new Uint8Array(this.#port.file.read(offset, length));
-    });
-    return bytes;
+    return await this.#port.read(offset, length);
   }
 
   writeNow(offset: number, bytes: Uint8Array): void {

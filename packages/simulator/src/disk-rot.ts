@@ -1,0 +1,25 @@
+// Where rot strikes: one bit of one file of a disk, seldom in the fill behind the data, where it
+// would mean nothing. Chooses the kind of file first, so that small files are met as often.
+import { pick, type Random } from '@holdfast/base/random';
+import type { MemoryDisk } from '@holdfast/storage/memory-disk';
+
+/** Weighted by repetition. What is not named here holds nothing that a member lives by. */
+const places = ['/log/', '/log/', '/log/', '/snapshots/', '/snapshots/', '/status', 'identity'];
+
+/** Answers what turned, for the timeline; undefined where there is nothing to turn. */
+export function rotBit(disk: MemoryDisk, random: Random): string | undefined {
+  const place = pick(random, places);
+  const paths = disk.paths().filter((path) => path.includes(place) && disk.contents(path).length);
+  if (paths.length === 0) return undefined;
+  const path = pick(random, paths);
+  const offset = offsetIn(disk.contents(path), random);
+  const bit = random.integer(0, 8);
+  disk.flipBit(path, offset, bit);
+  return `${path} byte ${offset} bit ${bit}`;
+}
+
+function offsetIn(bytes: Uint8Array, random: Random): number {
+  const end = bytes.findLastIndex((byte) => byte !== 0) + 1;
+  const isInData = end > 0 && random.fraction() < 0.9;
+  return random.integer(0, isInData ? end : bytes.length);
+}
