@@ -2,25 +2,35 @@
 // (`corrupt`), found before anybody sees the state; it never breaks an invariant on the way.
 import { crc32 } from '@holdfast/base/crc32';
 import { HoldfastError } from '@holdfast/base/errors';
-import { BindMemberRequest } from '@holdfast/proto/internal';
+import { ChunkReader } from './chunk-reader.ts';
 import {
-  imageEndMark,
-  imageFooterBytes,
+  checkImage,
+  type ImageSection,
+  imageEndBytes,
   imageFormat,
   imageHeaderBytes,
   imageHeaderSummedBytes,
   imageMagic,
-  type YieldNow,
+  type LoadOptions,
+  sectionHeaderBytes,
+  sectionKinds,
 } from './image-format.ts';
+import { loadFirstFormat } from './image-loader-v1.ts';
+import { ImageTables } from './image-tables.ts';
 import { MemberTable } from './member-table.ts';
-import { recordBodyAt, recordBytes, tombstoneBit } from './record-slab.ts';
-import { StoreState } from './store-state.ts';
+import { RecordLoader } from './record-loader.ts';
+import { recordBytes, recordHeaderBytes, tombstoneBit, wordAt } from './record-slab.ts';
+import { type StateHeader, StoreState } from './store-state.ts';
 import { TimeIndex } from './time-index.ts';
 
 /** Beyond every limit of keys and values: such a length is damage. */
 const recordBytesMax = 1 << 28;
 
-export type LoadOptions = { readonly yieldNow: YieldNow; readonly slabBytes: number };
+type Loading = {
+  readonly input: ChunkReader;
+  readonly tables: ImageTables;
+  readonly records: RecordLoader;
+};
 
 /** A state from an image's bytes, however they are cut into chunks. Throws `corrupt`. */
 export async function loadImage(
@@ -28,234 +38,152 @@ export async function loadImage(
   options: LoadOptions,
 ): Promise<StoreState> {
   const input = new ChunkReader(chunks, options.yieldNow);
-  const state = await readHead(input, options);
-  let records = 0;
-  while (true) {
-    const count = loadBuffered(input, state);
-    records += count;
-    if (await atEnd(input)) break;
-    await input.need(bodyBytes(input));
-  }
-  await readFooter(input, { records, state });
-  return state;
-}
-
-/** Takes in the records that are wholly there; answers how many. */
-function loadBuffered(input: ChunkReader, state: StoreState): number {
-  let count = 0;
-  while (input.available >= 8 && input.uint32(0) !== imageEndMark) {
-    const length = bodyBytes(input);
-    if (input.available < length) break;
-    const body = input.take(length);
-    checkRecord(body, state);
-    state.load(body);
-    count += 1;
-  }
-  return count;
-}
-
-async function atEnd(input: ChunkReader): Promise<boolean> {
-  await input.need(8);
-  return input.uint32(0) === imageEndMark;
-}
-
-/** Length of the record body that begins here; its first eight bytes are there. */
-function bodyBytes(input: ChunkReader): number {
-  const keyLength = (input.uint32(0) & ~tombstoneBit) >>> 0;
-  const valueLength = input.uint32(4);
-  check(keyLength + valueLength <= recordBytesMax, 'a record is longer than any can be');
-  return recordBytes(keyLength, valueLength) - recordBodyAt;
-}
-
-function checkRecord(body: Uint8Array, state: StoreState): void {
-  const view = new DataView(body.buffer, body.byteOffset, body.byteLength);
-  const modRevision = view.getFloat64(40 - recordBodyAt, true);
-  const next = state.revisions.last + 1;
-  const known = modRevision < state.revisions.first ? next === state.revisions.first : true;
-  check(
-    Number.isSafeInteger(modRevision) && modRevision <= state.revision,
-    'a revision is too high',
-  );
-  const ordered = modRevision >= state.revisions.last || modRevision < state.revisions.first;
-  check(known && ordered && modRevision <= next, 'revisions are out of order');
-  check(view.getUint32(32 - recordBodyAt, true) !== 0, 'a record has no keyspace');
-}
-
-async function readHead(input: ChunkReader, options: LoadOptions): Promise<StoreState> {
-  await input.need(imageHeaderBytes);
-  check(input.uint32(0) === imageMagic, 'it does not begin as a state image');
-  const format = input.uint32(4);
-  if (format !== imageFormat) {
-    throw new HoldfastError(
-      'version-mismatch',
-      `state image format ${format} is unknown (known: ${imageFormat})`,
-    );
-  }
-  const head = input.take(imageHeaderBytes);
-  const view = new DataView(head.buffer, head.byteOffset, head.byteLength);
-  check(
-    view.getUint32(imageHeaderSummedBytes, true) ===
-      crc32(head.subarray(0, imageHeaderSummedBytes)),
-    'its header is damaged',
-  );
-  const membersBytes = view.getUint32(64, true);
-  const timesCount = view.getUint32(68, true);
-  await input.need(membersBytes + timesCount * 16);
-  const members = decodeMembers(input.take(membersBytes), view.getUint32(60, true));
-  const times = decodeTimes(input.take(timesCount * 16));
+  const format = await readFormat(input);
+  if (format === 1) return loadFirstFormat(input, options);
+  const head = await readHead(input);
+  const tables = new ImageTables();
+  const records = new RecordLoader(head, options);
+  await readSections({ input, tables, records });
+  checkImage(records.isComplete, 'revisions or keys are missing');
   return new StoreState(
     {
-      slabBytes: options.slabBytes,
-      times: new TimeIndex(times, view.getFloat64(48, true)),
-      members: new MemberTable(members, view.getUint32(56, true)),
+      records: await records.finish(),
+      times: new TimeIndex(tables.times, head.timesIntervalMs),
+      members: new MemberTable(tables.members, head.clusterVersion),
     },
-    {
-      appliedIndex: view.getFloat64(8, true),
-      revision: view.getFloat64(16, true),
-      compactRevision: view.getFloat64(24, true),
-      lastProposedAtMs: view.getFloat64(32, true),
-      stateHash: view.getBigUint64(40, true),
-    },
+    head,
   );
 }
 
-function decodeMembers(bytes: Uint8Array, count: number): BindMemberRequest[] {
-  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  const members: BindMemberRequest[] = [];
-  let at = 0;
-  for (let n = 0; n < count; n += 1) {
-    check(at + 4 <= bytes.length, 'its members are cut short');
-    const end = at + 4 + view.getUint32(at, true);
-    check(end <= bytes.length, 'its members are cut short');
-    members.push(decodeMember(bytes.subarray(at + 4, end)));
-    at = end;
+async function readFormat(input: ChunkReader): Promise<number> {
+  await input.need(imageHeaderBytes);
+  checkImage(input.uint32(0) === imageMagic, 'it does not begin as a state image');
+  const format = input.uint32(4);
+  if (format >= 1 && format <= imageFormat) return format;
+  throw new HoldfastError(
+    'version-mismatch',
+    `state image format ${format} is unknown (known: 1 to ${imageFormat})`,
+  );
+}
+
+type Head = StateHeader & { readonly timesIntervalMs: number; readonly clusterVersion: number };
+
+async function readHead(input: ChunkReader): Promise<Head> {
+  const head = input.take(imageHeaderBytes);
+  const view = new DataView(head.buffer, head.byteOffset, head.byteLength);
+  const checksum = crc32(head.subarray(0, imageHeaderSummedBytes));
+  checkImage(view.getUint32(imageHeaderSummedBytes, true) === checksum, 'its header is damaged');
+  return {
+    appliedIndex: view.getFloat64(8, true),
+    revision: view.getFloat64(16, true),
+    compactRevision: view.getFloat64(24, true),
+    lastProposedAtMs: view.getFloat64(32, true),
+    stateHash: view.getBigUint64(40, true),
+    timesIntervalMs: view.getFloat64(48, true),
+    clusterVersion: view.getUint32(56, true),
+  };
+}
+
+async function readSections(loading: Loading): Promise<void> {
+  const { input } = loading;
+  let kindBefore = 0;
+  while (true) {
+    const bytesBefore = input.consumed;
+    const section = await readSectionHeader(input);
+    checkImage(section.kind >= kindBefore, 'its sections are out of order');
+    kindBefore = section.kind;
+    if (section.kind === sectionKinds.end) return readEnd(loading, section, bytesBefore);
+    if (section.kind === sectionKinds.records) await readRecords(loading, section);
+    else await readWhole(loading, section);
   }
-  return members;
 }
 
-function decodeMember(bytes: Uint8Array): BindMemberRequest {
-  try {
-    return BindMemberRequest.decode(bytes);
-  } catch (cause) {
-    // The codec throws plain errors; here they mean damage.
-    throw new HoldfastError('corrupt', 'the state image cannot be used: a member is damaged', {
-      cause,
-    });
-  }
+type SectionHeader = Omit<ImageSection, 'payload'> & { readonly payloadBytes: number };
+
+async function readSectionHeader(input: ChunkReader): Promise<SectionHeader> {
+  await input.need(sectionHeaderBytes);
+  const section = {
+    kind: input.uint32(0),
+    items: input.uint32(4),
+    payloadBytes: input.uint32(8),
+  };
+  checkImage(input.uint32(12) === 0, 'a section begins with damage');
+  checkImage(section.payloadBytes % 8 === 0, 'a section has an odd length');
+  checkImage(section.payloadBytes <= recordBytesMax, 'a section is longer than any can be');
+  input.take(sectionHeaderBytes);
+  return section;
 }
 
-function decodeTimes(bytes: Uint8Array): { revision: number; timeMs: number }[] {
-  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  return Array.from({ length: bytes.length / 16 }, (_, n) => ({
-    revision: view.getFloat64(n * 16, true),
-    timeMs: view.getFloat64(n * 16 + 8, true),
-  }));
-}
-
-async function readFooter(
-  input: ChunkReader,
-  loaded: { readonly records: number; readonly state: StoreState },
+async function readWhole(
+  { input, tables, records }: Loading,
+  header: SectionHeader,
 ): Promise<void> {
-  const bytesBefore = input.consumed;
-  await input.need(imageFooterBytes);
-  const checksum = input.checksumOf(imageFooterBytes - 8);
-  const footer = input.take(imageFooterBytes);
-  const view = new DataView(footer.buffer, footer.byteOffset, footer.byteLength);
-  check(
-    view.getUint32(imageFooterBytes - 8, true) === checksum,
-    'its checksum does not fit its bytes',
+  await input.need(header.payloadBytes);
+  const { kind, items } = header;
+  const section = { kind, items, payload: input.take(header.payloadBytes) };
+  if (kind === sectionKinds.order) records.takeOrder(section);
+  else if (!tables.take(section)) throw unknownSection(kind);
+}
+
+const unknownSection = (kind: number): HoldfastError =>
+  new HoldfastError(
+    'version-mismatch',
+    `the state image has a section of kind ${kind}, which this version does not know`,
   );
-  check(view.getUint32(imageFooterBytes - 4, true) === 0, 'its last bytes are not zero');
-  check(view.getFloat64(8, true) === loaded.records, 'records are missing');
-  check(view.getFloat64(16, true) === bytesBefore, 'bytes are missing');
-  check(await input.ended(), 'bytes follow its end');
-  const { revision, revisions } = loaded.state;
-  check(revisions.last === Math.max(revision, revisions.first - 1), 'revisions are missing');
+
+/** Takes records in as they come, without waiting for the whole section. */
+async function readRecords({ input, records }: Loading, header: SectionHeader): Promise<void> {
+  const recordsBefore = records.records;
+  let left = header.payloadBytes;
+  while (left > 0) {
+    checkImage(left >= recordHeaderBytes, 'a record is cut short');
+    await input.need(recordHeaderBytes);
+    const size = sizeAt(input, 0);
+    checkImage(size <= left, 'a record leaves its section');
+    await input.need(size);
+    const slab = records.roomFor(size);
+    const run = input.take(runBytes(input, Math.min(left, input.available, slab.free)));
+    records.take(slab, run);
+    left -= run.length;
+  }
+  checkImage(records.records - recordsBefore === header.items, 'records are missing');
 }
 
-function check(holds: boolean, otherwise: string): void {
-  if (!holds) throw new HoldfastError('corrupt', `the state image cannot be used: ${otherwise}`);
-}
-
-/** Joins chunks where something spans two of them; yields to other work at every chunk. */
-class ChunkReader {
-  readonly #chunks: AsyncIterator<Uint8Array>;
-  readonly #yieldNow: YieldNow;
-  #bytes: Uint8Array = new Uint8Array(0);
-  #view = new DataView(this.#bytes.buffer);
-  #at = 0;
-  /** Up to where #checksum has come. */
-  #summedAt = 0;
-  #checksum = 0;
-  consumed = 0;
-
-  constructor(chunks: AsyncIterable<Uint8Array>, yieldNow: YieldNow) {
-    this.#chunks = chunks[Symbol.asyncIterator]();
-    this.#yieldNow = yieldNow;
-  }
-
-  get available(): number {
-    return this.#bytes.length - this.#at;
-  }
-
-  /** The number at `offset` from here; its bytes are there. */
-  uint32(offset: number): number {
-    return this.#view.getUint32(this.#at + offset, true);
-  }
-
-  take(length: number): Uint8Array {
-    const taken = this.#bytes.subarray(this.#at, this.#at + length);
-    this.#at += length;
-    this.consumed += length;
-    return taken;
-  }
-
-  /** Waits until `length` bytes are there. Throws `corrupt` if the image ends before. */
-  async need(length: number): Promise<void> {
-    if (this.available >= length) return;
-    this.#sumUp();
-    const parts = [this.#bytes.subarray(this.#at)];
-    for (let have = this.available; have < length; ) {
-      const chunk = await this.#next();
-      check(chunk !== undefined, 'it ends too early');
-      parts.push(chunk as Uint8Array);
-      have += (chunk as Uint8Array).length;
-    }
-    this.#bytes =
-      parts.length === 2 && parts[0]?.length === 0 ? (parts[1] as Uint8Array) : joined(parts);
-    this.#view = new DataView(this.#bytes.buffer, this.#bytes.byteOffset, this.#bytes.length);
-    this.#at = 0;
-    this.#summedAt = 0;
-  }
-
-  /** The checksum of everything up to `length` bytes from here. */
-  checksumOf(length: number): number {
-    this.#sumUp();
-    return crc32(this.#bytes.subarray(this.#at, this.#at + length), this.#checksum);
-  }
-
-  async ended(): Promise<boolean> {
-    return this.available === 0 && (await this.#next()) === undefined;
-  }
-
-  async #next(): Promise<Uint8Array | undefined> {
-    await this.#yieldNow();
-    const next = await this.#chunks.next();
-    return next.done ? undefined : next.value;
-  }
-
-  #sumUp(): void {
-    this.#checksum = crc32(this.#bytes.subarray(this.#summedAt, this.#at), this.#checksum);
-    this.#summedAt = this.#at;
-  }
-}
-
-function joined(parts: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {
-  const bytes = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0));
-  let at = 0;
-  for (const part of parts) {
-    bytes.set(part, at);
-    at += part.length;
+/** How many of the next `bytesMax` bytes are whole records. */
+function runBytes(input: ChunkReader, bytesMax: number): number {
+  let bytes = 0;
+  while (bytes + recordHeaderBytes <= bytesMax) {
+    const size = sizeAt(input, bytes);
+    if (bytes + size > bytesMax) break;
+    bytes += size;
   }
   return bytes;
+}
+
+/** Bytes of the record that begins `offset` from here; its header is there. */
+function sizeAt(input: ChunkReader, offset: number): number {
+  const keyLength = (input.uint32(offset + wordAt.keyLength * 4) & ~tombstoneBit) >>> 0;
+  const valueLength = input.uint32(offset + wordAt.valueLength * 4);
+  checkImage(keyLength + valueLength <= recordBytesMax, 'a record is longer than any can be');
+  return recordBytes(keyLength, valueLength);
+}
+
+async function readEnd(
+  { input, records }: Loading,
+  section: SectionHeader,
+  bytesBefore: number,
+): Promise<void> {
+  checkImage(section.payloadBytes === imageEndBytes, 'its end is damaged');
+  await input.need(imageEndBytes);
+  const checksum = input.checksumOf(imageEndBytes - 8);
+  const end = input.take(imageEndBytes);
+  const view = new DataView(end.buffer, end.byteOffset, end.byteLength);
+  checkImage(
+    view.getUint32(imageEndBytes - 8, true) === checksum,
+    'its checksum does not fit its bytes',
+  );
+  checkImage(view.getUint32(imageEndBytes - 4, true) === 0, 'its last bytes are not zero');
+  checkImage(view.getFloat64(0, true) === records.records, 'records are missing');
+  checkImage(view.getFloat64(8, true) === bytesBefore, 'bytes are missing');
+  checkImage(await input.ended(), 'bytes follow its end');
 }

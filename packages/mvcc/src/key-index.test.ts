@@ -5,6 +5,11 @@ import { SeededRandom } from '@holdfast/base/seeded-random';
 import { describe, expect, it } from 'vitest';
 import { KeyIndex } from './key-index.ts';
 
+/** Keys that are put in one by one bring their texts along. */
+const noTexts = (): string => {
+  throw new Error('no text is asked for');
+};
+
 function keysOf(index: KeyIndex, lo: string, hi: string | undefined): string[] {
   const keys: string[] = [];
   index.scan(lo, hi, (_, __, key) => {
@@ -17,7 +22,7 @@ function keysOf(index: KeyIndex, lo: string, hi: string | undefined): string[] {
 describe('the key index', () => {
   it.each([1, 2, 3])('agrees with a sorted list, seed %i', (seed) => {
     const random = new SeededRandom(seed);
-    const index = new KeyIndex();
+    const index = new KeyIndex(noTexts);
     const list = new Map<string, { slot: number; live: boolean }>();
     for (let step = 0; step < 12_000; step += 1) {
       const key = `k${random.integer(0, 3000)}`;
@@ -47,7 +52,7 @@ describe('the key index', () => {
   });
 
   it('fills leaves when keys come in order, and empties to nothing', () => {
-    const index = new KeyIndex();
+    const index = new KeyIndex(noTexts);
     const keys = Array.from({ length: 5000 }, (_, n) => `${n + 10_000}`);
     for (const [slot, key] of keys.entries()) index.set(key, slot, false);
     index.validate();

@@ -2,42 +2,31 @@
 // slot and whether the key is alive now (a deleted key stays until compaction takes it), and every
 // node knows how many living keys are under it, so that counting a range does not walk it.
 import { assert } from '@holdfast/base/assert';
-
-/**
- * One shape for leaves and branches keeps property access fast; `children` is undefined in a leaf.
- */
-type TreeNode = {
-  /** Leaf: its keys. Branch: the smallest key of each child but the first. */
-  readonly keys: string[];
-  readonly values: number[];
-  readonly children: TreeNode[] | undefined;
-  live: number;
-};
-
-const fanoutMax = 64;
-
-const newLeaf = (keys: string[], values: number[]): TreeNode => ({
-  keys,
-  values,
-  children: undefined,
-  live: countLive(values),
-});
-
-const newBranch = (keys: string[], children: TreeNode[]): TreeNode => ({
-  keys,
-  values: [],
-  children,
-  live: children.reduce((sum, child) => sum + child.live, 0),
-});
+import {
+  countLive,
+  fanoutMax,
+  newBranch,
+  newLeaf,
+  type TextOf,
+  type TreeNode,
+} from './key-tree.ts';
 
 export type KeyVisitor = (slot: number, live: boolean, key: string) => boolean;
 
 export class KeyIndex {
-  #root: TreeNode = newLeaf([], []);
-  #size = 0;
+  readonly #textOf: TextOf;
+  #root: TreeNode;
+  #size: number;
   // What the last descent of #set reports beside the new right sibling.
   #liveDelta = 0;
   #separator = '';
+
+  /** `loaded`: a whole tree of so many keys (key-tree.ts). */
+  constructor(textOf: TextOf, loaded?: { readonly root: TreeNode; readonly size: number }) {
+    this.#textOf = textOf;
+    this.#root = loaded?.root ?? newLeaf([], []);
+    this.#size = loaded?.size ?? 0;
+  }
 
   /** Keys that have a slot, alive or deleted. */
   get size(): number {
@@ -51,9 +40,10 @@ export class KeyIndex {
   /** The key's slot, or -1. */
   slot(key: string): number {
     let node = this.#root;
-    while (node.children) node = node.children[upperBound(node.keys, key)] as TreeNode;
-    const at = lowerBound(node.keys, key);
-    return node.keys[at] === key ? (node.values[at] as number) >>> 1 : -1;
+    while (node.children) node = node.children[upperBound(this.#keys(node), key)] as TreeNode;
+    const keys = this.#keys(node);
+    const at = lowerBound(keys, key);
+    return keys[at] === key ? (node.values[at] as number) >>> 1 : -1;
   }
 
   /** Gives the key a slot, or changes what is known of it. */
@@ -81,48 +71,89 @@ export class KeyIndex {
    * Visits [lo, hi) in order until the visitor answers false. The visitor must not change the tree.
    */
   scan(lo: string, hi: string | undefined, visit: KeyVisitor): void {
-    scanNode(this.#root, { lo, hi, visit });
+    this.#scan(this.#root, { lo, hi, visit });
+  }
+
+  /** Visits the slots of [lo, end) in order, without making texts of all their keys. */
+  scanSlots(lo: string, visit: (slot: number) => boolean): void {
+    this.#scanSlots(this.#root, lo, visit);
+  }
+
+  /** The node's keys; those of a leaf that was loaded are made when they are first needed. */
+  #keys(node: TreeNode): string[] {
+    node.keys ??= node.values.map((value) => this.#textOf(value >>> 1));
+    return node.keys;
+  }
+
+  /** Answers false when the scan is to end. */
+  #scan(node: TreeNode, scan: Scan): boolean {
+    if (!node.children) return scanLeaf(node.values, this.#keys(node), scan);
+    for (let at = upperBound(this.#keys(node), scan.lo); at < node.children.length; at += 1) {
+      if (!this.#scan(node.children[at] as TreeNode, scan)) return false;
+    }
+    return true;
+  }
+
+  #scanSlots(node: TreeNode, lo: string, visit: (slot: number) => boolean): boolean {
+    if (!node.children) {
+      let at = lo === '' ? 0 : lowerBound(this.#keys(node), lo);
+      for (; at < node.values.length; at += 1) {
+        if (!visit((node.values[at] as number) >>> 1)) return false;
+      }
+      return true;
+    }
+    const first = upperBound(this.#keys(node), lo);
+    for (let at = first; at < node.children.length; at += 1) {
+      // Only the first child may begin before `lo`.
+      const child = node.children[at] as TreeNode;
+      if (!this.#scanSlots(child, at === first ? lo : '', visit)) return false;
+    }
+    return true;
   }
 
   #set(node: TreeNode, key: string, value: number): TreeNode | undefined {
     if (!node.children) return this.#setInLeaf(node, key, value);
-    const at = upperBound(node.keys, key);
+    const keys = this.#keys(node);
+    const at = upperBound(keys, key);
     const right = this.#set(node.children[at] as TreeNode, key, value);
     node.live += this.#liveDelta;
     if (!right) return undefined;
-    node.keys.splice(at, 0, this.#separator);
+    keys.splice(at, 0, this.#separator);
     node.children.splice(at + 1, 0, right);
     return node.children.length > fanoutMax ? this.#splitBranch(node) : undefined;
   }
 
   #setInLeaf(leaf: TreeNode, key: string, value: number): TreeNode | undefined {
-    const at = lowerBound(leaf.keys, key);
-    if (leaf.keys[at] === key) {
+    const keys = this.#keys(leaf);
+    const at = lowerBound(keys, key);
+    if (keys[at] === key) {
       this.#liveDelta = (value & 1) - ((leaf.values[at] as number) & 1);
       leaf.values[at] = value;
     } else {
       this.#liveDelta = value & 1;
       this.#size += 1;
-      insertAt(leaf.keys, at, key);
+      insertAt(keys, at, key);
       insertAt(leaf.values, at, value);
     }
     leaf.live += this.#liveDelta;
-    return leaf.keys.length > fanoutMax ? this.#splitLeaf(leaf, at) : undefined;
+    return keys.length > fanoutMax ? this.#splitLeaf(leaf, at) : undefined;
   }
 
   #splitLeaf(leaf: TreeNode, insertedAt: number): TreeNode {
+    const keys = this.#keys(leaf);
     // Keys that come in order leave full leaves behind them, not half-empty ones.
-    const half = insertedAt === leaf.keys.length - 1 ? fanoutMax : fanoutMax >>> 1;
-    const right = newLeaf(leaf.keys.splice(half), leaf.values.splice(half));
+    const half = insertedAt === keys.length - 1 ? fanoutMax : fanoutMax >>> 1;
+    const rightKeys = keys.splice(half);
+    const right = newLeaf(rightKeys, leaf.values.splice(half));
     leaf.live -= right.live;
-    this.#separator = right.keys[0] as string;
+    this.#separator = rightKeys[0] as string;
     return right;
   }
 
   #splitBranch(node: TreeNode): TreeNode {
     const children = node.children as TreeNode[];
     const half = children.length >>> 1;
-    const keys = node.keys.splice(half - 1);
+    const keys = this.#keys(node).splice(half - 1);
     this.#separator = keys.shift() as string;
     const right = newBranch(keys, children.splice(half));
     node.live -= right.live;
@@ -130,21 +161,22 @@ export class KeyIndex {
   }
 
   #delete(node: TreeNode, key: string): void {
+    const keys = this.#keys(node);
     if (!node.children) {
-      const at = lowerBound(node.keys, key);
-      assert(node.keys[at] === key, 'a key that is taken out is in the index');
+      const at = lowerBound(keys, key);
+      assert(keys[at] === key, 'a key that is taken out is in the index');
       assert(((node.values[at] as number) & 1) === 0, 'a key that is taken out is deleted');
-      node.keys.splice(at, 1);
+      keys.splice(at, 1);
       node.values.splice(at, 1);
       this.#size -= 1;
       return;
     }
-    const at = upperBound(node.keys, key);
+    const at = upperBound(keys, key);
     const child = node.children[at] as TreeNode;
     this.#delete(child, key);
-    if (child.children ? child.children.length > 0 : child.keys.length > 0) return;
+    if (child.children ? child.children.length > 0 : child.values.length > 0) return;
     node.children.splice(at, 1);
-    node.keys.splice(Math.max(0, at - 1), 1);
+    keys.splice(Math.max(0, at - 1), 1);
   }
 
   /** Living keys below `key`. */
@@ -152,18 +184,41 @@ export class KeyIndex {
     let rank = 0;
     let node = this.#root;
     while (node.children) {
-      const at = upperBound(node.keys, key);
+      const at = upperBound(this.#keys(node), key);
       for (let n = 0; n < at; n += 1) rank += (node.children[n] as TreeNode).live;
       node = node.children[at] as TreeNode;
     }
-    const at = lowerBound(node.keys, key);
+    const at = lowerBound(this.#keys(node), key);
     for (let n = 0; n < at; n += 1) rank += (node.values[n] as number) & 1;
     return rank;
   }
 
   /** Whole-tree check for tests: order, separators, live counts. */
   validate(): void {
-    assert(validateNode(this.#root, '', undefined) === this.#size, 'size counts the keys');
+    assert(this.#validate(this.#root, '', undefined) === this.#size, 'size counts the keys');
+  }
+
+  /** Answers how many keys are under the node. */
+  #validate(node: TreeNode, lo: string, hi: string | undefined): number {
+    const keys = this.#keys(node);
+    keys.forEach((key, at) => {
+      assert(at === 0 || (keys[at - 1] as string) < key, 'keys of a node ascend');
+      assert(key >= lo && (hi === undefined || key < hi), 'keys of a node lie in its range');
+    });
+    if (!node.children) {
+      assert(node.live === countLive(node.values), 'a leaf counts its living keys');
+      assert(keys.length === node.values.length, 'each key of a leaf has a value');
+      return keys.length;
+    }
+    assert(node.children.length === keys.length + 1, 'separators stand between children');
+    let size = 0;
+    let live = 0;
+    node.children.forEach((child, at) => {
+      size += this.#validate(child, at === 0 ? lo : (keys[at - 1] as string), keys[at] ?? hi);
+      live += child.live;
+    });
+    assert(node.live === live, 'a branch counts the living keys of its children');
+    return size;
   }
 }
 
@@ -173,20 +228,15 @@ type Scan = {
   readonly visit: KeyVisitor;
 };
 
-/** Answers false when the scan is to end. */
-function scanNode(node: TreeNode, scan: Scan): boolean {
-  if (!node.children) return scanLeaf(node, scan);
-  for (let at = upperBound(node.keys, scan.lo); at < node.children.length; at += 1) {
-    if (!scanNode(node.children[at] as TreeNode, scan)) return false;
-  }
-  return true;
-}
-
-function scanLeaf(leaf: TreeNode, { lo, hi, visit }: Scan): boolean {
-  for (let at = lowerBound(leaf.keys, lo); at < leaf.keys.length; at += 1) {
-    const key = leaf.keys[at] as string;
+function scanLeaf(
+  values: readonly number[],
+  keys: readonly string[],
+  { lo, hi, visit }: Scan,
+): boolean {
+  for (let at = lowerBound(keys, lo); at < keys.length; at += 1) {
+    const key = keys[at] as string;
     if (hi !== undefined && key >= hi) return false;
-    const value = leaf.values[at] as number;
+    const value = values[at] as number;
     if (!visit(value >>> 1, (value & 1) === 1, key)) return false;
   }
   return true;
@@ -221,31 +271,4 @@ function insertAt<T>(items: T[], at: number, item: T): void {
   items.push(item);
   for (let n = items.length - 1; n > at; n -= 1) items[n] = items[n - 1] as T;
   items[at] = item;
-}
-
-function countLive(values: readonly number[]): number {
-  let live = 0;
-  for (const value of values) live += value & 1;
-  return live;
-}
-
-function validateNode(node: TreeNode, lo: string, hi: string | undefined): number {
-  for (let at = 0; at < node.keys.length; at += 1) {
-    const key = node.keys[at] as string;
-    assert(at === 0 || (node.keys[at - 1] as string) < key, 'keys of a node ascend');
-    assert(key >= lo && (hi === undefined || key < hi), 'keys of a node lie in its range');
-  }
-  if (!node.children) {
-    assert(node.live === countLive(node.values), 'a leaf counts its living keys');
-    return node.keys.length;
-  }
-  assert(node.children.length === node.keys.length + 1, 'separators stand between children');
-  let size = 0;
-  let live = 0;
-  node.children.forEach((child, at) => {
-    size += validateNode(child, at === 0 ? lo : (node.keys[at - 1] as string), node.keys[at] ?? hi);
-    live += child.live;
-  });
-  assert(node.live === live, 'a branch counts the living keys of its children');
-  return size;
 }

@@ -6,6 +6,8 @@ import type { RecordHeap } from './record-heap.ts';
 
 const slotsAtFirst = 1024;
 
+type KeyBytes = { readonly lo: number; readonly hi: number };
+
 export class KeyTable {
   readonly #heap: RecordHeap;
   readonly #freeSlots: number[] = [];
@@ -24,7 +26,7 @@ export class KeyTable {
 
   /** The key's slot, or -1. */
   find(keyspace: number, key: Uint8Array): number {
-    const hash = hashOf(keyspace, key);
+    const hash = hashOf(keyspace, key, { lo: 0, hi: key.length });
     const mask = this.#places.length - 1;
     for (let at = hash & mask; ; at = (at + 1) & mask) {
       const slot = (this.#places[at] as number) - 1;
@@ -37,9 +39,27 @@ export class KeyTable {
   /** Gives a key that has none a slot. */
   add(keyspace: number, key: Uint8Array): number {
     const slot = this.#freeSlots.pop() ?? this.#newSlot();
-    this.#hashes[slot] = hashOf(keyspace, key);
+    this.#hashes[slot] = hashOf(keyspace, key, { lo: 0, hi: key.length });
     this.#place(slot);
     return slot;
+  }
+
+  /**
+   * As `add`, for a key whose bytes stand at [lo, hi) and that is sure to be new; it is not found
+   * before `placeLoaded` has come to its slot.
+   */
+  load(keyspace: number, bytes: Uint8Array, range: KeyBytes): number {
+    if (this.#slotsUsed === this.#newest.length) this.#growSlots();
+    const slot = this.#slotsUsed;
+    this.#hashes[slot] = hashOf(keyspace, bytes, range);
+    this.#slotsUsed += 1;
+    return slot;
+  }
+
+  /** Makes loaded slots [lo, hi) findable; from 0 on, to the last one, and nothing in between. */
+  placeLoaded(lo: number, hi: number): void {
+    if (lo === 0) this.#places = new Uint32Array(this.#newest.length * 2);
+    for (let slot = lo; slot < hi; slot += 1) this.#place(slot);
   }
 
   remove(slot: number): void {
@@ -56,6 +76,11 @@ export class KeyTable {
     this.#places[hole] = 0;
     this.#newest[slot] = 0;
     this.#freeSlots.push(slot);
+  }
+
+  /** Slots that have ever been given; all are below it. */
+  get slots(): number {
+    return this.#slotsUsed;
   }
 
   /** Address of the newest record of the slot's key. */
@@ -75,10 +100,14 @@ export class KeyTable {
 
   #grow(): void {
     assert(this.#freeSlots.length === 0, 'all slots are taken when the table grows');
-    this.#newest = doubled(this.#newest);
-    this.#hashes = doubled(this.#hashes);
+    this.#growSlots();
     this.#places = new Uint32Array(this.#places.length * 2);
     for (let slot = 0; slot < this.#slotsUsed; slot += 1) this.#place(slot);
+  }
+
+  #growSlots(): void {
+    this.#newest = doubled(this.#newest);
+    this.#hashes = doubled(this.#hashes);
   }
 
   #place(slot: number): void {
@@ -96,10 +125,10 @@ function doubled(array: Uint32Array): Uint32Array<ArrayBuffer> {
 }
 
 /** FNV-1a, with a last mix because places use the low bits. */
-function hashOf(keyspace: number, key: Uint8Array): number {
+function hashOf(keyspace: number, bytes: Uint8Array, { lo, hi }: KeyBytes): number {
   let hash = 0x811c9dc5 ^ keyspace;
-  for (let at = 0; at < key.length; at += 1) {
-    hash = Math.imul(hash ^ (key[at] as number), 0x01000193);
+  for (let at = lo; at < hi; at += 1) {
+    hash = Math.imul(hash ^ (bytes[at] as number), 0x01000193);
   }
   hash = Math.imul(hash ^ (hash >>> 15), 0x85ebca6b);
   return (hash ^ (hash >>> 13)) >>> 0;

@@ -184,9 +184,16 @@ export class KvStore {
     return this.#reclaimer.step(recordsMax);
   }
 
-  /** The state as it is now, encoded while it goes on. */
+  /**
+   * The state as it is now, encoded while it goes on; nothing is reclaimed before it is released,
+   * or encoded to its end.
+   */
   image(): StoreImage {
-    return new StoreImage(this.#state, this.#yieldNow);
+    const state = this.#state;
+    state.images += 1;
+    return new StoreImage(state, this.#yieldNow, () => {
+      state.images -= 1;
+    });
   }
 
   /**

@@ -20,8 +20,9 @@ export class Reclaimer {
     this.#state = state;
   }
 
-  /** Whether a step would find something to look at. */
+  /** Whether a step would find something to look at; nothing may be taken under an image. */
   get pending(): boolean {
+    if (this.#state.images > 0) return false;
     return this.#target > 0 || this.#done < this.#state.compactRevision;
   }
 

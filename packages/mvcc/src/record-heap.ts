@@ -264,6 +264,11 @@ export class RecordHeap {
     return true;
   }
 
+  /** Whether both records are of one key. */
+  isSameKey(address: number, other: number): boolean {
+    return this.hasKey(address, this.keyspace(other), this.key(other));
+  }
+
   /** Negative, zero or positive: the record's key against a key text. */
   compareKey(address: number, text: string): number {
     const bytes = this.slabOf(address).bytes;

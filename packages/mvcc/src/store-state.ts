@@ -12,6 +12,7 @@ import { KeyTable } from './key-table.ts';
 import { LeaseTable } from './lease-table.ts';
 import { MemberTable } from './member-table.ts';
 import { RecordHeap } from './record-heap.ts';
+import type { LoadedRecords } from './record-loader.ts';
 import { recordBodyAt, recordBytes } from './record-slab.ts';
 import { RevisionIndex } from './revision-index.ts';
 import { SessionTable } from './session-table.ts';
@@ -34,6 +35,8 @@ export type StateParts = {
   readonly leases: LeaseTable;
   readonly sessions: SessionTable;
   readonly slabBytes: number;
+  /** Absent: none yet, and slabs of `slabBytes` for those to come. */
+  readonly records: LoadedRecords;
 };
 
 /** What a restore knows before the first record. */
@@ -61,31 +64,38 @@ export class StoreState {
   readonly leases: LeaseTable;
   readonly sessions: SessionTable;
   readonly hash: StateHash;
-  readonly #indexes = new Map<number, KeyIndex>();
+  readonly #indexes: Map<number, KeyIndex>;
   readonly #table: KeyTable;
-  #bytes = 0;
+  #bytes: number;
   /** Bytes of the last revision's tombstones: a compaction above that revision sets them free. */
-  #tombstoneBytes = 0;
+  #tombstoneBytes: number;
   #revision: number;
   #compactRevision: number;
   #writing = false;
+  /** Images that are being encoded: under them no key loses its slot. */
+  images = 0;
   appliedIndex: number;
   lastProposedAtMs: number;
   onMutation: MutationListener | undefined;
 
   constructor(parts: Partial<StateParts> = {}, header: StateHeader = emptyHeader) {
-    this.heap = new RecordHeap(parts.slabBytes);
-    this.#table = new KeyTable(this.heap);
+    const { records } = parts;
+    this.heap = records?.heap ?? new RecordHeap(parts.slabBytes);
+    this.#table = records?.table ?? new KeyTable(this.heap);
+    this.#indexes = records?.indexes ?? new Map();
+    this.#bytes = records?.bytes ?? 0;
+    this.#tombstoneBytes = records?.tombstoneBytes ?? 0;
     this.#revision = header.revision;
     this.#compactRevision = header.compactRevision;
     this.appliedIndex = header.appliedIndex;
     this.lastProposedAtMs = header.lastProposedAtMs;
     this.hash = new StateHash(header.stateHash);
-    this.revisions = new RevisionIndex(Math.max(2, header.compactRevision));
+    this.revisions = records?.revisions ?? new RevisionIndex(Math.max(2, header.compactRevision));
     this.times = parts.times ?? new TimeIndex();
     this.members = parts.members ?? new MemberTable();
     this.leases = parts.leases ?? new LeaseTable();
     this.sessions = parts.sessions ?? new SessionTable();
+    for (const slot of records?.leased ?? []) this.#moveLease(slot, 0, this.#table.newest(slot));
   }
 
   /** Of the last command that wrote; 1 before the first. */
@@ -124,6 +134,20 @@ export class StoreState {
     let count = 0;
     for (const index of this.#indexes.values()) count += index.size;
     return count;
+  }
+
+  /** Those that hold keys, in order. */
+  get keyspaces(): readonly number[] {
+    return [...this.#indexes.keys()].sort((a, b) => a - b);
+  }
+
+  /** All slots of keys are below it. */
+  get slots(): number {
+    return this.#table.slots;
+  }
+
+  keyTextOf(slot: number): string {
+    return this.heap.keyText(this.#table.newest(slot));
   }
 
   indexOf(keyspace: number): KeyIndex | undefined {
@@ -222,7 +246,7 @@ export class StoreState {
     return superseded !== 0 && superseded <= revision;
   }
 
-  /** Takes in one record of an image; its place in the chains follows from the order of records. */
+  /** Takes in one record of an image of format 1; its place in the chains follows from the order of records. */
   load(body: Uint8Array): void {
     const address = this.heap.appendBody(body);
     this.#link(address, this.newest(this.heap.keyspace(address), this.heap.key(address)));
@@ -293,7 +317,7 @@ export class StoreState {
     if (newest !== 0 && live === !heap.isTombstone(newest)) return;
     let index = this.#indexes.get(keyspace);
     if (!index) {
-      index = new KeyIndex();
+      index = new KeyIndex((one) => this.keyTextOf(one));
       this.#indexes.set(keyspace, index);
     }
     index.set(heap.keyText(address), slot, live);
