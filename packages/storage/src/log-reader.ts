@@ -3,6 +3,7 @@
 import { HoldfastError } from '@holdfast/base/errors';
 import { type Index, index } from '@holdfast/base/ids';
 import { type Entry, entryOverheadBytes } from '@holdfast/raft/entry';
+import { toOperatingError } from './disk-error.ts';
 import type { EntryPosition, EntryPositions } from './entry-positions.ts';
 import type { LogIndex } from './log-index.ts';
 import { decodeRecordHeader, entryAt, payloadIsIntact, recordBytes } from './log-record.ts';
@@ -15,7 +16,8 @@ export type ReadRange = { readonly lo: Index; readonly hi: Index; readonly bytes
 
 /**
  * Entries from `lo` on, before `hi`: as many as lie in one segment and fit in `bytesMax`, and at
- * least one. Throws `corrupt`, naming the index, where a record is not what was written.
+ * least one. Throws `corrupt`, naming the index, where a record is not what was written, and
+ * `unavailable` where the disk refuses to read.
  */
 export async function readEntries(log: LogIndex, range: ReadRange): Promise<readonly Entry[]> {
   const { segment, positions } = log.homeOf(range.lo);
@@ -23,7 +25,9 @@ export async function readEntries(log: LogIndex, range: ReadRange): Promise<read
   const [first, last] = [wanted[0], wanted.at(-1)];
   if (!first || !last) return [];
   const length = last.offset + recordBytes(last.payloadLength) - first.offset;
-  const bytes = await segment.read(first.offset, length);
+  const bytes = await segment.read(first.offset, length).catch((error: unknown) => {
+    throw toOperatingError(error, 'reading the log');
+  });
   return wanted.map((position, at) =>
     verifiedEntry(bytes, {
       at: position.offset - first.offset,

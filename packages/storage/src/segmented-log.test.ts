@@ -317,3 +317,16 @@ describe('a failed sync', () => {
     await log.close();
   });
 });
+
+// Found by seed 2094 of the simulator: a raw EIO reached the member's loops as a bug.
+it('a disk that refuses to read is told with a code', async () => {
+  const disk = new MemoryDisk();
+  const first = await open(disk);
+  first.log.accept(entries(1, 4));
+  await first.log.sync(index(0));
+  await first.log.close();
+  const { log } = await open(disk);
+  failOnce(disk, { kind: 'error', code: 'EIO' }, ofSegment('read'));
+  await expect(log.read(index(1), index(2), 1000)).rejects.toMatchObject({ code: 'unavailable' });
+  expect(await log.read(index(1), index(2), 1000)).toHaveLength(1);
+});
