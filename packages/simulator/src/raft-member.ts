@@ -24,6 +24,7 @@ export interface RaftMemberWatcher {
   onStep(member: RaftMember): void;
   onTrace(member: RaftMember, event: TraceEvent): void;
   onAccept(member: RaftMember, previous: LogId, entries: readonly Entry[]): void;
+  onSend(member: RaftMember, message: Message): void;
   onRestore(member: RaftMember, snapshot: ModelSnapshot): void;
   onApply(member: RaftMember, entries: readonly Entry[], stateHash: number): void;
   onRead(member: RaftMember, requestId: RequestId, readIndex: Index | undefined): void;
@@ -264,6 +265,7 @@ export class RaftMember {
   }
 
   #send(message: Message): void {
+    this.#options.watcher.onSend(this, message);
     const isLog = message.type === 'append-entries' || message.type === 'append-entries-response';
     const isAnswer = message.type.endsWith('-response');
     const lane = { connection: isLog ? 'log' : 'control', isAnswer } as const;

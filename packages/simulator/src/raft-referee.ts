@@ -1,21 +1,19 @@
 // Shows every step of a core-only world to the judges, and writes its timeline. Owns the judges.
 
 import { unreachable } from '@holdfast/base/assert';
-import type { Index, MemberId, RequestId, Term } from '@holdfast/base/ids';
+import type { Index, MemberId, RequestId } from '@holdfast/base/ids';
 import { formatConfiguration } from '@holdfast/raft/configuration';
 import type { TraceEvent } from '@holdfast/raft/core';
 import type { Entry, LogId } from '@holdfast/raft/entry';
+import type { Message } from '@holdfast/raft/message';
 import type { RaftStatus } from '@holdfast/raft/raft';
 import type { EventQueue } from './event-queue.ts';
 import { CommitDurability, type HoldsDurably } from './judges/commit-durability.ts';
 import { CommitFreshness } from './judges/commit-freshness.ts';
-import { CommitPermanence } from './judges/commit-permanence.ts';
-import { ElectionSafety } from './judges/election-safety.ts';
 import { judgeInvariantChain } from './judges/invariant-chain.ts';
-import { LeaderCompleteness } from './judges/leader-completeness.ts';
-import { LogMatching } from './judges/log-matching.ts';
-import { StateMachineSafety } from './judges/state-machine-safety.ts';
+import type { HeldLog } from './judges/kept-acknowledgements.ts';
 import { Violation } from './judges/violation.ts';
+import { LogJudges } from './log-judges.ts';
 import type { ModelSnapshot } from './model-storage.ts';
 import type { RaftMember, RaftMemberWatcher } from './raft-member.ts';
 import type { Timeline } from './timeline.ts';
@@ -33,13 +31,9 @@ export class RaftReferee implements RaftMemberWatcher {
   readonly #timeline: Timeline;
   readonly #holdsDurably: HoldsDurably;
   readonly onStatusSaved: (member: RaftMember) => void;
-  readonly #elections = new ElectionSafety();
-  readonly #logs = new LogMatching();
-  readonly #commits = new CommitPermanence();
-  readonly #completeness = new LeaderCompleteness(this.#commits);
+  readonly #judges = new LogJudges();
   readonly #durability = new CommitDurability();
   readonly #freshness = new CommitFreshness();
-  readonly #states = new StateMachineSafety();
   /** What had been committed when each open read was called. */
   readonly #reads = new Map<RequestId, Index>();
   readonly #counters = { reads: 0, fresh: 0, applied: 0, restores: 0 };
@@ -52,21 +46,27 @@ export class RaftReferee implements RaftMemberWatcher {
   }
 
   get counters(): Readonly<Record<string, number>> {
-    const { electionCount: elections } = this.#elections;
-    return { ...this.#counters, elections, committed: this.#commits.committed };
+    const { electionCount: elections, commits } = this.#judges;
+    return { ...this.#counters, elections, committed: commits.committed };
   }
 
   readCalled(id: RequestId): void {
-    this.#reads.set(id, this.#commits.committed);
+    this.#reads.set(id, this.#judges.commits.committed);
   }
 
   onStep(member: RaftMember): void {
     const status = member.raft?.status();
     if (!status) return;
-    const termAt = (at: Index): Term | undefined => member.storage.termAt(at);
-    if (status.role === 'leader' && this.#elections.observeLeader(status.term, member.id)) {
-      const { term, purged } = status;
-      this.#completeness.observeElection({ member: member.id, term, purged: purged.index, termAt });
+    if (status.role === 'leader') {
+      const { term, commit, configuration, peers } = status;
+      this.#judges.observeLeader({
+        ...logOf(member),
+        member: member.id,
+        term,
+        commit,
+        configuration,
+        peers,
+      });
     }
     if (member.isInstalling) return;
     this.#observeCommit(member, status);
@@ -96,22 +96,26 @@ export class RaftReferee implements RaftMemberWatcher {
   }
 
   onAccept(member: RaftMember, previous: LogId, entries: readonly Entry[]): void {
-    this.#logs.observeAppend(member.id, previous, entries);
+    this.#judges.logs.observeAppend(member.id, previous, entries);
+  }
+
+  onSend(member: RaftMember, message: Message): void {
+    this.#judges.observeSent(message, logOf(member));
   }
 
   onRestore(member: RaftMember, snapshot: ModelSnapshot): void {
     const { last, stateHash } = snapshot;
     this.#counters.restores += 1;
-    this.#states.observeRestore(member.id, last.index);
-    this.#states.observeStateHash(member.id, last.index, BigInt(stateHash));
-    this.#commits.observeBoot(member.id);
+    this.#judges.states.observeRestore(member.id, last.index);
+    this.#judges.states.observeStateHash(member.id, last.index, BigInt(stateHash));
+    this.#judges.commits.observeBoot(member.id);
     this.#timeline.note(`n${member.id}`, 'restore', `${last.index}@${last.term}`);
   }
 
   onApply(member: RaftMember, entries: readonly Entry[], stateHash: number): void {
     this.#counters.applied += entries.length;
-    this.#states.observeApply(member.id, entries);
-    this.#states.observeStateHash(member.id, member.applied, BigInt(stateHash));
+    this.#judges.states.observeApply(member.id, entries);
+    this.#judges.states.observeStateHash(member.id, member.applied, BigInt(stateHash));
   }
 
   /** Rule 13 of safety.md: a read shows what was committed before it was called. */
@@ -139,8 +143,8 @@ export class RaftReferee implements RaftMemberWatcher {
 
   #observeCommit(member: RaftMember, status: RaftStatus): void {
     const { commit, role, configuration } = status;
-    this.#commits.observeCommit(member.id, commit, (at) => member.storage.termAt(at));
-    this.#freshness.observeCommit(this.#queue.nowMs, this.#commits.committed);
+    this.#judges.commits.observeCommit(member.id, commit, (at) => member.storage.termAt(at));
+    this.#freshness.observeCommit(this.#queue.nowMs, this.#judges.commits.committed);
     const term = member.storage.termAt(commit);
     if (role !== 'leader' || term === undefined) return;
     this.#durability.observeCommit({ index: commit, term }, configuration, this.#holdsDurably);
@@ -159,3 +163,8 @@ export class RaftReferee implements RaftMemberWatcher {
     });
   }
 }
+
+const logOf = ({ storage }: RaftMember): HeldLog => ({
+  purged: storage.purged.index,
+  termAt: (at) => storage.termAt(at),
+});

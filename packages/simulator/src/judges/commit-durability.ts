@@ -2,7 +2,8 @@
 // 1 and 7): persisted means synced, so even a power loss of all members at this moment keeps it.
 // Needs to see every disk, so only worlds whose storage is a model can ask it.
 import type { Index, MemberId, Term } from '@holdfast/base/ids';
-import { type Configuration, hasQuorum } from '@holdfast/raft/configuration';
+import type { Configuration } from '@holdfast/raft/configuration';
+import { isMajority } from './majority.ts';
 import { Violation } from './violation.ts';
 
 /** Whether a member's disk would keep the entry through any crash, or the member does not vote
@@ -24,7 +25,7 @@ export class CommitDurability {
     if (id.index <= this.#checked) return;
     this.#checked = id.index;
     const holds = (member: MemberId): boolean => holdsDurably(member, id);
-    if (hasQuorum(configuration, holds)) return;
+    if (isMajority(configuration, holds)) return;
     const holders = configuration.voters.filter(holds).join(' ');
     const detail = `${id.index}@${id.term} is committed, and synced by (${holders}) alone`;
     throw new Violation('commit-durability', detail);

@@ -1,0 +1,66 @@
+// The judges of the log that every world has, and the order in which they are told. A world shows
+// what its members do; nothing here knows whether a member is whole or a core alone.
+import type { Index, MemberId, Term } from '@holdfast/base/ids';
+import type { Configuration } from '@holdfast/raft/configuration';
+import type { Message } from '@holdfast/raft/message';
+import { CommitPermanence } from './judges/commit-permanence.ts';
+import { CommitRule } from './judges/commit-rule.ts';
+import { ElectionSafety } from './judges/election-safety.ts';
+import { type HeldLog, KeptAcknowledgements } from './judges/kept-acknowledgements.ts';
+import { LeaderCompleteness } from './judges/leader-completeness.ts';
+import { LogMatching } from './judges/log-matching.ts';
+import { judgeRepairCount, type TrackedPeer } from './judges/repair-count.ts';
+import { StateMachineSafety } from './judges/state-machine-safety.ts';
+import { Votes } from './judges/votes.ts';
+
+/** A leader as it is between two steps. */
+export type SeenLeader = HeldLog & {
+  readonly member: MemberId;
+  readonly term: Term;
+  readonly commit: Index;
+  readonly configuration: Configuration;
+  readonly peers: readonly TrackedPeer[];
+};
+
+export class LogJudges {
+  readonly logs = new LogMatching();
+  readonly commits = new CommitPermanence();
+  readonly states = new StateMachineSafety();
+  readonly #elections = new ElectionSafety();
+  readonly #votes = new Votes();
+  readonly #completeness = new LeaderCompleteness(this.commits);
+  readonly #rule = new CommitRule();
+  readonly #kept = new KeptAcknowledgements(this.commits);
+
+  get electionCount(): number {
+    return this.#elections.electionCount;
+  }
+
+  /** After each step of a member that leads. */
+  observeLeader({ member, term, commit, configuration, peers, ...log }: SeenLeader): void {
+    if (this.#elections.observeLeader(term, member)) {
+      this.#votes.observeLeader(member, term, configuration);
+      this.#completeness.observeElection({ member, term, ...log });
+    }
+    this.#rule.observeLeader(member, { term, commit, commitTerm: log.termAt(commit) });
+    judgeRepairCount(member, peers);
+  }
+
+  /** What a member promises to others, as it leaves. */
+  observeSent(message: Message, log: HeldLog): void {
+    const { from, to, term } = message;
+    if (message.type === 'vote-response' && message.granted) {
+      this.#votes.observeVote({ voter: from, term, candidate: to });
+      this.#kept.judgePromise(from, log, 'votes');
+    } else if (message.type === 'vote-request') {
+      this.#votes.observeVote({ voter: from, term, candidate: from });
+      this.#kept.judgePromise(from, log, 'is a candidate');
+    } else if (message.type === 'append-entries-response' && message.result === 'success') {
+      const matchTerm = log.termAt(message.match);
+      // It may have waited for a status save, and the log been changed meanwhile.
+      if (matchTerm === undefined || matchTerm > term) return;
+      this.#kept.judgePromise(from, log, 'says success');
+      this.#kept.acknowledged(from, { index: message.match, term: matchTerm });
+    }
+  }
+}

@@ -1,0 +1,11 @@
+// All planted bugs, in the order of the table.
+import { clientMutations } from './client-mutations.ts';
+import { consensusMutations } from './consensus-mutations.ts';
+import { durabilityMutations } from './durability-mutations.ts';
+import type { Mutation } from './mutation.ts';
+
+export const mutations: readonly Mutation[] = [
+  ...consensusMutations,
+  ...durabilityMutations,
+  ...clientMutations,
+];

@@ -1,0 +1,26 @@
+// The process of one mutation: runs seed after seed in each world that the broken code takes part
+// in, until a judge speaks. Prints one line of JSON for each seed, and what was found at the end.
+import { runSimulation, type WorldName } from '@holdfast/simulator/main';
+
+/** The last line of a search. */
+export type SearchResult = {
+  readonly seed: number;
+  readonly world: WorldName;
+  readonly judge: string;
+  readonly message: string;
+};
+
+const [seedsMax = '300', ...worlds] = process.argv.slice(2);
+
+async function search(): Promise<SearchResult | undefined> {
+  for (let seed = 1; seed <= Number(seedsMax); seed += 1) {
+    for (const world of worlds as WorldName[]) {
+      const { failure } = await runSimulation({ seed, world });
+      if (failure) return { seed, world, ...failure };
+    }
+    process.stdout.write(`${JSON.stringify({ seed })}\n`);
+  }
+  return undefined;
+}
+
+process.stdout.write(`${JSON.stringify({ found: (await search()) ?? null })}\n`);
