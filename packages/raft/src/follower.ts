@@ -7,6 +7,7 @@ import type { Core } from './core.ts';
 import type { LogId } from './entry.ts';
 import { becomeFollower } from './follow.ts';
 import type { AppendEntries, Heartbeat, InstallSnapshot, Message } from './message.ts';
+import { maybeRepairedBySnapshot } from './repair.ts';
 
 /** A message of the present term's leader: follow it, and start waiting anew (C-09). */
 export function hearLeader(core: Core, message: Message): void {
@@ -126,7 +127,7 @@ export function acknowledge(core: Core, always: boolean): void {
 function takeRepairTarget(core: Core, target: Index | undefined): void {
   const { repairing } = core.hardState;
   if (target === undefined || repairing === undefined || repairing.target > 0) return;
-  core.saveState({ repairing: { target } });
+  core.saveState({ repairing: { ...repairing, target } });
 }
 
 /** Everything up to the named target is synced and equals the leader's log: the member is whole. */
@@ -160,5 +161,6 @@ export function snapshotInstalled(core: Core, last: LogId): void {
   // Committed, so the present leader's log holds it too, though another leader may have sent it.
   core.verified = maxIndex(core.verified, last.index);
   core.ackedToLeader = index(0);
+  maybeRepairedBySnapshot(core, last);
   acknowledge(core, true);
 }

@@ -2,8 +2,8 @@
 // other, so a run is a list of (time, input) pairs, and a bug is a file that replays.
 import type { Index, MemberId, RequestId } from '@holdfast/base/ids';
 import type { Configuration } from './configuration.ts';
-import type { LogId } from './entry.ts';
-import type { Message } from './message.ts';
+import type { Entry, LogId } from './entry.ts';
+import type { Message, SnapshotMeta } from './message.ts';
 
 export type Proposal = { readonly requestId: RequestId; readonly payload: Uint8Array };
 
@@ -29,6 +29,16 @@ export type Input =
   | { readonly type: 'applied'; readonly index: Index }
   /** The switch to an installed snapshot is durable. */
   | { readonly type: 'snapshot-installed'; readonly last: LogId }
+  /** A repairing member got these from a peer: they follow `previous` (safety.md 5). */
+  | {
+      readonly type: 'repair-entries';
+      readonly previous: LogId;
+      readonly entries: readonly Entry[];
+    }
+  /** The synced log ends in the chain of the repair's goal, up to `end`. */
+  | { readonly type: 'repaired'; readonly end: LogId }
+  /** A repairing member got a whole, verified snapshot from a peer; it stands beside its state. */
+  | { readonly type: 'repair-snapshot'; readonly snapshot: SnapshotMeta }
   /** A snapshot sent to `peer` ended: it stands there complete, or it did not arrive. */
   | { readonly type: 'snapshot-reported'; readonly peer: MemberId; readonly sent: boolean }
   /** The log now begins after `last`; older entries are only in snapshots. */

@@ -113,6 +113,29 @@ export type Resigned = Header & { readonly type: 'resigned' };
 export type TermRequest = Header & { readonly type: 'term-request' };
 export type TermResponse = Header & { readonly type: 'term-response' };
 
+/**
+ * A repairing member asks a peer for what stood in its own log behind `previous`, up to its old
+ * durable end (safety.md 5). Asked and answered by replicas, beside the core, which has no payloads.
+ */
+export type LogRangeRequest = Header & {
+  readonly type: 'log-range-request';
+  readonly requestId: RequestId;
+  readonly previous: LogId;
+  readonly end: LogId;
+};
+
+/**
+ * `entries`: those behind `previous`, of a log that holds `end`. `unknown`: this log does not hold
+ * it. `snapshot`: it was purged here, and a snapshot that covers it is on its way.
+ */
+export type LogRange = Header & {
+  readonly type: 'log-range';
+  readonly requestId: RequestId;
+} & (
+    | { readonly result: 'entries'; readonly entries: readonly Entry[] }
+    | { readonly result: 'unknown' | 'snapshot' }
+  );
+
 export type Message =
   | PreVoteRequest
   | PreVoteResponse
@@ -128,7 +151,9 @@ export type Message =
   | TimeoutNow
   | Resigned
   | TermRequest
-  | TermResponse;
+  | TermResponse
+  | LogRangeRequest
+  | LogRange;
 
 /** Distributes over the union, so that each case keeps its own fields. */
 export type WithoutSender<M extends Message> = M extends Message ? Omit<M, 'from' | 'term'> : never;

@@ -40,6 +40,7 @@ import {
 import { changeMembership } from './membership.ts';
 import type { Message } from './message.ts';
 import type { HardState, Ready } from './ready.ts';
+import { repaired, takeRepairEntries, takeRepairSnapshot } from './repair.ts';
 import {
   expireForwardedReads,
   handleHeartbeatResponse,
@@ -130,6 +131,15 @@ export class Raft {
       case 'snapshot-installed':
         snapshotInstalled(core, input.last);
         break;
+      case 'repair-entries':
+        takeRepairEntries(core, input);
+        break;
+      case 'repaired':
+        repaired(core, input.end);
+        break;
+      case 'repair-snapshot':
+        takeRepairSnapshot(core, input.snapshot);
+        break;
       case 'snapshot-reported':
         if (core.role.name === 'leader') snapshotReported(core, core.role.leader, input);
         break;
@@ -184,6 +194,11 @@ export class Raft {
 
   get hardState(): HardState {
     return this.#core.hardState;
+  }
+
+  /** Whether that very entry stands in the log, or is the last before it. */
+  holds(id: LogId): boolean {
+    return this.#core.log.has(id);
   }
 
   status(): RaftStatus {
@@ -329,6 +344,9 @@ function dispatch(core: Core, message: Message): void {
     case 'term-request':
     case 'term-response':
       break; // Seen to before the terms were compared.
+    case 'log-range-request':
+    case 'log-range':
+      break; // The replica's: a core holds no payloads.
     case 'pre-vote-response':
       handlePreVoteResponse(core, message);
       break;

@@ -3,13 +3,13 @@
 // callers (proposals, reads) belong to the replica and are only told here.
 import type { Clock } from '@holdfast/base/clock';
 import { isHoldfastError } from '@holdfast/base/errors';
-import { index, type MemberId } from '@holdfast/base/ids';
+import { type Index, index, type MemberId } from '@holdfast/base/ids';
 import type { Random } from '@holdfast/base/random';
 import type { TaskGroup } from '@holdfast/base/task-group';
 import type { TraceEvent } from '@holdfast/raft/core';
 import { type Entry, entryBytes } from '@holdfast/raft/entry';
 import type { Input } from '@holdfast/raft/input';
-import type { SnapshotMeta } from '@holdfast/raft/message';
+import type { Message, SnapshotMeta } from '@holdfast/raft/message';
 import { Raft } from '@holdfast/raft/raft';
 import type { Ready } from '@holdfast/raft/ready';
 import type { RaftSettings } from '@holdfast/raft/settings';
@@ -36,6 +36,7 @@ import type { Proposals } from './proposals.ts';
 import { type Proposer, refusalError } from './proposer.ts';
 import type { ReadBarriers } from './read-barriers.ts';
 import type { Recovered } from './recovery.ts';
+import { Repairs } from './repairs.ts';
 import type { RequestIds } from './request-ids.ts';
 import type { ReplicaSettings } from './settings.ts';
 import { SnapshotInstaller } from './snapshot-installer.ts';
@@ -84,6 +85,7 @@ export class Driver {
   readonly apply: ApplyLoop;
   readonly persist: PersistLoop;
   readonly snapshotter: Snapshotter;
+  readonly repairs: Repairs;
   readonly #options: DriverOptions;
   readonly #parts: DriverParts;
   readonly #appends: AppendSender;
@@ -99,6 +101,7 @@ export class Driver {
     this.persist = this.#newPersistLoop();
     this.snapshotter = this.#newSnapshotter();
     this.#installer = this.#newInstaller();
+    this.repairs = this.#newRepairs();
     this.#appends = new AppendSender({
       from: options.id,
       log: options.log,
@@ -111,6 +114,11 @@ export class Driver {
   /** A peer streams a snapshot to this member. */
   receiveSnapshot(incoming: IncomingSnapshot): Promise<void> {
     return this.#installer.receive(incoming);
+  }
+
+  /** What a peer says is for the core, but for what members tell each other of damaged logs. */
+  take(message: Message): void {
+    if (!this.repairs.take(message)) this.loop.enqueue({ type: 'message', message });
   }
 
   /** What waits for a sync waits in vain from now on. */
@@ -230,6 +238,11 @@ export class Driver {
     this.loop.enqueue({ type: 'message', message });
   }
 
+  async #persistedTo(through: Index): Promise<void> {
+    const { persisted } = this.#options.log.marks;
+    if (persisted.index < through) await this.#persistWaiters.until(through);
+  }
+
   #diskFull(): void {
     this.#parts.onProblem('the disk is full', undefined);
     this.loop.enqueue({ type: 'resign' });
@@ -322,13 +335,28 @@ export class Driver {
       settings,
       tasks,
       applied: () => ({ id: this.apply.applied, configuration: this.apply.configuration }),
-      persisted: async (through) => {
-        if (log.marks.persisted.index < through) await this.#persistWaiters.until(through);
-      },
+      persisted: (through) => this.#persistedTo(through),
       onPurged: (last) => this.loop.enqueue({ type: 'log-purged', last }),
-      onSent: (peer, sent) => this.loop.enqueue({ type: 'snapshot-reported', peer, sent }),
+      onSent: (peer, sent) => {
+        this.repairs.sent(peer);
+        this.loop.enqueue({ type: 'snapshot-reported', peer, sent });
+      },
       onFailure: onProblem,
       stored: recovered.snapshots,
+    });
+  }
+
+  #newRepairs(): Repairs {
+    const { requestIds, tasks } = this.#parts;
+    return new Repairs({
+      ...this.#options,
+      raft: this.raft,
+      tasks,
+      newRequestId: () => requestIds.next(),
+      snapshotter: this.snapshotter,
+      step: (input) => this.loop.stepNow(input),
+      persisted: (through) => this.#persistedTo(through),
+      onReadFailed: (error) => this.#readFailed(error),
     });
   }
 

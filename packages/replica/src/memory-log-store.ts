@@ -1,10 +1,12 @@
 // The memory twin of the log store: three marks, no files. What was accepted and not synced is gone
 // at the next open(), as after a crash. A sync can be held up or failed from outside.
 import { assert } from '@holdfast/base/assert';
+import { utf8 } from '@holdfast/base/bytes';
+import { crc32 } from '@holdfast/base/crc32';
 import { HoldfastError } from '@holdfast/base/errors';
 import { type Index, index, term } from '@holdfast/base/ids';
 import { decodeConfiguration, type PlacedConfiguration } from '@holdfast/raft/configuration';
-import { type Entry, entryBytes, type LogId } from '@holdfast/raft/entry';
+import { type ChainedId, type Entry, entryBytes, type LogId } from '@holdfast/raft/entry';
 import type { LogRecovery, LogStore } from './ports.ts';
 
 export type MemoryLogStoreOptions = {
@@ -14,16 +16,24 @@ export type MemoryLogStoreOptions = {
 
 const origin: LogId = { index: index(0), term: term(0) };
 
+/** Any checksum that goes on from the one before serves here: no bytes are shared with a file. */
+const chainOf = (entries: readonly Entry[], chain: number): number =>
+  entries.reduce((before, { index: at, term: inTerm, kind, payload }) => {
+    return crc32(payload, crc32(utf8(`${at} ${inTerm} ${kind}`), before));
+  }, chain);
+
 export class MemoryLogStore implements LogStore {
   readonly #options: MemoryLogStoreOptions;
   #entries: Entry[] = [];
   /** What a crash leaves. */
   #durable: Entry[] = [];
   #purged = origin;
+  #purgedChain = 0;
   #persisted = origin;
   #commitHint = index(0);
   #failure: HoldfastError | undefined;
   #isClosed = false;
+  #rot: LogRecovery['rot'];
 
   constructor(options: MemoryLogStoreOptions = {}) {
     this.#options = options;
@@ -47,8 +57,19 @@ export class MemoryLogStore implements LogStore {
       configurations: this.#entries.filter((entry) => entry.kind === 'membership').map(placed),
       commitHint: index(Math.min(this.#commitHint, last.index)),
       tornBytes: 0,
-      rot: undefined,
+      rot: this.#rot,
     };
+  }
+
+  /**
+   * What was synced from `from` on is unreadable at the next open(), which says so until a sync.
+   * `isEndKnown`: whether it can still tell up to where it had been synced.
+   */
+  rot(from: Index, isEndKnown = true): void {
+    const end = this.#chained(this.#durable);
+    this.#durable = this.#durable.filter((entry) => entry.index < from);
+    const goal = { after: this.#chained(this.#durable), end };
+    this.#rot = { from, reason: 'damaged', goal: isEndKnown ? goal : undefined };
   }
 
   accept(entries: readonly Entry[]): void {
@@ -75,6 +96,7 @@ export class MemoryLogStore implements LogStore {
       throw this.#failure ?? error;
     }
     this.#throwIfFinished();
+    this.#rot = undefined;
     this.#durable = written.filter((entry) => entry.index > this.#purged.index);
     this.#commitHint = index(hint);
     // What was truncated meanwhile is on the disk, but no longer in the log.
@@ -97,10 +119,16 @@ export class MemoryLogStore implements LogStore {
     return found;
   }
 
+  chainAfter(entries: readonly Entry[], chain: number): number {
+    return chainOf(entries, chain);
+  }
+
   async purge(through: Index): Promise<LogId> {
     this.#throwIfFinished();
     const last = this.#at(index(Math.min(through, this.#persisted.index)));
     if (!last) return this.#purged;
+    const dropped = this.#entries.filter((entry) => entry.index <= last.index);
+    this.#purgedChain = chainOf(dropped, this.#purgedChain);
     this.#purged = idOf(last);
     this.#entries = this.#entries.filter((entry) => entry.index > last.index);
     this.#durable = this.#durable.filter((entry) => entry.index > last.index);
@@ -112,12 +140,18 @@ export class MemoryLogStore implements LogStore {
     this.#entries = [];
     this.#durable = [];
     this.#purged = last;
+    this.#purgedChain = last.index;
     this.#persisted = last;
     this.#commitHint = last.index;
   }
 
   async close(): Promise<void> {
     this.#isClosed = true;
+  }
+
+  #chained(entries: readonly Entry[]): ChainedId {
+    const last = entries[entries.length - 1];
+    return { id: last ? idOf(last) : this.#purged, chain: chainOf(entries, this.#purgedChain) };
   }
 
   get #first(): number {

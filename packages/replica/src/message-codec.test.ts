@@ -15,7 +15,12 @@ import {
 import * as wire from '@holdfast/proto/peer';
 import { newConfiguration } from '@holdfast/raft/configuration';
 import type { Entry, LogId } from '@holdfast/raft/entry';
-import type { AppendEntriesResponse, Message, SnapshotMeta } from '@holdfast/raft/message';
+import type {
+  AppendEntriesResponse,
+  LogRange,
+  Message,
+  SnapshotMeta,
+} from '@holdfast/raft/message';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { decodeMessage, encodeMessage } from './message-codec.ts';
@@ -60,6 +65,22 @@ const appendResponses: fc.Arbitrary<AppendEntriesResponse> = fc.oneof(
     conflictTerm: terms,
     conflictFirst: indexes,
     last: indexes,
+  }),
+);
+
+const logRanges: fc.Arbitrary<LogRange> = fc.oneof(
+  fc.record({
+    type: fc.constant('log-range'),
+    ...header,
+    requestId: requestIds,
+    result: fc.constant('entries'),
+    entries: fc.array(entries, { maxLength: 5 }),
+  }),
+  fc.record({
+    type: fc.constant('log-range'),
+    ...header,
+    requestId: requestIds,
+    result: fc.constantFrom('unknown', 'snapshot'),
   }),
 );
 
@@ -134,6 +155,14 @@ const messages: {
   resigned: fc.record({ type: fc.constant('resigned'), ...header }),
   'term-request': fc.record({ type: fc.constant('term-request'), ...header }),
   'term-response': fc.record({ type: fc.constant('term-response'), ...header }),
+  'log-range-request': fc.record({
+    type: fc.constant('log-range-request'),
+    ...header,
+    requestId: requestIds,
+    previous: logIds,
+    end: logIds,
+  }),
+  'log-range': logRanges,
 };
 
 describe('every kind of message', () => {

@@ -7,7 +7,12 @@ import { index, memberId, requestId, term } from '@holdfast/base/ids';
 import * as wire from '@holdfast/proto/peer';
 import { decodeConfiguration, encodeConfiguration } from '@holdfast/raft/configuration';
 import type { Entry, EntryKind, LogId } from '@holdfast/raft/entry';
-import type { AppendEntriesResponse, Message, SnapshotMeta } from '@holdfast/raft/message';
+import type {
+  AppendEntriesResponse,
+  LogRange,
+  Message,
+  SnapshotMeta,
+} from '@holdfast/raft/message';
 
 type Body = NonNullable<wire.Message['body']>;
 
@@ -101,6 +106,12 @@ function toBody(message: Message): Body {
       return { $case: 'termRequest', value: {} };
     case 'term-response':
       return { $case: 'termResponse', value: {} };
+    case 'log-range-request': {
+      const { requestId, previous, end } = message;
+      return { $case: 'logRangeRequest', value: { requestId, previous, end } };
+    }
+    case 'log-range':
+      return { $case: 'logRange', value: toLogRange(message) };
     default:
       return unreachable(message);
   }
@@ -192,6 +203,18 @@ function fromBody(body: Body, header: Pick<Message, 'from' | 'to' | 'term'>): Me
       return { type: 'term-request', ...header };
     case 'termResponse':
       return { type: 'term-response', ...header };
+    case 'logRangeRequest': {
+      const { previous, end } = body.value;
+      return {
+        type: 'log-range-request',
+        ...header,
+        requestId: requestId(body.value.requestId),
+        previous: fromLogId(previous),
+        end: fromLogId(end),
+      };
+    }
+    case 'logRange':
+      return { type: 'log-range', ...header, ...fromLogRange(body.value) };
     default:
       return unreachable(body);
   }
@@ -246,6 +269,32 @@ function fromAppendResponse(value: wire.AppendEntriesResponse): AppendResult {
       };
     default:
       throw new HoldfastError('version-mismatch', `append result ${value.result} is not known`);
+  }
+}
+
+const rangeNumbers = { entries: 1, unknown: 2, snapshot: 3 } as const;
+
+function toLogRange(message: LogRange): wire.LogRange {
+  const { requestId, result } = message;
+  const entries = result === 'entries' ? message.entries.map(toEntry) : [];
+  return { requestId, result: rangeNumbers[result], entries };
+}
+
+type RangeResult<R extends LogRange = LogRange> = R extends R
+  ? Omit<R, 'type' | 'from' | 'to' | 'term'>
+  : never;
+
+function fromLogRange(value: wire.LogRange): RangeResult {
+  const id = requestId(value.requestId);
+  switch (value.result) {
+    case rangeNumbers.entries:
+      return { requestId: id, result: 'entries', entries: value.entries.map(fromEntry) };
+    case rangeNumbers.unknown:
+      return { requestId: id, result: 'unknown' };
+    case rangeNumbers.snapshot:
+      return { requestId: id, result: 'snapshot' };
+    default:
+      throw new HoldfastError('version-mismatch', `range result ${value.result} is not known`);
   }
 }
 

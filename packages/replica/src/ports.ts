@@ -5,7 +5,7 @@ import type { ClusterId, Index, MemberId, RequestId, StoreId, Term } from '@hold
 import type { PlacedConfiguration } from '@holdfast/raft/configuration';
 import type { Entry, LogId } from '@holdfast/raft/entry';
 import type { Message, SnapshotMeta } from '@holdfast/raft/message';
-import type { HardState } from '@holdfast/raft/ready';
+import type { HardState, RepairGoal } from '@holdfast/raft/ready';
 
 /** What the log store found at open, after torn tails were cut and everything found was synced. */
 export type LogRecovery = {
@@ -24,7 +24,14 @@ export type LogRecovery = {
   /** Set when records at or before the durable end are unreadable (safety.md 3 and 5). The log then
    * ends before the damage, and the member must start repairing. Told by every open() until the
    * first sync() after it: `repairing` is saved before that. */
-  readonly rot: { readonly from: Index; readonly reason: string } | undefined;
+  readonly rot:
+    | {
+        readonly from: Index;
+        readonly reason: string;
+        /** What must be there again; undefined where the store cannot tell that for certain. */
+        readonly goal: RepairGoal | undefined;
+      }
+    | undefined;
 };
 
 /** The Raft log. Three marks: accepted (readable), submitted (written), persisted (synced). */
@@ -46,6 +53,11 @@ export interface LogStore {
   sync(commitHint: Index): Promise<LogId>;
   /** Entries [lo, hi), as many as fit in bytesMax and at least one; a plain array when cached. */
   read(lo: Index, hi: Index, bytesMax: number): readonly Entry[] | Promise<readonly Entry[]>;
+  /**
+   * The checksum chain after these entries, which need not be in the log, if it was `chain` before
+   * them (safety.md 2). The same on every member.
+   */
+  chainAfter(entries: readonly Entry[], chain: number): number;
   /**
    * Drops whole segments whose entries are all at or below `through`; answers the new purge mark.
    */

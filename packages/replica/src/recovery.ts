@@ -3,7 +3,7 @@
 // has synced it. Locking the directory and reading its identity come before, in the process.
 import { assert } from '@holdfast/base/assert';
 import { HoldfastError, isHoldfastError } from '@holdfast/base/errors';
-import { type Index, index, maxIndex, minIndex, term } from '@holdfast/base/ids';
+import { type Index, maxIndex, minIndex, term } from '@holdfast/base/ids';
 import {
   type Configuration,
   membersOf,
@@ -23,6 +23,7 @@ import type {
   StoredStatus,
 } from './ports.ts';
 import type { RecoveryPhases } from './recovery-phases.ts';
+import { repairNeed } from './repair-need.ts';
 
 export type RecoveryOptions = {
   readonly log: LogStore;
@@ -157,8 +158,9 @@ async function check(options: RecoveryOptions, found: Found): Promise<Recovered>
   refuseImpossible(status, { start, log: opened, saved });
   // The entries between snapshot and log are gone: begin anew, and let the leader fill it.
   const hasHole = opened.purged.index > start.index;
-  const mustRepair = hasHole || opened.rot !== undefined;
-  const state = mustRepair ? { ...saved, repairing: { target: index(0) } } : saved;
+  const damage = { saved: saved.repairing, statusLost: status.lost, start, log: opened };
+  const repairing = repairNeed(damage);
+  const state = repairing === saved.repairing ? saved : { ...saved, repairing };
   // First: a log that is begun anew no longer shows what this member may have acknowledged.
   await saveIfChanged(options, status, state);
   // A log that is shorter than the snapshot, or of another branch there, gives way: the snapshot is

@@ -254,7 +254,7 @@ export class Replica {
 
   #onMessage(driver: Driver, message: Message): void {
     this.#gate.heard(message.from);
-    driver.loop.enqueue({ type: 'message', message });
+    driver.take(message);
   }
 
   #onPeerEvent(driver: Driver, event: PeerEvent): void {
@@ -286,6 +286,7 @@ export class Replica {
     await transport.start(this.#handler(driver));
     signal.throwIfAborted();
     this.#tasks.run(() => driver.persist.run());
+    this.#tasks.run((taskSignal) => driver.repairs.run(taskSignal));
     this.#tasks.run((taskSignal) => this.#readiness.run(recovered.commit, taskSignal));
     this.#scheduleSweep();
     driver.loop.askTurn();

@@ -33,7 +33,7 @@ async function writeLog(markIs: Mark): Promise<MemoryDisk> {
   const disk = new MemoryDisk();
   const log = newLog(disk);
   await log.open();
-  let older = new Uint8Array(0);
+  let older: Uint8Array = new Uint8Array(0);
   for (const [lo, hi, inTerm] of groups) {
     for (let at = lo; at < hi; at += 3) {
       log.accept([entry(at, inTerm), entry(at + 1, inTerm), entry(at + 2, inTerm)]);

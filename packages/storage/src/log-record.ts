@@ -38,9 +38,20 @@ export type RecordPlace = {
 
 /** Writes the record of `entry`; answers its chain. */
 export function encodeRecord(place: RecordPlace, entry: Entry, previousChain: number): number {
+  place.bytes.set(entry.payload, place.at + recordHeaderBytes);
+  return encodeHeader(place, entry, previousChain);
+}
+
+/** The chain of a log after these entries, which was `chain` before them. Writes nothing. */
+export function chainAfter(entries: readonly Entry[], chain: number): number {
+  const bytes = new Uint8Array(recordHeaderBytes);
+  const place = { bytes, view: viewOf(bytes), at: 0 };
+  return entries.reduce((before, entry) => encodeHeader(place, entry, before), chain);
+}
+
+function encodeHeader(place: RecordPlace, entry: Entry, previousChain: number): number {
   const { bytes, view, at } = place;
   const { payload } = entry;
-  bytes.set(payload, at + recordHeaderBytes);
   view.setUint32(at + 4, magic, true);
   view.setUint32(at + 8, payload.length, true);
   view.setUint32(at + 12, kindCodes[entry.kind] | (recordFormat << 8), true);

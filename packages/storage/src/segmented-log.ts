@@ -16,7 +16,7 @@ import { LogFiles, originBase } from './log-files.ts';
 import type { LogPosition } from './log-group.ts';
 import { LogIndex } from './log-index.ts';
 import { readEntries } from './log-reader.ts';
-import { chainStart, payloadBytesMax, recordBytes } from './log-record.ts';
+import { chainAfter, chainStart, payloadBytesMax, recordBytes } from './log-record.ts';
 import { recoverLog } from './log-recovery.ts';
 import type { LogSegment } from './log-segment.ts';
 import { isWithin, type LogMarks, type LogRecovery, type OpenWatch } from './log-store.ts';
@@ -148,6 +148,11 @@ export class SegmentedLog {
     assert(lo < hi && hi <= this.#accepted.index + 1, 'only accepted entries are read');
     if (lo >= this.#cache.first) return this.#cache.slice(lo, hi, bytesMax);
     return readEntries(this.#opened, { lo, hi: minIndex(hi, this.#cache.first), bytesMax });
+  }
+
+  /** The chain after these entries, wherever they come from, which was `chain` before them. */
+  chainAfter(entries: readonly Entry[], chain: number): number {
+    return chainAfter(entries, chain);
   }
 
   /** Drops whole segments at or below `through`; the new purge mark is durable before they go. */

@@ -78,6 +78,8 @@ export interface Message {
     | { $case: "resigned"; value: Resigned }
     | { $case: "termRequest"; value: TermRequest }
     | { $case: "termResponse"; value: TermResponse }
+    | { $case: "logRangeRequest"; value: LogRangeRequest }
+    | { $case: "logRange"; value: LogRange }
     | undefined;
 }
 
@@ -153,6 +155,20 @@ export interface TermRequest {
 }
 
 export interface TermResponse {
+}
+
+/** A repairing member asks any peer for what stood in its own log (safety.md 5). */
+export interface LogRangeRequest {
+  requestId: bigint;
+  previous: LogId | undefined;
+  end: LogId | undefined;
+}
+
+export interface LogRange {
+  requestId: bigint;
+  /** 1 entries, 2 unknown, 3 snapshot. */
+  result: number;
+  entries: Entry[];
 }
 
 export interface ForwardRequest {
@@ -767,6 +783,12 @@ export const Message: MessageFns<Message> = {
       case "termResponse":
         TermResponse.encode(message.body.value, writer.uint32(194).fork()).join();
         break;
+      case "logRangeRequest":
+        LogRangeRequest.encode(message.body.value, writer.uint32(202).fork()).join();
+        break;
+      case "logRange":
+        LogRange.encode(message.body.value, writer.uint32(210).fork()).join();
+        break;
     }
     return writer;
   },
@@ -937,6 +959,22 @@ export const Message: MessageFns<Message> = {
             }
 
             message.body = { $case: "termResponse", value: TermResponse.decode(reader, reader.uint32()) };
+            continue;
+          }
+          case 25: {
+            if (tag !== 202) {
+              break;
+            }
+
+            message.body = { $case: "logRangeRequest", value: LogRangeRequest.decode(reader, reader.uint32()) };
+            continue;
+          }
+          case 26: {
+            if (tag !== 210) {
+              break;
+            }
+
+            message.body = { $case: "logRange", value: LogRange.decode(reader, reader.uint32()) };
             continue;
           }
         }
@@ -1792,6 +1830,148 @@ export const TermResponse: MessageFns<TermResponse> = {
       while (reader.pos < end) {
         const tag = reader.uint32();
         switch (tag >>> 3) {
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseLogRangeRequest(): LogRangeRequest {
+  return { requestId: 0n, previous: undefined, end: undefined };
+}
+
+export const LogRangeRequest: MessageFns<LogRangeRequest> = {
+  encode(message: LogRangeRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.requestId !== 0n) {
+      if (BigInt.asUintN(64, message.requestId) !== message.requestId) {
+        throw new globalThis.Error("value provided for field message.requestId of type uint64 too large");
+      }
+      writer.uint32(8).uint64(message.requestId);
+    }
+    if (message.previous !== undefined) {
+      LogId.encode(message.previous, writer.uint32(18).fork()).join();
+    }
+    if (message.end !== undefined) {
+      LogId.encode(message.end, writer.uint32(26).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): LogRangeRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseLogRangeRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.requestId = reader.uint64() as bigint;
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.previous = LogId.decode(reader, reader.uint32());
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.end = LogId.decode(reader, reader.uint32());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseLogRange(): LogRange {
+  return { requestId: 0n, result: 0, entries: [] };
+}
+
+export const LogRange: MessageFns<LogRange> = {
+  encode(message: LogRange, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.requestId !== 0n) {
+      if (BigInt.asUintN(64, message.requestId) !== message.requestId) {
+        throw new globalThis.Error("value provided for field message.requestId of type uint64 too large");
+      }
+      writer.uint32(8).uint64(message.requestId);
+    }
+    if (message.result !== 0) {
+      writer.uint32(16).uint32(message.result);
+    }
+    for (const v of message.entries) {
+      Entry.encode(v!, writer.uint32(26).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): LogRange {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseLogRange();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.requestId = reader.uint64() as bigint;
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.result = reader.uint32();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.entries.push(Entry.decode(reader, reader.uint32()));
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
