@@ -8,6 +8,7 @@ import type { Disk } from './disk.ts';
 import { diskErrorCode } from './disk-error.ts';
 import { MemoryDisk } from './memory-disk.ts';
 import { NodeDisk } from './node-disk.ts';
+import { OverlayDisk } from './overlay-disk.ts';
 
 const bytes = (...values: number[]): Uint8Array => Uint8Array.from(values);
 const codeOf = (work: Promise<unknown>): Promise<string | undefined> =>
@@ -23,6 +24,10 @@ const subjects: Record<string, () => Subject> = {
   },
   MemoryDisk: () => ({ disk: new MemoryDisk(), dispose: () => undefined }),
   'MemoryDisk, attached': () => ({ disk: new MemoryDisk().attach(), dispose: () => undefined }),
+  OverlayDisk: () => ({
+    disk: new OverlayDisk({ inner: new MemoryDisk() }),
+    dispose: () => undefined,
+  }),
 };
 
 describe.each(Object.entries(subjects))('the Disk contract on %s', (_, make) => {

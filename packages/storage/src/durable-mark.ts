@@ -4,7 +4,7 @@
 import { crc32 } from '@holdfast/base/crc32';
 import { index, term } from '@holdfast/base/ids';
 import type { ChainedId } from '@holdfast/raft/entry';
-import { getCounter, putCounter, viewOf } from './byte-codec.ts';
+import { getCounter, isZero, putCounter, viewOf } from './byte-codec.ts';
 import type { Disk, DiskFile } from './disk.ts';
 import { createWhole, openIfThere } from './file-steps.ts';
 import type { LogPosition } from './log-group.ts';
@@ -34,10 +34,16 @@ export class DurableMarkFile {
   readonly #view = viewOf(this.#slot);
   #file: DiskFile | undefined;
   #sequence = 0;
+  #slotsBad = 0;
 
   constructor(disk: Disk, path: string) {
     this.#disk = disk;
     this.#path = path;
+  }
+
+  /** Slots that open() found written and unreadable: a write that broke off, or rot. */
+  get slotsBad(): number {
+    return this.#slotsBad;
   }
 
   /** The newest readable mark; undefined if there is none. A lost mark is no damage to the log. */
@@ -52,7 +58,9 @@ export class DurableMarkFile {
     const bytes = await this.#file.read(0, slotCount * sectorBytes);
     let best: DurableMark | undefined;
     for (let slot = 0; slot < slotCount; slot += 1) {
-      const found = decodeSlot(bytes.subarray(slot * sectorBytes));
+      const written = bytes.subarray(slot * sectorBytes, slot * sectorBytes + slotBytes);
+      const found = decodeSlot(written);
+      if (!found && !isZero(written)) this.#slotsBad += 1;
       if (!found || found.sequence < this.#sequence) continue;
       this.#sequence = found.sequence;
       best = found.mark;

@@ -35,6 +35,11 @@ export class LogIndex {
     return this.#live.map(({ segment }) => segment);
   }
 
+  /** Each segment with its live entries, oldest first. */
+  get live(): readonly LiveSegment[] {
+    return this.#live;
+  }
+
   get current(): LogSegment {
     return must(this.#live.at(-1), 'the log has a segment').segment;
   }

@@ -46,6 +46,8 @@ type Walk = {
   readonly mark: DurableMark | undefined;
   /** What the purge mark says; undefined if it is lost, or was never written. */
   readonly savedBase: LogBase | undefined;
+  /** The purge mark was there and could not be read. */
+  readonly isBaseLost: boolean;
   readonly watch: OpenWatch;
 };
 
@@ -96,7 +98,8 @@ export async function surveyLog(
     const durable = markedEnd(mark, base, found);
     const log = new LogIndex(base);
     const state: ScanState = { log, durable, commitHint: 0, configurations: [] };
-    const walk: Walk = { state, found, mark, savedBase: saved.base, watch };
+    const { base: savedBase, lost: isBaseLost } = saved;
+    const walk: Walk = { state, found, mark, savedBase, isBaseLost, watch };
     const outcome = await walkSegments(walk);
     // The mark may know of commits behind the damage: what these replaced is in the log again, and
     // was never committed.

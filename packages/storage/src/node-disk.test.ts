@@ -6,6 +6,7 @@ import {
   existsSync,
   mkdtempSync,
   openSync,
+  readdirSync,
   readFileSync,
   rmSync,
   writeFileSync,
@@ -15,7 +16,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { index, term } from '@holdfast/base/ids';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { lockDirectory, NodeDisk } from './node-disk.ts';
+import { lockDirectory, lockForReading, NodeDisk } from './node-disk.ts';
 import { SegmentedLog } from './segmented-log.ts';
 
 let root: string;
@@ -68,6 +69,26 @@ describe('the lock of a data directory', () => {
     await expect(lockDirectory(root, 1)).rejects.toMatchObject({ details: { pid: 99 } });
     await new Promise((resolve) => server.close(resolve));
     closeSync(directory);
+  });
+});
+
+describe('the lock for reading', () => {
+  it('leaves the remains of a dead member as they are, and keeps a new one out', async () => {
+    writeFileSync(join(root, 'pid'), '99\n');
+    const before = readdirSync(root);
+    const reading = await lockForReading(root);
+    if (process.platform === 'linux') {
+      await expect(lockDirectory(root, 1)).rejects.toMatchObject({ code: 'failed-precondition' });
+    }
+    await reading.close();
+    expect(readdirSync(root)).toEqual(before);
+    expect(readFileSync(join(root, 'pid'), 'utf8')).toBe('99\n');
+  });
+
+  it('is refused while a member lives there', async () => {
+    const lock = await lockDirectory(root, 7);
+    await expect(lockForReading(root)).rejects.toThrow(/in use by process 7/);
+    await lock.close();
   });
 });
 

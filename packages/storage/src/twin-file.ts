@@ -124,16 +124,41 @@ export class TwinFile {
   }
 
   #decode(bytes: Uint8Array): Copy | undefined {
-    if (bytes.length < headerBytes) return undefined;
-    const view = viewOf(bytes);
-    const length = view.getUint32(12, true);
-    if (view.getUint32(4, true) !== this.#options.magic) return undefined;
-    if (length > bytes.length - headerBytes) return undefined;
-    const end = headerBytes + length;
-    if (crc32(bytes.subarray(4, end)) !== view.getUint32(0, true)) return undefined;
-    checkVersion(this.#options.what, view.getUint16(8, true), this.#options.version);
-    return { sequence: getCounter(view, 16), payload: bytes.slice(headerBytes, end) };
+    const intact = intactCopy(bytes);
+    if (!intact || intact.magic !== this.#options.magic) return undefined;
+    checkVersion(this.#options.what, intact.version, this.#options.version);
+    return { sequence: intact.sequence, payload: intact.payload };
   }
+}
+
+/** One place of a twin file: what save it holds, or undefined if it cannot be read. */
+export type TwinCopy = { readonly offset: number; readonly sequence: number | undefined };
+
+/** Both copies as they lie there, whatever the file is: for offline checks. Changes nothing. */
+export async function twinCopies(file: DiskFile): Promise<readonly TwinCopy[]> {
+  const copies: TwinCopy[] = [];
+  for (const offset of copyOffsets) {
+    const intact = intactCopy(await file.read(offset, copyBytes));
+    copies.push({ offset, sequence: intact?.sequence });
+  }
+  return copies;
+}
+
+function intactCopy(
+  bytes: Uint8Array,
+): (Copy & { readonly magic: number; readonly version: number }) | undefined {
+  if (bytes.length < headerBytes) return undefined;
+  const view = viewOf(bytes);
+  const length = view.getUint32(12, true);
+  if (length > bytes.length - headerBytes) return undefined;
+  const end = headerBytes + length;
+  if (crc32(bytes.subarray(4, end)) !== view.getUint32(0, true)) return undefined;
+  return {
+    magic: view.getUint32(4, true),
+    version: view.getUint16(8, true),
+    sequence: getCounter(view, 16),
+    payload: bytes.slice(headerBytes, end),
+  };
 }
 
 /** Throws `version-mismatch`: a format that this version does not know is never guessed at. */
