@@ -8,21 +8,26 @@ import { EmbeddedEngine, type InitialMember } from '@holdfast/engine/embedded-en
 import type { CompactionSettings } from '@holdfast/mvcc/compaction-policy';
 import type { KvStore } from '@holdfast/mvcc/kv-store';
 import type { Configuration } from '@holdfast/raft/configuration';
-import type { Entry, LogId } from '@holdfast/raft/entry';
-import type { LogStore, StatusStore } from '@holdfast/replica/ports';
+import type { Entry } from '@holdfast/raft/entry';
+import type { Message } from '@holdfast/raft/message';
 import type { ReplicaEvent } from '@holdfast/replica/replica';
 import type { ReplicaSettings } from '@holdfast/replica/settings';
 import type { CrashKind } from './fault.ts';
 import { LogView } from './log-view.ts';
 import { type DiskMood, MemberDisk } from './member-disk.ts';
 import type { Network } from './network.ts';
-import { acknowledgeBeforeSync, type PlantedBug, skipStatusSave, wrapLog } from './planted-bugs.ts';
+import { type PortWatcher, watchPorts } from './port-watch.ts';
 import { SimulatedTransport, type TransportRegistry } from './simulated-transport.ts';
 import type { VirtualClock } from './virtual-clock.ts';
 
-export interface ClusterMemberWatcher {
+export interface ClusterMemberWatcher extends PortWatcher {
   onEvent(member: ClusterMember, event: ReplicaEvent): void;
-  onAccept(member: ClusterMember, previous: LogId, entries: readonly Entry[]): void;
+  /** The core is about to take an input: all that came before has been carried out. */
+  onStep(member: ClusterMember): void;
+  onSent(member: ClusterMember, message: Message): void;
+  onStarted(member: ClusterMember): void;
+  /** It dies, or has ended; its engine can still be looked at. */
+  onDown(member: ClusterMember): void;
   onRestore(member: ClusterMember): void;
   onApply(member: ClusterMember, entries: readonly Entry[]): void;
   onFailure(member: ClusterMember, error: unknown): void;
@@ -43,7 +48,6 @@ export type ClusterMemberOptions = {
   readonly segmentBytes: number;
   readonly replicaSettings: Partial<ReplicaSettings>;
   readonly compactionSettings: Partial<CompactionSettings>;
-  readonly bug: PlantedBug | undefined;
 };
 
 type Boot = {
@@ -67,6 +71,11 @@ export class ClusterMember {
     this.#options = options;
     this.id = options.id;
     this.#disk = new MemberDisk(options.random);
+  }
+
+  /** Nothing that it has synced may be missing, ever: its disk has not failed yet. */
+  get hasSoundDisk(): boolean {
+    return !this.#disk.hasTroubled;
   }
 
   get isUp(): boolean {
@@ -105,6 +114,7 @@ export class ClusterMember {
   /** Also while it is down: the machine loses power after its process has died. */
   crash(how: CrashKind): void {
     const boot = this.#boot;
+    if (boot) this.#options.watcher.onDown(this);
     this.#boot = undefined;
     if (boot) this.#silence(boot, how);
     this.#disk.crash(how);
@@ -156,10 +166,12 @@ export class ClusterMember {
       member: id,
       bootEpoch: identity.bootEpoch,
       clock: boot.clock,
+      onSent: (message) => this.#options.watcher.onSent(this, message),
     });
     boot.engine = this.#newEngine(boot, { ...directory, transport: boot.transport });
     await boot.engine.start();
     boot.isStarted = true;
+    this.#options.watcher.onStarted(this);
   }
 
   #newEngine(
@@ -170,7 +182,7 @@ export class ClusterMember {
   ): EmbeddedEngine {
     const { members, bootstrap, random, watcher } = this.#options;
     const { clock } = boot;
-    const { identity, snapshots, transport } = parts;
+    const { identity, log, status, snapshots, transport } = parts;
     const engine = new EmbeddedEngine({
       identity,
       name: nameOf(this.id),
@@ -182,14 +194,13 @@ export class ClusterMember {
       clock,
       random,
       nextTurn: (action) => clock.post(0, action),
-      log: this.#watchLog(this.#withLogBug(parts.log, clock)),
-      status: this.#withStatusBug(parts.status, clock),
-      snapshots,
+      ...watchPorts(this, watcher, { log, status, snapshots }),
       transport,
       replicaSettings: this.#options.replicaSettings,
       compactionSettings: this.#options.compactionSettings,
       onFatal: (error) => this.#failed(boot, error),
       onEvent: (event) => watcher.onEvent(this, event),
+      onInput: () => watcher.onStep(this),
     });
     this.#watchStore(engine);
     return engine;
@@ -201,40 +212,14 @@ export class ClusterMember {
     if (transport) this.#options.network.detach(transport.attachment, said);
   }
 
-  #watchLog(log: LogStore): LogStore {
-    const { watcher } = this.#options;
-    return wrapLog(log, {
-      open: async () => {
-        const recovery = await log.open();
-        this.log.opened(recovery);
-        return recovery;
-      },
-      accept: (entries) => {
-        const previous = this.log.accepted(entries);
-        if (previous) watcher.onAccept(this, previous, entries);
-        log.accept(entries);
-      },
-      purge: async (through) => {
-        const mark = await log.purge(through);
-        this.log.purgedTo(mark);
-        return mark;
-      },
-      reset: async (last) => {
-        await log.reset(last);
-        this.log.reset(last);
-      },
-    });
-  }
-
   /** The engine owns its store: the only way to see what is applied is to stand before it. */
   #watchStore({ store }: EmbeddedEngine): void {
-    const { watcher, bug, random } = this.#options;
+    const { watcher } = this.#options;
     const apply = store.apply.bind(store);
     const restore = store.restore.bind(store);
     watcher.onRestore(this);
     store.apply = (entries) => {
-      const skips = bug === 'skip-apply' && this.id === 2n && random.fraction() < 0.01;
-      const results = apply(skips ? entries.map(emptied) : entries);
+      const results = apply(entries);
       watcher.onApply(this, entries as readonly Entry[]);
       return results;
     };
@@ -242,17 +227,6 @@ export class ClusterMember {
       await restore(last, chunks);
       watcher.onRestore(this);
     };
-  }
-
-  #withLogBug(log: LogStore, clock: VirtualClock): LogStore {
-    const { bug, random } = this.#options;
-    return bug === 'acknowledge-before-sync' ? acknowledgeBeforeSync(log, { clock, random }) : log;
-  }
-
-  #withStatusBug(status: StatusStore, clock: VirtualClock): StatusStore {
-    const { bug, random } = this.#options;
-    if (bug === 'skip-status-save') return skipStatusSave(status, { clock, random });
-    return status;
   }
 
   /** A disk that fails may end a member (safety.md 9); whatever else ends one is a bug. */
@@ -272,5 +246,3 @@ const initialMember = (memberId: MemberId): InitialMember => ({
   name: nameOf(memberId),
   peerAddress: addressOf(memberId),
 });
-
-const emptied = <E extends { readonly kind: string }>(entry: E): E => ({ ...entry, kind: 'empty' });

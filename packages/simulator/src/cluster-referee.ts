@@ -2,28 +2,28 @@
 // those judges; the judges of client promises belong to the clients.
 import { must, unreachable } from '@holdfast/base/assert';
 import { messageOf } from '@holdfast/base/errors';
-import { index, type Term } from '@holdfast/base/ids';
+import { type Index, index, type Term } from '@holdfast/base/ids';
 import { formatConfiguration } from '@holdfast/raft/configuration';
 import type { Entry, LogId } from '@holdfast/raft/entry';
+import type { Message } from '@holdfast/raft/message';
+import type { RaftStatus } from '@holdfast/raft/raft';
+import type { HardState } from '@holdfast/raft/ready';
+import type { StatusRecovery } from '@holdfast/replica/ports';
 import type { ReplicaEvent } from '@holdfast/replica/replica';
 import type { ClusterMember, ClusterMemberWatcher } from './cluster-member.ts';
 import { nameOf } from './cluster-member.ts';
-import { CommitPermanence } from './judges/commit-permanence.ts';
-import { ElectionSafety } from './judges/election-safety.ts';
+import { DurablePromises } from './judges/durable-promises.ts';
 import { judgeInvariantChain } from './judges/invariant-chain.ts';
-import { LeaderCompleteness } from './judges/leader-completeness.ts';
-import { LogMatching } from './judges/log-matching.ts';
-import { StateMachineSafety } from './judges/state-machine-safety.ts';
+import type { HeldLog } from './judges/kept-acknowledgements.ts';
+import { judgePurge, judgeSnapshot } from './judges/snapshot-order.ts';
+import { LogJudges } from './log-judges.ts';
 import type { Timeline } from './timeline.ts';
 
 export class ClusterReferee implements ClusterMemberWatcher {
   readonly #timeline: Timeline;
   readonly #onFailure: (error: unknown) => void;
-  readonly #elections = new ElectionSafety();
-  readonly #logs = new LogMatching();
-  readonly #commits = new CommitPermanence();
-  readonly #completeness = new LeaderCompleteness(this.#commits);
-  readonly #states = new StateMachineSafety();
+  readonly #judges = new LogJudges();
+  readonly #promises = new DurablePromises();
   readonly #counters = { applied: 0, restores: 0, problems: 0 };
 
   constructor(timeline: Timeline, onFailure: (error: unknown) => void) {
@@ -32,8 +32,8 @@ export class ClusterReferee implements ClusterMemberWatcher {
   }
 
   get counters(): Readonly<Record<string, number>> {
-    const { electionCount: elections } = this.#elections;
-    return { ...this.#counters, elections, committed: this.#commits.committed };
+    const { electionCount: elections, commits } = this.#judges;
+    return { ...this.#counters, elections, committed: commits.committed };
   }
 
   onEvent(member: ClusterMember, event: ReplicaEvent): void {
@@ -42,7 +42,6 @@ export class ClusterReferee implements ClusterMemberWatcher {
       switch (event.type) {
         case 'role':
           this.#timeline.note(who, event.role, `term ${event.term}: ${event.why}`);
-          if (event.role === 'leader') this.#observeLeader(member, event.term);
           break;
         case 'commit':
           this.#timeline.note(who, 'commit', String(event.commit));
@@ -64,14 +63,14 @@ export class ClusterReferee implements ClusterMemberWatcher {
   }
 
   onAccept(member: ClusterMember, previous: LogId, entries: readonly Entry[]): void {
-    this.#guard(() => this.#logs.observeAppend(member.id, previous, entries));
+    this.#guard(() => this.#judges.logs.observeAppend(member.id, previous, entries));
   }
 
   onRestore(member: ClusterMember): void {
     this.#counters.restores += 1;
-    this.#commits.observeBoot(member.id);
+    this.#judges.commits.observeBoot(member.id);
     this.#guard(() => {
-      this.#states.observeRestore(member.id, member.store?.appliedIndex ?? index(0));
+      this.#judges.states.observeRestore(member.id, member.store?.appliedIndex ?? index(0));
       this.#observeState(member);
     });
   }
@@ -79,13 +78,12 @@ export class ClusterReferee implements ClusterMemberWatcher {
   onApply(member: ClusterMember, entries: readonly Entry[]): void {
     this.#counters.applied += entries.length;
     this.#guard(() => {
-      this.#states.observeApply(member.id, entries);
+      this.#judges.states.observeApply(member.id, entries);
       // What is applied was committed, and stands in the log by now.
       const last = must(entries.at(-1), 'a batch has an entry').index;
       const first = must(entries[0], 'a batch has an entry').index;
-      this.#commits.observeCommit(member.id, last, (at) => entries[at - first]?.term);
+      this.#judges.commits.observeCommit(member.id, last, (at) => entries[at - first]?.term);
       this.#observeState(member);
-      this.judgeChain(member);
     });
   }
 
@@ -94,15 +92,63 @@ export class ClusterReferee implements ClusterMemberWatcher {
     this.#onFailure(error);
   }
 
-  judgeChain(member: ClusterMember): void {
-    const status = member.engine?.replica.status();
-    const raft = status?.raft;
-    if (!status || !raft) return;
-    // Between an installed snapshot's order and its switch the marks stand for two states.
-    if (raft.purged.index > raft.applied) return;
+  onStep(member: ClusterMember): void {
+    const { raft } = member.engine?.replica.status() ?? {};
+    if (!raft) return;
+    this.#guard(() => {
+      // While an ordered install has not switched, the marks stand for two states.
+      if (raft.purged.index > raft.applied) return;
+      this.#judgeChain(member, raft);
+      if (raft.role !== 'leader') return;
+      const { term, commit, configuration, peers } = raft;
+      const seen = { ...logOf(member), member: member.id, term, commit, configuration, peers };
+      this.#judges.observeLeader(seen);
+    });
+  }
+
+  onSent(member: ClusterMember, message: Message): void {
+    this.#guard(() => this.#judges.observeSent(message, logOf(member)));
+  }
+
+  onStatusFound(member: ClusterMember, { status, lost }: StatusRecovery): void {
+    const mayBeLost = !member.hasSoundDisk && lost;
+    if (!mayBeLost) this.#guard(() => this.#promises.judgeStatus(member.id, status?.state));
+  }
+
+  onStatusSaved(member: ClusterMember, { term, vote }: HardState): void {
+    this.#promises.statusSaved(member.id, { term, vote });
+  }
+
+  onLogFound(member: ClusterMember): void {
+    if (member.hasSoundDisk) this.#judgeLog(member);
+  }
+
+  onStarted(member: ClusterMember): void {
+    const { raft } = member.engine?.replica.status() ?? {};
+    if (raft && !raft.repairing && !raft.statusLost) this.#judgeLog(member);
+  }
+
+  onDown(member: ClusterMember): void {
+    const { raft } = member.engine?.replica.status() ?? {};
+    if (!raft || raft.purged.index > raft.applied) return;
+    const term = member.log.termAt(raft.persisted);
+    if (term !== undefined) this.#promises.logSynced(member.id, { index: raft.persisted, term });
+  }
+
+  onSnapshotTaken(member: ClusterMember, through: Index): void {
+    const { raft } = member.engine?.replica.status() ?? {};
+    if (!raft) return;
+    const { applied, persisted } = raft;
+    this.#guard(() => judgeSnapshot(member.id, { through, applied, persisted }));
+  }
+
+  onPurge(member: ClusterMember, through: Index, kept: readonly Index[]): void {
+    this.#guard(() => judgePurge(member.id, through, kept));
+  }
+
+  #judgeChain(member: ClusterMember, raft: RaftStatus): void {
     judgeInvariantChain(member.id, {
       purged: raft.purged.index,
-      snapshot: status.snapshotIndex,
       applied: raft.applied,
       committed: raft.commit,
       persisted: raft.persisted,
@@ -112,19 +158,15 @@ export class ClusterReferee implements ClusterMemberWatcher {
     });
   }
 
-  #observeLeader(member: ClusterMember, term: Term): void {
-    this.#elections.observeLeader(term, member.id);
-    this.#completeness.observeElection({
-      member: member.id,
-      term,
-      purged: member.log.purged,
-      termAt: (at) => member.log.termAt(at),
-    });
+  #judgeLog(member: ClusterMember): void {
+    const { purged, termAt } = logOf(member);
+    const mark = { index: purged, term: termAt(purged) as Term };
+    this.#guard(() => this.#promises.judgeLog(member.id, { purged: mark, termAt }));
   }
 
   #observeState(member: ClusterMember): void {
     const { store } = member;
-    if (store) this.#states.observeStateHash(member.id, store.appliedIndex, store.stateHash);
+    if (store) this.#judges.states.observeStateHash(member.id, store.appliedIndex, store.stateHash);
   }
 
   /** A judge speaks in the middle of a member's work: the world hears it, the member goes on. */
@@ -136,3 +178,8 @@ export class ClusterReferee implements ClusterMemberWatcher {
     }
   }
 }
+
+const logOf = ({ log }: ClusterMember): HeldLog => ({
+  purged: log.purged,
+  termAt: (at) => log.termAt(at),
+});

@@ -18,7 +18,6 @@ import { judgeEnd } from './final-judges.ts';
 import { Violation } from './judges/violation.ts';
 import type { DiskMood } from './member-disk.ts';
 import { Network } from './network.ts';
-import type { PlantedBug } from './planted-bugs.ts';
 import { failureOf, type RunReport } from './run-report.ts';
 import type { TransportRegistry } from './simulated-transport.ts';
 import { Timeline } from './timeline.ts';
@@ -36,7 +35,6 @@ export type ClusterWorldOptions = {
   readonly linesMax?: number;
   /** Default: three mostly, five now and then. */
   readonly memberCount?: number;
-  readonly bug?: PlantedBug;
 };
 
 /** After the last fault, each member must take a write within this, and all be equal. */
@@ -72,7 +70,7 @@ class ClusterWorld implements FaultTarget {
   #failure: { readonly error: unknown } | undefined;
 
   constructor(options: ClusterWorldOptions) {
-    const { seed, drain, faultsMs = 20_000, linesMax = 60, bug } = options;
+    const { seed, drain, faultsMs = 20_000, linesMax = 60 } = options;
     this.#seed = seed;
     this.#drain = drain;
     this.#faultsMs = faultsMs;
@@ -84,13 +82,12 @@ class ClusterWorld implements FaultTarget {
     const count = options.memberCount ?? pick(this.#random, [1, 3, 3, 3, 3, 3, 3, 5]);
     this.members = Array.from({ length: count }, (_, at) => memberId(BigInt(at + 1)));
     this.#badDisks = chooseMinority(this.#random, this.members);
-    this.#makeMembers(bug);
+    this.#makeMembers();
     const keys = pick(this.#random, [2, 8, 40]);
     const shared = {
       queue: this.#queue,
       members: this.#cluster,
       keys,
-      bug,
       onFailure: (error: unknown) => this.#fail(error),
     };
     this.#workload = new Workload({
@@ -179,7 +176,7 @@ class ClusterWorld implements FaultTarget {
     }
   }
 
-  #makeMembers(bug: PlantedBug | undefined): void {
+  #makeMembers(): void {
     const random = this.#random;
     const registry: TransportRegistry = new WeakMap();
     const settings = {
@@ -207,7 +204,6 @@ class ClusterWorld implements FaultTarget {
         watcher: this.#referee,
         onEnded: (error) => this.#ended(id, error),
         newClock: () => newClock(this.#queue, own),
-        bug,
       });
       this.#cluster.set(id, member);
     }

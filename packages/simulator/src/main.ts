@@ -3,7 +3,6 @@
 import { execFileSync } from 'node:child_process';
 import { runClusterWorld } from './cluster-world.ts';
 import type { Drain } from './event-queue.ts';
-import type { PlantedBug } from './planted-bugs.ts';
 import { runRaftWorld } from './raft-world.ts';
 import type { RunReport } from './run-report.ts';
 
@@ -19,7 +18,6 @@ export type SimulationOptions = {
   readonly memberCount?: number;
   /** How many lines of the timeline the report keeps. Default 60. */
   readonly linesMax?: number;
-  readonly bug?: PlantedBug;
 };
 
 export type SeedsOptions = Omit<SimulationOptions, 'seed'> & {
@@ -44,12 +42,11 @@ const drain: Drain = () => new Promise((resolve) => setImmediate(resolve));
 
 /** One run. The same options give the same report, always. */
 export async function runSimulation(options: SimulationOptions): Promise<RunReport> {
-  const { world = 'cluster', bug, memberCount, ...rest } = options;
+  const { world = 'cluster', memberCount, ...rest } = options;
   if (world === 'raft') return runRaftWorld(rest);
   return await runClusterWorld({
     ...rest,
     drain,
-    ...(bug ? { bug } : {}),
     ...(memberCount === undefined ? {} : { memberCount }),
   });
 }

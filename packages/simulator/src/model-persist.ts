@@ -11,14 +11,10 @@ import type { DiskMood } from './member-disk.ts';
 import type { ModelSnapshot, ModelStorage } from './model-storage.ts';
 import type { VirtualClock } from './virtual-clock.ts';
 
-/** Rules that a core-only member breaks on purpose, so that the judges can be seen to find it. */
-export type RaftBug = 'acknowledge-before-sync' | 'skip-status-sync' | 'ignore-rot' | 'stale-read';
-
 export type ModelPersistOptions = {
   readonly storage: ModelStorage;
   readonly clock: VirtualClock;
   readonly random: Random;
-  readonly bug: RaftBug | undefined;
   /** An operation ended: the input that says so. */
   readonly onDone: (input: Input) => void;
   readonly onInstalled: (snapshot: ModelSnapshot) => void;
@@ -85,11 +81,10 @@ export class ModelPersist {
   }
 
   #saveStatus({ sequence, state }: StatusOrder): () => Input {
-    const { storage, random, bug, onStatusSaved } = this.#options;
+    const { storage, onStatusSaved } = this.#options;
     this.#status = undefined;
     return () => {
-      const isSkipped = bug === 'skip-status-sync' && random.fraction() < 0.5;
-      if (!isSkipped) storage.saveStatus(state);
+      storage.saveStatus(state);
       onStatusSaved();
       return { type: 'persisted', statusSequence: sequence };
     };
@@ -105,15 +100,10 @@ export class ModelPersist {
   }
 
   #syncLog(): () => Input {
-    const { storage, clock, random, bug } = this.#options;
+    const { storage } = this.#options;
     const hint = index(Math.min(this.#committed, storage.last.index));
     const { count, end } = storage.submit(hint);
     const persisted = (log: LogId): Input => ({ type: 'persisted', log });
-    if (bug === 'acknowledge-before-sync') {
-      // The answer leaves at once, the bytes reach the disk a good while later.
-      clock.schedule(random.integer(10, 200), () => storage.synced(count));
-      return () => persisted(end);
-    }
     return () => {
       storage.synced(count);
       return persisted(end);

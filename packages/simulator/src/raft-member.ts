@@ -14,7 +14,7 @@ import { Raft } from '@holdfast/raft/raft';
 import type { AppendOrder, Ready } from '@holdfast/raft/ready';
 import type { RaftSettings } from '@holdfast/raft/settings';
 import type { DiskMood } from './member-disk.ts';
-import { ModelPersist, type RaftBug } from './model-persist.ts';
+import { ModelPersist } from './model-persist.ts';
 import { type ModelSnapshot, ModelStorage } from './model-storage.ts';
 import type { Attachment, Frame, Network, PeerNews } from './network.ts';
 import type { VirtualClock } from './virtual-clock.ts';
@@ -44,7 +44,6 @@ export type RaftMemberOptions = {
   /** A clock for each boot. */
   readonly newClock: () => VirtualClock;
   readonly snapshotEvery: number;
-  readonly bug: RaftBug | undefined;
 };
 
 type Boot = {
@@ -158,10 +157,7 @@ export class RaftMember {
 
   /** Asks for a linearizable read; the watcher hears the answer. */
   read(requestId: RequestId): void {
-    const status = this.#boot?.raft.status();
-    if (this.#options.bug === 'stale-read' && status?.role === 'leader') {
-      this.#options.watcher.onRead(this, requestId, status.commit);
-    } else this.step({ type: 'read-index', requestId });
+    this.step({ type: 'read-index', requestId });
   }
 
   /** While it is down: its disk loses synced entries, or both copies of its status. */
@@ -188,7 +184,6 @@ export class RaftMember {
       clock,
       storage: this.storage,
       random: this.#random,
-      bug: this.#options.bug,
       onDone: (input) => this.step(input),
       onInstalled: (snapshot) => this.#restored(snapshot),
       onStatusSaved: () => this.#options.watcher.onStatusSaved(this),
@@ -213,7 +208,7 @@ export class RaftMember {
       state: {
         term: status.term,
         vote: status.vote,
-        repairing: this.#options.bug === 'ignore-rot' ? undefined : status.repairing,
+        repairing: status.repairing,
       },
       statusLost: status.lost,
       log: { purged, termRuns, sizes },

@@ -153,7 +153,6 @@ export class RaftReferee implements RaftMemberWatcher {
   #judgeChain(member: RaftMember, status: RaftStatus): void {
     judgeInvariantChain(member.id as MemberId, {
       purged: status.purged.index,
-      snapshot: Math.max(status.purged.index, member.storage.snapshot.last.index),
       applied: status.applied,
       committed: status.commit,
       persisted: status.persisted,

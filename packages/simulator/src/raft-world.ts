@@ -11,7 +11,6 @@ import { FaultDriver, type FaultTarget } from './fault-driver.ts';
 import { planFaults } from './fault-plan.ts';
 import { Violation } from './judges/violation.ts';
 import type { DiskMood } from './member-disk.ts';
-import type { RaftBug } from './model-persist.ts';
 import { Network } from './network.ts';
 import { RaftMember } from './raft-member.ts';
 import { RaftReferee } from './raft-referee.ts';
@@ -24,7 +23,6 @@ export type RaftWorldOptions = {
   /** How long faults last, in simulated time. */
   readonly faultsMs?: number;
   readonly linesMax?: number;
-  readonly bug?: RaftBug;
 };
 
 /** After the last fault, a leader and equal logs are owed within this. */
@@ -37,7 +35,7 @@ export function runRaftWorld(options: RaftWorldOptions): RunReport {
 
 class RaftWorld implements FaultTarget {
   readonly members: readonly MemberId[];
-  readonly #options: Required<Omit<RaftWorldOptions, 'bug'>>;
+  readonly #options: Required<RaftWorldOptions>;
   readonly #queue = new EventQueue();
   readonly #random: Random;
   readonly #timeline: Timeline;
@@ -72,7 +70,7 @@ class RaftWorld implements FaultTarget {
     this.#voterCrashShare = pick(random, [0, 0, 0.1, 0.5]);
     const count = pick(random, [1, 2, 3, 3, 3, 3, 4, 5, 5]);
     this.members = Array.from({ length: count }, (_, at) => memberId(BigInt(at + 1)));
-    this.#makeMembers(options.bug);
+    this.#makeMembers();
   }
 
   run(): RunReport {
@@ -139,7 +137,7 @@ class RaftWorld implements FaultTarget {
     this.#leader()?.step({ type: 'transfer-leadership', to });
   }
 
-  #makeMembers(bug: RaftBug | undefined): void {
+  #makeMembers(): void {
     const { members } = this;
     const isWhole = !this.#changesMembership || this.#random.fraction() < 0.7;
     const voters = isWhole ? members : members.slice(0, 3);
@@ -157,7 +155,6 @@ class RaftWorld implements FaultTarget {
         watcher: this.#referee,
         newClock: () => newClock(this.#queue, random),
         snapshotEvery,
-        bug,
       });
       member.peerOf = (peer) => this.#cores.get(peer) as RaftMember;
       this.#cores.set(id, member);

@@ -24,6 +24,8 @@ export type SimulatedTransportOptions = {
   readonly network: Network;
   /** Finds the transport behind an attachment. */
   readonly registry: TransportRegistry;
+  /** Of every message as it leaves. */
+  readonly onSent: (message: Message) => void;
 };
 
 /** Which transport stands behind which attachment; one for a whole world. */
@@ -42,6 +44,7 @@ type Outgoing = {
 export class SimulatedTransport implements PeerTransport {
   readonly attachment: Attachment;
   readonly #network: Network;
+  readonly #onSent: (message: Message) => void;
   readonly #registry: TransportRegistry;
   readonly #clock: VirtualClock;
   readonly #outgoing = new Map<number, Outgoing>();
@@ -49,8 +52,9 @@ export class SimulatedTransport implements PeerTransport {
   #handler: PeerHandler | undefined;
   #streams = 0;
 
-  constructor({ member, bootEpoch, clock, network, registry }: SimulatedTransportOptions) {
+  constructor({ member, bootEpoch, clock, network, registry, onSent }: SimulatedTransportOptions) {
     this.#network = network;
+    this.#onSent = onSent;
     this.#registry = registry;
     this.#clock = clock;
     this.attachment = {
@@ -71,6 +75,7 @@ export class SimulatedTransport implements PeerTransport {
   }
 
   send(message: Message): void {
+    this.#onSent(message);
     const bytes = encodeMessage(message);
     const isLog = message.type === 'append-entries' || message.type === 'append-entries-response';
     const lane = {

@@ -8,7 +8,6 @@ import type { Engine, WatchEvent, WatchItem, WatchRequest } from '@holdfast/engi
 import type { ClusterMember } from './cluster-member.ts';
 import type { EventQueue } from './event-queue.ts';
 import { type EventReference, WatchDelivery } from './judges/watch-delivery.ts';
-import type { PlantedBug } from './planted-bugs.ts';
 import { keyspace } from './workload.ts';
 
 export type WatchersOptions = {
@@ -17,7 +16,6 @@ export type WatchersOptions = {
   readonly members: ReadonlyMap<MemberId, ClusterMember>;
   readonly count: number;
   readonly keys: number;
-  readonly bug: PlantedBug | undefined;
   readonly onFailure: (error: unknown) => void;
 };
 
@@ -110,12 +108,11 @@ export class Watchers {
   }
 
   #request({ range, delivery }: Watcher): WatchRequest {
-    const late = this.#options.bug === 'watch-one-late' ? 1 : 0;
     return {
       keyspace,
       key: utf8(range.key),
       rangeEnd: range.isAll ? new Uint8Array([0]) : new Uint8Array(0),
-      startRevision: revision(delivery.through + 1 + late),
+      startRevision: revision(delivery.through + 1),
       progressMs: 200,
     };
   }

@@ -1,6 +1,7 @@
 // What a member called synced is there at its next start (safety.md 1, 3 and 4): its log through
-// what it took for persisted, and the term and vote of its last acknowledged status. A member that
-// finds less may start, but not as a whole one. Owns what each member had synced when it died.
+// what it took for persisted, and the term and vote of its last acknowledged status. Where a disk
+// has failed there may be less, but not for a member that takes itself for whole. Owns what each
+// member had synced when it died.
 import type { MemberId, Term } from '@holdfast/base/ids';
 import type { LogId } from '@holdfast/raft/entry';
 import type { TermAt } from './commit-permanence.ts';
@@ -8,14 +9,7 @@ import { Violation } from './violation.ts';
 
 export type SavedVote = { readonly term: Term; readonly vote: MemberId | undefined };
 
-export type FoundState = {
-  readonly purged: LogId;
-  readonly termAt: TermAt;
-  /** Undefined: it starts without one, and knows it. */
-  readonly status: SavedVote | undefined;
-  /** It says that its log has a hole. */
-  readonly isRepairing: boolean;
-};
+export type FoundLog = { readonly purged: LogId; readonly termAt: TermAt };
 
 export class DurablePromises {
   readonly #logs = new Map<MemberId, LogId>();
@@ -36,23 +30,19 @@ export class DurablePromises {
     this.#saves.delete(member);
   }
 
-  observeStart(member: MemberId, found: FoundState): void {
-    if (found.status) this.#judgeStatus(member, found.status);
-    if (!found.isRepairing && found.status) this.#judgeLog(member, found);
-  }
-
-  /** A save that was under way may have reached the disk, so a later one is no lie. */
-  #judgeStatus(member: MemberId, { term, vote }: SavedVote): void {
+  /** The status that a start found; a save that was under way may have reached the disk. */
+  judgeStatus(member: MemberId, found: SavedVote | undefined): void {
     const saved = this.#saves.get(member);
-    if (!saved || term > saved.term) return;
-    const isSame = term === saved.term && (saved.vote === undefined || vote === saved.vote);
+    if (!saved || (found && found.term > saved.term)) return;
+    const isSame = found?.term === saved.term && (!saved.vote || found.vote === saved.vote);
     if (isSame) return;
-    const detail = `${member} starts with term ${term} and a vote for ${vote ?? 'nobody'}`;
-    const owed = `term ${saved.term} and ${saved.vote ?? 'nobody'}`;
-    throw new Violation('durable-promises', `${detail}, and had saved ${owed}`);
+    const says = found ? `term ${found.term} and a vote for ${found.vote ?? 'nobody'}` : 'nothing';
+    const detail = `${member} saved term ${saved.term} and a vote for ${saved.vote ?? 'nobody'}`;
+    throw new Violation('durable-promises', `${detail}, and starts with ${says}`);
   }
 
-  #judgeLog(member: MemberId, { purged, termAt }: FoundState): void {
+  /** The log that a start found, or that a member stands on which takes itself for whole. */
+  judgeLog(member: MemberId, { purged, termAt }: FoundLog): void {
     const synced = this.#logs.get(member);
     if (!synced || synced.index <= purged.index) return;
     const held = termAt(synced.index);

@@ -1,12 +1,11 @@
 // The invariant chain of one member (house.md section 2, safety.md 7), from outside: the simulator
-// reads the marks after each event, whatever the member itself asserts.
+// reads the marks between two steps, whatever the member itself asserts. The snapshots' links are
+// judged when there is a new one: snapshot-order.ts.
 import type { MemberId } from '@holdfast/base/ids';
 import { Violation } from './violation.ts';
 
 export type Marks = {
   readonly purged: number;
-  /** Last index of the newest snapshot, or 0. */
-  readonly snapshot: number;
   readonly applied: number;
   readonly committed: number;
   readonly persisted: number;
@@ -17,11 +16,10 @@ export type Marks = {
 
 /** Throws unless the marks of `member` stand in the order that the design promises. */
 export function judgeInvariantChain(member: MemberId, marks: Marks): void {
-  const { purged, snapshot, applied, committed, persisted, last } = marks;
+  const { purged, applied, committed, persisted, last } = marks;
   const hold: readonly (readonly [string, number, number])[] = [
-    ['purged <= snapshot', purged, snapshot],
-    ['snapshot <= applied', snapshot, applied],
-    ['snapshot <= persisted', snapshot, persisted],
+    ['purged <= applied', purged, applied],
+    ['purged <= persisted', purged, persisted],
     ['applied <= committed', applied, committed],
     ['committed <= last', committed, last],
     ['persisted <= last', persisted, last],

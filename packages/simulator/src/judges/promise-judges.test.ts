@@ -6,10 +6,11 @@ import type { LogId } from '@holdfast/raft/entry';
 import { describe, expect, it } from 'vitest';
 import { CommitPermanence, type TermAt } from './commit-permanence.ts';
 import { CommitRule } from './commit-rule.ts';
-import { DurablePromises, type FoundState } from './durable-promises.ts';
+import { DurablePromises } from './durable-promises.ts';
 import { KeptAcknowledgements } from './kept-acknowledgements.ts';
 import { isMajority } from './majority.ts';
 import { judgeRepairCount } from './repair-count.ts';
+import { judgePurge, judgeSnapshot } from './snapshot-order.ts';
 import { Votes } from './votes.ts';
 
 const [a, b, c] = [memberId(1n), memberId(2n), memberId(3n)];
@@ -96,40 +97,48 @@ describe('judgeRepairCount', () => {
 });
 
 describe('DurablePromises', () => {
-  const found = (change: Partial<FoundState>): FoundState => ({
-    purged: id(0, 0),
-    termAt: log(1, 1, 2),
-    status: { term: term(2), vote: b },
-    isRepairing: false,
-    ...change,
-  });
   const judgeOf = (): DurablePromises => {
     const judge = new DurablePromises();
     judge.logSynced(a, id(3, 2));
     judge.statusSaved(a, { term: term(2), vote: b });
     return judge;
   };
+  const start = id(0, 0);
 
   it('accepts what was synced, and more', () => {
-    judgeOf().observeStart(a, found({}));
-    judgeOf().observeStart(a, found({ status: { term: term(3), vote: undefined } }));
-    judgeOf().observeStart(a, found({ purged: id(4, 2), termAt: log() }));
+    judgeOf().judgeLog(a, { purged: start, termAt: log(1, 1, 2, 2) });
+    judgeOf().judgeLog(a, { purged: id(4, 2), termAt: log() });
+    judgeOf().judgeStatus(a, { term: term(2), vote: b });
+    judgeOf().judgeStatus(a, { term: term(3), vote: undefined });
   });
 
-  it('refuses less, unless the member knows it', () => {
-    const short = { termAt: log(1, 1) };
-    expect(() => judgeOf().observeStart(a, found(short))).toThrow(/without the synced 3@2/);
-    judgeOf().observeStart(a, found({ ...short, isRepairing: true }));
-    judgeOf().observeStart(a, found({ ...short, status: undefined }));
+  it('refuses a log that is shorter or another, unless its disk was taken away', () => {
+    const short = { purged: start, termAt: log(1, 1) };
+    expect(() => judgeOf().judgeLog(a, short)).toThrow(/without the synced 3@2: it holds nothing/);
+    const other = { purged: start, termAt: log(1, 1, 1) };
+    expect(() => judgeOf().judgeLog(a, other)).toThrow(/it holds 1 there/);
     const replaced = judgeOf();
     replaced.forget(a);
-    replaced.observeStart(a, found(short));
+    replaced.judgeLog(a, short);
   });
 
-  it('refuses a forgotten vote and an older term', () => {
-    const forgotten = { status: { term: term(2), vote: undefined } };
-    expect(() => judgeOf().observeStart(a, found(forgotten))).toThrow(/a vote for nobody/);
-    const older = { status: { term: term(1), vote: b } };
-    expect(() => judgeOf().observeStart(a, found(older))).toThrow(/term 1/);
+  it('refuses a forgotten vote, an older term and no status', () => {
+    const forgotten = { term: term(2), vote: undefined };
+    expect(() => judgeOf().judgeStatus(a, forgotten)).toThrow(/a vote for nobody/);
+    expect(() => judgeOf().judgeStatus(a, { term: term(1), vote: b })).toThrow(/with term 1/);
+    expect(() => judgeOf().judgeStatus(a, undefined)).toThrow(/with nothing/);
+  });
+});
+
+describe('judgeSnapshot and judgePurge', () => {
+  it('refuse a snapshot ahead of the log or of the state, and a purge past the older one', () => {
+    judgeSnapshot(a, { through: index(5), applied: index(6), persisted: index(5) });
+    const unsynced = { through: index(5), applied: index(6), persisted: index(4) };
+    expect(() => judgeSnapshot(a, unsynced)).toThrow(/synced 4/);
+    const unapplied = { through: index(5), applied: index(4), persisted: index(6) };
+    expect(() => judgeSnapshot(a, unapplied)).toThrow(/applied 4/);
+    judgePurge(a, index(5), [index(9), index(5)]);
+    expect(() => judgePurge(a, index(6), [index(9), index(5)])).toThrow(/drops 6/);
+    expect(() => judgePurge(a, index(6), [index(9)])).toThrow(/its snapshots: 9/);
   });
 });

@@ -124,7 +124,6 @@ describe('CommitDurability', () => {
 describe('judgeInvariantChain', () => {
   const sound = {
     purged: 1,
-    snapshot: 2,
     applied: 3,
     committed: 4,
     persisted: 5,
@@ -135,9 +134,8 @@ describe('judgeInvariantChain', () => {
   it('refuses each link that is out of order', () => {
     judgeInvariantChain(a, sound);
     const broken = [
-      { purged: 3 },
-      { snapshot: 4 },
-      { persisted: 1 },
+      { purged: 4 },
+      { persisted: 0 },
       { applied: 5 },
       { committed: 7 },
       { persisted: 7 },

@@ -1,0 +1,127 @@
+// Stands before a member's log, status and snapshots and shows what passes to a watcher. Changes
+// nothing; keeps the member's view of its log beside the real one.
+import type { Index } from '@holdfast/base/ids';
+import type { Entry, LogId } from '@holdfast/raft/entry';
+import type { HardState } from '@holdfast/raft/ready';
+import type { LogStore, SnapshotStore, StatusRecovery, StatusStore } from '@holdfast/replica/ports';
+import type { ClusterMember } from './cluster-member.ts';
+
+export interface PortWatcher {
+  onAccept(member: ClusterMember, previous: LogId, entries: readonly Entry[]): void;
+  /** The log was opened: the member's view shows what was found. */
+  onLogFound(member: ClusterMember): void;
+  onStatusFound(member: ClusterMember, found: StatusRecovery): void;
+  /** Both copies are synced. */
+  onStatusSaved(member: ClusterMember, state: HardState): void;
+  /** A snapshot of the own state is whole and about to exist. */
+  onSnapshotTaken(member: ClusterMember, through: Index): void;
+  /** The log is dropped through there; the snapshots that are kept, newest first. */
+  onPurge(member: ClusterMember, through: Index, kept: readonly Index[]): void;
+}
+
+type Ports = {
+  readonly log: LogStore;
+  readonly status: StatusStore;
+  readonly snapshots: SnapshotStore;
+};
+
+export function watchPorts(member: ClusterMember, watcher: PortWatcher, ports: Ports): Ports {
+  const kept: { all: readonly Index[] } = { all: [] };
+  return {
+    log: watchLog(member, watcher, { log: ports.log, kept: () => kept.all }),
+    status: watchStatus(member, watcher, ports.status),
+    snapshots: watchSnapshots(member, watcher, {
+      snapshots: ports.snapshots,
+      onKept: (all) => {
+        kept.all = all;
+      },
+    }),
+  };
+}
+
+function watchLog(
+  member: ClusterMember,
+  watcher: PortWatcher,
+  { log, kept }: { readonly log: LogStore; readonly kept: () => readonly Index[] },
+): LogStore {
+  return withChanges(log, {
+    open: async (watch) => {
+      const recovery = await log.open(watch);
+      member.log.opened(recovery);
+      watcher.onLogFound(member);
+      return recovery;
+    },
+    accept: (entries) => {
+      const previous = member.log.accepted(entries);
+      if (previous) watcher.onAccept(member, previous, entries);
+      log.accept(entries);
+    },
+    purge: async (through) => {
+      watcher.onPurge(member, through, kept());
+      const mark = await log.purge(through);
+      member.log.purgedTo(mark);
+      return mark;
+    },
+    reset: async (last) => {
+      await log.reset(last);
+      member.log.reset(last);
+    },
+  });
+}
+
+function watchStatus(
+  member: ClusterMember,
+  watcher: PortWatcher,
+  status: StatusStore,
+): StatusStore {
+  return withChanges(status, {
+    open: async () => {
+      const found = await status.open();
+      watcher.onStatusFound(member, found);
+      return found;
+    },
+    save: async (saved) => {
+      await status.save(saved);
+      watcher.onStatusSaved(member, saved.state);
+    },
+  });
+}
+
+function watchSnapshots(
+  member: ClusterMember,
+  watcher: PortWatcher,
+  parts: {
+    readonly snapshots: SnapshotStore;
+    readonly onKept: (all: readonly Index[]) => void;
+  },
+): SnapshotStore {
+  const { snapshots, onKept } = parts;
+  return withChanges(snapshots, {
+    create: async (meta, stateHash) => {
+      const writer = await snapshots.create(meta, stateHash);
+      return withChanges(writer, {
+        commit: async () => {
+          watcher.onSnapshotTaken(member, meta.last.index);
+          await writer.commit();
+        },
+      });
+    },
+    retain: async (keep, held) => {
+      const all = await snapshots.retain(keep, held);
+      onKept(all.map(({ last }) => last.index));
+      return all;
+    },
+  });
+}
+
+/** The same object, but for some of its methods. */
+function withChanges<T extends object>(object: T, changes: Partial<T>): T {
+  return new Proxy(object, {
+    get: (target, name) => {
+      const changed = changes[name as keyof T];
+      if (changed !== undefined) return changed;
+      const own = Reflect.get(target, name, target);
+      return typeof own === 'function' ? own.bind(target) : own;
+    },
+  });
+}
