@@ -1,6 +1,8 @@
 // The process of one mutation: runs seed after seed in each world that the broken code takes part
 // in, until a judge speaks. Prints one line of JSON for each seed, and what was found at the end.
-import { runSimulation, type WorldName } from '@holdfast/simulator/main';
+import { runSimulation } from '@holdfast/simulator/main';
+
+type WorldName = NonNullable<Parameters<typeof runSimulation>[0]['world']>;
 
 /** The last line of a search. */
 export type SearchResult = {
