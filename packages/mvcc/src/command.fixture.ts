@@ -11,6 +11,9 @@ import {
   type RequestOp,
 } from '@holdfast/proto/internal';
 import { type AppliedEntry, KvStore, type KvStoreOptions } from './kv-store.ts';
+import type { SessionPlace } from './session-table.ts';
+
+type CommandRequest = NonNullable<Command['request']>;
 
 const noBytes = new Uint8Array(0);
 export const bytes = (text: string): Uint8Array => new Uint8Array(Buffer.from(text, 'latin1'));
@@ -116,12 +119,40 @@ export const compare = (
   ...more,
 });
 
-export function payload(body: Uint8Array, proposedAtMs: number): Uint8Array {
+/** The command of any kind by its name. */
+export const command = <Case extends CommandRequest['$case']>(
+  $case: Case,
+  value: Extract<CommandRequest, { readonly $case: Case }>['value'],
+): Command => ({ request: { $case, value } as CommandRequest });
+
+export const grant = (id: bigint, ttlMs = 10_000): Command => command('leaseGrant', { id, ttlMs });
+export const revoke = (id: bigint): Command => command('leaseRevoke', { id });
+export const register = (id: bigint, ttlMs = 10_000): Command =>
+  command('sessionRegister', { id, ttlMs });
+
+const bind = (version: number): Command =>
+  command('bindMember', {
+    memberId: 1n,
+    storeId: 2n,
+    name: 'n1',
+    peerAddresses: [],
+    clientAddresses: [],
+    version,
+  });
+
+/** What brings a new store to the version of leases and sessions. */
+export const raiseToTwo: readonly Command[] = [bind(2), command('clusterVersion', { version: 2 })];
+
+export function payload(
+  body: Uint8Array,
+  proposedAtMs: number,
+  place: SessionPlace = outside,
+): Uint8Array {
   return encodeEntryEnvelope({
     proposedAtMs,
-    sessionId: 0n,
-    sequence: 0n,
-    pendingSpan: 0,
+    sessionId: place.sessionId,
+    sequence: place.sequence,
+    pendingSpan: place.pendingSpan,
     traceId: 0n,
     authRevision: 0n,
     actor: 'test',
@@ -136,18 +167,49 @@ export const entry = (at: number, command: Command, proposedAtMs = at): AppliedE
   payload: payload(Command.encode(command).finish(), proposedAtMs),
 });
 
+const outside: SessionPlace = { sessionId: 0n, sequence: 0n, pendingSpan: 0 };
+
+/** How an entry stands in the log; by default as applyAll writes it. */
+export type EntryPlace = {
+  readonly term?: number;
+  readonly timeMs?: number;
+  readonly session?: SessionPlace;
+};
+
+/** The command as the next entry of the store's log. */
+export function nextEntry(store: KvStore, command: Command, place: EntryPlace = {}): AppliedEntry {
+  const at = store.appliedIndex + 1;
+  const timeMs = place.timeMs ?? Math.max(at, store.lastProposedAtMs);
+  return {
+    index: index(at),
+    term: term(place.term ?? 1),
+    kind: 'command',
+    payload: payload(Command.encode(command).finish(), timeMs, place.session),
+  };
+}
+
+export function applyAt(store: KvStore, place: EntryPlace, command: Command): CommandResult {
+  const [result] = store.apply([nextEntry(store, command, place)]);
+  if (!result) throw new Error('a command has a result');
+  return result;
+}
+
 export const newStore = (options: Partial<KvStoreOptions> = {}): KvStore =>
   new KvStore({ yieldNow, ...options });
 
 /** Applies commands one by one behind what the store has; answers the last result. */
 export function applyAll(store: KvStore, ...commands: readonly Command[]): CommandResult {
   let last: CommandResult | undefined;
-  for (const command of commands) {
-    const at = store.appliedIndex + 1;
-    last = store.apply([entry(at, command, Math.max(at, store.lastProposedAtMs))])[0];
-  }
+  for (const command of commands) last = applyAt(store, {}, command);
   if (!last) throw new Error('nothing was applied');
   return last;
+}
+
+/** A store that knows leases and sessions. */
+export function newStoreAtTwo(options: Partial<KvStoreOptions> = {}): KvStore {
+  const store = newStore(options);
+  applyAll(store, ...raiseToTwo);
+  return store;
 }
 
 /** The code of a failed command, or undefined. */

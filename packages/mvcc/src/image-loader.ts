@@ -17,6 +17,7 @@ import {
 } from './image-format.ts';
 import { loadFirstFormat } from './image-loader-v1.ts';
 import { ImageTables } from './image-tables.ts';
+import { LeaseTable } from './lease-table.ts';
 import { MemberTable } from './member-table.ts';
 import { RecordLoader } from './record-loader.ts';
 import { recordBytes, recordHeaderBytes, tombstoneBit, wordAt } from './record-slab.ts';
@@ -50,6 +51,8 @@ export async function loadImage(
       records: await records.finish(),
       times: new TimeIndex(tables.times, head.timesIntervalMs),
       members: new MemberTable(tables.members, head.clusterVersion),
+      leases: new LeaseTable(tables.leases),
+      sessions: tables.sessions,
     },
     head,
   );

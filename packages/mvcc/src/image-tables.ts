@@ -4,6 +4,10 @@
 import { HoldfastError } from '@holdfast/base/errors';
 import { BindMemberRequest } from '@holdfast/proto/internal';
 import { checkImage, type ImageSection, sectionKinds } from './image-format.ts';
+import { decodeLeases, leaseSections } from './lease-section.ts';
+import type { LeaseFacts } from './lease-table.ts';
+import { decodeSessions, sessionSections } from './session-section.ts';
+import { type FrozenSession, SessionTable } from './session-table.ts';
 import type { StoreState } from './store-state.ts';
 import type { TimeEntry } from './time-index.ts';
 
@@ -11,32 +15,47 @@ import type { TimeEntry } from './time-index.ts';
 export type FrozenTables = {
   readonly members: readonly BindMemberRequest[];
   readonly times: readonly TimeEntry[];
+  readonly leases: readonly LeaseFacts[];
+  readonly sessions: readonly FrozenSession[];
 };
 
 export const freezeTables = (state: StoreState): FrozenTables => ({
   members: state.members.members,
   times: [...state.times.entries],
+  leases: state.leases.freeze(),
+  sessions: state.sessions.freeze(),
 });
 
 /** One section after the other, in the order of their kinds; each is made when it is asked for. */
 export function* tableSections(frozen: FrozenTables): Generator<ImageSection, void, void> {
   yield encodeMembers(frozen.members);
   yield encodeTimes(frozen.times);
+  yield* leaseSections(frozen.leases);
+  yield* sessionSections(frozen.sessions);
 }
 
 /** What the sections of tables have said so far. */
 export class ImageTables {
   readonly members: BindMemberRequest[] = [];
   readonly times: TimeEntry[] = [];
+  readonly leases: LeaseFacts[] = [];
+  readonly sessions = new SessionTable();
 
   /** Whether the section is one of a table, which was then taken in. Throws `corrupt`. */
-  take({ kind, items, payload }: ImageSection): boolean {
+  take(section: ImageSection): boolean {
+    const { kind, items, payload } = section;
     switch (kind) {
       case sectionKinds.members:
         this.members.push(...decodeMembers(payload, items));
         return true;
       case sectionKinds.times:
         this.times.push(...decodeTimes(payload, items));
+        return true;
+      case sectionKinds.leases:
+        this.leases.push(...decodeLeases(section));
+        return true;
+      case sectionKinds.sessions:
+        for (const session of decodeSessions(section)) this.sessions.load(session);
         return true;
       default:
         return false;

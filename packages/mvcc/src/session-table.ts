@@ -185,5 +185,5 @@ const givenUp = (session: Session, sequence: bigint): HoldfastError =>
   new HoldfastError(
     'invalid-argument',
     `sequence ${sequence} lies below ${session.lowest}, the lowest for whose answer session ` +
-      `${formatId(session.id)} waits: it is not applied now, and whether it was before is forgotten`,
+      `${formatId(session.id)} waits: it is not applied, and whether it was before is forgotten`,
   );

@@ -246,7 +246,7 @@ export class StoreState {
     return superseded !== 0 && superseded <= revision;
   }
 
-  /** Takes in one record of an image of format 1; its place in the chains follows from the order of records. */
+  /** Takes in a record of an image of format 1; its place in its chain follows from their order. */
   load(body: Uint8Array): void {
     const address = this.heap.appendBody(body);
     this.#link(address, this.newest(this.heap.keyspace(address), this.heap.key(address)));
