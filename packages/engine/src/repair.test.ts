@@ -2,7 +2,11 @@
 // it: one rotten and one dead member of three do not stop the cluster (safety.md 5, D-10). Method:
 // whole members over memory disks; bits are flipped at rest, and every value is read back.
 import { afterEach, describe, expect, it } from 'vitest';
-import { EngineWorld, type TestMachine } from './embedded-engine.fixture.ts';
+import {
+  EngineWorld,
+  type TestEngineOptions,
+  type TestMachine,
+} from './embedded-engine.fixture.ts';
 
 let world: EngineWorld | undefined;
 
@@ -11,8 +15,8 @@ afterEach(async () => {
   world = undefined;
 });
 
-async function filled(count: number, size = 3): Promise<EngineWorld> {
-  world = new EngineWorld(size);
+async function filled(count: number, options: TestEngineOptions = {}): Promise<EngineWorld> {
+  world = new EngineWorld(3, options);
   await world.start();
   for (let at = 0; at < count; at += 1) await world.settle(world.leader.put(`k${at}`, `v${at}`));
   await world.converge();
@@ -61,6 +65,23 @@ describe('a damaged log', () => {
     for (const machine of at.machines) await machine.start();
     await at.until(() => at.living.every(({ engine }) => engine.status().ready));
     await expectAll(at, 40);
+  });
+
+  it('gives way to a snapshot of any peer where both of its own are lost (D-03, D-04)', async () => {
+    const settings = { snapshotEntriesMax: 10, snapshotIntervalMinMs: 0 };
+    const at = await filled(60, { replicaSettings: settings, segmentBytes: 4096 });
+    await at.clock.advanceAsync(2000);
+    const [rotten, peer] = at.machines as [TestMachine, TestMachine, TestMachine];
+    expect(rotten.engine.status().purgedIndex).toBeGreaterThan(0);
+    for (const machine of at.machines) await machine.kill();
+    for (const path of rotten.disk.paths()) {
+      if (path.endsWith('.snap')) rotten.disk.flipBit(path, 200, 1);
+    }
+    await rotten.start();
+    expect(rotten.engine.status()).toMatchObject({ role: 'repairing', appliedIndex: 0 });
+    await peer.start();
+    await at.until(() => at.living.every(({ engine }) => engine.status().ready));
+    await expectAll(at, 60);
   });
 
   it('is not healed from a peer that never had its end', async () => {

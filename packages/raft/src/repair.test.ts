@@ -145,7 +145,12 @@ describe('a member that lost a part of its log', () => {
   it('is whole with a snapshot that covers its old end, and not with a shorter one', () => {
     const short = new Rotten();
     const early = { last: id(7), configuration };
-    expect(short.step({ type: 'repair-snapshot', snapshot: early }).install).toBeUndefined();
+    expect(short.step({ type: 'repair-snapshot', snapshot: early }).install).toEqual(early);
+    short.step({ type: 'snapshot-installed', last: early.last });
+    expect(short.raft.status()).toMatchObject({ repairing: true, last: id(7) });
+    const useless = { last: id(3, 1), configuration };
+    const none = new Rotten().step({ type: 'repair-snapshot', snapshot: useless });
+    expect(none.install).toBeUndefined();
     const of = new Rotten();
     const snapshot = { last: id(9, 7), configuration };
     const { install, status } = of.step({ type: 'repair-snapshot', snapshot });

@@ -51,11 +51,14 @@ export function repaired(core: Core, end: LogId): void {
   core.saveState({ repairing: undefined });
 }
 
-/** A snapshot covers what is committed: behind the old durable end nothing else was promised. */
+/**
+ * What a snapshot covers is committed: it takes nothing away that was promised, and brings the log
+ * to where the rest can be fetched.
+ */
 export function takeRepairSnapshot(core: Core, snapshot: SnapshotMeta): void {
   const goal = openGoal(core);
   const { last } = snapshot;
-  if (!goal || last.index < goal.end.id.index || last.index <= core.commit) return;
+  if (!goal || last.index < goal.after.id.index || last.index <= core.commit) return;
   if (last.term > core.term) {
     becomeFollower(core, last.term, { leader: undefined, why: 'repaired by a snapshot' });
   }

@@ -353,6 +353,7 @@ export class Driver {
       raft: this.raft,
       tasks,
       newRequestId: () => requestIds.next(),
+      appliedIndex: () => this.apply.applied.index,
       snapshotter: this.snapshotter,
       step: (input) => this.loop.stepNow(input),
       persisted: (through) => this.#persistedTo(through),

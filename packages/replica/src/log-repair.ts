@@ -8,8 +8,15 @@ import { bugLog } from '@holdfast/base/bug-log';
 import { type Clock, sleep } from '@holdfast/base/clock';
 import { type Index, index, type MemberId, type RequestId } from '@holdfast/base/ids';
 import type { Random } from '@holdfast/base/random';
-import { type ChainedId, type Entry, entryBytes, sameLogId } from '@holdfast/raft/entry';
+import {
+  type ChainedId,
+  type Entry,
+  entryBytes,
+  type LogId,
+  sameLogId,
+} from '@holdfast/raft/entry';
 import type { Input } from '@holdfast/raft/input';
+import { beforeLog } from '@holdfast/raft/log';
 import type { LogRange, LogRangeRequest, WithoutSender } from '@holdfast/raft/message';
 import type { Raft } from '@holdfast/raft/raft';
 import type { RepairGoal } from '@holdfast/raft/ready';
@@ -148,6 +155,10 @@ export class LogRepair {
     const pages: Page[] = [];
     let heldBytes = 0;
     let at = goal.after;
+    if (!this.#isReachable(at.id)) {
+      await this.#ask(peer, { previous: beforeLog, end: goal.end.id }, signal);
+      return undefined;
+    }
     while (at.id.index < goal.end.id.index) {
       const entries = await this.#ask(peer, { previous: at.id, end: goal.end.id }, signal);
       if (!entries || signal.aborted || !this.#isFree) return undefined;
@@ -217,6 +228,15 @@ export class LogRepair {
   #isThere(entry: Entry): boolean {
     const { raft, log } = this.#options;
     return entry.index <= log.marks.purged.index || raft.holds(entry);
+  }
+
+  /**
+   * Whether entries behind `id` can join what the log holds. Where both snapshots were lost they
+   * cannot: then a peer is asked for everything, and has a snapshot to give instead.
+   */
+  #isReachable(id: LogId): boolean {
+    const { raft, log } = this.#options;
+    return raft.holds(id) || log.marks.purged.index >= id.index;
   }
 
   get #isFree(): boolean {

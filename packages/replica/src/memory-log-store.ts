@@ -56,6 +56,7 @@ export class MemoryLogStore implements LogStore {
       sizes: this.#entries.map(entryBytes),
       configurations: this.#entries.filter((entry) => entry.kind === 'membership').map(placed),
       commitHint: index(Math.min(this.#commitHint, last.index)),
+      extent: { after: this.#chained([]), end: this.#chained(this.#entries) },
       tornBytes: 0,
       rot: this.#rot,
     };

@@ -19,6 +19,11 @@ export type LogRecovery = {
   readonly configurations: readonly PlacedConfiguration[];
   /** The commit index that was last hinted with a write; at most `last`. */
   readonly commitHint: Index;
+  /**
+   * `purged` and `last` with their chains: what has to be there again if a start must give the log
+   * up, for want of a snapshot that it could follow.
+   */
+  readonly extent: RepairGoal;
   /** Bytes of a torn record that were cut, or 0. */
   readonly tornBytes: number;
   /** Set when records at or before the durable end are unreadable (safety.md 3 and 5). The log then

@@ -119,7 +119,10 @@ describe('a start', () => {
     const recovered = await directory.recover();
     expect(recovered).toMatchObject({ commit: 4, applied: id(4) });
     expect(recovered.log.last).toEqual(id(4));
-    expect(directory.status.saved?.state.repairing).toEqual({ target: 0 });
+    expect(directory.status.saved?.state.repairing).toMatchObject({
+      target: 0,
+      goal: { after: { id: id(6) }, end: { id: id(10) } },
+    });
     // A crash between the two must not make it forget what it had acknowledged.
     expect(directory.order).toEqual(['save repairing', 'reset']);
   });

@@ -167,7 +167,7 @@ async function check(options: RecoveryOptions, found: Found): Promise<Recovered>
   // committed (safety.md 7).
   const isKept = !hasHole && new Log(opened).has(start);
   if (!isKept) await options.log.reset(start);
-  const log = isKept ? opened : emptyLog(start);
+  const log = isKept ? opened : emptyLog(start, opened);
   const recovered = { ...found, start, state, log, bootstrap: options.bootstrap };
   return assembled(recovered);
 }
@@ -238,7 +238,8 @@ function refuseImpossible(
 const wayOut =
   'Put the whole directory back, or remove this member and add it again with an empty one';
 
-const emptyLog = (start: LogId): LogRecovery => ({
+const emptyLog = (start: LogId, { extent }: LogRecovery): LogRecovery => ({
+  extent,
   purged: start,
   last: start,
   termRuns: [],

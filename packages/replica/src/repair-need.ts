@@ -13,28 +13,26 @@ export type Damage = {
   readonly statusLost: boolean;
   /** The end of the snapshot that was loaded. */
   readonly start: LogId;
-  readonly log: Pick<LogRecovery, 'purged' | 'rot'>;
+  readonly log: Pick<LogRecovery, 'purged' | 'rot' | 'extent'>;
 };
 
 /** Undefined: the member is whole. Answers `saved` itself where nothing has changed. */
 export function repairNeed(damage: Damage): Repairing | undefined {
   const { saved, start, log } = damage;
   const hasHole = log.purged.index > start.index;
-  const need = hasHole ? byLeader : log.rot ? afterRot(damage, log.rot) : saved;
+  let need = saved;
+  if (log.rot) need = towards(damage, hasHole ? undefined : log.rot.goal);
+  else if (hasHole) need = towards(damage, log.extent);
   // A snapshot is committed: what it covers needs no other proof.
   const isCovered = need?.goal !== undefined && need.goal.end.id.index <= start.index;
   return isCovered ? undefined : need;
 }
 
-const byLeader: Repairing = { target: index(0) };
-
-function afterRot(
-  { saved, statusLost }: Damage,
-  { goal }: { readonly goal: RepairGoal | undefined },
-): Repairing {
+function towards({ saved, statusLost }: Damage, goal: RepairGoal | undefined): Repairing {
   const isAlone = saved === undefined && !statusLost;
   const isToldAgain = goal !== undefined && saved?.goal !== undefined && same(goal, saved.goal);
-  return goal && (isAlone || isToldAgain) ? { ...byLeader, goal } : byLeader;
+  const target = index(0);
+  return goal && (isAlone || isToldAgain) ? { target, goal } : { target };
 }
 
 const same = (a: RepairGoal, b: RepairGoal): boolean =>

@@ -1,7 +1,7 @@
 // Answers peers that lost a part of their log: with the entries, if this log holds their old durable
 // end and so everything before it; with a snapshot, if the log was purged there. Nobody's vote or
 // acknowledgement rests on the answer: whoever asked checks it against its own chain (safety.md 5).
-import { type MemberId, next } from '@holdfast/base/ids';
+import { type Index, type MemberId, next } from '@holdfast/base/ids';
 import type { LogRange, LogRangeRequest, WithoutSender } from '@holdfast/raft/message';
 import type { Raft } from '@holdfast/raft/raft';
 import type { LogStore } from './ports.ts';
@@ -9,10 +9,13 @@ import type { LogStore } from './ports.ts';
 export type RepairServerOptions = {
   readonly log: Pick<LogStore, 'read' | 'marks'>;
   readonly core: Pick<Raft, 'holds'>;
-  readonly snapshotIndex: () => number;
+  readonly snapshotIndex: () => Index;
+  readonly appliedIndex: () => Index;
   readonly send: (message: WithoutSender<LogRange>) => void;
   /** Streams the newest snapshot; `sent()` tells of its end. */
   readonly sendSnapshot: (to: MemberId) => void;
+  /** Takes a snapshot of the present state. */
+  readonly takeSnapshot: () => Promise<void>;
   readonly onFailure: (error: unknown) => void;
 };
 
@@ -54,7 +57,7 @@ export class RepairServer {
     const head = { type: 'log-range', to, requestId } as const;
     const lo = next(previous.index);
     if (lo <= log.marks.purged.index || end.index <= log.marks.purged.index) {
-      send({ ...head, result: this.#offerSnapshot(request) });
+      send({ ...head, result: await this.#offerSnapshot(request) });
     } else if (!core.holds(end) || !core.holds(previous) || lo > end.index) {
       send({ ...head, result: 'unknown' });
     } else {
@@ -64,11 +67,14 @@ export class RepairServer {
     }
   }
 
-  #offerSnapshot({ from, end }: LogRangeRequest): 'snapshot' | 'unknown' {
-    if (this.#options.snapshotIndex() < end.index) return 'unknown';
+  /** The newest one, or a fresh one if that one alone covers all that was lost. */
+  async #offerSnapshot({ from, previous, end }: LogRangeRequest): Promise<'snapshot' | 'unknown'> {
+    const { snapshotIndex, appliedIndex, takeSnapshot, sendSnapshot } = this.#options;
+    if (snapshotIndex() < end.index && appliedIndex() >= end.index) await takeSnapshot();
+    if (snapshotIndex() <= previous.index) return 'unknown';
     if (!this.#streaming.has(from)) {
       this.#streaming.add(from);
-      this.#options.sendSnapshot(from);
+      sendSnapshot(from);
     }
     return 'snapshot';
   }

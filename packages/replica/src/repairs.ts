@@ -21,7 +21,8 @@ export type RepairsOptions = {
   readonly clock: Clock;
   readonly random: Random;
   readonly tasks: TaskGroup;
-  readonly snapshotter: Pick<Snapshotter, 'newestIndex' | 'send'>;
+  readonly snapshotter: Pick<Snapshotter, 'newestIndex' | 'send' | 'take'>;
+  readonly appliedIndex: () => Index;
   readonly newRequestId: () => RequestId;
   readonly step: (input: Input) => void;
   readonly persisted: (through: Index) => Promise<void>;
@@ -42,6 +43,8 @@ export class Repairs {
       core: options.raft,
       snapshotIndex: () => options.snapshotter.newestIndex,
       send,
+      appliedIndex: options.appliedIndex,
+      takeSnapshot: () => options.snapshotter.take(options.tasks.signal),
       sendSnapshot: (to) => options.snapshotter.send(to),
       onFailure: options.onReadFailed,
     });

@@ -48,6 +48,12 @@ export class LogIndex {
     return this.idAt(this.#last);
   }
 
+  /** The entry before the first, and the last one. */
+  get extent(): { readonly after: ChainedId; readonly end: ChainedId } {
+    const { id, chain } = this.#base;
+    return { after: { id, chain }, end: { id: this.last, chain: this.chainAt(this.#last) } };
+  }
+
   get termRuns(): ReturnType<TermRuns['after']> {
     return this.#terms.after(this.#base.id.index);
   }

@@ -24,6 +24,8 @@ export type LogRecovery = {
   readonly sizes: readonly number[];
   readonly configurations: readonly PlacedConfiguration[];
   readonly commitHint: Index;
+  /** `purged` and `last` with their chains. */
+  readonly extent: RepairGoal;
   readonly tornBytes: number;
   /**
    * Told by every open() until the first sync() after it: the caller saves `repairing` before that.

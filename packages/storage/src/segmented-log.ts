@@ -91,6 +91,7 @@ export class SegmentedLog {
         sizes: found.log.payloadLengths().map((length) => entryOverheadBytes + length),
         configurations: found.configurations,
         commitHint: index(found.commitHint),
+        extent: found.log.extent,
         tornBytes: found.tornBytes,
         rot: found.rot,
       };
