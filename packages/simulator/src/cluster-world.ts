@@ -13,15 +13,16 @@ import { ClusterReferee } from './cluster-referee.ts';
 import { type Drain, EventQueue } from './event-queue.ts';
 import type { CrashKind } from './fault.ts';
 import { FaultDriver, type FaultTarget } from './fault-driver.ts';
-import { planFaults } from './fault-plan.ts';
 import { judgeEnd } from './final-judges.ts';
 import { Violation } from './judges/violation.ts';
+import { LeaderWatch } from './leader-watch.ts';
+import { newMemberClock } from './member-clocks.ts';
 import type { DiskMood } from './member-disk.ts';
 import { Network } from './network.ts';
 import { failureOf, type RunReport } from './run-report.ts';
+import { planRun, type RunPlan, type Scenario } from './scenario.ts';
 import type { TransportRegistry } from './simulated-transport.ts';
 import { Timeline } from './timeline.ts';
-import { VirtualClock } from './virtual-clock.ts';
 import { Watchers } from './watchers.ts';
 import { Workload } from './workload.ts';
 
@@ -35,6 +36,10 @@ export type ClusterWorldOptions = {
   readonly linesMax?: number;
   /** Default: three mostly, five now and then. */
   readonly memberCount?: number;
+  /** One kind of trouble instead of what chance puts together; `faultsMs` is then its own. */
+  readonly scenario?: Scenario;
+  /** Faults of the plan that do not happen, by their places in it. */
+  readonly without?: ReadonlySet<number>;
 };
 
 /** After the last fault, each member must take a write within this, and all be equal. */
@@ -53,7 +58,8 @@ class ClusterWorld implements FaultTarget {
   readonly members: readonly MemberId[];
   readonly #seed: number;
   readonly #drain: Drain;
-  readonly #faultsMs: number;
+  readonly #plan: RunPlan;
+  readonly #leaderWatch: LeaderWatch | undefined;
   readonly #random: Random;
   readonly #queue = new EventQueue();
   readonly #timeline: Timeline;
@@ -70,16 +76,16 @@ class ClusterWorld implements FaultTarget {
   #failure: { readonly error: unknown } | undefined;
 
   constructor(options: ClusterWorldOptions) {
-    const { seed, drain, faultsMs = 20_000, linesMax = 60 } = options;
+    const { seed, drain, linesMax = 60 } = options;
     this.#seed = seed;
     this.#drain = drain;
-    this.#faultsMs = faultsMs;
     this.#random = new SeededRandom(seed);
     this.#timeline = new Timeline({ queue: this.#queue, linesMax });
     this.#network = new Network({ queue: this.#queue, random: this.#fork() });
     this.#referee = new ClusterReferee(this.#timeline, (error) => this.#fail(error));
     this.#record = new ClientRecord(this.#queue);
-    const count = options.memberCount ?? pick(this.#random, [1, 3, 3, 3, 3, 3, 3, 5]);
+    const chosen = pick(this.#random, [1, 3, 3, 3, 3, 3, 3, 5]);
+    const count = options.memberCount ?? (options.scenario ? 3 : chosen);
     this.members = Array.from({ length: count }, (_, at) => memberId(BigInt(at + 1)));
     this.#badDisks = chooseMinority(this.#random, this.members);
     this.#makeMembers();
@@ -98,6 +104,8 @@ class ClusterWorld implements FaultTarget {
       gapMs: clientGapMs,
     });
     this.#watchers = new Watchers({ ...shared, random: this.#fork(), count: 4 });
+    this.#plan = this.#newPlan(options);
+    this.#leaderWatch = this.#newLeaderWatch();
   }
 
   async run(): Promise<RunReport> {
@@ -157,6 +165,8 @@ class ClusterWorld implements FaultTarget {
   }
 
   setDisk(member: MemberId, mood: DiskMood): void {
+    // What is misread at a start is taken for rot.
+    if (mood === 'misreading' && !this.#badDisks.has(member)) return;
     this.#cluster.get(member)?.setDisk(mood);
   }
 
@@ -174,6 +184,25 @@ class ClusterWorld implements FaultTarget {
     for (const { engine, clock } of this.#cluster.values()) {
       if (engine?.replica.isLeader && !clock?.paused) engine.replica.transferLeadership(to);
     }
+  }
+
+  #newPlan({ faultsMs = 20_000, scenario, without }: ClusterWorldOptions): RunPlan {
+    const gapMs = pick(this.#random, [400, 1000, 3000]);
+    return planRun(this.#fork(), {
+      members: this.members,
+      startMs: 1500,
+      endMs: faultsMs,
+      gapMs,
+      scenario,
+      without: without ?? new Set(),
+    });
+  }
+
+  #newLeaderWatch(): LeaderWatch | undefined {
+    const limitMs = this.#plan.leaderWithinMs;
+    if (limitMs === undefined) return undefined;
+    const majority = Math.floor(this.members.length / 2) + 1;
+    return new LeaderWatch({ nowMs: () => this.#queue.nowMs, majority, limitMs });
   }
 
   #makeMembers(): void {
@@ -203,7 +232,7 @@ class ClusterWorld implements FaultTarget {
         random: own,
         watcher: this.#referee,
         onEnded: (error) => this.#ended(id, error),
-        newClock: () => newClock(this.#queue, own),
+        newClock: () => newMemberClock(this.#queue, own, { startMaxMs: 1_000_000 }),
       });
       this.#cluster.set(id, member);
     }
@@ -227,12 +256,8 @@ class ClusterWorld implements FaultTarget {
     for (const member of this.members) this.start(member);
     this.#workload.start();
     this.#watchers.start();
-    if (this.members.length > 1) {
-      const gapMs = pick(this.#random, [400, 1000, 3000]);
-      const bounds = { startMs: 1500, endMs: this.#faultsMs, gapMs };
-      driver.schedule(planFaults(this.#fork(), { members: this.members, ...bounds }));
-    }
-    await this.#runUntil(this.#faultsMs);
+    driver.schedule(this.#plan.faults);
+    await this.#runUntil(this.#plan.endMs);
     this.#isHealed = true;
     driver.healAll();
     await this.#becomeLive();
@@ -245,8 +270,15 @@ class ClusterWorld implements FaultTarget {
     // In steps, so that a failure ends the run soon.
     while (this.#queue.nowMs < endMs) {
       await this.#queue.runDrained(Math.min(endMs, this.#queue.nowMs + 50), this.#drain);
+      if (this.#leaderWatch) this.#watchLeader(this.#leaderWatch);
       if (this.#failure) throw this.#failure.error;
     }
+  }
+
+  #watchLeader(watch: LeaderWatch): void {
+    const members = [...this.#cluster.values()];
+    const up = members.filter(({ isUp }) => isUp).length;
+    watch.look({ up, isLed: members.some(({ engine }) => engine?.replica.isLeader) });
   }
 
   /** A write through each member is acknowledged. */
@@ -325,11 +357,13 @@ class ClusterWorld implements FaultTarget {
       simulatedMs: this.#queue.nowMs,
       traceHash: this.#timeline.hash,
       lines: this.#timeline.lines,
+      faults: this.#plan.faults.length,
       counters: {
         ...this.#referee.counters,
         ...this.#record.counters,
         ...this.#watchers.counters,
         acknowledged: this.#record.writes.count,
+        ...leaderCounters(this.#leaderWatch),
         ends: this.#ends,
         boots: [...this.#cluster.values()].reduce((sum, { boots }) => sum + boots, 0),
         frames: this.#network.counters.delivered,
@@ -339,15 +373,10 @@ class ClusterWorld implements FaultTarget {
   }
 }
 
-/** Quartz drifts by less than 0.02 %; a wall clock that is being set right drifts by far more. */
-function newClock(queue: EventQueue, random: Random): VirtualClock {
-  return new VirtualClock({
-    queue,
-    startMs: random.integer(0, 1_000_000),
-    wallMs: 1_700_000_000_000 + queue.nowMs,
-    rate: 1 + (random.fraction() - 0.5) * 0.0004,
-    wallRate: 1 + (random.fraction() - 0.5) * pick(random, [0.001, 0.001, 0.5]),
-  });
+function leaderCounters(watch: LeaderWatch | undefined): Record<string, number> {
+  if (!watch) return {};
+  const { waits, longestMs } = watch.figures;
+  return { powerCycles: waits, leaderLatestMs: longestMs };
 }
 
 function chooseMinority(random: Random, members: readonly MemberId[]): ReadonlySet<MemberId> {

@@ -126,9 +126,7 @@ export class FaultDriver {
       case 'crash-in-write':
         return this.#target.start(fault.member);
       case 'blackout':
-        return this.#target.members.forEach((member) => {
-          this.#target.start(member);
-        });
+        return this.#startAll(fault.staggerMs);
       case 'pause':
         return this.#target.resume(fault.member);
       case 'partition':
@@ -166,6 +164,13 @@ export class FaultDriver {
       if (at % 3 !== 2) this.#target.start(member);
       this.#queue.after(gapMs, () => this.#crashAgain(fault, at + 1));
     });
+  }
+
+  #startAll(staggerMs: number): void {
+    const { members } = this.#target;
+    for (const [at, member] of members.entries()) {
+      this.#queue.after((at * staggerMs) / members.length, () => this.#target.start(member));
+    }
   }
 
   #holdUp(fault: Fault & { readonly type: 'lag' }): void {

@@ -91,7 +91,7 @@ function newFault(random: Random, type: FaultType, members: readonly MemberId[])
       return { type, member, hows, gapMs: 300 * random.fraction() ** 2 };
     }
     case 'blackout':
-      return { type };
+      return { type, staggerMs: 1000 * random.fraction() ** 2 };
     case 'pause':
       return { type, member };
     case 'lag':

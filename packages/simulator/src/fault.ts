@@ -22,8 +22,8 @@ export type Fault =
       readonly hows: readonly CrashKind[];
       readonly gapMs: number;
     }
-  /** Every member loses power in one moment (D-17). */
-  | { readonly type: 'blackout' }
+  /** Every member loses power in one moment, and they come back one after the other (D-17). */
+  | { readonly type: 'blackout'; readonly staggerMs: number }
   | { readonly type: 'pause'; readonly member: MemberId }
   /** Its event loop is held up again and again (safety.md 11 allows 200 ms; this is worse). */
   | { readonly type: 'lag'; readonly member: MemberId; readonly holdMs: number }

@@ -1,13 +1,19 @@
 // The simulator as a person runs it: seeds in, reports out. The only file of this package that
-// touches the process: the real clock for the speed figure, the event loop, and git for the commit.
+// touches the process: the real clock for the speed figure, the event loop, git for the commit, and
+// the folder where reports of failing seeds are kept.
 import { execFileSync } from 'node:child_process';
+import { appendFileSync, mkdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { type CampaignSummary, runCampaign, type WorldName } from './campaign.ts';
 import { runClusterWorld } from './cluster-world.ts';
+import { parseFlags, type SimulateFlags, usage } from './command-line.ts';
 import type { Drain } from './event-queue.ts';
 import { runRaftWorld } from './raft-world.ts';
 import type { RunReport } from './run-report.ts';
+import type { Scenario } from './scenario.ts';
+import { shrinkPlan } from './shrink.ts';
 
-/** `cluster`: whole members under clients. `raft`: cores alone, a hundred times as fast. */
-export type WorldName = 'cluster' | 'raft';
+export type { WorldName } from './campaign.ts';
 
 export type SimulationOptions = {
   readonly seed: number;
@@ -18,115 +24,159 @@ export type SimulationOptions = {
   readonly memberCount?: number;
   /** How many lines of the timeline the report keeps. Default 60. */
   readonly linesMax?: number;
+  /** One kind of trouble instead of what chance puts together. */
+  readonly scenario?: Scenario;
+  /** Faults of the plan that do not happen, by their places in it. */
+  readonly without?: ReadonlySet<number>;
 };
 
-export type SeedsOptions = Omit<SimulationOptions, 'seed'> & {
-  readonly firstSeed: number;
-  readonly seeds: number;
-  readonly write: (line: string) => void;
-  /** Ends after the run at hand. */
-  readonly signal?: AbortSignal;
-};
-
-export type SeedsReport = {
-  readonly runs: number;
-  readonly failures: readonly RunReport[];
-  readonly simulatedMs: number;
-  /** Simulated time for each second of real time: the whole cluster's, not each member's. */
-  readonly speed: number;
-  readonly counters: Readonly<Record<string, number>>;
-};
+type Write = (line: string) => void;
 
 /** Every reaction runs before the event loop turns, however long the chain of promises is. */
 const drain: Drain = () => new Promise((resolve) => setImmediate(resolve));
 
+const shrinkRunsMax = 400;
+const progressMs = 10_000;
+
 /** One run. The same options give the same report, always. */
 export async function runSimulation(options: SimulationOptions): Promise<RunReport> {
-  const { world = 'cluster', memberCount, ...rest } = options;
+  const { world = 'cluster', ...rest } = options;
   if (world === 'raft') return runRaftWorld(rest);
-  return await runClusterWorld({
-    ...rest,
-    drain,
-    ...(memberCount === undefined ? {} : { memberCount }),
-  });
+  return await runClusterWorld({ ...rest, drain });
 }
 
-/**
- * Many runs. Writes each failure as it comes, with what is needed to see it again, and a summary.
- */
-export async function simulateSeeds(options: SeedsOptions): Promise<SeedsReport> {
-  const { firstSeed, seeds, write, signal, ...rest } = options;
-  const startMs = performance.now();
-  const failures: RunReport[] = [];
-  const counters: Record<string, number> = {};
-  let simulatedMs = 0;
-  let runs = 0;
-  while (runs < seeds && !signal?.aborted) {
-    const report = await runSimulation({ ...rest, seed: firstSeed + runs });
-    runs += 1;
-    simulatedMs += report.simulatedMs;
-    for (const [name, count] of Object.entries(report.counters)) {
-      counters[name] = (counters[name] ?? 0) + count;
-    }
-    if (!report.failure) continue;
-    failures.push(report);
-    writeFailure(report, rest.world ?? 'cluster', write);
+/** The command line, see `usage`. Answers the exit code: 0, 1 if a run failed, 2 for bad flags. */
+export async function runCommand(
+  args: readonly string[],
+  write: Write,
+  signal?: AbortSignal,
+): Promise<number> {
+  const flags = parseFlags(args);
+  if (!flags) {
+    write(usage);
+    return 2;
   }
-  const speed = simulatedMs / Math.max(1, performance.now() - startMs);
-  const summary = { runs, failures, simulatedMs, speed, counters };
+  if (flags.shrink) return await shrinkSeed(flags, write);
+  if (flags.trace) return await traceSeed(flags, write);
+  return await simulateSeeds(flags, write, signal);
+}
+
+/** Writes each failure as it comes, with what is needed to see it again, and a summary. */
+async function simulateSeeds(
+  flags: SimulateFlags,
+  write: Write,
+  signal?: AbortSignal,
+): Promise<number> {
+  const { worlds, firstSeed, seeds, seconds, keep } = flags;
+  const nowMs = (): number => performance.now();
+  let toldMs = nowMs();
+  const summary = await runCampaign({
+    worlds,
+    firstSeed,
+    nowMs,
+    ...(seeds === undefined ? {} : { seeds }),
+    ...(seconds === undefined ? {} : { forMs: seconds * 1000 }),
+    ...(signal ? { signal } : {}),
+    run: (seed, world) => runSimulation({ ...optionsOf(flags), seed, world }),
+    onFailure: (report, world) => {
+      const lines = failureLines(report, world, flags);
+      for (const line of lines) write(line);
+      if (keep) keepReport(keep, { report, world, lines });
+    },
+    onProgress: (now) => {
+      if (nowMs() - toldMs < progressMs) return;
+      toldMs = nowMs();
+      write(`... ${tallyText(now)}`);
+    },
+  });
   writeSummary(summary, write);
-  return summary;
+  return summary.failures.length > 0 ? 1 : 0;
 }
 
 /** One run with its whole timeline. */
-export async function traceSeed(
-  options: SimulationOptions & { readonly write: (line: string) => void },
-): Promise<RunReport> {
-  const { write, ...rest } = options;
-  const report = await runSimulation({ ...rest, linesMax: Number.POSITIVE_INFINITY });
+async function traceSeed(flags: SimulateFlags, write: Write): Promise<number> {
+  const report = await runSimulation({
+    ...optionsOf(flags),
+    linesMax: Number.POSITIVE_INFINITY,
+  });
   for (const line of report.lines) write(line);
   if (report.failure) write(`FAILED  ${report.failure.message}`);
   write(`seed ${report.seed}  trace ${hashText(report)}  commit ${commitText()}`);
-  return report;
+  return report.failure ? 1 : 0;
 }
 
-/** The command line: `--seeds N [--first-seed S]`, or `--seed S [--trace]`; `--world raft` for
- * cores alone. Answers the exit code: 0, or 1 if a run failed. */
-export async function runCommand(
-  args: readonly string[],
-  write: (line: string) => void,
-): Promise<number> {
-  const optionOf = (name: string): string | undefined => {
-    const at = args.indexOf(name);
-    return at < 0 ? undefined : args[at + 1];
-  };
-  const world: WorldName = optionOf('--world') === 'raft' ? 'raft' : 'cluster';
-  const seed = optionOf('--seed');
-  if (seed !== undefined && args.includes('--trace')) {
-    const report = await traceSeed({ seed: Number(seed), world, write });
-    return report.failure ? 1 : 0;
+/** The fewest faults with which this seed still fails. */
+async function shrinkSeed(flags: SimulateFlags, write: Write): Promise<number> {
+  const options = optionsOf(flags);
+  const { failure, faults } = await runSimulation(options);
+  if (!failure) {
+    write(`seed ${options.seed} does not fail`);
+    return 0;
   }
-  const firstSeed = Number(seed ?? optionOf('--first-seed') ?? 1);
-  const seeds = seed === undefined ? Number(optionOf('--seeds') ?? 100) : 1;
-  const { failures } = await simulateSeeds({ firstSeed, seeds, world, write });
-  return failures.length > 0 ? 1 : 0;
-}
-
-function writeFailure(report: RunReport, world: WorldName, write: (line: string) => void): void {
-  for (const line of report.lines) write(line);
-  write(`FAILED  seed ${report.seed}  commit ${commitText()}  ${report.failure?.message}`);
-  const extra = world === 'raft' ? ' --world raft' : '';
-  write(`see it again: holdfast simulate --seed ${report.seed} --trace${extra}`);
-}
-
-function writeSummary(summary: SeedsReport, write: (line: string) => void): void {
-  const { runs, failures, simulatedMs, speed, counters } = summary;
-  const failed = failures.map(({ seed }) => seed).join(' ');
-  write(`${runs} runs, ${failures.length} failed${failed ? `: ${failed}` : ''}`);
-  const seconds = (simulatedMs / 1000).toFixed(0);
-  write(`${seconds} simulated seconds, ${speed.toFixed(0)} for each real second`);
+  const run = (without: ReadonlySet<number>): Promise<RunReport> =>
+    runSimulation({ ...options, without });
+  const { judge } = failure;
+  const without = await shrinkPlan({ faults, run, judge, runsMax: shrinkRunsMax });
+  write(`${judge}: ${faults - without.size} of ${faults} faults are enough`);
   write(
-    Object.entries(counters)
+    `see it: ${commandOf(flags, options.seed, options.world)} --without ${[...without].join()}`,
+  );
+  return 1;
+}
+
+function optionsOf(flags: SimulateFlags): SimulationOptions & { readonly world: WorldName } {
+  const { worlds, firstSeed, scenario, without } = flags;
+  const world = worlds.at(-1) ?? 'cluster';
+  return { seed: firstSeed, world, without, ...(scenario ? { scenario } : {}) };
+}
+
+function failureLines(
+  report: RunReport,
+  world: WorldName,
+  flags: SimulateFlags,
+): readonly string[] {
+  return [
+    ...report.lines,
+    `FAILED  seed ${report.seed}  commit ${commitText()}  ${report.failure?.message}`,
+    `see it again: ${commandOf(flags, report.seed, world)}`,
+  ];
+}
+
+function commandOf({ scenario }: SimulateFlags, seed: number, world: WorldName): string {
+  const inWorld = world === 'raft' ? ' --world raft' : '';
+  const played = scenario ? ` --scenario ${scenario.name} --times ${scenario.times}` : '';
+  return `npx holdfast simulate --seed ${seed} --trace${inWorld}${played}`;
+}
+
+/** A file a failing run, and a line in the list of them all. */
+function keepReport(
+  folder: string,
+  kept: {
+    readonly report: RunReport;
+    readonly world: WorldName;
+    readonly lines: readonly string[];
+  },
+): void {
+  const { report, world, lines } = kept;
+  mkdirSync(folder, { recursive: true });
+  writeFileSync(join(folder, `${world}-${report.seed}.txt`), `${lines.join('\n')}\n`);
+  const line = `${world} ${report.seed} ${commitText()} ${report.failure?.judge}\n`;
+  appendFileSync(join(folder, 'failures.txt'), line);
+}
+
+function tallyText({ runs, failures, simulatedMs, speed }: CampaignSummary): string {
+  const failed = failures.map(({ seed, world }) => `${world} ${seed}`).join(', ');
+  const seconds = (simulatedMs / 1000).toFixed(0);
+  return (
+    `${runs} runs, ${failures.length} failed${failed ? `: ${failed}` : ''}\n` +
+    `${seconds} simulated seconds, ${speed.toFixed(0)} for each real second`
+  );
+}
+
+function writeSummary(summary: CampaignSummary, write: Write): void {
+  write(tallyText(summary));
+  write(
+    Object.entries(summary.counters)
       .map(([name, count]) => `${name} ${count}`)
       .join(', '),
   );

@@ -8,21 +8,25 @@ import { defaultRaftSettings, type RaftSettings } from '@holdfast/raft/settings'
 import { EventQueue } from './event-queue.ts';
 import type { CrashKind } from './fault.ts';
 import { FaultDriver, type FaultTarget } from './fault-driver.ts';
-import { planFaults } from './fault-plan.ts';
 import { Violation } from './judges/violation.ts';
+import { newMemberClock } from './member-clocks.ts';
 import type { DiskMood } from './member-disk.ts';
 import { Network } from './network.ts';
 import { RaftMember } from './raft-member.ts';
 import { RaftReferee } from './raft-referee.ts';
 import { failureOf, type RunReport } from './run-report.ts';
+import { planRun, type RunPlan, type Scenario } from './scenario.ts';
 import { Timeline } from './timeline.ts';
-import { VirtualClock } from './virtual-clock.ts';
 
 export type RaftWorldOptions = {
   readonly seed: number;
   /** How long faults last, in simulated time. */
   readonly faultsMs?: number;
   readonly linesMax?: number;
+  /** One kind of trouble instead of what chance puts together; `faultsMs` is then its own. */
+  readonly scenario?: Scenario;
+  /** Faults of the plan that do not happen, by their places in it. */
+  readonly without?: ReadonlySet<number>;
 };
 
 /** After the last fault, a leader and equal logs are owed within this. */
@@ -35,7 +39,8 @@ export function runRaftWorld(options: RaftWorldOptions): RunReport {
 
 class RaftWorld implements FaultTarget {
   readonly members: readonly MemberId[];
-  readonly #options: Required<RaftWorldOptions>;
+  readonly #seed: number;
+  readonly #plan: RunPlan;
   readonly #queue = new EventQueue();
   readonly #random: Random;
   readonly #timeline: Timeline;
@@ -51,8 +56,8 @@ class RaftWorld implements FaultTarget {
   readonly #voterCrashShare: number;
 
   constructor(options: RaftWorldOptions) {
-    const { seed, faultsMs = 20_000, linesMax = 60 } = options;
-    this.#options = { seed, faultsMs, linesMax };
+    const { seed, linesMax = 60 } = options;
+    this.#seed = seed;
     this.#random = new SeededRandom(seed);
     const random = this.#random;
     this.#timeline = new Timeline({ queue: this.#queue, linesMax });
@@ -71,6 +76,7 @@ class RaftWorld implements FaultTarget {
     const count = pick(random, [1, 2, 3, 3, 3, 3, 4, 5, 5]);
     this.members = Array.from({ length: count }, (_, at) => memberId(BigInt(at + 1)));
     this.#makeMembers();
+    this.#plan = this.#newPlan(options);
   }
 
   run(): RunReport {
@@ -153,7 +159,8 @@ class RaftWorld implements FaultTarget {
         network: this.#network,
         random,
         watcher: this.#referee,
-        newClock: () => newClock(this.#queue, random),
+        // Wide apart, so that no boot's time is another's (replica/boot-clock.ts).
+        newClock: () => newMemberClock(this.#queue, random, { startMaxMs: 2 ** 40 }),
         snapshotEvery,
       });
       member.peerOf = (peer) => this.#cores.get(peer) as RaftMember;
@@ -161,23 +168,29 @@ class RaftWorld implements FaultTarget {
     }
   }
 
+  #newPlan({ faultsMs = 20_000, scenario, without }: RaftWorldOptions): RunPlan {
+    const gapMs = pick(this.#random, [200, 500, 1500]);
+    return planRun(fork(this.#random), {
+      members: this.members,
+      startMs: 1000,
+      endMs: faultsMs,
+      gapMs,
+      scenario,
+      without: without ?? new Set(),
+    });
+  }
+
   #runPhases(): void {
-    const { faultsMs } = this.#options;
-    const { members } = this;
     const driver = new FaultDriver({
       queue: this.#queue,
       network: this.#network,
       target: this,
       timeline: this.#timeline,
     });
-    for (const member of members) this.start(member);
-    if (members.length > 1) {
-      const gapMs = pick(this.#random, [200, 500, 1500]);
-      const bounds = { startMs: 1000, endMs: faultsMs, gapMs };
-      driver.schedule(planFaults(fork(this.#random), { members, ...bounds }));
-    }
+    for (const member of this.members) this.start(member);
+    driver.schedule(this.#plan.faults);
     this.#operateLater();
-    this.#queue.run(faultsMs);
+    this.#queue.run(this.#plan.endMs);
     this.#isHealed = true;
     driver.healAll();
     this.#converge();
@@ -291,11 +304,12 @@ class RaftWorld implements FaultTarget {
 
   #report(error: unknown): RunReport {
     return {
-      seed: this.#options.seed,
+      seed: this.#seed,
       failure: error === undefined ? undefined : failureOf(error),
       simulatedMs: this.#queue.nowMs,
       traceHash: this.#timeline.hash,
       lines: this.#timeline.lines,
+      faults: this.#plan.faults.length,
       counters: {
         ...this.#referee.counters,
         damages: this.#damages,
@@ -309,16 +323,6 @@ const describe = (core: RaftMember): string => core.raft?.describe() ?? 'down';
 
 /** A generator of its own, so that one part's use of chance does not move another's. */
 const fork = (random: Random): Random => new SeededRandom(random.integer(0, 2 ** 48));
-
-function newClock(queue: EventQueue, random: Random): VirtualClock {
-  return new VirtualClock({
-    queue,
-    // Wide apart, so that no boot's time is another's (replica/boot-clock.ts).
-    startMs: random.integer(0, 2 ** 40),
-    wallMs: 1_700_000_000_000 + queue.nowMs,
-    rate: 1 + (random.fraction() - 0.5) * 0.0004,
-  });
-}
 
 /** Small limits now and then, so that every limit is met. */
 function randomSettings(random: Random): RaftSettings {

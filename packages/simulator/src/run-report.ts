@@ -9,6 +9,8 @@ export type RunReport = {
   readonly traceHash: number;
   /** The last lines before the end, or all of a trace. */
   readonly lines: readonly string[];
+  /** How many faults were planned. */
+  readonly faults: number;
   /** Counts that show that the run did something: elections, commits, crashes. */
   readonly counters: Readonly<Record<string, number>>;
 };

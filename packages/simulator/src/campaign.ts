@@ -1,0 +1,81 @@
+// Many runs, one after the other: over a number of seeds, for some time, or until told to stop.
+// Owns what they add up to; how a run is made, the real clock and what is printed are its caller's.
+import type { RunReport } from './run-report.ts';
+
+/** `cluster`: whole members under clients. `raft`: cores alone, several times as fast. */
+export type WorldName = 'cluster' | 'raft';
+
+export type CampaignOptions = {
+  readonly worlds: readonly WorldName[];
+  readonly firstSeed: number;
+  /** Default: no end. */
+  readonly seeds?: number;
+  /** Real time, by `nowMs`; default: no end. */
+  readonly forMs?: number;
+  readonly nowMs: () => number;
+  /** Ends after the run at hand. */
+  readonly signal?: AbortSignal;
+  readonly run: (seed: number, world: WorldName) => Promise<RunReport>;
+  readonly onFailure: (report: RunReport, world: WorldName) => void;
+  /** After each seed. */
+  readonly onProgress?: (summary: CampaignSummary) => void;
+};
+
+export type CampaignSummary = {
+  readonly runs: number;
+  readonly failures: readonly FailedRun[];
+  readonly simulatedMs: number;
+  /** Simulated time for each second of real time: the whole cluster's, not each member's. */
+  readonly speed: number;
+  readonly counters: Readonly<Record<string, number>>;
+};
+
+export type FailedRun = { readonly seed: number; readonly world: WorldName };
+
+export async function runCampaign(options: CampaignOptions): Promise<CampaignSummary> {
+  const { worlds, firstSeed, nowMs, signal, onProgress } = options;
+  const { seeds = Number.POSITIVE_INFINITY, forMs = Number.POSITIVE_INFINITY } = options;
+  const startMs = nowMs();
+  const tally = new Tally(() => nowMs() - startMs);
+  for (let seed = firstSeed; seed < firstSeed + seeds; seed += 1) {
+    if (signal?.aborted || nowMs() - startMs >= forMs) break;
+    for (const world of worlds) {
+      const report = await options.run(seed, world);
+      tally.add(report, world);
+      if (report.failure) options.onFailure(report, world);
+    }
+    onProgress?.(tally.summary);
+  }
+  return tally.summary;
+}
+
+class Tally {
+  readonly #elapsedMs: () => number;
+  readonly #failures: FailedRun[] = [];
+  readonly #counters: Record<string, number> = {};
+  #runs = 0;
+  #simulatedMs = 0;
+
+  constructor(elapsedMs: () => number) {
+    this.#elapsedMs = elapsedMs;
+  }
+
+  get summary(): CampaignSummary {
+    return {
+      runs: this.#runs,
+      failures: this.#failures,
+      simulatedMs: this.#simulatedMs,
+      speed: this.#simulatedMs / Math.max(1, this.#elapsedMs()),
+      counters: this.#counters,
+    };
+  }
+
+  add({ seed, failure, simulatedMs, counters }: RunReport, world: WorldName): void {
+    this.#runs += 1;
+    this.#simulatedMs += simulatedMs;
+    if (failure) this.#failures.push({ seed, world });
+    for (const [name, count] of Object.entries(counters)) {
+      this.#counters[name] = (this.#counters[name] ?? 0) + count;
+    }
+  }
+}

@@ -1,0 +1,39 @@
+// Goal: the acceptance lines that ask for one kind of trouble, again and again. Method: whole runs of
+// a scenario; each ends with the heal, the proof of life, and every judge of every run.
+import { describe, expect, it } from 'vitest';
+import { runSimulation } from './main.ts';
+import type { ScenarioName } from './scenario.ts';
+
+const played = (name: ScenarioName, times: number, world: 'cluster' | 'raft', seed = 1) =>
+  runSimulation({ seed, world, scenario: { name, times } });
+
+describe('C-14: what is over before anything can settle, a thousand times', () => {
+  it('crash and restart: cores', async () => {
+    const { failure } = await played('crash-restarts', 1000, 'raft');
+    expect(failure).toBeUndefined();
+  });
+
+  it('crash and restart: whole members', async () => {
+    const { failure, counters } = await played('crash-restarts', 250, 'cluster');
+    expect(failure).toBeUndefined();
+    expect(counters.boots).toBeGreaterThan(200);
+  });
+
+  it('reconnect: cores, and whole members', async () => {
+    expect((await played('reconnects', 1000, 'raft')).failure).toBeUndefined();
+    const { failure, counters } = await played('reconnects', 1000, 'cluster');
+    expect(failure).toBeUndefined();
+    expect(counters.acknowledged).toBeGreaterThan(50);
+  });
+});
+
+describe('D-17: all members lose power together in mid-write', () => {
+  // A thousand of them: `npm test` plays them in its minutes of the simulator.
+  it('loses nothing, and leads again within 2.5 s of the second member', async () => {
+    const { failure, counters } = await played('power-cycles', 30, 'cluster');
+    expect(failure).toBeUndefined();
+    expect(counters.powerCycles).toBe(30);
+    expect(counters.leaderLatestMs).toBeLessThanOrEqual(2500);
+    expect(counters.acknowledged).toBeGreaterThan(200);
+  });
+});

@@ -1,0 +1,105 @@
+// Runs of one kind of trouble, again and again, beside those that chance puts together: each a
+// fault plan, made from a seed. They are what single acceptance lines ask for.
+import type { MemberId } from '@holdfast/base/ids';
+import { pick, type Random } from '@holdfast/base/random';
+import type { CrashKind } from './fault.ts';
+import { type PlannedFault, planFaults } from './fault-plan.ts';
+
+export type ScenarioName = 'power-cycles' | 'crash-restarts' | 'reconnects';
+
+export type Scenario = {
+  readonly name: ScenarioName;
+  /** How often. */
+  readonly times: number;
+};
+
+export type RunPlan = {
+  readonly faults: readonly PlannedFault[];
+  /** The time of the last fault's end. */
+  readonly endMs: number;
+  /** A leader is owed so soon after a majority is back. */
+  readonly leaderWithinMs?: number;
+};
+
+export type RunPlanOptions = {
+  readonly members: readonly MemberId[];
+  /** Of what chance puts together. */
+  readonly startMs: number;
+  readonly endMs: number;
+  readonly gapMs: number;
+  readonly scenario: Scenario | undefined;
+  /** Faults that do not happen, by their places in the plan: how a failing plan is cut down. */
+  readonly without: ReadonlySet<number>;
+};
+
+export const scenarioNames: readonly ScenarioName[] = [
+  'power-cycles',
+  'crash-restarts',
+  'reconnects',
+];
+
+/** When the cluster has its first leader, at the latest. */
+const startMs = 3000;
+
+export function planRun(random: Random, options: RunPlanOptions): RunPlan {
+  const { members, endMs, scenario, without } = options;
+  const whole = scenario
+    ? planScenario(random, members, scenario)
+    : { faults: members.length > 1 ? planFaults(random, options) : [], endMs };
+  return { ...whole, faults: whole.faults.filter((_, at) => !without.has(at)) };
+}
+
+function planScenario(
+  random: Random,
+  members: readonly MemberId[],
+  { name, times }: Scenario,
+): RunPlan {
+  switch (name) {
+    case 'power-cycles':
+      return planPowerCycles(random, times);
+    case 'crash-restarts':
+      return planCrashRestarts(random, members, times);
+    case 'reconnects':
+      return planReconnects(random, members, times);
+  }
+}
+
+/** D-17: all members lose power in mid-write, and come back one after the other. */
+function planPowerCycles(random: Random, times: number): RunPlan {
+  let atMs = startMs;
+  const faults = Array.from({ length: times }, (): PlannedFault => {
+    const lastsMs = 60 + 200 * random.fraction();
+    const staggerMs = 500 * random.fraction();
+    const fault: PlannedFault = { atMs, fault: { type: 'blackout', staggerMs }, lastsMs };
+    // Up to three quarters of a second of load under the new leader.
+    atMs += lastsMs + staggerMs + leaderLimitMs + 750 * random.fraction();
+    return fault;
+  });
+  return { faults, endMs: atMs, leaderWithinMs: leaderLimitMs };
+}
+
+const leaderLimitMs = 2500;
+
+/** C-14: one member after the other dies and is back at once, before it has found its cluster. */
+function planCrashRestarts(random: Random, members: readonly MemberId[], times: number): RunPlan {
+  let atMs = startMs;
+  const faults = Array.from({ length: times }, (): PlannedFault => {
+    const how: CrashKind = random.fraction() < 0.5 ? 'process' : 'power';
+    const fault = { type: 'crash', member: pick(random, members), how } as const;
+    atMs += 100 * random.fraction();
+    return { atMs, fault, lastsMs: 1 + 40 * random.fraction() };
+  });
+  return { faults, endMs: atMs + 50 };
+}
+
+/** C-14: connections end and are redialled, faster than anything can settle. */
+function planReconnects(random: Random, members: readonly MemberId[], times: number): RunPlan {
+  let atMs = startMs;
+  const faults = Array.from({ length: times }, (): PlannedFault => {
+    const a = pick(random, members);
+    const others = members.filter((id) => id !== a);
+    atMs += 60 * random.fraction();
+    return { atMs, fault: { type: 'reset-links', a, b: pick(random, others) }, lastsMs: 0 };
+  });
+  return { faults, endMs: atMs };
+}
