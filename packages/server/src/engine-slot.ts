@@ -10,11 +10,18 @@ type SlotState =
   | { readonly state: 'closing'; readonly engine: Engine | undefined };
 
 export class EngineSlot {
+  readonly #phases: () => readonly RecoveryPhase[];
   #current: SlotState;
 
   /** `phases` is asked each time: what the start does right now. */
   constructor(phases: () => readonly RecoveryPhase[] = () => []) {
+    this.#phases = phases;
     this.#current = { state: 'starting', phases };
+  }
+
+  /** The engine is started anew: calls are refused until it is there again. */
+  restart(): void {
+    this.#current = { state: 'starting', phases: this.#phases };
   }
 
   get state(): SlotState['state'] {

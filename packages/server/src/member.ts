@@ -19,6 +19,7 @@ import { lockDirectory, NodeDisk } from '@holdfast/storage/node-disk';
 import { TcpNetwork } from '@holdfast/transport/tcp-link';
 import type { FastifyInstance } from 'fastify';
 
+import { EngineLife } from './engine-life.ts';
 import { EngineSlot } from './engine-slot.ts';
 import { configRoutes } from './http/config-routes.ts';
 import { listenHttp, probeAddress } from './http/http-listener.ts';
@@ -44,6 +45,9 @@ const repairingText =
   'what this member had written is damaged or missing: it does not vote until it has repaired ' +
   'its log from the others';
 
+const restartText =
+  'this member starts its engine anew, to find all that is damaged, and repairs it from the others';
+
 type InitialMember = {
   readonly memberId: MemberId;
   readonly name: string;
@@ -65,7 +69,7 @@ export class Member {
   /** Settles only when the member can not go on: a broken invariant, a disk that failed. */
   readonly failed: Promise<never>;
   #fail: (error: unknown) => void = () => undefined;
-  #engine: EmbeddedEngine | undefined;
+  readonly #life: EngineLife<EmbeddedEngine>;
   #clientAddress: string;
   #starting: Promise<void> | undefined;
   #closing: Promise<void> | undefined;
@@ -94,6 +98,7 @@ export class Member {
     // Whoever started the member may not look at `failed` before it has settled.
     this.failed.catch(() => undefined);
     this.#tasks = new TaskGroup((error) => this.#fail(error));
+    this.#life = this.#newLife();
   }
 
   /** HOST:PORT as clients reach it. */
@@ -126,13 +131,26 @@ export class Member {
     await this.#step(() => this.#lock());
     await this.#step(() => this.#openDoor());
     await this.#step(() => this.#probePeerPort());
-    const directory = await this.#step(() => this.#openDirectory());
-    const engine = this.#createEngine(directory);
-    this.#engine = engine;
-    this.#closers.push(() => engine.close());
-    await this.#step(() => engine.start());
-    this.#slot.fill(engine);
-    this.#tasks.run((signal) => this.#tellWhenReady(engine, signal));
+    this.#closers.push(() => this.#life.close());
+    await this.#step(() => this.#life.start());
+  }
+
+  #newLife(): EngineLife<EmbeddedEngine> {
+    const { clock, random, log } = this.#options;
+    return new EngineLife({
+      clock,
+      random,
+      open: async (onFatal) => this.#createEngine(await this.#openDirectory(), onFatal),
+      onStarted: (engine) => {
+        this.#slot.fill(engine);
+        this.#tasks.run((signal) => this.#tellWhenReady(engine, signal));
+      },
+      onRestart: (error) => {
+        this.#slot.restart();
+        log.error({ code: error.code, ...error.details }, `${error.message}; ${restartText}`);
+      },
+      onEnd: (error) => this.#fail(error),
+    });
   }
 
   /** A step that ends after somebody asked for the end is the last one. */
@@ -145,7 +163,7 @@ export class Member {
   async #close(): Promise<void> {
     if (this.#slot.state === 'serving') this.#slot.close();
     // Breaks off what the engine reads; whatever step is under way, no other one follows.
-    else await this.#engine?.close();
+    else await this.#life.close();
     await this.#starting?.catch(() => undefined);
     await this.#tasks.close();
     this.#metrics.close();
@@ -218,7 +236,7 @@ export class Member {
     });
   }
 
-  #createEngine(directory: DataDirectory): EmbeddedEngine {
+  #createEngine(directory: DataDirectory, onFatal: (error: unknown) => void): EmbeddedEngine {
     const { settings, clock, random } = this.#options;
     const transport = this.#createTransport(directory);
     return new EmbeddedEngine({
@@ -245,7 +263,7 @@ export class Member {
         historyRevisionsMax: settings.historyRevisionsMax,
       },
       quotaBytes: settings.quotaBytes,
-      onFatal: (error) => this.#fail(error),
+      onFatal,
       onEvent: (event) => this.#tell(event),
     });
   }
@@ -268,7 +286,7 @@ export class Member {
 
   /** A wiped directory under an old id has forgotten its votes (safety.md 15). */
   #verifyStore(id: MemberId, storeId: bigint): HoldfastError | undefined {
-    const engine = this.#engine;
+    const { engine } = this.#life;
     if (!engine || engine.acceptsStore(id, storeId)) return undefined;
     return new HoldfastError(
       'cluster-mismatch',
@@ -278,7 +296,7 @@ export class Member {
   }
 
   #phases(): readonly RecoveryPhase[] {
-    return this.#engine?.status().recovery ?? [];
+    return this.#life.engine?.status().recovery ?? [];
   }
 
   get #root(): string {
@@ -300,7 +318,7 @@ export class Member {
         return;
       case 'lost-log':
         log.error(
-          { peer: this.#engine?.nameOf(event.peer), endsAt: event.last },
+          { peer: this.#life.engine?.nameOf(event.peer), endsAt: event.last },
           'a member came back with less of the log than it had acknowledged, as if an older ' +
             'copy of its data directory had been put in place: it is filled again from here. ' +
             'Find out why',
@@ -325,6 +343,7 @@ export class Member {
         this.#tellWaiting(status);
       }
       await sleep(clock, 100, signal);
+      if (this.#life.engine !== engine) return; // It was started anew, and has a teller of its own.
     }
     log.info({ client: this.#clientAddress, revision: engine.status().revision }, 'ready');
   }
