@@ -10,6 +10,7 @@ import { addMemberCommands } from './commands/member.ts';
 import { addSimulateCommand } from './commands/simulate.ts';
 import { addStartCommand } from './commands/start.ts';
 import { addStatusCommand } from './commands/status.ts';
+import { addVerifyCommand } from './commands/verify.ts';
 import { addVersionCommand } from './commands/version.ts';
 import type { CliContext, OutputForm } from './context.ts';
 import { reportFailure } from './failure.ts';
@@ -53,6 +54,7 @@ export function makeProgram(context: CliContext): Command {
   addStatusCommand(program, context);
   addStartCommand(program, context);
   addDevCommand(program, context);
+  addVerifyCommand(program, context);
   addSimulateCommand(program, context);
   addCompletionCommand(program, context);
   addVersionCommand(program, context);

@@ -64,6 +64,7 @@ export class LogInspection {
   /** Undefined: no log was ever begun there. Throws `version-mismatch`. */
   static async of(options: LogInspectionOptions): Promise<LogInspection | undefined> {
     const { disk, directory, watch } = options;
+    if ((await disk.list(directory)).length === 0) return undefined;
     const files = new LogFiles({ disk, directory, segmentBytes: 0, groupId: 0 });
     const survey = await surveyLog(files, watch);
     if (survey) return new LogInspection(files, survey);

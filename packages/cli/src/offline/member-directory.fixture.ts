@@ -1,0 +1,96 @@
+// For tests of the offline tools: the directory of a member that has lived, as files in memory: a
+// snapshot or two, a log of several entries behind, all written by the engine itself.
+import { utf8 } from '@holdfast/base/bytes';
+import { clusterId, memberId } from '@holdfast/base/ids';
+import { SeededRandom } from '@holdfast/base/seeded-random';
+import { SystemClock } from '@holdfast/base/system-clock';
+import { openDataDirectory } from '@holdfast/engine/data-directory';
+import { EmbeddedEngine } from '@holdfast/engine/embedded-engine';
+import { newConfiguration } from '@holdfast/raft/configuration';
+import { MemoryPeers } from '@holdfast/replica/memory-peers';
+import type { Disk } from '@holdfast/storage/disk';
+import { MemoryDisk } from '@holdfast/storage/memory-disk';
+
+export type Files = ReadonlyMap<string, Uint8Array>;
+
+const id = memberId(1n);
+export const livedMember = { clusterId: clusterId(7n), memberId: id, name: 'n1' };
+
+/** Two snapshots, at about entries 20 and 40, and some 20 entries behind the newer one. */
+export async function livedFiles(): Promise<Files> {
+  const disk = new MemoryDisk();
+  const engine = await startOn(disk);
+  const options = { actor: 'tester' };
+  for (let at = 0; at < 60; at += 1) {
+    const value = utf8('v'.repeat(200));
+    await engine.put({ ...noOptions, key: utf8(`key-${at}`), value }, options);
+    if (at === 20 || at === 40) await engine.replica.takeSnapshot();
+  }
+  await engine.close();
+  return filesOf(disk);
+}
+
+const noOptions = {
+  keyspace: 1,
+  lease: 0n,
+  prevKv: false,
+  ignoreValue: false,
+  ignoreLease: false,
+};
+
+async function startOn(disk: MemoryDisk): Promise<EmbeddedEngine> {
+  const clock = new SystemClock();
+  const random = new SeededRandom(1);
+  const peers = new MemoryPeers({ clock, latencyMs: 0 });
+  const directory = { disk: disk.attach(), random, ...livedMember, segmentBytes: 64 * 1024 };
+  const { isNew: _, ...stores } = await openDataDirectory(directory);
+  const engine = new EmbeddedEngine({
+    ...stores,
+    name: 'n1',
+    version: '0',
+    peerAddresses: ['h1:1'],
+    clientAddresses: ['h1:2'],
+    initialMembers: [{ memberId: id, name: 'n1', peerAddress: 'h1:1' }],
+    bootstrap: newConfiguration({ voters: [id] }),
+    clock,
+    random,
+    nextTurn: (action) => void setImmediate(action),
+    transport: peers.transport(id, stores.identity.bootEpoch),
+    raftSettings: { heartbeatMs: 5, electionMinMs: 20, electionMaxMs: 40 },
+    replicaSettings: { snapshotIntervalMinMs: 0 },
+    onFatal: (error) => {
+      throw error;
+    },
+  });
+  await engine.start();
+  return engine;
+}
+
+export async function filesOf(disk: MemoryDisk): Promise<Files> {
+  const files = new Map<string, Uint8Array>();
+  for (const path of disk.paths()) {
+    const file = await disk.open(path);
+    files.set(path, (await file.read(0, await file.size())).slice());
+    await file.close();
+  }
+  return files;
+}
+
+export async function diskOf(files: Files): Promise<MemoryDisk> {
+  const disk = new MemoryDisk();
+  for (const [path, bytes] of files) {
+    await makeParents(disk, path);
+    const file = await disk.open(path, { create: true });
+    await file.write(0, bytes);
+    await file.sync();
+    await file.close();
+  }
+  return disk;
+}
+
+export async function makeParents(disk: Disk, path: string): Promise<void> {
+  const parts = path.split('/').slice(0, -1);
+  for (let count = 1; count <= parts.length; count += 1) {
+    await disk.makeDirectory(parts.slice(0, count).join('/'));
+  }
+}
