@@ -1,10 +1,12 @@
 // From a command to the bytes in the log, and from a result back to an answer or an error.
 import { bugLog } from '@holdfast/base/bug-log';
 import { type ErrorCode, HoldfastError } from '@holdfast/base/errors';
-import { encodeEntryEnvelope } from '@holdfast/proto/entry-envelope';
+import { encodeEntryEnvelope, entryBody } from '@holdfast/proto/entry-envelope';
 import { Command, CommandResult } from '@holdfast/proto/internal';
+import type { Entry } from '@holdfast/raft/entry';
 import type { ResultCodec } from '@holdfast/replica/forwarding';
-import type { WriteOptions } from './engine.ts';
+import { AppliedBefore } from './applied-before.ts';
+import type { SessionPlace, WriteOptions } from './engine.ts';
 
 export type CommandRequest = NonNullable<Command['request']>;
 export type CommandCase = CommandRequest['$case'];
@@ -17,9 +19,7 @@ type ResponseOf<Case extends CommandCase> = Extract<
 export function encodeCommand(request: CommandRequest, options: WriteOptions): Uint8Array {
   return encodeEntryEnvelope({
     proposedAtMs: 0,
-    sessionId: 0n,
-    sequence: 0n,
-    pendingSpan: 0,
+    ...placeIn(options.session),
     traceId: options.traceId ?? 0n,
     authRevision: 0n,
     actor: options.actor,
@@ -27,13 +27,32 @@ export function encodeCommand(request: CommandRequest, options: WriteOptions): U
   });
 }
 
-/** The response to a command of that kind; throws what the command failed with. */
+/** The place in the envelope; 16 bits hold the span (entry-envelope.ts). */
+function placeIn(place: SessionPlace | undefined) {
+  if (!place) return { sessionId: 0n, sequence: 0n, pendingSpan: 0 };
+  const { id: sessionId, sequence, lowestPending } = place;
+  const span = sequence - lowestPending;
+  if (sessionId <= 0n || sequence <= 0n || lowestPending <= 0n || span < 0n || span > 0xffffn) {
+    throw new HoldfastError(
+      'invalid-argument',
+      'a session and its sequences count from 1, and the lowest pending sequence is at most ' +
+        `65,535 below the write's own, not ${lowestPending} for ${sequence}`,
+    );
+  }
+  return { sessionId, sequence, pendingSpan: Number(span) };
+}
+
+/**
+ * The response to a command of that kind; throws what the command failed with, and AppliedBefore for
+ * a repeated one whose answer is not kept in full.
+ */
 export function responseOf<Case extends CommandCase>(
   result: CommandResult,
   kind: Case,
 ): ResponseOf<Case> {
   const { response } = result;
   if (response?.$case === kind) return response.value as ResponseOf<Case>;
+  if (response?.$case === 'appliedBefore') throw new AppliedBefore(response.value);
   if (response?.$case !== 'failure') {
     const message = `the answer to a ${kind} is a ${response?.$case ?? 'nothing'}`;
     bugLog('command answer', message);
@@ -43,6 +62,25 @@ export function responseOf<Case extends CommandCase>(
   const details = code === 'compacted' ? { compactRevision: revision } : {};
   throw new HoldfastError(code as ErrorCode, message, { details });
 }
+
+/** Whether the request is one that older versions do not know. */
+export function isOfLeases({ $case }: CommandRequest): boolean {
+  return $case.startsWith('lease') || $case.startsWith('session');
+}
+
+/** The leases that these entries may have granted; whether they did, the state says. */
+export function grantedIn(entries: readonly Entry[]): readonly bigint[] {
+  return entries.flatMap((entry) => {
+    if (entry.kind !== 'command') return [];
+    const body = entryBody(entry.payload);
+    if (body[0] !== leaseGrantTag) return [];
+    const { request } = Command.decode(body);
+    return request?.$case === 'leaseGrant' ? [request.value.id] : [];
+  });
+}
+
+/** How an encoded Command begins that holds a LeaseGrantRequest: field 7, with a length. */
+const leaseGrantTag = (7 << 3) | 2;
 
 export const commandResults: ResultCodec = {
   encode: (result) => CommandResult.encode(result as CommandResult).finish(),

@@ -6,11 +6,7 @@ import { HoldfastError } from '@holdfast/base/errors';
 import { type MemberId, memberId, type Revision, revision } from '@holdfast/base/ids';
 import type { Random } from '@holdfast/base/random';
 import { TaskGroup } from '@holdfast/base/task-group';
-import {
-  type CompactionSettings,
-  defaultCompactionSettings,
-  proposeCompaction,
-} from '@holdfast/mvcc/compaction-policy';
+import type { CompactionSettings } from '@holdfast/mvcc/compaction-policy';
 import { KvStore } from '@holdfast/mvcc/kv-store';
 import type {
   BindMemberRequest,
@@ -25,7 +21,8 @@ import type {
   TxnRequest,
   TxnResponse,
 } from '@holdfast/proto/internal';
-import type { Configuration } from '@holdfast/raft/configuration';
+import { type Configuration, membersOf } from '@holdfast/raft/configuration';
+import type { Entry } from '@holdfast/raft/entry';
 import type { Input } from '@holdfast/raft/input';
 import { defaultRaftSettings, type RaftSettings } from '@holdfast/raft/settings';
 import type {
@@ -37,10 +34,12 @@ import type {
 } from '@holdfast/replica/ports';
 import { Replica, type ReplicaEvent } from '@holdfast/replica/replica';
 import { defaultReplicaSettings, type ReplicaSettings } from '@holdfast/replica/settings';
+import { knownVersion, requireLeases } from './cluster-version.ts';
 import {
   type CommandRequest,
   commandResults,
   encodeCommand,
+  isOfLeases,
   responseOf,
 } from './command-answer.ts';
 import { engineStatus } from './embedded-status.ts';
@@ -54,13 +53,14 @@ import type {
   WatchStream,
   WriteOptions,
 } from './engine.ts';
+import { LeaderWork } from './leader-work.ts';
+import { type LeasePorts, LeasingEngine } from './leasing-engine.ts';
+import type { LessorSettings } from './lessor.ts';
 import { bindMember } from './member-binding.ts';
+import { pause } from './pause.ts';
 import { RevisionWaiters } from './revision-waiters.ts';
 import { StoreWatch } from './store-watch.ts';
 import { admit } from './write-admission.ts';
-
-/** The newest kind of entry that this version understands (safety.md, "bytes to have"). */
-const clusterVersion = 1;
 
 /** A member as the cluster was started with it. */
 export type InitialMember = {
@@ -88,6 +88,7 @@ export type EmbeddedEngineOptions = {
   readonly raftSettings?: Partial<RaftSettings>;
   readonly replicaSettings?: Partial<ReplicaSettings>;
   readonly compactionSettings?: Partial<CompactionSettings>;
+  readonly lessorSettings?: Partial<LessorSettings>;
   /** Bytes of uncompacted data above which puts are refused before they are proposed. */
   readonly quotaBytes?: number;
   readonly onFatal: (error: unknown) => void;
@@ -97,17 +98,17 @@ export type EmbeddedEngineOptions = {
   readonly onInput?: (nowMs: number, input: Input) => void;
 };
 
-const dutyIntervalMs = 1000;
 /** Records that one slice of reclaiming looks at: well below a millisecond. */
 const reclaimRecords = 2000;
 
-export class EmbeddedEngine implements Engine {
+export class EmbeddedEngine extends LeasingEngine implements Engine {
   readonly store: KvStore;
+  protected readonly leasePorts: LeasePorts;
   readonly #options: EmbeddedEngineOptions;
   readonly #replica: Replica;
   readonly #tasks: TaskGroup;
   readonly #revisionWaiters = new RevisionWaiters();
-  readonly #compaction: CompactionSettings;
+  readonly #leader: LeaderWork;
   readonly #watches = new Set<StoreWatch>();
   #isReclaiming = false;
   #boundCount = 0;
@@ -115,10 +116,9 @@ export class EmbeddedEngine implements Engine {
   #closing: Promise<void> | undefined;
 
   constructor(options: EmbeddedEngineOptions) {
+    super();
     this.#options = options;
-    this.#compaction = { ...defaultCompactionSettings, ...options.compactionSettings };
-    const { nextTurn } = options;
-    this.store = new KvStore({ yieldNow: () => new Promise((resolve) => nextTurn(resolve)) });
+    this.store = new KvStore({ yieldNow: () => this.#yieldNow() });
     const onFatal = (error: unknown): void => this.#fail(error);
     this.#tasks = new TaskGroup(onFatal);
     this.#replica = new Replica({
@@ -130,15 +130,26 @@ export class EmbeddedEngine implements Engine {
       settings: { ...defaultReplicaSettings, ...options.replicaSettings },
       describeMember: (id) => this.nameOf(id),
       onFatal,
-      onApplied: () => this.#afterApplied(),
+      onApplied: (entries) => this.#afterApplied(entries),
+      onQuestion: (body) => this.answerQuestion(body),
     });
+    this.#leader = new LeaderWork({
+      ...options,
+      store: this.store,
+      replica: this.#replica,
+      configured: () => this.#configured(),
+      yieldNow: () => this.#yieldNow(),
+      onProblem: (what, error) => options.onEvent?.({ type: 'problem', what, error }),
+    });
+    this.leasePorts = this.#newLeasePorts();
   }
 
   /** Recovers and joins; resolves when this member takes part, which may be before it is ready. */
   async start(): Promise<void> {
     await this.#replica.start();
     this.#tasks.run((signal) => this.#bind(signal));
-    this.#tasks.run((signal) => this.#attendDuties(signal));
+    this.#tasks.run((signal) => this.#leader.run(signal));
+    this.#tasks.run((signal) => this.#leader.lessor.run(signal));
   }
 
   /** Ends watches and waiting reads, hands leadership over, stops; the same end for all who ask. */
@@ -255,9 +266,18 @@ export class EmbeddedEngine implements Engine {
     const { bytes } = this.store;
     const { quotaBytes } = this.#options;
     admit(request, { bytes, quotaBytes, applyLag: this.#replica.applyLag });
+    if (options.session || isOfLeases(request)) await this.#awaitVersion(options.signal);
     const envelope = encodeCommand(request, options);
     const { result } = await this.#replica.propose(envelope, options.signal);
     return result as CommandResult;
+  }
+
+  /** Throws `failed-precondition` while a member does not understand leases and sessions. */
+  async #awaitVersion(signal?: AbortSignal): Promise<void> {
+    if (this.store.clusterVersion >= knownVersion) return;
+    // This member may merely be behind.
+    await this.#replica.readBarrier(signal);
+    requireLeases(this.store, this.#configured(), (id) => this.nameOf(id));
   }
 
   #answer<T>(body: T, at: number, ageMs: number | undefined): Answer<T> {
@@ -287,11 +307,14 @@ export class EmbeddedEngine implements Engine {
     this.#options.onFatal(error);
   }
 
-  #afterApplied(): void {
+  #afterApplied(entries: readonly Entry[]): void {
     if (this.store.memberCount !== this.#boundCount) {
       this.#boundCount = this.store.memberCount;
       this.#options.onMemberBound?.();
+      // With the last member bound, the cluster may have its version at once.
+      if (!this.#closing) this.#tasks.run(() => this.#leader.attendDuties());
     }
+    this.#leader.noteApplied(entries);
     this.#revisionWaiters.reached(this.store.revision);
     this.#reclaim();
   }
@@ -316,7 +339,7 @@ export class EmbeddedEngine implements Engine {
       name,
       peerAddresses: [...peerAddresses],
       clientAddresses: [...clientAddresses],
-      version: clusterVersion,
+      version: knownVersion,
     };
     const options = { actor: `member:${name}` };
     await bindMember(
@@ -337,43 +360,30 @@ export class EmbeddedEngine implements Engine {
     );
   }
 
-  /** The leader alone compacts, once a second at most (house.md, `engine`). */
-  async #attendDuties(signal: AbortSignal): Promise<void> {
-    while (!signal.aborted) {
-      await pause(this.#options.clock, dutyIntervalMs, signal);
-      if (!signal.aborted && this.#replica.isLeader) await this.#maybeCompact(signal);
-    }
+  #configured(): readonly MemberId[] {
+    const { raft } = this.#replica.status();
+    return raft ? membersOf(raft.configuration) : [];
   }
 
-  async #maybeCompact(signal: AbortSignal): Promise<void> {
-    const nowMs = this.#options.clock.wallMs();
-    const target = proposeCompaction(this.store, this.#compaction, nowMs);
-    if (target === undefined) return;
-    try {
-      await this.compact({ revision: target }, { actor: 'leader', signal });
-    } catch (error) {
-      // The next second tries again; somebody else may have compacted further meanwhile.
-      this.#options.onEvent?.({ type: 'problem', what: 'compaction', error });
-    }
+  // ---------------------------------------------------------------- the parts
+
+  #newLeasePorts(): LeasePorts {
+    return {
+      store: this.store,
+      random: this.#options.random,
+      lessor: this.#leader.lessor,
+      execute: (request, options) => this.#execute(request, options),
+      askLeader: (question, signal) => this.#replica.askLeader(question, signal),
+      awaitRevision: (wanted, signal) => this.#awaitRevision(wanted, signal),
+      awaitConsistency: (options) => this.#awaitConsistency(options),
+      answer: (body, at, ageMs) => this.#answer(body, at, ageMs),
+    };
+  }
+
+  #yieldNow(): Promise<void> {
+    return new Promise((resolve) => this.#options.nextTurn(resolve));
   }
 }
 
 const stopping = (): HoldfastError =>
   new HoldfastError('shutting-down', 'this member is stopping; another one goes on');
-
-/** Resolves after the delay, or as soon as the signal aborts. */
-function pause(clock: Clock, delayMs: number, signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    if (signal.aborted) {
-      resolve();
-      return;
-    }
-    const end = (): void => {
-      timer.cancel();
-      signal.removeEventListener('abort', end);
-      resolve();
-    };
-    const timer = clock.schedule(delayMs, end);
-    signal.addEventListener('abort', end, { once: true });
-  });
-}

@@ -32,12 +32,38 @@ export type ReadOptions = {
   readonly signal?: AbortSignal;
 };
 
+/**
+ * Where in a session a write stands (safety.md 21). A repeated write, whatever else it says by then,
+ * answers as the first one with its sequence did.
+ */
+export type SessionPlace = {
+  readonly id: bigint;
+  /** From 1 on, another one for each write. */
+  readonly sequence: bigint;
+  /** The lowest sequence whose answer may still be asked for again; what lies below is forgotten. */
+  readonly lowestPending: bigint;
+};
+
 export type WriteOptions = {
   /** Who asks, as history and audit show it: `unverified:127.0.0.1` where no identity is known. */
   readonly actor: string;
   readonly traceId?: bigint;
+  /** Throws `session-expired` where the session is not known (any more): nothing was applied. */
+  readonly session?: SessionPlace;
   readonly signal?: AbortSignal;
 };
+
+export type LeaseTime = {
+  readonly id: bigint;
+  /** As it was granted. */
+  readonly ttlMs: number;
+  /** Of the leader's count. */
+  readonly remainingMs: number;
+};
+
+export type LeasedKey = { readonly keyspace: number; readonly key: Uint8Array };
+
+export type LeaderOptions = { readonly actor: string; readonly signal?: AbortSignal };
 
 /** Stands on every answer. */
 export type ResponseHeader = {
@@ -175,6 +201,38 @@ export interface Engine {
   /** `header.revision` is that of the transaction if it wrote. */
   txn(request: TxnRequest, options: WriteOptions): Promise<Answer<TxnResponse>>;
   compact(request: CompactRequest, options: WriteOptions): Promise<Answer<undefined>>;
+  /**
+   * The id is chosen here unless it is given (above zero); a taken one is `already-exists`. Leases
+   * and sessions are refused with `failed-precondition` while a member does not understand them.
+   */
+  leaseGrant(
+    request: { readonly ttlMs: number; readonly id?: bigint | undefined },
+    options: WriteOptions,
+  ): Promise<Answer<{ readonly id: bigint; readonly ttlMs: number }>>;
+  /** The lease's keys vanish with it, in one revision. `not-found` for an unknown one. */
+  leaseRevoke(id: bigint, options: WriteOptions): Promise<Answer<{ readonly deleted: number }>>;
+  /**
+   * The lease lives for its full time from here on, whoever leads then (safety.md 20). `not-found`
+   * for one that there is not, or that is being ended. Safe to repeat.
+   */
+  leaseKeepAlive(id: bigint, options: LeaderOptions): Promise<Answer<LeaseTime>>;
+  leaseTimeToLive(
+    id: bigint,
+    options: LeaderOptions & { readonly keys?: boolean | undefined },
+  ): Promise<Answer<LeaseTime & { readonly keys: readonly LeasedKey[] | undefined }>>;
+  /** The first `limit` in the order in which they were granted, and how many there are. */
+  leases(
+    request: { readonly limit: number },
+    options: ReadOptions,
+  ): Promise<Answer<{ readonly ids: readonly bigint[]; readonly count: number }>>;
+  /** With an id of the caller's own it is safe to repeat. */
+  sessionRegister(
+    request: { readonly ttlMs: number; readonly id?: bigint | undefined },
+    options: WriteOptions,
+  ): Promise<Answer<{ readonly id: bigint; readonly ttlMs: number }>>;
+  /** Throws `session-expired`, as the next does. Every write of a session does the same. */
+  sessionKeepAlive(id: bigint, options: WriteOptions): Promise<Answer<undefined>>;
+  sessionClose(id: bigint, options: WriteOptions): Promise<Answer<undefined>>;
   /** Rejects with `compacted` if the start is below the compact revision. */
   watch(request: WatchRequest, options: Omit<ReadOptions, 'consistency'>): Promise<WatchStream>;
   /** Never waits, never asks a peer. */

@@ -17,8 +17,12 @@ import {
   term,
 } from '@holdfast/base/ids';
 import { ManualClock } from '@holdfast/base/manual-clock';
+import type { Random } from '@holdfast/base/random';
+import { SeededRandom } from '@holdfast/base/seeded-random';
 import { KvStore } from '@holdfast/mvcc/kv-store';
+import { stampEntryEnvelope } from '@holdfast/proto/entry-envelope';
 import type {
+  BindMemberRequest,
   CommandResult,
   CompactRequest,
   DeleteRangeRequest,
@@ -30,6 +34,7 @@ import type {
   TxnRequest,
   TxnResponse,
 } from '@holdfast/proto/internal';
+import { knownVersion } from './cluster-version.ts';
 import {
   type CommandCase,
   type CommandRequest,
@@ -46,6 +51,8 @@ import type {
   WatchStream,
   WriteOptions,
 } from './engine.ts';
+import { type LeasePorts, LeasingEngine } from './leasing-engine.ts';
+import { defaultLessorSettings, Lessor } from './lessor.ts';
 import { RevisionWaiters } from './revision-waiters.ts';
 import { StoreWatch } from './store-watch.ts';
 
@@ -54,24 +61,32 @@ export type MemoryEngineOptions = {
   readonly clock?: Clock;
   readonly clusterId?: ClusterId;
   readonly memberId?: MemberId;
+  /** Chooses the ids of leases and sessions; default: the same ones each time. */
+  readonly random?: Random;
 };
 
-export class MemoryEngine implements Engine {
+export class MemoryEngine extends LeasingEngine implements Engine {
   /** Thrown by every write (and every linearizable read) while set: a lost quorum, a full disk. */
   refusal: HoldfastError | undefined;
   /** What `header.ageMs` says of reads that are not linearizable. */
   ageMs: number | undefined = 0;
 
+  protected readonly leasePorts: LeasePorts;
   readonly #clock: Clock;
   readonly #clusterId: ClusterId;
   readonly #memberId: MemberId;
   readonly #store = new KvStore({ yieldNow: () => Promise.resolve() });
   readonly #waiters = new RevisionWaiters();
+  readonly #lessor: Lessor;
 
   constructor(options: MemoryEngineOptions = {}) {
+    super();
     this.#clock = options.clock ?? new ManualClock();
     this.#clusterId = options.clusterId ?? clusterId(0xc1n);
     this.#memberId = options.memberId ?? memberId(0x1n);
+    this.#lessor = this.#newLessor();
+    this.leasePorts = this.#newLeasePorts(options.random ?? new SeededRandom(1));
+    this.#bind();
   }
 
   async range(request: RangeRequest, options: ReadOptions): Promise<Answer<RangeResponse>> {
@@ -163,6 +178,7 @@ export class MemoryEngine implements Engine {
     if (consistency.level === 'linearizable' && this.refusal) throw this.refusal;
     if (consistency.level === 'bounded') this.#requireFresh(consistency.maxAgeMs);
     await this.#reach(options.minRevision, options.signal);
+    await this.#attendLeases();
   }
 
   #requireFresh(maxAgeMs: number): void {
@@ -176,15 +192,86 @@ export class MemoryEngine implements Engine {
     command: CommandRequest,
     options: WriteOptions,
   ) {
+    const result = await this.#execute(command, options);
+    return this.#answer(responseOf(result, kind), revision(result.revision), 0);
+  }
+
+  async #execute(command: CommandRequest, options: WriteOptions): Promise<CommandResult> {
     options.signal?.throwIfAborted();
     if (this.refusal) throw this.refusal;
     const payload = encodeCommand(command, options);
     await Promise.resolve(); // A proposal never answers in the caller's own turn.
+    await this.#attendLeases();
+    return this.#apply(command, payload);
+  }
+
+  #apply(command: CommandRequest, payload: Uint8Array): CommandResult {
     const at = next(this.#store.appliedIndex);
+    stampEntryEnvelope(payload, Math.max(this.#clock.wallMs(), this.#store.lastProposedAtMs));
     const [result] = this.#store.apply([{ index: at, term: term(1), kind: 'command', payload }]);
-    const { revision: madeAt } = result as CommandResult;
     this.#waiters.reached(this.#store.revision);
-    return this.#answer(responseOf(result as CommandResult, kind), revision(madeAt), 0);
+    if (command.$case === 'leaseGrant') this.#lessor.granted(command.value.id);
+    return result as CommandResult;
+  }
+
+  /** No timer runs here: whoever comes by finds ended what has run out meanwhile. */
+  async #attendLeases(): Promise<void> {
+    if (this.#store.leases.size > 0) await this.#lessor.attend();
+  }
+
+  /** A cluster whose members all know everything. */
+  #bind(): void {
+    const member: BindMemberRequest = {
+      memberId: this.#memberId,
+      storeId: 1n,
+      name: 'memory',
+      peerAddresses: [],
+      clientAddresses: [],
+      version: knownVersion,
+    };
+    const own = { actor: 'member:memory' };
+    const bind: CommandRequest = { $case: 'bindMember', value: member };
+    this.#apply(bind, encodeCommand(bind, own));
+    const raise: CommandRequest = { $case: 'clusterVersion', value: { version: knownVersion } };
+    this.#apply(raise, encodeCommand(raise, own));
+  }
+
+  #newLessor(): Lessor {
+    const leader = term(1);
+    return new Lessor({
+      clock: this.#clock,
+      leases: () => this.#store.leases,
+      leadership: {
+        term: () => leader,
+        confirm: () => (this.refusal ? Promise.reject(this.refusal) : Promise.resolve(leader)),
+        propose: async (_term, request) => {
+          const result = this.#apply(request, encodeCommand(request, { actor: 'leader' }));
+          responseOf(result, request.$case);
+        },
+      },
+      settings: defaultLessorSettings,
+      yieldNow: () => Promise.resolve(),
+      onProblem: () => undefined,
+    });
+  }
+
+  #newLeasePorts(random: Random): LeasePorts {
+    return {
+      store: this.#store,
+      random,
+      lessor: this.#lessor,
+      execute: (request, options) => this.#execute(request, options),
+      askLeader: async (question) => {
+        await this.#attendLeases();
+        return this.answerQuestion(question);
+      },
+      awaitRevision: (wanted, signal) => this.#reach(wanted, signal),
+      awaitConsistency: async (options) => {
+        await this.#beforeRead(options);
+        return (options.consistency?.level ?? 'linearizable') === 'linearizable' ? 0 : this.ageMs;
+      },
+      answer: (body, at, ageMs) => this.#answer(body, revision(at), ageMs),
+    };
   }
 
   #answer<T>(body: T, at: Revision, ageMs: number | undefined): Answer<T> {

@@ -10,6 +10,7 @@ import {
   ForwardRequests,
   ForwardResponses,
   type SnapshotBegin,
+  type ForwardRequest as WireForwardRequest,
   type ForwardResponse as WireForwardResponse,
 } from '@holdfast/proto/peer';
 import type { Message } from '@holdfast/raft/message';
@@ -76,9 +77,10 @@ export class TcpPeerTransport implements PeerTransport {
         if (event.type === 'unreachable') this.#onUnreachable?.(event.peer, event.reason);
         handler.onPeerEvent(toPeerEvent(event));
       },
-      onSnapshot: async (from, begin, chunks) => {
-        const meta = decodeSnapshotMeta(begin.snapshot);
-        await handler.onSnapshot({ from, meta, stateHash: begin.stateHash, chunks });
+      onSnapshot: async (from, begin, chunksFrom) => {
+        const { bytes, stateHash, checksum } = begin;
+        const snapshot = { ...decodeSnapshotMeta(begin.snapshot), bytes, stateHash, checksum };
+        await handler.onSnapshot({ from, snapshot, chunksFrom });
       },
     });
   }
@@ -109,7 +111,7 @@ export class TcpPeerTransport implements PeerTransport {
 
   forward(to: MemberId, requests: readonly ForwardRequest[]): boolean {
     const payloads = groupBySize(requests, forwardBytesMax, ({ body }) => body.length).map(
-      (group) => ForwardRequests.encode({ requests: [...group] }).finish(),
+      (group) => ForwardRequests.encode({ requests: group.map(toWireRequest) }).finish(),
     );
     return this.#mesh.sendLogNow(to, frameKinds.forwardRequests, payloads);
   }
@@ -122,10 +124,15 @@ export class TcpPeerTransport implements PeerTransport {
     }
   }
 
-  async sendSnapshot({ to, snapshot, chunks, signal }: OutgoingSnapshot): Promise<void> {
-    const { bytes, stateHash } = snapshot;
-    const begin: SnapshotBegin = { snapshot: encodeSnapshotMeta(snapshot), bytes, stateHash };
-    await this.#mesh.sendSnapshot({ peer: to, begin }, chunks, signal);
+  async sendSnapshot({ to, snapshot, chunksFrom, signal }: OutgoingSnapshot): Promise<void> {
+    const { bytes, stateHash, checksum } = snapshot;
+    const begin: SnapshotBegin = {
+      snapshot: encodeSnapshotMeta(snapshot),
+      bytes,
+      stateHash,
+      checksum,
+    };
+    await this.#mesh.sendSnapshot({ peer: to, begin }, chunksFrom, signal);
   }
 
   isConnected(peer: MemberId): boolean {
@@ -171,6 +178,11 @@ function toPeerEvent(event: PeerLinkEvent): Parameters<PeerHandler['onPeerEvent'
   }
 }
 
+const toWireRequest = (request: ForwardRequest): WireForwardRequest => {
+  const { requestId, term: meant, body, isQuestion } = request;
+  return { requestId, term: meant, body, question: isQuestion ?? false };
+};
+
 function toWireResponse({ requestId, result }: ForwardResponse): WireForwardResponse {
   if (!result.ok) {
     const { code, outcome, message } = result;
@@ -187,6 +199,7 @@ function decodeForwardRequests(payload: Uint8Array): readonly ForwardRequest[] {
       requestId: requestId(request.requestId),
       term: term(request.term),
       body: request.body,
+      ...(request.question ? { isQuestion: true } : {}),
     })),
   );
 }

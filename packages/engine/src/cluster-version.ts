@@ -1,0 +1,55 @@
+// The version of the entries that a cluster may write: the lowest that its members understand
+// (safety.md, "bytes to have"). The leader raises it when the last old member has been replaced;
+// what needs the new one is refused until then, with the names of those that hold it back.
+import { HoldfastError } from '@holdfast/base/errors';
+import type { MemberId } from '@holdfast/base/ids';
+
+/** The newest kind of entry that this code understands: 2 = leases and sessions. */
+export const knownVersion = 2;
+const leasesVersion = 2;
+
+export type VersionView = {
+  readonly clusterVersion: number;
+  members(): readonly { readonly memberId: bigint; readonly version: number }[];
+};
+
+/** The version to propose, or undefined: the cluster has the newest that it can have. */
+export function raisedVersion(
+  store: VersionView,
+  configured: readonly MemberId[],
+): number | undefined {
+  if (store.clusterVersion >= knownVersion) return undefined;
+  const isHeldBack = heldBackBy(store, configured, knownVersion).length > 0;
+  return isHeldBack ? undefined : knownVersion;
+}
+
+/** Throws `failed-precondition` while leases and sessions can not be written. */
+export function requireLeases(
+  store: VersionView,
+  configured: readonly MemberId[],
+  nameOf: (id: MemberId) => string,
+): void {
+  if (store.clusterVersion >= leasesVersion) return;
+  const names = heldBackBy(store, configured, leasesVersion).map(nameOf);
+  throw new HoldfastError(
+    'failed-precondition',
+    'leases and sessions need every member to run a version that knows them; ' +
+      (names.length > 0
+        ? `not yet: ${names.join(', ')}`
+        : 'all do, and the leader is about to say so: try again in a moment'),
+    { details: { heldBackBy: names, clusterVersion: store.clusterVersion } },
+  );
+}
+
+/** Members of the configuration that have not said that they know `version`, and bound ones that
+ * said less. */
+function heldBackBy(
+  store: VersionView,
+  configured: readonly MemberId[],
+  version: number,
+): readonly MemberId[] {
+  const bound = store.members();
+  const knows = new Set(bound.filter((one) => one.version >= version).map((one) => one.memberId));
+  const all = new Set<bigint>([...configured, ...bound.map((one) => one.memberId)]);
+  return [...all].filter((id) => !knows.has(id)) as MemberId[];
+}

@@ -1,0 +1,92 @@
+// What this member does while it leads, and as a leader only: keeps the leases, and sees to its
+// duties. Owns neither the replica nor the store; proposes in its own term or not at all.
+import type { Clock } from '@holdfast/base/clock';
+import type { MemberId, Term } from '@holdfast/base/ids';
+import {
+  type CompactionSettings,
+  defaultCompactionSettings,
+} from '@holdfast/mvcc/compaction-policy';
+import type { KvStore } from '@holdfast/mvcc/kv-store';
+import type { CommandResult } from '@holdfast/proto/internal';
+import type { Entry } from '@holdfast/raft/entry';
+import type { Replica } from '@holdfast/replica/replica';
+import { type CommandRequest, encodeCommand, grantedIn, responseOf } from './command-answer.ts';
+import { LeaderDuties } from './leader-duties.ts';
+import { defaultLessorSettings, type Leadership, Lessor, type LessorSettings } from './lessor.ts';
+import { pause } from './pause.ts';
+
+export type LeaderWorkOptions = {
+  readonly clock: Clock;
+  readonly store: KvStore;
+  readonly replica: Replica;
+  readonly configured: () => readonly MemberId[];
+  readonly compactionSettings?: Partial<CompactionSettings>;
+  readonly lessorSettings?: Partial<LessorSettings>;
+  readonly yieldNow: () => Promise<void>;
+  readonly onProblem: (what: string, error: unknown) => void;
+};
+
+const dutyIntervalMs = 1000;
+
+export class LeaderWork {
+  readonly lessor: Lessor;
+  readonly #options: LeaderWorkOptions;
+  readonly #duties: LeaderDuties;
+  #leaseGeneration = 0;
+
+  constructor(options: LeaderWorkOptions) {
+    this.#options = options;
+    this.lessor = new Lessor({
+      ...options,
+      leases: () => options.store.leases,
+      leadership: this.#leadership,
+      settings: { ...defaultLessorSettings, ...options.lessorSettings },
+    });
+    this.#duties = new LeaderDuties({
+      ...options,
+      compaction: { ...defaultCompactionSettings, ...options.compactionSettings },
+      term: () => this.#term,
+      propose: (term, request) => this.#propose(term, request),
+    });
+  }
+
+  /** Attends to the duties until the signal aborts. */
+  async run(signal: AbortSignal): Promise<void> {
+    while (!signal.aborted) {
+      await pause(this.#options.clock, dutyIntervalMs, signal);
+      if (!signal.aborted) await this.#duties.attend();
+    }
+  }
+
+  attendDuties(): Promise<void> {
+    return this.#duties.attend();
+  }
+
+  /** A lease's time begins when its grant is applied. */
+  noteApplied(entries: readonly Entry[]): void {
+    const { generation } = this.#options.store.leases;
+    if (generation === this.#leaseGeneration) return;
+    this.#leaseGeneration = generation;
+    if (this.#term === undefined) return;
+    for (const id of grantedIn(entries)) this.lessor.granted(id);
+  }
+
+  get #term(): Term | undefined {
+    const { replica } = this.#options;
+    return replica.isLeader ? replica.term : undefined;
+  }
+
+  get #leadership(): Leadership {
+    return {
+      term: () => this.#term,
+      confirm: (signal) => this.#options.replica.confirmLeadership(signal),
+      propose: (term, request) => this.#propose(term, request),
+    };
+  }
+
+  async #propose(term: Term, request: CommandRequest): Promise<void> {
+    const envelope = encodeCommand(request, { actor: 'leader' });
+    const { result } = await this.#options.replica.proposeIn(term, envelope);
+    responseOf(result as CommandResult, request.$case);
+  }
+}

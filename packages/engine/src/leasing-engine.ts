@@ -1,0 +1,177 @@
+// The half of an Engine that is about leases and sessions, over the few things in which engines
+// differ. What is in the log goes there as a command; what only the leader's memory knows is asked
+// of it.
+import { HoldfastError, isHoldfastError } from '@holdfast/base/errors';
+import { type Revision, revision } from '@holdfast/base/ids';
+import type { Random } from '@holdfast/base/random';
+import type { KvStore } from '@holdfast/mvcc/kv-store';
+import type { CommandResult } from '@holdfast/proto/internal';
+import { type CommandCase, type CommandRequest, responseOf } from './command-answer.ts';
+import type {
+  Answer,
+  LeaderOptions,
+  LeasedKey,
+  LeaseTime,
+  ReadOptions,
+  WriteOptions,
+} from './engine.ts';
+import {
+  decodeLeaseAnswer,
+  decodeLeaseQuestion,
+  encodeLeaseAnswer,
+  encodeLeaseQuestion,
+  type LeaseQuestion,
+} from './lease-question.ts';
+import type { Lessor } from './lessor.ts';
+
+export type LeasePorts = {
+  readonly store: KvStore;
+  readonly random: Random;
+  readonly lessor: Lessor;
+  /** Through the log. */
+  execute(request: CommandRequest, options: WriteOptions): Promise<CommandResult>;
+  /** Of the leader; rejects as its handler does. */
+  askLeader(question: Uint8Array, signal?: AbortSignal): Promise<Uint8Array>;
+  /** Until this member has applied it. */
+  awaitRevision(wanted: Revision, signal?: AbortSignal): Promise<void>;
+  /** Waits as the read asks; answers the age. */
+  awaitConsistency(options: ReadOptions): Promise<number | undefined>;
+  answer<T>(body: T, at: number, ageMs: number | undefined): Answer<T>;
+};
+
+/** Questions may be asked again: nothing is written by them. */
+const asksMax = 3;
+
+export abstract class LeasingEngine {
+  protected abstract readonly leasePorts: LeasePorts;
+
+  async leaseGrant(
+    request: { readonly ttlMs: number; readonly id?: bigint | undefined },
+    options: WriteOptions,
+  ): Promise<Answer<{ readonly id: bigint; readonly ttlMs: number }>> {
+    const id = request.id ?? positive(this.leasePorts.random);
+    requireRange(id, 63);
+    const ttlMs = wholeMs(request.ttlMs);
+    return await this.#write('leaseGrant', { id, ttlMs }, options);
+  }
+
+  async leaseRevoke(id: bigint, options: WriteOptions): Promise<Answer<{ deleted: number }>> {
+    requireRange(id, 63);
+    return await this.#write('leaseRevoke', { id }, options);
+  }
+
+  async leaseKeepAlive(id: bigint, options: LeaderOptions): Promise<Answer<LeaseTime>> {
+    return await this.#ask({ kind: 'keep-alive', id }, options);
+  }
+
+  async leaseTimeToLive(
+    id: bigint,
+    options: LeaderOptions & { readonly keys?: boolean | undefined },
+  ): Promise<Answer<LeaseTime & { readonly keys: readonly LeasedKey[] | undefined }>> {
+    const { header, body } = await this.#ask({ kind: 'time-to-live', id }, options);
+    if (!options.keys) return { header, body: { ...body, keys: undefined } };
+    await this.leasePorts.awaitRevision(header.revision, options.signal);
+    return { header, body: { ...body, keys: this.leasePorts.store.leases.keysOf(id) } };
+  }
+
+  async leases(
+    request: { readonly limit: number },
+    options: ReadOptions,
+  ): Promise<Answer<{ readonly ids: readonly bigint[]; readonly count: number }>> {
+    const ageMs = await this.leasePorts.awaitConsistency(options);
+    const { leases, revision: at } = this.leasePorts.store;
+    const ids: bigint[] = [];
+    for (const id of leases.ids()) {
+      if (ids.length >= request.limit) break;
+      ids.push(id);
+    }
+    return this.leasePorts.answer({ ids, count: leases.size }, at, ageMs);
+  }
+
+  async sessionRegister(
+    request: { readonly ttlMs: number; readonly id?: bigint | undefined },
+    options: WriteOptions,
+  ): Promise<Answer<{ readonly id: bigint; readonly ttlMs: number }>> {
+    const id = request.id ?? positive(this.leasePorts.random);
+    requireRange(id, 64);
+    const ttlMs = wholeMs(request.ttlMs);
+    return await this.#write('sessionRegister', { id, ttlMs }, options);
+  }
+
+  async sessionKeepAlive(id: bigint, options: WriteOptions): Promise<Answer<undefined>> {
+    requireRange(id, 64);
+    const { header } = await this.#write('sessionKeepAlive', { id }, options);
+    return { header, body: undefined };
+  }
+
+  async sessionClose(id: bigint, options: WriteOptions): Promise<Answer<undefined>> {
+    requireRange(id, 64);
+    const { header } = await this.#write('sessionClose', { id }, options);
+    return { header, body: undefined };
+  }
+
+  /** On the leader: what a member asks it. */
+  protected async answerQuestion(body: Uint8Array): Promise<Uint8Array> {
+    const { kind, id } = decodeLeaseQuestion(body);
+    const { lessor, store } = this.leasePorts;
+    const time = kind === 'keep-alive' ? await lessor.keepAlive(id) : await lessor.timeToLive(id);
+    return encodeLeaseAnswer({ ...time, revision: store.revision });
+  }
+
+  async #write<Case extends CommandCase>(
+    kind: Case,
+    value: Extract<CommandRequest, { readonly $case: Case }>['value'],
+    options: WriteOptions,
+  ) {
+    const request = { $case: kind, value } as CommandRequest;
+    const result = await this.leasePorts.execute(request, options);
+    return this.leasePorts.answer(responseOf(result, kind), result.revision, 0);
+  }
+
+  async #ask(question: LeaseQuestion, options: LeaderOptions): Promise<Answer<LeaseTime>> {
+    const { id } = question;
+    requireRange(id, 63);
+    const bytes = await this.#askPatiently(encodeLeaseQuestion(question), options.signal);
+    const { ttlMs, remainingMs, revision: at } = decodeLeaseAnswer(bytes);
+    return this.leasePorts.answer({ id, ttlMs, remainingMs }, revision(at), 0);
+  }
+
+  /** A lost answer is asked for again: safe, for nothing was written. */
+  async #askPatiently(question: Uint8Array, signal: AbortSignal | undefined) {
+    for (let ask = 1; ; ask += 1) {
+      try {
+        return await this.leasePorts.askLeader(question, signal);
+      } catch (error) {
+        if (!isHoldfastError(error, 'leadership-lost')) throw error;
+        if (ask >= asksMax) throw unanswered(error);
+      }
+    }
+  }
+}
+
+const unanswered = (cause: HoldfastError): HoldfastError =>
+  new HoldfastError('unavailable', 'the leader changed before it answered: ask again', {
+    outcome: 'unknown',
+    cause,
+  });
+
+/** 63 bits: etcd's lease ids are signed, and above zero. */
+function positive(random: Random): bigint {
+  return BigInt.asUintN(63, random.identity()) || 1n;
+}
+
+function requireRange(id: bigint, bits: number): void {
+  if (id > 0n && id < 1n << BigInt(bits)) return;
+  throw new HoldfastError(
+    'invalid-argument',
+    `an id is above zero and has ${bits} bits, not ${id}`,
+  );
+}
+
+function wholeMs(ttlMs: number): number {
+  if (Number.isSafeInteger(ttlMs) && ttlMs > 0) return ttlMs;
+  throw new HoldfastError(
+    'invalid-argument',
+    `a time to live is a whole number of milliseconds above zero, not ${ttlMs}`,
+  );
+}
