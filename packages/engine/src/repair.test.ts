@@ -67,7 +67,7 @@ describe('a damaged log', () => {
     await expectAll(at, 40);
   });
 
-  it('gives way to a snapshot of any peer where both of its own are lost (D-03, D-04)', async () => {
+  it('gives way to a snapshot of any peer where both own ones are lost (D-03, D-04)', async () => {
     const settings = { snapshotEntriesMax: 10, snapshotIntervalMinMs: 0 };
     const at = await filled(60, { replicaSettings: settings, segmentBytes: 4096 });
     await at.clock.advanceAsync(2000);

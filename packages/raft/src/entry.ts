@@ -6,8 +6,8 @@ import type { Index, Term } from '@holdfast/base/ids';
 export type LogId = { readonly index: Index; readonly term: Term };
 
 /**
- * An entry, and the checksum chain of the log up to and with it, as the log store reckons it: opaque
- * to the core. Equal chains mean equal bytes from the first entry on (safety.md 2).
+ * An entry, and the checksum chain of the log up to and with it, as the log store reckons it:
+ * opaque to the core. Equal chains mean equal bytes from the first entry on (safety.md 2).
  */
 export type ChainedId = { readonly id: LogId; readonly chain: number };
 

@@ -115,7 +115,8 @@ export type TermResponse = Header & { readonly type: 'term-response' };
 
 /**
  * A repairing member asks a peer for what stood in its own log behind `previous`, up to its old
- * durable end (safety.md 5). Asked and answered by replicas, beside the core, which has no payloads.
+ * durable end (safety.md 5). Asked and answered by replicas, beside the core, which has no
+ * payloads.
  */
 export type LogRangeRequest = Header & {
   readonly type: 'log-range-request';

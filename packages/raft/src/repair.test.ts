@@ -1,6 +1,6 @@
-// Goal: a member that lost a part of its log takes it back from anybody, and changes nothing by it but
-// that it may promise again (safety.md 5). Method: single cores, stepped by hand: what is wanted at
-// the right moment is done, at every wrong one nothing.
+// Goal: a member that lost a part of its log takes it back from anybody, and changes nothing by it
+// but that it may promise again (safety.md 5). Method: single cores, stepped by hand: what is
+// wanted at the right moment is done, at every wrong one nothing.
 import { index, memberId, type Term, term } from '@holdfast/base/ids';
 import { describe, expect, it } from 'vitest';
 import { newConfiguration } from './configuration.ts';

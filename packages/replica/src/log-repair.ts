@@ -1,7 +1,7 @@
 // Gets back what this member lost of its log, from any peer, while no leader is there to do it
 // (safety.md 5). First the whole range is fetched and its chain reckoned; only if that ends in the
-// chain of the own old durable end is anything of it put into the log. Owns nothing durable: the goal
-// stands in the status file, and a member that was stopped in the middle begins again.
+// chain of the own old durable end is anything of it put into the log. Owns nothing durable: the
+// goal stands in the status file, and a member that was stopped in the middle begins again.
 import { assert } from '@holdfast/base/assert';
 import { Backoff } from '@holdfast/base/backoff';
 import { bugLog } from '@holdfast/base/bug-log';

@@ -1,6 +1,6 @@
-// What a start owes before its member may promise anything again (safety.md 5). Pure. A goal is kept
-// only while it bounds everything that the member ever acknowledged; where two damages meet, the
-// older one's goal is gone from the files, and only a leader can say when the member is whole.
+// What a start owes before its member may promise anything again (safety.md 5). Pure. A goal is
+// kept only while it bounds everything that the member ever acknowledged; where two damages meet,
+// the older one's goal is gone from the files, and only a leader can say when the member is whole.
 import { index } from '@holdfast/base/ids';
 import { type ChainedId, type LogId, sameLogId } from '@holdfast/raft/entry';
 import type { RepairGoal, Repairing } from '@holdfast/raft/ready';

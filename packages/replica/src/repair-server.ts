@@ -1,6 +1,7 @@
-// Answers peers that lost a part of their log: with the entries, if this log holds their old durable
-// end and so everything before it; with a snapshot, if the log was purged there. Nobody's vote or
-// acknowledgement rests on the answer: whoever asked checks it against its own chain (safety.md 5).
+// Answers peers that lost a part of their log: with the entries, if this log holds their old
+// durable end and so everything before it; with a snapshot, if the log was purged there. Nobody's
+// vote or acknowledgement rests on the answer: whoever asked checks it against its own chain
+// (safety.md 5).
 import { type Index, type MemberId, next } from '@holdfast/base/ids';
 import type { LogRange, LogRangeRequest, WithoutSender } from '@holdfast/raft/message';
 import type { Raft } from '@holdfast/raft/raft';

@@ -1,5 +1,5 @@
-// Both sides of the repair from any peer (safety.md 5), put together from the parts of one member: its
-// own lost range, which it asks for, and the lost ranges of others, which it answers.
+// Both sides of the repair from any peer (safety.md 5), put together from the parts of one member:
+// its own lost range, which it asks for, and the lost ranges of others, which it answers.
 import type { Clock } from '@holdfast/base/clock';
 import type { Index, MemberId, RequestId } from '@holdfast/base/ids';
 import type { Random } from '@holdfast/base/random';

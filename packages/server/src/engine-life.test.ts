@@ -1,6 +1,6 @@
-// Goal: damage that shows while a member runs makes it start its engine anew, a few times, and nothing
-// else does; whenever it is told to end it ends, with every engine closed. Method: engines that only
-// count, on a clock that the test moves.
+// Goal: damage that shows while a member runs makes it start its engine anew, a few times, and
+// nothing else does; whenever it is told to end it ends, with every engine closed. Method: engines
+// that only count, on a clock that the test moves.
 import { HoldfastError, isHoldfastError } from '@holdfast/base/errors';
 import { ManualClock } from '@holdfast/base/manual-clock';
 import { SeededRandom } from '@holdfast/base/seeded-random';

@@ -1,7 +1,7 @@
-// The engine of a member from its first start to the member's end. Damage that shows while it runs is
-// for a start to find, and for the peers to repair (safety.md 5): the engine is then closed and
-// started anew in the same process, so the door stays open and says what goes on. Anything else, and
-// damage that keeps coming, ends the member.
+// The engine of a member from its first start to the member's end. Damage that shows while it runs
+// is for a start to find, and for the peers to repair (safety.md 5): the engine is then closed and
+// started anew in the same process, so the door stays open and says what goes on. Anything else,
+// and damage that keeps coming, ends the member.
 import { Backoff } from '@holdfast/base/backoff';
 import { type Clock, sleep } from '@holdfast/base/clock';
 import { HoldfastError, isHoldfastError } from '@holdfast/base/errors';
@@ -100,7 +100,7 @@ export class EngineLife<E extends { start(): Promise<void>; close(): Promise<voi
 const tooOften = (error: HoldfastError): HoldfastError =>
   new HoldfastError(
     'corrupt',
-    `${error.message}; damage was found ${restartsMax + 1} times within an hour: replace the disk ` +
-      'of this member, then add it to the cluster again with an empty data directory',
+    `${error.message}; damage was found ${restartsMax + 1} times within an hour: replace the ` +
+      'disk of this member, then add it to the cluster again with an empty data directory',
     { cause: error },
   );

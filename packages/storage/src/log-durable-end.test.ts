@@ -1,7 +1,7 @@
-// Goal: what a damaged log names as its durable end is never below what was acknowledged; where that
-// cannot be known it names none (safety.md 5, D-10). Method: real logs on a MemoryDisk, whose mark is
-// as it was left, older than the log, or gone; then every few bytes of every file are flipped, and
-// the newest segment is cut everywhere.
+// Goal: what a damaged log names as its durable end is never below what was acknowledged; where
+// that cannot be known it names none (safety.md 5, D-10). Method: real logs on a MemoryDisk, whose
+// mark is as it was left, older than the log, or gone; then every few bytes of every file are
+// flipped, and the newest segment is cut everywhere.
 import { index, term } from '@holdfast/base/ids';
 import { SeededRandom } from '@holdfast/base/seeded-random';
 import type { Entry } from '@holdfast/raft/entry';

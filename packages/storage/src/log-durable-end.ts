@@ -1,6 +1,7 @@
-// Up to where a damaged log may have been acknowledged. A member that was repaired up to there votes
-// again, so the answer is an upper bound or none at all: where a later write cannot be excluded, the
-// files do not tell, and only a leader can say when the member is whole (safety.md 5).
+// Up to where a damaged log may have been acknowledged. A member that was repaired up to there
+// votes again, so the answer is an upper bound or none at all: where a later write cannot be
+// excluded, the files do not tell, and only a leader can say when the member is whole (safety.md
+// 5).
 import { index, term } from '@holdfast/base/ids';
 import type { ChainedId } from '@holdfast/raft/entry';
 import { isZero } from './byte-codec.ts';

@@ -351,8 +351,8 @@ async function findGoal({ state, found, mark }: Walk): Promise<RepairGoal | unde
 }
 
 /**
- * A note from an earlier start counts as long as nothing before the damage that it tells of was lost
- * since; a log that was begun anew behind that place has taken nothing away.
+ * A note from an earlier start counts as long as nothing before the damage that it tells of was
+ * lost since; a log that was begun anew behind that place has taken nothing away.
  */
 function standing(noted: LogRot | undefined, { log }: ScanState): LogRot | undefined {
   const after = noted?.goal?.after;
