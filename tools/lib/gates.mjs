@@ -28,23 +28,53 @@ function tsc(...args) {
   return [node, tool('typescript/bin/tsc'), ...args];
 }
 
+/** The simulator over its first seeds. @param {number} count */
+export function firstSeeds(count) {
+  const args = ['--seeds', String(count), '--first-seed', '1'];
+  return { name: `simulator, seeds 1 to ${count}`, command: [node, binary, 'simulate', ...args] };
+}
+
+/** Where reports of failing seeds are kept. */
+export const keptReports = '.simulator';
+
 /**
- * The simulator over its first seeds, in as many processes as there are cores to spare.
- * @param {number} count
- * @returns {readonly import('./steps.mjs').Step[]}
+ * The simulator over other seeds each time, for so long: in a lane for each core, of steps that
+ * follow each other. The second begins with the thousand power cycles of D-17. HOLDFAST_SEED is
+ * the first seed, HOLDFAST_SIMULATOR_SECONDS the time of a lane.
+ * @returns {readonly (readonly import('./steps.mjs').Step[])[]}
  */
-export function seeds(count, processes = 1) {
-  const wanted = Number(process.env.HOLDFAST_SEEDS ?? count);
-  const share = Math.ceil(wanted / processes);
-  return Array.from({ length: processes }, (_, at) => {
-    const first = 1 + at * share;
-    const last = Math.min(wanted, first + share - 1);
-    const range = ['--seeds', String(last - first + 1), '--first-seed', String(first)];
-    return {
-      name: `simulator, seeds ${first} to ${last}`,
-      command: [node, binary, 'simulate', ...range],
-    };
-  });
+export function freshSeeds() {
+  const seconds = Number(process.env.HOLDFAST_SIMULATOR_SECONDS ?? 180);
+  const first = Number(process.env.HOLDFAST_SEED ?? Math.floor(Date.now() / 1000));
+  const cycles = Math.min(1000, Math.ceil(seconds / 3) * 50);
+  return [
+    [seedsFor(first, seconds)],
+    [powerCycles(first, cycles), seedsFor(first + seedsApart, Math.ceil((seconds * 2) / 3))],
+  ];
+}
+
+/** More seeds than a lane can play. */
+const seedsApart = 1_000_000;
+
+/** @param {number} first @param {number} seconds @returns {import('./steps.mjs').Step} */
+function seedsFor(first, seconds) {
+  const time = ['--seconds', String(seconds), '--first-seed', String(first)];
+  return {
+    name: `simulator, ${seconds} s from seed ${first}`,
+    command: [node, binary, 'simulate', ...time, '--world', 'all', '--keep', keptReports],
+    tells: true,
+  };
+}
+
+/** @param {number} first @param {number} cycles @returns {import('./steps.mjs').Step} */
+function powerCycles(first, cycles) {
+  const scenario = ['--scenario', 'power-cycles', '--times', '50'];
+  const runs = ['--seeds', String(cycles / 50), '--first-seed', String(first)];
+  return {
+    name: `${cycles} power cycles from seed ${first}`,
+    command: [node, binary, 'simulate', ...scenario, ...runs, '--keep', keptReports],
+    tells: true,
+  };
 }
 
 /** @param {readonly string[]} args */

@@ -9,6 +9,7 @@ import { root } from './workspace.mjs';
  * @property {readonly string[]} command
  * @property {string} [folder] below the root
  * @property {boolean} [watched] its output goes straight to the terminal
+ * @property {boolean} [tells] the last lines of its output are shown also when it went well
  *
  * @typedef {object} Verdict
  * @property {string} name
@@ -36,9 +37,19 @@ export async function runStep(step) {
     ok: status === 0,
     seconds: (performance.now() - startedMs) / 1000,
   };
-  if (!step.watched) process.stdout.write(`${lineOf(verdict)}\n${verdict.ok ? '' : output}`);
+  const told = step.tells ? lastLines(output) : '';
+  if (!step.watched) process.stdout.write(`${lineOf(verdict)}\n${verdict.ok ? told : output}`);
   return verdict;
 }
+
+/** @param {string} output */
+const lastLines = (output) =>
+  output
+    .trimEnd()
+    .split('\n')
+    .slice(-3)
+    .map((line) => `    ${line}\n`)
+    .join('');
 
 /** @param {Verdict} verdict */
 export const lineOf = ({ name, ok, seconds }) =>

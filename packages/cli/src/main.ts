@@ -2,7 +2,6 @@
 import { setMaxListeners } from 'node:events';
 import { fileURLToPath } from 'node:url';
 
-import { waitFor } from '@holdfast/base/deadline';
 import { SystemClock } from '@holdfast/base/system-clock';
 import { SystemRandom } from '@holdfast/base/system-random';
 import { HoldfastClient } from '@holdfast/client/holdfast-client';
@@ -52,7 +51,8 @@ const context: CliContext = {
   runSimulator: async (args) => {
     const { runCommand } = await import('@holdfast/simulator/main');
     const write = (line: string): void => void process.stdout.write(`${line}\n`);
-    return waitFor(runCommand(args, write), interrupt.signal);
+    // Ends after the run at hand, and tells what it has seen until then.
+    return runCommand(args, write, interrupt.signal);
   },
   exitCode: 0,
 };

@@ -26,7 +26,7 @@ describe('a wrong command line', () => {
       [['dev', '--nodes', 'many'], 'whole number'],
       [['--timeout', 'soon', 'status'], 'not a duration'],
       [['kv', 'get', 'a', '--endpoints', 'a:b:c'], 'is no endpoint'],
-      [['simulate'], 'name --seeds COUNT or --seed SEED'],
+      [['simulate'], 'name --seeds COUNT, --seconds COUNT or --seed SEED'],
       [['service', 'list'], 'unknown command'],
     ] as const) {
       const { code, err, out } = await runCommand(args);
@@ -117,9 +117,15 @@ describe('holdfast simulate', () => {
     const many = ['simulate', '--seeds', '5', '--first-seed', '7'];
     expect((await runCommand(many, { ports })).code).toBe(1);
     await runCommand(['simulate', '--seed', '9', '--trace', '--world', 'raft'], { ports });
+    const timed = ['--seconds', '9', '--scenario', 'reconnects', '--times', '3', '--keep', 'd'];
+    await runCommand(['simulate', ...timed], { ports });
     expect(told).toEqual([
       ['--seeds', '5', '--first-seed', '7', '--world', 'cluster'],
       ['--seed', '9', '--trace', '--world', 'raft'],
+      [
+        ...['--seconds', '9', '--first-seed', '1', '--scenario', 'reconnects', '--times', '3'],
+        ...['--keep', 'd', '--world', 'cluster'],
+      ],
     ]);
   });
 });

@@ -9,11 +9,25 @@ type SimulateOptions = {
   readonly seeds?: number;
   readonly firstSeed: number;
   readonly seed?: number;
+  readonly seconds?: number;
   readonly trace?: boolean;
+  readonly shrink?: boolean;
+  readonly without?: string;
+  readonly scenario?: string;
+  readonly times?: number;
+  readonly keep?: string;
   readonly world: string;
 };
 
 const seedEnd = 2 ** 32;
+
+const examples = `
+Examples:
+  holdfast simulate --seeds 500
+  holdfast simulate --seed 7 --trace
+  holdfast simulate --seed 7 --shrink
+  holdfast simulate --scenario power-cycles --times 1000 --seeds 1
+`;
 
 export function addSimulateCommand(program: Command, context: CliContext): void {
   program
@@ -28,16 +42,29 @@ export function addSimulateCommand(program: Command, context: CliContext): void 
     .addOption(
       new Option('--seed <seed>', 'one run').argParser(integerIn(0, seedEnd)).conflicts('seeds'),
     )
-    .option('--trace', 'print what happens in the one run')
     .addOption(
-      new Option('--world <world>', 'whole members under clients, or consensus alone')
-        .choices(['cluster', 'raft'])
+      new Option('--seconds <count>', 'seeds for so long').argParser(integerIn(1, 100_000_000)),
+    )
+    .option('--trace', 'print what happens in the one run')
+    .option('--shrink', 'find the fewest faults with which the one run still fails')
+    .option('--without <places>', 'leave out these faults of the plan: 3,4,9')
+    .addOption(
+      new Option('--scenario <name>', 'one kind of trouble again and again').choices([
+        'power-cycles',
+        'crash-restarts',
+        'reconnects',
+      ]),
+    )
+    .addOption(
+      new Option('--times <count>', 'how often in each run').argParser(integerIn(1, 100_000)),
+    )
+    .option('--keep <directory>', 'keep reports of failing runs there')
+    .addOption(
+      new Option('--world <world>', 'whole members under clients, consensus alone, or both')
+        .choices(['cluster', 'raft', 'all'])
         .default('cluster'),
     )
-    .addHelpText(
-      'after',
-      '\nExamples:\n  holdfast simulate --seeds 500\n  holdfast simulate --seed 7 --trace\n',
-    )
+    .addHelpText('after', examples)
     .action(async (options: SimulateOptions, command: Command) => {
       await simulate(options, command, context);
     });
@@ -49,12 +76,18 @@ async function simulate(
   command: Command,
   context: CliContext,
 ): Promise<void> {
-  if (options.seeds === undefined && options.seed === undefined) {
-    command.error('error: name --seeds COUNT or --seed SEED');
+  const { seed, seeds, seconds, firstSeed, trace, shrink, world } = options;
+  if (seeds === undefined && seed === undefined && seconds === undefined) {
+    command.error('error: name --seeds COUNT, --seconds COUNT or --seed SEED');
   }
-  const args =
-    options.seed === undefined
-      ? ['--seeds', String(options.seeds), '--first-seed', String(options.firstSeed)]
-      : ['--seed', String(options.seed), ...(options.trace ? ['--trace'] : [])];
-  context.exitCode = await context.runSimulator([...args, '--world', options.world]);
+  const { without, scenario, times, keep } = options;
+  const which =
+    seed === undefined ? { seeds, seconds, 'first-seed': firstSeed } : { seed, without };
+  const args = Object.entries({ ...which, scenario, times, keep })
+    .filter(([, value]) => value !== undefined)
+    .flatMap(([name, value]) => [`--${name}`, String(value)]);
+  const isOne = seed !== undefined;
+  if (isOne && trace) args.push('--trace');
+  if (isOne && shrink) args.push('--shrink');
+  context.exitCode = await context.runSimulator([...args, '--world', world]);
 }
