@@ -1,6 +1,7 @@
 // What every StatusStore, SnapshotStore and StateMachine must do, as test suites: run on the real
 // ones and on their memory twins.
 import { concatBytes, utf8 } from '@holdfast/base/bytes';
+import { crc32 } from '@holdfast/base/crc32';
 import { index, memberId, term } from '@holdfast/base/ids';
 import { newConfiguration } from '@holdfast/raft/configuration';
 import type { Entry } from '@holdfast/raft/entry';
@@ -37,6 +38,16 @@ const metaAt = (at: number): SnapshotMeta => ({
   configuration: newConfiguration({ voters: [memberId(1n)] }),
 });
 
+const storedAt = (at: number, image: string | Uint8Array): StoredSnapshot => {
+  const bytes = typeof image === 'string' ? utf8(image) : image;
+  return {
+    ...metaAt(at),
+    bytes: bytes.length,
+    stateHash: BigInt(at),
+    checksum: crc32(bytes),
+  };
+};
+
 async function bytesOf(chunks: AsyncIterable<Uint8Array>): Promise<Uint8Array> {
   const parts: Uint8Array[] = [];
   for await (const chunk of chunks) parts.push(chunk.slice());
@@ -65,11 +76,9 @@ export function snapshotStoreContract(
     await store.close();
     const again = reopened();
     const found = await again.open();
-    expect(found).toEqual([
-      { ...metaAt(9), bytes: 4, stateHash: 9n },
-      { ...metaAt(5), bytes: 4, stateHash: 5n },
-    ]);
+    expect(found).toEqual([storedAt(9, 'nine'), storedAt(5, 'five')]);
     expect(await bytesOf(again.read(found[1] as StoredSnapshot))).toEqual(utf8('five'));
+    expect(await bytesOf(again.read(found[1] as StoredSnapshot, 3))).toEqual(utf8('e'));
   });
 
   it('retains as many of the newest as it is told', async () => {
@@ -78,7 +87,57 @@ export function snapshotStoreContract(
     for (const at of [3, 7, 5]) await write(store, at, `${at}`);
     const left = await store.retain(2);
     expect(left.map(({ last }) => last.index)).toEqual([7, 5]);
-    await expect(bytesOf(store.read({ ...metaAt(3), bytes: 1, stateHash: 3n }))).rejects.toThrow();
+    await expect(bytesOf(store.read(storedAt(3, '3')))).rejects.toThrow();
+  });
+
+  it('retains what is held beside them, until it is not', async () => {
+    const store = newStore();
+    await store.open();
+    for (const at of [3, 5, 7, 9]) await write(store, at, `${at}`);
+    const left = await store.retain(2, [metaAt(3).last]);
+    expect(left.map(({ last }) => last.index)).toEqual([9, 7, 3]);
+    expect(await bytesOf(store.read(storedAt(3, '3')))).toEqual(utf8('3'));
+    expect(await store.retain(2)).toHaveLength(2);
+  });
+
+  it('takes in a received one, and goes on where it broke off', async () => {
+    const store = newStore();
+    await store.open();
+    const image = new Uint8Array(600_000).map((_, at) => at % 251);
+    const wanted = storedAt(4, image);
+    const first = await store.receive(wanted);
+    await first?.write(image.subarray(0, 400_000));
+    await first?.suspend();
+    expect(await store.open()).toEqual([]); // A part is no snapshot.
+    const second = await store.receive(wanted);
+    const offset = second?.offset ?? 0;
+    expect(offset).toBeGreaterThan(100_000);
+    await second?.write(image.subarray(offset));
+    await second?.commit();
+    expect(await store.receive(wanted)).toBeUndefined(); // It stands here.
+    const again = reopened();
+    expect(await again.open()).toEqual([wanted]);
+    expect(await bytesOf(again.read(wanted))).toEqual(image);
+  });
+
+  it('refuses a received one that is not as announced, and keeps none of it', async () => {
+    const store = newStore();
+    await store.open();
+    const wanted = storedAt(4, 'four');
+    const writer = await store.receive(wanted);
+    await writer?.write(utf8('tour'));
+    await expect(writer?.commit()).rejects.toMatchObject({ code: 'corrupt' });
+    await writer?.suspend();
+    expect((await store.receive(wanted))?.offset).toBe(0);
+    expect(await store.open()).toEqual([]);
+  });
+
+  it('sets aside what is rejected', async () => {
+    const store = newStore();
+    await store.open();
+    await write(store, 5, 'five');
+    await store.reject(storedAt(5, 'five'), 'it is no state');
+    expect(await reopened().open()).toEqual([]);
   });
 }
 

@@ -27,6 +27,7 @@ const snapshot: StoredSnapshot = {
   configuration: newConfiguration({ voters: [a, b] }),
   bytes: 6,
   stateHash: 9n,
+  checksum: 7,
 };
 const never = new AbortController().signal;
 
@@ -98,26 +99,27 @@ describe('MemoryPeers', () => {
 
   it('streams a snapshot, hands an error back, and breaks with the link', async () => {
     const { clock, peers, near, accept } = await newPair();
-    async function* chunks(): AsyncGenerator<Uint8Array> {
+    async function* chunksFrom(): AsyncGenerator<Uint8Array> {
       yield utf8('abc');
       yield utf8('def');
     }
     const received: string[] = [];
     accept.onSnapshot = async (incoming) => {
-      for await (const chunk of incoming.chunks) received.push(Buffer.from(chunk).toString());
+      for await (const chunk of incoming.chunksFrom(0))
+        received.push(Buffer.from(chunk).toString());
     };
-    const whole = near.sendSnapshot({ to: b, snapshot, chunks: chunks(), signal: never });
+    const whole = near.sendSnapshot({ to: b, snapshot, chunksFrom, signal: never });
     await clock.advanceAsync(10);
     await whole;
     expect(received).toEqual(['abc', 'def']);
-    const broken = near.sendSnapshot({ to: b, snapshot, chunks: chunks(), signal: never });
+    const broken = near.sendSnapshot({ to: b, snapshot, chunksFrom, signal: never });
     const breaks = expect(broken).rejects.toMatchObject({ code: 'unavailable' });
     peers.cut(a, b);
     await clock.advanceAsync(10);
     await breaks;
     peers.heal(a, b);
     accept.onSnapshot = () => Promise.reject(new HoldfastError('corrupt', 'its hash is wrong'));
-    const refused = near.sendSnapshot({ to: b, snapshot, chunks: chunks(), signal: never });
+    const refused = near.sendSnapshot({ to: b, snapshot, chunksFrom, signal: never });
     await expect(refused).rejects.toMatchObject({ code: 'corrupt' });
   });
 });

@@ -53,6 +53,7 @@ const snapshot: StoredSnapshot = {
   configuration: newConfiguration({ voters: [a, b] }),
   bytes: 6,
   stateHash: 0xfedcba9876543210n,
+  checksum: 0xfedcba98,
 };
 
 type Recorded = {
@@ -218,26 +219,25 @@ describe.each(worlds)('peer transport on %s', (_name, newWorld) => {
   it('streams a snapshot with what describes it', async () => {
     const { near, farSide } = await newPair();
     const received: unknown[] = [];
-    farSide.onSnapshot = async ({ from, meta, stateHash, chunks }) => {
-      received.push(from, meta, stateHash);
-      for await (const chunk of chunks) received.push(Buffer.from(chunk).toString());
+    farSide.onSnapshot = async ({ from, snapshot: announced, chunksFrom: bytesFrom }) => {
+      received.push(from, announced);
+      for await (const chunk of bytesFrom(0)) received.push(Buffer.from(chunk).toString());
     };
-    async function* chunks(): AsyncGenerator<Uint8Array> {
+    async function* chunksFrom(): AsyncGenerator<Uint8Array> {
       yield utf8('abc');
       yield utf8('def');
     }
-    await near.sendSnapshot({ to: b, snapshot, chunks: chunks(), signal: never });
-    const { bytes: _, stateHash, ...meta } = snapshot;
-    expect(received).toEqual([a, meta, stateHash, 'abc', 'def']);
+    await near.sendSnapshot({ to: b, snapshot, chunksFrom, signal: never });
+    expect(received).toEqual([a, snapshot, 'abc', 'def']);
   });
 
   it('hands the error of a receiver back', async () => {
     const { near, farSide } = await newPair();
     farSide.onSnapshot = () => Promise.reject(new HoldfastError('corrupt', 'its hash is wrong'));
-    async function* chunks(): AsyncGenerator<Uint8Array> {
+    async function* chunksFrom(): AsyncGenerator<Uint8Array> {
       yield utf8('abc');
     }
-    const sending = near.sendSnapshot({ to: b, snapshot, chunks: chunks(), signal: never });
+    const sending = near.sendSnapshot({ to: b, snapshot, chunksFrom, signal: never });
     await expect(sending).rejects.toMatchObject({ code: 'corrupt' });
   });
 

@@ -39,7 +39,7 @@ import type { Recovered } from './recovery.ts';
 import { Repairs } from './repairs.ts';
 import type { RequestIds } from './request-ids.ts';
 import type { ReplicaSettings } from './settings.ts';
-import { SnapshotInstaller } from './snapshot-installer.ts';
+import { type InstallProgress, SnapshotInstaller } from './snapshot-installer.ts';
 import { Snapshotter } from './snapshotter.ts';
 
 /** What the process gives: the ports, and whom to tell. */
@@ -91,6 +91,7 @@ export class Driver {
   readonly #appends: AppendSender;
   readonly #installer: SnapshotInstaller;
   readonly #persistWaiters = new PersistWaiters();
+  #isInstallWanted = false;
 
   constructor(options: DriverOptions, parts: DriverParts) {
     this.#options = options;
@@ -109,6 +110,11 @@ export class Driver {
       leadsIn: (term) => this.raft.role === 'leader' && this.raft.term === term,
       onFailure: (error) => this.#readFailed(error),
     });
+  }
+
+  /** What is received or installed now, if anything is. */
+  get install(): InstallProgress | undefined {
+    return this.#installer.progress;
   }
 
   /** A peer streams a snapshot to this member. */
@@ -177,6 +183,7 @@ export class Driver {
 
   #persist({ status, install, append }: Ready): void {
     if (status) this.persist.saveStatus(status);
+    if (install) this.#isInstallWanted = true;
     if (install) this.persist.installSnapshot(install);
     else if (append.length > 0) this.persist.syncLog();
   }
@@ -212,8 +219,7 @@ export class Driver {
     this.snapshotter.applied(bytes);
   }
 
-  async #install(meta: SnapshotMeta): Promise<void> {
-    await this.#installer.install(meta);
+  #installed(meta: SnapshotMeta): void {
     const { proposals, logTime } = this.#parts;
     logTime.atLeast(this.#options.stateMachine.lastProposedAtMs);
     proposals.skip(meta.last.index);
@@ -224,18 +230,22 @@ export class Driver {
     this.loop.drain();
   }
 
-  /** The core decides whether it still wants it. */
-  #received(from: MemberId, snapshot: SnapshotMeta): void {
+  /**
+   * The core decides whether it still wants it. What a snapshot holds is committed, so a leader that
+   * came to office meanwhile stands for it as well as the one who has sent it.
+   */
+  #received(meta: SnapshotMeta): boolean {
+    const { id: to } = this.#options;
     const { leader, term } = this.raft;
-    if (leader !== from) return;
-    const message = {
-      type: 'install-snapshot',
-      from,
-      to: this.#options.id,
-      term,
-      snapshot,
-    } as const;
-    this.loop.enqueue({ type: 'message', message });
+    if (leader === to) return false;
+    this.#isInstallWanted = false;
+    if (leader === undefined) {
+      this.loop.stepNow({ type: 'repair-snapshot', snapshot: meta });
+      return this.#isInstallWanted;
+    }
+    const message = { type: 'install-snapshot', from: leader, to, term, snapshot: meta } as const;
+    this.loop.stepNow({ type: 'message', message });
+    return this.#isInstallWanted;
   }
 
   async #persistedTo(through: Index): Promise<void> {
@@ -317,7 +327,7 @@ export class Driver {
         this.loop.stepNow({ type: 'persisted', log: persisted });
         this.#persistWaiters.persisted(persisted.index);
       },
-      install: (meta) => this.#install(meta),
+      install: (meta) => this.#installer.install(meta),
       onDiskFull: () => this.#diskFull(),
       diskRetryMs: settings.diskRetryMs,
     });
@@ -372,7 +382,8 @@ export class Driver {
       snapshotter: this.snapshotter,
       hardState: () => this.raft.hardState,
       signal: this.#parts.tasks.signal,
-      onReceived: (from, meta) => this.#received(from, meta),
+      onReceived: (meta) => this.#received(meta),
+      onInstalled: (meta) => this.#installed(meta),
     });
   }
 }

@@ -148,18 +148,14 @@ class MemoryPeerTransport implements PeerTransport {
       this.#peers.deliver(self, to, ({ handler }) => handler.onForwarded(self.id, responses));
   };
 
-  async sendSnapshot({ to, snapshot, chunks, signal }: OutgoingSnapshot): Promise<void> {
+  async sendSnapshot({ to, snapshot, chunksFrom, signal }: OutgoingSnapshot): Promise<void> {
     const self = this.#self;
     signal.throwIfAborted();
     if (!self || !this.#peers.isLinked(self, to)) throw brokeOff();
-    const { last, configuration, stateHash } = snapshot;
-    const meta = { last, configuration };
-    const stream = this.#peers.stream(self, to, chunks);
     await this.#peers.handlerOf(to)?.onSnapshot({
       from: self.id,
-      meta,
-      stateHash,
-      chunks: stream,
+      snapshot,
+      chunksFrom: (offset) => this.#peers.stream(self, to, chunksFrom(offset)),
     });
     if (!this.#peers.isLinked(self, to)) throw brokeOff();
   }

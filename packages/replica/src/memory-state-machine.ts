@@ -7,7 +7,7 @@ import { HoldfastError } from '@holdfast/base/errors';
 import { type Index, index } from '@holdfast/base/ids';
 import { entryBody, entryProposedAtMs } from '@holdfast/proto/entry-envelope';
 import type { Entry, LogId } from '@holdfast/raft/entry';
-import type { StateImage, StateMachine } from './ports.ts';
+import type { PreparedState, StateImage, StateMachine } from './ports.ts';
 
 type State = {
   readonly appliedIndex: Index;
@@ -52,14 +52,24 @@ export class MemoryStateMachine implements StateMachine {
     };
   }
 
-  async restore(last: LogId, chunks: AsyncIterable<Uint8Array>): Promise<void> {
+  async prepare(last: LogId, chunks: AsyncIterable<Uint8Array>): Promise<PreparedState> {
     let text = '';
     for await (const chunk of chunks) text += toText(chunk);
     const state = parse(text);
     if (state.appliedIndex !== last.index || state.appliedIndex < this.appliedIndex) {
       throw new HoldfastError('failed-precondition', 'the image is another one');
     }
-    this.#state = state;
+    return {
+      stateHash: hashOf(state),
+      takeOver: () => {
+        assert(state.appliedIndex >= this.appliedIndex, 'a state only moves forward');
+        this.#state = state;
+      },
+    };
+  }
+
+  async restore(last: LogId, chunks: AsyncIterable<Uint8Array>): Promise<void> {
+    (await this.prepare(last, chunks)).takeOver();
   }
 
   #applyOne(entry: Entry): number | undefined {

@@ -125,10 +125,11 @@ export interface SnapshotStore {
   open(): Promise<readonly StoredSnapshot[]>;
   create(meta: SnapshotMeta, stateHash: bigint): Promise<SnapshotWriter>;
   /**
-   * Goes on where an earlier try for this very snapshot has stopped, or begins anew. Its commit()
-   * rejects with `corrupt` unless bytes and checksum are those that were announced.
+   * Goes on where an earlier try for this very snapshot has stopped, or begins anew; undefined: it
+   * stands here whole. Its commit() rejects with `corrupt` unless bytes and checksum are those that
+   * were announced.
    */
-  receive(snapshot: StoredSnapshot): Promise<ReceivedSnapshotWriter>;
+  receive(snapshot: StoredSnapshot): Promise<ReceivedSnapshotWriter | undefined>;
   /** The image's bytes from `offset` on, each chunk verified; throws `corrupt`. */
   read(snapshot: StoredSnapshot, offset?: number): AsyncIterable<Uint8Array>;
   /** Its image is no state, though it reads back well: it is set aside like a damaged one. */

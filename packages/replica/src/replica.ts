@@ -27,6 +27,8 @@ import { Readiness } from './readiness.ts';
 import { type Recovered, type RecoveryFindings, recover } from './recovery.ts';
 import { type Phase, RecoveryPhases } from './recovery-phases.ts';
 import { RequestIds } from './request-ids.ts';
+import type { InstallProgress } from './snapshot-installer.ts';
+import type { SnapshotStatus } from './snapshotter.ts';
 
 /** What a member tells its process: for logs, metrics and timelines. */
 export type ReplicaEvent =
@@ -61,6 +63,10 @@ export type ReplicaStatus = {
   /** How long ago each member was last heard, as far as it was. */
   readonly silenceMs: ReadonlyMap<MemberId, number>;
   readonly snapshotIndex: Index;
+  /** Own snapshots; undefined while it recovers. */
+  readonly snapshot: SnapshotStatus | undefined;
+  /** A snapshot that is being received or installed. */
+  readonly install: InstallProgress | undefined;
   readonly syncs: number;
   readonly entriesSynced: number;
   readonly proposalsPending: number;
@@ -198,6 +204,8 @@ export class Replica {
       missingVoters,
       silenceMs: this.#gate.silenceMs(),
       snapshotIndex: driver?.snapshotter.newestIndex ?? index(0),
+      snapshot: driver?.snapshotter.status,
+      install: driver?.install,
       syncs: driver?.persist.counters.syncs ?? 0,
       entriesSynced: driver?.persist.counters.entries ?? 0,
       proposalsPending: this.#proposals.count,

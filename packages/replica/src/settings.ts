@@ -23,10 +23,18 @@ export type ReplicaSettings = {
    */
   readonly snapshotLogBytesMin: number;
   readonly snapshotEntriesMax: number;
+  /** Between two of them, and after a start (safety.md 8). */
   readonly snapshotIntervalMinMs: number;
   /** A clean stop leaves no more than this many entries behind the snapshot. */
   readonly snapshotAtStopEntries: number;
   readonly snapshotsKept: number;
+  /** How fast own snapshots are written, and how fast all peers together are sent theirs. */
+  readonly snapshotWriteBytesPerSecond: number;
+  readonly snapshotSendBytesPerSecond: number;
+  /** A snapshot that a peer has begun with is kept so long after its last try has ended. */
+  readonly snapshotHoldMs: number;
+  /** After a snapshot that could not be written, or that a peer refused; doubles for own ones. */
+  readonly snapshotRetryMs: number;
   /** How long a full disk is left alone before the next try. */
   readonly diskRetryMs: number;
 };
@@ -45,5 +53,9 @@ export const defaultReplicaSettings: ReplicaSettings = {
   snapshotIntervalMinMs: 30_000,
   snapshotAtStopEntries: 100_000,
   snapshotsKept: 2,
+  snapshotWriteBytesPerSecond: 200_000_000,
+  snapshotSendBytesPerSecond: 200_000_000,
+  snapshotHoldMs: 60_000,
+  snapshotRetryMs: 1000,
   diskRetryMs: 1000,
 };

@@ -1,17 +1,22 @@
-// Snapshots that come from the leader: received beside the old state, then, when the core has
-// decided so, switched to in one covered step (safety.md 6, D-15).
+// Snapshots that come from peers: received and loaded beside the old log and state, which work on
+// meanwhile; then, when the core has decided so, switched to in one covered step (safety.md 6,
+// D-15, D-16). It owns what is being received and what was loaded; the stored files belong to the
+// snapshotter once they are installed.
 import { assert } from '@holdfast/base/assert';
-import { HoldfastError } from '@holdfast/base/errors';
+import { HoldfastError, isHoldfastError } from '@holdfast/base/errors';
 import type { MemberId } from '@holdfast/base/ids';
+import { sameLogId } from '@holdfast/raft/entry';
 import type { SnapshotMeta } from '@holdfast/raft/message';
 import type { HardState } from '@holdfast/raft/ready';
 import type { ApplyLoop } from './apply-loop.ts';
 import type {
   IncomingSnapshot,
   LogStore,
+  PreparedState,
   SnapshotStore,
   StateMachine,
   StatusStore,
+  StoredSnapshot,
 } from './ports.ts';
 import type { Snapshotter } from './snapshotter.ts';
 
@@ -25,63 +30,143 @@ export type SnapshotInstallerOptions = {
   readonly hardState: () => HardState;
   /** Ends what is being received. */
   readonly signal: AbortSignal;
-  /** The snapshot stands beside the old state, whole: the core may decide. */
-  readonly onReceived: (from: MemberId, meta: SnapshotMeta) => void;
+  /** The snapshot stands beside the old state, whole; answers whether the core wants it. */
+  readonly onReceived: (meta: SnapshotMeta) => boolean;
+  /** The state machine holds it, and the log begins after it. */
+  readonly onInstalled: (meta: SnapshotMeta) => void;
 };
+
+/** What people see of an install. */
+export type InstallProgress = {
+  readonly from: MemberId;
+  readonly step: 'receiving' | 'loading' | 'switching';
+  /** Of the step: bytes received, or bytes loaded. */
+  readonly doneBytes: number;
+  readonly totalBytes: number;
+};
+
+type Loaded = { readonly snapshot: StoredSnapshot; readonly state: PreparedState };
 
 export class SnapshotInstaller {
   readonly #options: SnapshotInstallerOptions;
-  #isReceiving = false;
+  #progress: InstallProgress | undefined;
+  #loaded: Loaded | undefined;
 
   constructor(options: SnapshotInstallerOptions) {
     this.#options = options;
   }
 
+  /** Undefined: nothing is received or installed now. */
+  get progress(): InstallProgress | undefined {
+    return this.#progress;
+  }
+
   /**
-   * Resolves when the stream is verified and durable; the old state is untouched. One at a time; a
-   * second one is refused with `resource-exhausted`, and its sender tries again.
+   * Resolves when the snapshot is verified, durable and loaded, or not needed; the old state is
+   * untouched. One at a time; a second one is refused with `resource-exhausted`, and its sender
+   * tries again.
    */
   async receive(incoming: IncomingSnapshot): Promise<void> {
-    if (this.#isReceiving) throw busy();
-    this.#isReceiving = true;
+    if (this.#progress) throw busy();
+    const { snapshot } = incoming;
+    this.#step(incoming, 'receiving', 0);
+    let isWanted = false;
     try {
-      const { from, meta } = incoming;
       // What is applied needs no image: the core tells the leader so.
-      if (meta.last.index > this.#options.apply.applied.index) await this.#store(incoming);
-      this.#options.onReceived(from, meta);
+      if (snapshot.last.index > this.#options.apply.applied.index) await this.#bring(incoming);
+      this.#options.signal.throwIfAborted();
+      isWanted = this.#options.onReceived(snapshot);
     } finally {
-      this.#isReceiving = false;
+      // A wanted one is under way until the switch is done.
+      if (isWanted) this.#step(incoming, 'switching', snapshot.bytes);
+      else this.#forget();
     }
   }
 
-  async #store({ meta, stateHash, chunks }: IncomingSnapshot): Promise<void> {
-    const writer = await this.#options.snapshots.create(meta, stateHash);
-    try {
-      for await (const chunk of chunks) {
-        this.#options.signal.throwIfAborted();
-        await writer.write(chunk);
-      }
-      await writer.commit();
-    } catch (error) {
-      await writer.abort();
-      throw error;
-    }
-    await this.#options.snapshotter.received();
-  }
-
-  /**
-   * The switch: durable mark, new state, new log, mark gone. Rejects if the disk or the file fails.
-   */
+  /** The switch: mark, new log, new state, mark gone. Rejects if the disk or the file fails. */
   async install(meta: SnapshotMeta): Promise<void> {
-    const { log, status, snapshots, stateMachine, apply } = this.#options;
-    const stored = this.#options.snapshotter.find(meta.last);
-    assert(stored !== undefined, 'a snapshot is installed from the own store');
+    const { log, status, apply, snapshotter } = this.#options;
+    const loaded = this.#loaded;
+    assert(
+      loaded !== undefined && sameLogId(loaded.snapshot.last, meta.last),
+      'what the core switches to was loaded before',
+    );
     await apply.pause();
     const state = this.#options.hardState();
     await status.save({ state, installing: true });
-    await stateMachine.restore(meta.last, snapshots.read(stored));
     await log.reset(meta.last);
     await status.save({ state, installing: false });
+    // Together, in one turn: nobody meets a state that does not fit its index.
+    loaded.state.takeOver();
+    snapshotter.installed(loaded.snapshot);
+    this.#forget();
+    this.#options.onInstalled(meta);
+  }
+
+  /** It stands in the store and in memory, whatever was there of it before. */
+  async #bring(incoming: IncomingSnapshot): Promise<void> {
+    const { snapshot } = incoming;
+    const isStored = !(await this.#store(incoming));
+    try {
+      await this.#load(incoming);
+    } catch (error) {
+      if (!isHoldfastError(error, 'corrupt')) throw error;
+      await this.#options.snapshots.reject(snapshot, error.message);
+      // Only what has just come shows that the sender's own may be bad.
+      if (!isStored) throw error;
+      throw new HoldfastError('unavailable', `a copy from before was damaged: ${error.message}`);
+    }
+  }
+
+  /** Answers false if it stands there whole from an earlier try. */
+  async #store(incoming: IncomingSnapshot): Promise<boolean> {
+    const { snapshots, signal } = this.#options;
+    const writer = await snapshots.receive(incoming.snapshot);
+    if (!writer) return false;
+    try {
+      for await (const chunk of incoming.chunksFrom(writer.offset)) {
+        signal.throwIfAborted();
+        await writer.write(chunk);
+        this.#step(incoming, 'receiving', writer.offset);
+      }
+      await writer.commit();
+      return true;
+    } catch (error) {
+      // A part of it is worth keeping: the next try goes on behind it (D-14).
+      await writer.suspend();
+      throw error;
+    }
+  }
+
+  async #load(incoming: IncomingSnapshot): Promise<void> {
+    const { stateMachine } = this.#options;
+    const { snapshot } = incoming;
+    this.#step(incoming, 'loading', 0);
+    const state = await stateMachine.prepare(snapshot.last, this.#readFor(incoming));
+    if (state.stateHash !== snapshot.stateHash) {
+      throw new HoldfastError('corrupt', 'its state has another hash than its header says');
+    }
+    this.#loaded = { snapshot, state };
+  }
+
+  async *#readFor(incoming: IncomingSnapshot): AsyncGenerator<Uint8Array> {
+    let bytes = 0;
+    for await (const chunk of this.#options.snapshots.read(incoming.snapshot)) {
+      this.#options.signal.throwIfAborted();
+      yield chunk;
+      bytes += chunk.length;
+      this.#step(incoming, 'loading', bytes);
+    }
+  }
+
+  #step(incoming: IncomingSnapshot, step: InstallProgress['step'], doneBytes: number): void {
+    const { from, snapshot } = incoming;
+    this.#progress = { from, step, doneBytes, totalBytes: snapshot.bytes };
+  }
+
+  #forget(): void {
+    this.#progress = undefined;
+    this.#loaded = undefined;
   }
 }
 

@@ -67,6 +67,7 @@ async function newSnapshotter() {
 describe('Snapshotter', () => {
   it('takes one after so many entries or bytes, but not too often', async () => {
     const { clock, snapshotter, apply, sync } = await newSnapshotter();
+    await clock.advanceAsync(100);
     await apply(9);
     await sync();
     expect(snapshotter.newestIndex).toBe(0);
@@ -84,6 +85,7 @@ describe('Snapshotter', () => {
 
   it('waits for the sync of what it holds, and purges behind the older one', async () => {
     const { clock, snapshotter, snapshots, purged, apply, sync } = await newSnapshotter();
+    await clock.advanceAsync(100);
     await apply(10);
     expect(await snapshots.open()).toEqual([]);
     await sync();
@@ -95,7 +97,9 @@ describe('Snapshotter', () => {
   });
 
   it('writes nothing when no sync comes any more', async () => {
-    const { snapshotter, snapshots, waiters, tasks, failures, apply } = await newSnapshotter();
+    const { clock, snapshotter, snapshots, waiters, tasks, failures, apply } =
+      await newSnapshotter();
+    await clock.advanceAsync(100);
     await apply(10);
     waiters.close();
     await tasks.close();

@@ -1,20 +1,22 @@
 // Snapshots of the own state: when they are due (safety.md 8), how they are written while writes go
-// on, which are kept, and how far the log may then be purged. Also sends them to peers.
+// on, which are kept, and how far the log may then be purged. A snapshot that cannot be written is
+// told and tried again later: nothing that was acknowledged depends on it, so it ends no member.
 import type { Clock } from '@holdfast/base/clock';
-import { isHoldfastError } from '@holdfast/base/errors';
-import type { Index, MemberId } from '@holdfast/base/ids';
-import { index, minIndex } from '@holdfast/base/ids';
+import { type Index, index, type MemberId, minIndex } from '@holdfast/base/ids';
 import type { TaskGroup } from '@holdfast/base/task-group';
 import type { Configuration } from '@holdfast/raft/configuration';
-import type { LogId } from '@holdfast/raft/entry';
+import { type LogId, sameLogId } from '@holdfast/raft/entry';
 import type {
   LogStore,
   PeerTransport,
   SnapshotStore,
+  StateImage,
   StateMachine,
   StoredSnapshot,
 } from './ports.ts';
 import type { ReplicaSettings } from './settings.ts';
+import { type SendProgress, SnapshotSending } from './snapshot-sending.ts';
+import { TokenBucket, throttled } from './token-bucket.ts';
 
 export type SnapshotterOptions = {
   readonly clock: Clock;
@@ -34,22 +36,59 @@ export type SnapshotterOptions = {
   readonly stored: readonly StoredSnapshot[];
 };
 
+/** What people see of the own snapshots. */
+export type SnapshotStatus = {
+  /** The newest one's last index, or 0. */
+  readonly index: Index;
+  readonly bytes: number;
+  /** How long the last one took; undefined before the first of this boot. */
+  readonly lastMs: number | undefined;
+  readonly isTaking: boolean;
+  /** Tries that failed since one has gone well. */
+  readonly failures: number;
+  readonly sending: readonly SendProgress[];
+};
+
 export class Snapshotter {
   readonly #options: SnapshotterOptions;
+  readonly #bucket: TokenBucket;
+  readonly #sending: SnapshotSending;
   #stored: readonly StoredSnapshot[];
   #logBytes = 0;
-  #lastTakenMs: number;
+  #notBeforeMs: number;
+  #lastMs: number | undefined;
+  #failures = 0;
   #running: Promise<void> | undefined;
 
   constructor(options: SnapshotterOptions) {
     this.#options = options;
     this.#stored = options.stored;
-    this.#lastTakenMs = options.clock.monotonicMs() - options.settings.snapshotIntervalMinMs;
+    const { clock, settings, onFailure } = options;
+    // A start counts as a snapshot: one that is due would slow the replay down.
+    this.#notBeforeMs = clock.monotonicMs() + settings.snapshotIntervalMinMs;
+    this.#bucket = new TokenBucket(clock, { bytesPerSecond: settings.snapshotWriteBytesPerSecond });
+    this.#sending = new SnapshotSending({
+      ...options,
+      stored: () => this.#stored,
+      onCorrupt: (snapshot) => this.#replace(snapshot),
+      onFailure,
+    });
   }
 
   /** The newest snapshot's index, or 0. */
   get newestIndex(): Index {
     return this.#stored[0]?.last.index ?? index(0);
+  }
+
+  get status(): SnapshotStatus {
+    return {
+      index: this.newestIndex,
+      bytes: this.#stored[0]?.bytes ?? 0,
+      lastMs: this.#lastMs,
+      isTaking: this.#running !== undefined,
+      failures: this.#failures,
+      sending: this.#sending.progress,
+    };
   }
 
   /** Entries of so many bytes were applied; takes a snapshot when one is due. */
@@ -66,51 +105,25 @@ export class Snapshotter {
     await this.#running;
   }
 
-  /** A snapshot that was received stands in the store now. */
-  async received(): Promise<void> {
-    this.#stored = await this.#options.snapshots.retain(this.#options.settings.snapshotsKept);
+  /** A received snapshot has become the own state. */
+  installed(snapshot: StoredSnapshot): void {
+    const older = this.#stored.filter(({ last }) => last.index < snapshot.last.index);
+    this.#stored = [snapshot, ...older];
     this.#logBytes = 0;
+    this.#options.tasks.run((signal) => this.#tidy(signal));
   }
 
-  /** The newest stored snapshot that covers `last`: the one that was just received. */
-  find(last: LogId): StoredSnapshot | undefined {
-    return this.#stored.find((one) => one.last.index === last.index && one.last.term === last.term);
-  }
-
-  /** Streams the newest snapshot to a peer, and reports how it ended. */
+  /** Streams a snapshot to a peer, and reports how it ended. */
   send(peer: MemberId): void {
     this.#options.tasks.run(async (signal) => {
-      const sent = await this.#send(peer, signal);
+      const sent = await this.#sending.send(peer, signal);
       this.#options.onSent(peer, sent);
     });
   }
 
-  async #send(peer: MemberId, signal: AbortSignal): Promise<boolean> {
-    const { snapshots, transport, onFailure } = this.#options;
-    const newest = this.#stored[0];
-    if (!newest) return false;
-    try {
-      await transport.sendSnapshot({
-        to: peer,
-        snapshot: newest,
-        chunks: snapshots.read(newest),
-        signal,
-      });
-      return true;
-    } catch (error) {
-      // What rotted helps nobody: the older one is kept for that, and a fresh one comes at once.
-      if (isHoldfastError(error, 'corrupt')) {
-        this.#stored = this.#stored.filter((one) => one !== newest);
-        this.#options.tasks.run((taskSignal) => this.#takeDue(taskSignal));
-      }
-      if (!signal.aborted) onFailure(`sending a snapshot to ${peer.toString(16)}`, error);
-      return false;
-    }
-  }
-
   #isDue(): boolean {
     const { settings, clock } = this.#options;
-    if (clock.monotonicMs() - this.#lastTakenMs < settings.snapshotIntervalMinMs) return false;
+    if (clock.monotonicMs() < this.#notBeforeMs) return false;
     const entries = this.#options.applied().id.index - this.newestIndex;
     const quarter = (this.#stored[0]?.bytes ?? 0) / 4;
     return (
@@ -130,19 +143,35 @@ export class Snapshotter {
   }
 
   async #take(signal: AbortSignal): Promise<void> {
-    const { stateMachine, snapshots, settings, clock } = this.#options;
+    const { settings, clock } = this.#options;
+    const startMs = clock.monotonicMs();
+    this.#notBeforeMs = startMs + settings.snapshotIntervalMinMs;
+    try {
+      if (!(await this.#write(signal))) return;
+      this.#failures = 0;
+      this.#lastMs = clock.monotonicMs() - startMs;
+    } catch (error) {
+      this.#failures += 1;
+      const waitMs = settings.snapshotRetryMs * 2 ** Math.min(this.#failures - 1, 20);
+      this.#notBeforeMs = startMs + Math.min(waitMs, settings.snapshotIntervalMinMs);
+      throw error;
+    }
+    this.#sending.overtake();
+    await this.#retain();
+    await this.#purge();
+  }
+
+  /** Answers false if there is nothing new to write. */
+  async #write(signal: AbortSignal): Promise<boolean> {
+    const { stateMachine, snapshots } = this.#options;
     const { id, configuration } = this.#options.applied();
-    if (id.index <= this.newestIndex) return;
-    this.#lastTakenMs = clock.monotonicMs();
-    this.#logBytes = 0;
+    if (id.index <= this.newestIndex) return false;
+    const logBytes = this.#logBytes;
     const image = stateMachine.image();
     try {
       const writer = await snapshots.create({ last: id, configuration }, image.stateHash);
       try {
-        for await (const chunk of image.chunks()) {
-          signal.throwIfAborted();
-          await writer.write(chunk);
-        }
+        for await (const chunk of this.#throttled(image, signal)) await writer.write(chunk);
         // safety.md 7: a leader may have applied what it has not synced yet.
         await this.#options.persisted(id.index);
         signal.throwIfAborted();
@@ -154,16 +183,44 @@ export class Snapshotter {
     } finally {
       image.release();
     }
-    this.#stored = await snapshots.retain(settings.snapshotsKept);
-    await this.#purge();
+    this.#logBytes = Math.max(0, this.#logBytes - logBytes);
+    return true;
   }
 
-  /** The log is kept back to the older snapshot, which needs it if the newer one rots (D-19). */
+  #throttled(image: StateImage, signal: AbortSignal): AsyncGenerator<Uint8Array> {
+    return throttled(image.chunks(), this.#bucket, signal);
+  }
+
+  async #retain(): Promise<void> {
+    const { snapshots, settings } = this.#options;
+    this.#stored = await snapshots.retain(settings.snapshotsKept, this.#sending.held());
+  }
+
+  /** What is left of older snapshots goes; it is tried again with the next one. */
+  async #tidy(signal: AbortSignal): Promise<void> {
+    try {
+      await this.#retain();
+    } catch (error) {
+      if (!signal.aborted) this.#options.onFailure('removing old snapshots', error);
+    }
+  }
+
+  /** It helps nobody any more: the older one is kept for that, and a fresh one comes at once. */
+  #replace(snapshot: StoredSnapshot): void {
+    this.#stored = this.#stored.filter(({ last }) => !sameLogId(last, snapshot.last));
+    this.#options.tasks.run((signal) => this.#takeDue(signal));
+  }
+
+  /**
+   * The log is kept back to the older snapshot, which needs it if the newer one rots (D-19), and to
+   * any that a peer is being sent.
+   */
   async #purge(): Promise<void> {
     const older = this.#stored[this.#options.settings.snapshotsKept - 1];
     if (!older) return;
     // A received snapshot may be ahead of the own state.
-    const through = minIndex(older.last.index, this.#options.applied().id.index);
+    let through = minIndex(older.last.index, this.#options.applied().id.index);
+    for (const { index: held } of this.#sending.held()) through = minIndex(through, held);
     this.#options.onPurged(await this.#options.log.purge(through));
   }
 }

@@ -1,6 +1,7 @@
 // Snapshots exist whole or not at all, are read only where their checksums hold, and a bad one
 // never hides the older one (D-19).
 import { equalBytes } from '@holdfast/base/bytes';
+import { crc32 } from '@holdfast/base/crc32';
 import { index, memberId, term } from '@holdfast/base/ids';
 import { SeededRandom } from '@holdfast/base/seeded-random';
 import { newConfiguration } from '@holdfast/raft/configuration';
@@ -44,7 +45,12 @@ describe('snapshot files', () => {
     disk.powerLoss(new SeededRandom(1));
     const { files: again, found } = await open(disk);
     expect(found.map(({ last }) => last.index)).toEqual([6, 5, 4, 3, 2, 1]);
-    expect(found[0]).toEqual({ ...meta(6), stateHash: 18n, bytes: 700_000 });
+    expect(found[0]).toEqual({
+      ...meta(6),
+      stateHash: 18n,
+      bytes: 700_000,
+      checksum: crc32(image(700_000, 5)),
+    });
     for (const snapshot of found) {
       const at = snapshot.last.index - 1;
       const loaded = await load(again, snapshot);

@@ -1,6 +1,5 @@
 // The snapshots of one group, newest first. A damaged one is set aside and told, never deleted
 // while it is the newest, and never hides the older one behind it (D-19).
-import { crc32 } from '@holdfast/base/crc32';
 import { HoldfastError } from '@holdfast/base/errors';
 import { formatLogId, type LogId, sameLogId } from '@holdfast/raft/entry';
 import type { SnapshotMeta } from '@holdfast/raft/message';
@@ -9,19 +8,17 @@ import type { Disk, DiskFile } from './disk.ts';
 import { toOperatingError } from './disk-error.ts';
 import { makeDurableDirectory, removeIfThere } from './file-steps.ts';
 import {
-  blockDataBytes,
-  blockHeaderBytes,
   decodeSnapshotFooter,
   decodeSnapshotHeader,
   footerBytes,
   isSnapshotName,
-  openBlock,
-  type SnapshotFooter,
   type StoredSnapshot,
   snapshotFileBytes,
   snapshotHeaderBytesMax,
   snapshotName,
 } from './snapshot-format.ts';
+import { isPartName, openPart, partName } from './snapshot-part.ts';
+import { BlockReader, readImage } from './snapshot-reader.ts';
 import { SnapshotFileWriter } from './snapshot-writer.ts';
 
 export type SnapshotFilesOptions = {
@@ -39,7 +36,6 @@ export type BadSnapshot = { readonly name: string; readonly reason: string };
 type OpenedSnapshot = {
   readonly snapshot: StoredSnapshot;
   readonly headerBytes: number;
-  readonly footer: SnapshotFooter;
 };
 
 const badSuffix = '.bad';
@@ -66,7 +62,8 @@ export class SnapshotFiles {
 
   /**
    * Complete snapshots, newest first, by their headers and footers; what lies between is verified
-   * when it is read. Unfinished ones are removed. Throws `version-mismatch`.
+   * when it is read. Unfinished ones are removed, but for the newest part of one that was being
+   * received. Throws `version-mismatch`.
    */
   async open(): Promise<readonly StoredSnapshot[]> {
     try {
@@ -78,8 +75,9 @@ export class SnapshotFiles {
         const snapshot = await this.#look(name);
         if (snapshot) found.push(snapshot);
       }
-      await this.#disk.syncDirectory(this.#directory);
       this.#snapshots = found.toReversed();
+      await this.#sweepParts();
+      await this.#disk.syncDirectory(this.#directory);
       return this.#snapshots;
     } catch (error) {
       throw toOperatingError(error, 'opening the snapshots');
@@ -87,28 +85,62 @@ export class SnapshotFiles {
   }
 
   async create(meta: SnapshotMeta, stateHash: bigint): Promise<SnapshotFileWriter> {
+    const path = this.#at(snapshotName(meta));
     const writer = new SnapshotFileWriter({
       disk: this.#disk,
-      path: this.#at(snapshotName(meta)),
+      path,
+      unfinishedPath: `${path}.tmp`,
       head: { meta, stateHash, groupId: this.#groupId },
-      onCommit: (bytes) => this.#add({ ...meta, stateHash, bytes }),
+      onCommit: (image) => this.#add({ ...meta, stateHash, ...image }),
     });
     await writer.start();
     return writer;
   }
 
   /**
-   * The image's bytes in order, each chunk verified before it is given, and the whole at the end.
-   * Throws `corrupt`, after setting the file aside: the next open() answers the older one.
+   * A writer for a snapshot that a peer sends: where a part of this very one was kept, it goes on
+   * behind its last good block; undefined: it stands here whole. Parts of others are removed.
+   * Rejects with `disk-full` before a byte is sent if it cannot fit.
    */
-  async *read(snapshot: StoredSnapshot): AsyncGenerator<Uint8Array, void, undefined> {
+  async receive(snapshot: StoredSnapshot): Promise<SnapshotFileWriter | undefined> {
+    const { bytes, checksum, stateHash, last, configuration } = snapshot;
+    const twin = this.#snapshots.find((one) => sameLogId(one.last, last));
+    if (twin?.checksum === checksum && twin.bytes === bytes) return undefined;
+    const meta = { last, configuration };
+    const head = { meta, stateHash, groupId: this.#groupId };
+    const unfinishedPath = this.#at(partName(snapshot));
+    try {
+      await this.#removeParts((name) => name !== partName(snapshot));
+      const part = await openPart(this.#disk, unfinishedPath, { head, imageBytes: bytes });
+      const writer = new SnapshotFileWriter({
+        disk: this.#disk,
+        path: this.#at(snapshotName(meta)),
+        unfinishedPath,
+        head,
+        expected: { bytes, checksum },
+        part,
+        onCommit: (image) => this.#add({ ...meta, stateHash, ...image }),
+      });
+      await writer.start();
+      await this.#checkRoom(writer, bytes);
+      return writer;
+    } catch (error) {
+      throw toOperatingError(error, 'receiving a snapshot');
+    }
+  }
+
+  /**
+   * The image's bytes from `offset` on, each chunk verified before it is given, and the whole at
+   * the end if it is read as a whole. Throws `corrupt`, after setting the file aside: the next
+   * open() answers the older one.
+   */
+  async *read(snapshot: StoredSnapshot, offset = 0): AsyncGenerator<Uint8Array, void, undefined> {
     const name = snapshotName(snapshot);
     const file = await this.#openFile(name);
     let reason: string | undefined;
     try {
       const opened = await this.#verifyEnds(file, name);
-      if (typeof opened === 'string') reason = opened;
-      else reason = yield* readBlocks(file, opened);
+      reason = typeof opened === 'string' ? opened : yield* readOpened(file, opened, offset);
     } finally {
       await file.close();
     }
@@ -117,10 +149,23 @@ export class SnapshotFiles {
     throw corrupt(snapshot.last, reason);
   }
 
-  /** Deletes all but the newest `keep`, and damaged ones that are older than all that stay. */
-  async retain(keep: number): Promise<readonly StoredSnapshot[]> {
-    const kept = this.#snapshots.slice(0, keep);
-    const dead = this.#snapshots.slice(keep).map(snapshotName);
+  /** Its image cannot be used, though its bytes are those that were written: set aside and told. */
+  async reject(snapshot: StoredSnapshot, reason: string): Promise<void> {
+    const name = snapshotName(snapshot);
+    if (this.#snapshots.some((one) => snapshotName(one) === name)) {
+      await this.#setAside(name, reason);
+    }
+  }
+
+  /**
+   * Deletes all but the newest `keep` and those of `held`, damaged ones that are older than all
+   * that stay, and parts that are no newer than the newest.
+   */
+  async retain(keep: number, held: readonly LogId[] = []): Promise<readonly StoredSnapshot[]> {
+    const isKept = (snapshot: StoredSnapshot, at: number): boolean =>
+      at < keep || held.some((last) => sameLogId(last, snapshot.last));
+    const kept = this.#snapshots.filter(isKept);
+    const dead = this.#snapshots.filter((one, at) => !isKept(one, at)).map(snapshotName);
     this.#snapshots = kept;
     try {
       for (const name of [...dead, ...(await this.#outlived(kept))]) {
@@ -169,7 +214,8 @@ export class SnapshotFiles {
     }
     const { headerBytes, meta, stateHash } = header;
     if (size !== snapshotFileBytes(headerBytes, footer.imageBytes)) return 'its size is wrong';
-    return { snapshot: { ...meta, stateHash, bytes: footer.imageBytes }, headerBytes, footer };
+    const { imageBytes: bytes, imageCrc: checksum } = footer;
+    return { snapshot: { ...meta, stateHash, bytes, checksum }, headerBytes };
   }
 
   async #openFile(name: string): Promise<DiskFile> {
@@ -190,10 +236,40 @@ export class SnapshotFiles {
   }
 
   async #outlived(kept: readonly StoredSnapshot[]): Promise<readonly string[]> {
-    const oldest = kept.at(-1);
-    if (!oldest) return [];
+    const [newest, oldest] = [kept[0], kept.at(-1)];
+    if (!newest || !oldest) return [];
     const names = await this.#disk.list(this.#directory);
-    return names.filter((name) => name.endsWith(badSuffix) && name < snapshotName(oldest));
+    return names.filter(
+      (name) =>
+        (name.endsWith(badSuffix) && name < snapshotName(oldest)) ||
+        (isPartName(name) && isOutlived(name, newest)),
+    );
+  }
+
+  /** At most one part is kept, and none that a complete snapshot has overtaken. */
+  async #sweepParts(): Promise<void> {
+    const parts = (await this.#disk.list(this.#directory)).filter(isPartName);
+    const [newest, last] = [this.#snapshots[0], parts.at(-1)];
+    const kept = last !== undefined && !(newest && isOutlived(last, newest)) ? last : undefined;
+    await this.#removeParts((name) => name !== kept);
+  }
+
+  async #removeParts(isDead: (name: string) => boolean): Promise<void> {
+    for (const name of await this.#disk.list(this.#directory)) {
+      if (isPartName(name) && isDead(name)) await this.#disk.remove(this.#at(name));
+    }
+  }
+
+  async #checkRoom(writer: SnapshotFileWriter, imageBytes: number): Promise<void> {
+    const missing = snapshotFileBytes(0, imageBytes - writer.offset);
+    const free = await this.#disk.freeBytes();
+    if (free >= missing) return;
+    // The part goes as well: the log needs the room more (safety.md 9).
+    await writer.abort();
+    throw new HoldfastError(
+      'disk-full',
+      `a snapshot of ${imageBytes} bytes does not fit: ${missing} more are needed, ${free} are free`,
+    );
   }
 
   #at(name: string): string {
@@ -201,24 +277,24 @@ export class SnapshotFiles {
   }
 }
 
-/** Yields each block's data; returns why the rest cannot be believed, or undefined. */
-async function* readBlocks(
+/** Yields the image; returns why the rest cannot be believed, or undefined. */
+async function* readOpened(
   file: DiskFile,
-  { headerBytes, footer }: OpenedSnapshot,
+  { snapshot, headerBytes }: OpenedSnapshot,
+  offset: number,
 ): AsyncGenerator<Uint8Array, string | undefined, undefined> {
-  let offset = headerBytes;
-  let crc = 0;
-  for (let number = 0; number < footer.blocks; number += 1) {
-    const left = footer.imageBytes - number * blockDataBytes;
-    const length = blockHeaderBytes + Math.min(blockDataBytes, left);
-    const data = openBlock(await file.read(offset, length), number);
-    if (!data) return `block ${number} is damaged`;
-    crc = crc32(data, crc);
-    offset += length;
-    yield data;
+  const place = { headerBytes, imageBytes: snapshot.bytes };
+  const reader = new BlockReader(file, place, offset);
+  try {
+    return yield* readImage(reader, { offset, checksum: snapshot.checksum });
+  } finally {
+    await reader.close();
   }
-  return crc === footer.imageCrc ? undefined : 'its whole checksum is wrong';
 }
+
+/** Whether a part is of a snapshot that is no newer than a complete one. */
+const isOutlived = (part: string, newest: StoredSnapshot): boolean =>
+  part.slice(0, snapshotName(newest).length) <= snapshotName(newest);
 
 const corrupt = (last: LogId, reason: string): HoldfastError =>
   new HoldfastError('corrupt', `snapshot ${formatLogId(last)} cannot be used: ${reason}`, {

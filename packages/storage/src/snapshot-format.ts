@@ -7,8 +7,13 @@ import type { SnapshotMeta } from '@holdfast/raft/message';
 import { getCounter, putCounter, viewOf } from './byte-codec.ts';
 import { checkVersion } from './twin-file.ts';
 
-/** What is stored of a snapshot beside its image; `bytes` counts the image alone. */
-export type StoredSnapshot = SnapshotMeta & { readonly bytes: number; readonly stateHash: bigint };
+/** What is stored of a snapshot beside its image; `bytes` and `checksum` are the image's alone. */
+export type StoredSnapshot = SnapshotMeta & {
+  readonly bytes: number;
+  readonly stateHash: bigint;
+  /** CRC-32 of the whole image. */
+  readonly checksum: number;
+};
 
 //  0 u32 crc of 4 to the end   4 u32 magic   8 u16 format version   10 u16 zero
 // 12 u32 configuration length   16 u64 group id   24 u64 last index   32 u64 last term
@@ -134,7 +139,7 @@ export function snapshotFileBytes(headerBytes: number, imageBytes: number): numb
 }
 
 const suffix = '.snap';
-const hex = (value: number): string => value.toString(16).padStart(16, '0');
+export const hex = (value: number): string => value.toString(16).padStart(16, '0');
 
 /** Names sort by age: index first, then term. */
 export const snapshotName = ({ last }: SnapshotMeta): string =>

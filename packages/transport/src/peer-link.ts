@@ -18,6 +18,7 @@ import {
   withSuccess,
 } from './link-health.ts';
 import { dialPeer, type MemberContext } from './peer-dialer.ts';
+import type { ChunksFrom } from './snapshot-receiver.ts';
 import { sendSnapshot } from './snapshot-sender.ts';
 
 export type PeerLinkEvent =
@@ -115,7 +116,7 @@ export class PeerLink {
   /** Resolves when the peer says that the whole snapshot stands there. */
   async sendSnapshot(
     begin: SnapshotBegin,
-    chunks: AsyncIterable<Uint8Array>,
+    chunksFrom: ChunksFrom,
     signal: AbortSignal,
   ): Promise<void> {
     const { context, peer } = this.#options;
@@ -123,7 +124,7 @@ export class PeerLink {
     const either = AbortSignal.any([signal, this.#closed.signal]);
     const { address } = this.#health;
     const dialled = await dialPeer(context, { peer, address, purpose: 'bulk', signal: either });
-    await sendSnapshot({ context, link: dialled.link, begin, chunks, signal: either });
+    await sendSnapshot({ context, link: dialled.link, begin, chunksFrom, signal: either });
   }
 
   /** The peer was heard on a connection of its own. */

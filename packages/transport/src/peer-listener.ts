@@ -9,7 +9,7 @@ import type { Hello, Purpose } from './handshake.ts';
 import { InboundConnection, type Introduced } from './inbound-connection.ts';
 import type { Link, LinkListener } from './link.ts';
 import { type MemberContext, newFrameLink } from './peer-dialer.ts';
-import { SnapshotReceiver } from './snapshot-receiver.ts';
+import { type ChunksFrom, SnapshotReceiver } from './snapshot-receiver.ts';
 
 export interface PeerListenerHandler {
   /** A peer has dialled this member: it lives, whatever the own connections to it say. */
@@ -17,11 +17,7 @@ export interface PeerListenerHandler {
   onHeard(peer: MemberId): void;
   /** On control and log connections. A HoldfastError that it throws ends the connection. */
   onFrame(peer: MemberId, frame: Frame): void;
-  onSnapshot(
-    peer: MemberId,
-    begin: SnapshotBegin,
-    chunks: AsyncIterable<Uint8Array>,
-  ): Promise<void>;
+  onSnapshot(peer: MemberId, begin: SnapshotBegin, chunksFrom: ChunksFrom): Promise<void>;
   /** What the peer had sent on it may be lost. */
   onLost(peer: MemberId, purpose: Purpose, reason: string): void;
   /** Somebody was turned away before it was known who it is. */
@@ -142,7 +138,7 @@ export class PeerListener {
     return new SnapshotReceiver({
       windowBytes: this.#context.settings.snapshotWindowBytes,
       send: (kind, payload) => void connection.link.send(kind, payload),
-      accept: (begin, chunks) => this.#handler.onSnapshot(peer, begin, chunks),
+      accept: (begin, chunksFrom) => this.#handler.onSnapshot(peer, begin, chunksFrom),
     });
   }
 

@@ -14,6 +14,7 @@ import {
   type PeerMeshHandler,
   type PeerMeshOptions,
 } from './peer-mesh.ts';
+import type { ChunksFrom } from './snapshot-receiver.ts';
 
 export const testCluster: ClusterId = clusterId(0xc1n);
 
@@ -27,11 +28,12 @@ export const identityOf = (id: number, bootEpoch = 1): PeerIdentity => ({
 
 export const idOf = (id: number): MemberId => memberId(BigInt(id));
 
-export const emptyBegin: SnapshotBegin = {
+export const beginOf = (bytes: number): SnapshotBegin => ({
   snapshot: { last: { index: 7, term: 2 }, configuration: new Uint8Array([1]) },
-  bytes: 0,
+  bytes,
   stateHash: 5n,
-};
+  checksum: 9,
+});
 
 /** One member's mesh, with everything that its owner would have been told. */
 export class TestMember implements PeerMeshHandler {
@@ -97,12 +99,8 @@ export class TestMember implements PeerMeshHandler {
     this.#check();
   }
 
-  onSnapshot(
-    from: MemberId,
-    begin: SnapshotBegin,
-    chunks: AsyncIterable<Uint8Array>,
-  ): Promise<void> {
-    return this.acceptSnapshot(from, begin, chunks);
+  onSnapshot(from: MemberId, begin: SnapshotBegin, chunksFrom: ChunksFrom): Promise<void> {
+    return this.acceptSnapshot(from, begin, chunksFrom);
   }
 
   #check(): void {

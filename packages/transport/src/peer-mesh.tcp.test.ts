@@ -10,7 +10,7 @@ import { encodeFrame, encodePreface, frameKinds } from './frame.ts';
 import { encodeHandshake } from './handshake.ts';
 import type { LinkNetwork } from './link.ts';
 import { ObservedNetwork } from './observed-network.fixture.ts';
-import { emptyBegin, identityOf, idOf, TestMember } from './peer-mesh.fixture.ts';
+import { beginOf, identityOf, idOf, TestMember } from './peer-mesh.fixture.ts';
 import type { PeerMeshOptions } from './peer-mesh.ts';
 import { TcpNetwork } from './tcp-link.ts';
 import { defaultTransportSettings } from './transport-settings.ts';
@@ -203,8 +203,8 @@ describe('load', () => {
       }
     }
     const network = new TcpNetwork();
-    second.acceptSnapshot = async (_from, _begin, chunks) => {
-      for await (const chunk of chunks) {
+    second.acceptSnapshot = async (_from, _begin, chunksFrom) => {
+      for await (const chunk of chunksFrom(0)) {
         for (let turn = 0; turn < 3; turn += 1) {
           await new Promise<void>((resolve) => network.endOfTurn(resolve));
         }
@@ -214,8 +214,8 @@ describe('load', () => {
       }
     };
     const sending = first.mesh.sendSnapshot(
-      { peer: idOf(2), begin: emptyBegin },
-      image(),
+      { peer: idOf(2), begin: beginOf(blocks * blockBytes) },
+      image,
       new AbortController().signal,
     );
     first.send(2, 'not delayed');

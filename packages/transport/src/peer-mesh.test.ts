@@ -8,7 +8,7 @@ import { describe, expect, it } from 'vitest';
 import { frameKinds } from './frame.ts';
 import { consecutiveFailures } from './link-health.ts';
 import { MemoryNetwork } from './memory-link.ts';
-import { emptyBegin, identityOf, idOf, TestMember } from './peer-mesh.fixture.ts';
+import { beginOf, identityOf, idOf, TestMember } from './peer-mesh.fixture.ts';
 import type { PeerMeshOptions } from './peer-mesh.ts';
 
 class World {
@@ -346,13 +346,13 @@ describe('snapshots', () => {
     const world = new World();
     const [first, second] = await world.pair();
     const received: number[] = [];
-    second.acceptSnapshot = async (from, begin, chunks) => {
-      expect([from, begin]).toEqual([idOf(1), emptyBegin]);
-      for await (const chunk of chunks) received.push(chunk.length);
+    second.acceptSnapshot = async (from, begin, chunksFrom) => {
+      expect([from, begin]).toEqual([idOf(1), beginOf(12_000_000)]);
+      for await (const chunk of chunksFrom(0)) received.push(chunk.length);
     };
     const sending = first.mesh.sendSnapshot(
-      { peer: idOf(2), begin: emptyBegin },
-      blocks(20, 600_000),
+      { peer: idOf(2), begin: beginOf(12_000_000) },
+      () => blocks(20, 600_000),
       never,
     );
     await world.pass(500);
@@ -365,12 +365,12 @@ describe('snapshots', () => {
   it('carry the refusal of the receiver', async () => {
     const world = new World();
     const [first, second] = await world.pair();
-    second.acceptSnapshot = async (_from, _begin, chunks) => {
-      for await (const _ of chunks) throw new HoldfastError('disk-full', 'no room for it');
+    second.acceptSnapshot = async (_from, _begin, chunksFrom) => {
+      for await (const _ of chunksFrom(0)) throw new HoldfastError('disk-full', 'no room for it');
     };
     const sending = first.mesh.sendSnapshot(
-      { peer: idOf(2), begin: emptyBegin },
-      blocks(200, 100_000),
+      { peer: idOf(2), begin: beginOf(20_000_000) },
+      () => blocks(200, 100_000),
       never,
     );
     const outcome = sending.catch((error: unknown) => error);
@@ -386,9 +386,9 @@ describe('snapshots', () => {
     const world = new World();
     const [first, second] = await world.pair();
     let [heard, count]: [unknown, number] = [undefined, 0];
-    second.acceptSnapshot = async (_from, _begin, chunks) => {
+    second.acceptSnapshot = async (_from, _begin, chunksFrom) => {
       try {
-        for await (const _ of chunks) count += 1;
+        for await (const _ of chunksFrom(0)) count += 1;
       } catch (error) {
         heard = error;
         throw error;
@@ -401,8 +401,8 @@ describe('snapshots', () => {
     }
     const aborter = new AbortController();
     const sending = first.mesh.sendSnapshot(
-      { peer: idOf(2), begin: emptyBegin },
-      stuck(),
+      { peer: idOf(2), begin: beginOf(20) },
+      stuck,
       aborter.signal,
     );
     const outcome = sending.catch((error: unknown) => error);
@@ -421,8 +421,8 @@ describe('snapshots', () => {
     second.acceptSnapshot = () => new Promise(() => undefined);
     const aborter = new AbortController();
     const sending = first.mesh.sendSnapshot(
-      { peer: idOf(2), begin: emptyBegin },
-      blocks(100, 100_000),
+      { peer: idOf(2), begin: beginOf(10_000_000) },
+      () => blocks(100, 100_000),
       aborter.signal,
     );
     const outcome = sending.catch((error: unknown) => error);
@@ -439,8 +439,8 @@ describe('snapshots', () => {
     world.network.kill('h2');
     await world.pass(10);
     const sending = first.mesh.sendSnapshot(
-      { peer: idOf(2), begin: emptyBegin },
-      blocks(1, 1),
+      { peer: idOf(2), begin: beginOf(1) },
+      () => blocks(1, 1),
       never,
     );
     await expect(sending).rejects.toMatchObject({ code: 'unavailable' });

@@ -13,6 +13,7 @@ import type { MemberContext } from './peer-dialer.ts';
 import { PeerEpochs } from './peer-epochs.ts';
 import { PeerLink, type PeerLinkEvent, type PeerLinkStatus } from './peer-link.ts';
 import { type ListenerCounters, PeerListener } from './peer-listener.ts';
+import type { ChunksFrom } from './snapshot-receiver.ts';
 import { defaultTransportSettings, type TransportSettings } from './transport-settings.ts';
 
 /** Where a peer's process listens for other members. */
@@ -36,11 +37,7 @@ export interface PeerMeshHandler {
   /** A HoldfastError that it throws ends the connection. */
   onFrame(from: MemberId, frame: Frame): void;
   onPeerEvent(event: PeerLinkEvent): void;
-  onSnapshot(
-    from: MemberId,
-    begin: SnapshotBegin,
-    chunks: AsyncIterable<Uint8Array>,
-  ): Promise<void>;
+  onSnapshot(from: MemberId, begin: SnapshotBegin, chunksFrom: ChunksFrom): Promise<void>;
 }
 
 export type PeerMeshStatus = {
@@ -71,7 +68,7 @@ export class PeerMesh {
       },
       onHeard: (peer) => this.#links.get(peer)?.noteHeard(),
       onFrame: (peer, frame) => this.#handler?.onFrame(peer, frame),
-      onSnapshot: (peer, begin, chunks) => this.#receiveSnapshot(peer, begin, chunks),
+      onSnapshot: (peer, begin, chunksFrom) => this.#receiveSnapshot(peer, begin, chunksFrom),
       onLost: (peer, purpose, reason) => this.#inboundLost(peer, purpose, reason),
       onStranger: (address, reason) => options.onStranger?.(address, reason),
     });
@@ -134,12 +131,12 @@ export class PeerMesh {
   /** See PeerLink.sendSnapshot; rejects with `not-found` for an unknown peer. */
   async sendSnapshot(
     to: { readonly peer: MemberId; readonly begin: SnapshotBegin },
-    chunks: AsyncIterable<Uint8Array>,
+    chunksFrom: ChunksFrom,
     signal: AbortSignal,
   ): Promise<void> {
     const link = this.#links.get(to.peer);
     if (!link) throw new HoldfastError('not-found', `no address of member ${formatId(to.peer)}`);
-    await link.sendSnapshot(to.begin, chunks, signal);
+    await link.sendSnapshot(to.begin, chunksFrom, signal);
   }
 
   /** Whether a control connection to the peer stands, as far as its pings tell. */
@@ -172,12 +169,8 @@ export class PeerMesh {
     if (this.#state === 'running') link.start();
   }
 
-  #receiveSnapshot(
-    peer: MemberId,
-    begin: SnapshotBegin,
-    chunks: AsyncIterable<Uint8Array>,
-  ): Promise<void> {
-    if (this.#handler) return this.#handler.onSnapshot(peer, begin, chunks);
+  #receiveSnapshot(peer: MemberId, begin: SnapshotBegin, chunksFrom: ChunksFrom): Promise<void> {
+    if (this.#handler) return this.#handler.onSnapshot(peer, begin, chunksFrom);
     return Promise.reject(new HoldfastError('shutting-down', 'this member is closing'));
   }
 

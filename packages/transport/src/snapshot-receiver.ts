@@ -1,6 +1,9 @@
 // The receiving half of a snapshot: frames of a bulk connection become an iterable of bytes. The
-// sender may be a window ahead of the consumer and no more, so the memory is bounded. A broken
-// connection is an error of the iterable; the consumer's verdict is told to the sender.
+// consumer says where the bytes begin (what it has kept of an earlier try is not sent again), and
+// whether it needs any. The sender may be a window ahead of the consumer and no more, so the memory
+// is bounded. A broken connection is an error of the iterable; the consumer's verdict is told to the
+// sender.
+import { assert } from '@holdfast/base/assert';
 import { HoldfastError, isHoldfastError, messageOf } from '@holdfast/base/errors';
 import {
   SnapshotBegin,
@@ -12,20 +15,27 @@ import {
 import { decodePayload } from './decode-payload.ts';
 import { type Frame, frameKinds } from './frame.ts';
 
+/** Asks for a snapshot's bytes from `offset` on; at most once a stream. */
+export type ChunksFrom = (offset: number) => AsyncIterable<Uint8Array>;
+
 export type SnapshotReceiverOptions = {
   readonly windowBytes: number;
   readonly send: (kind: number, payload: Uint8Array) => void;
-  /** Resolves when the snapshot is verified and durable; rejects with why not. */
-  readonly accept: (begin: SnapshotBegin, chunks: AsyncIterable<Uint8Array>) => Promise<void>;
+  /** Resolves when the snapshot is verified and durable, or not needed; rejects with why not. */
+  readonly accept: (begin: SnapshotBegin, chunksFrom: ChunksFrom) => Promise<void>;
 };
 
-/** `answered`: the consumer has given its verdict; what still comes of the stream is ignored. */
-type State = 'waiting' | 'streaming' | 'complete' | 'answered' | 'over';
+/**
+ * `begun`: the consumer has not asked for bytes yet. `answered`: it has given its verdict; what
+ * still comes of the stream is ignored.
+ */
+type State = 'waiting' | 'begun' | 'streaming' | 'complete' | 'answered' | 'over';
 
 export class SnapshotReceiver {
   readonly #options: SnapshotReceiverOptions;
   #state: State = 'waiting';
   #queue: Uint8Array[] = [];
+  #bytes = 0;
   #received = 0;
   #consumed = 0;
   #told = 0;
@@ -47,7 +57,7 @@ export class SnapshotReceiver {
 
   /** The connection is over: whoever reads the bytes hears it. */
   onLost(reason: string): void {
-    if (this.#state === 'streaming') {
+    if (this.#state === 'begun' || this.#state === 'streaming') {
       this.#failure = new HoldfastError('unavailable', `the snapshot broke off: ${reason}`);
     }
     this.#state = 'over';
@@ -56,8 +66,10 @@ export class SnapshotReceiver {
 
   #begin(payload: Uint8Array): void {
     const begin = decodePayload(SnapshotBegin, payload, "a snapshot's begin");
-    this.#state = 'streaming';
-    this.#options.accept(begin, this.#chunks()).then(
+    this.#state = 'begun';
+    this.#bytes = begin.bytes;
+    const chunksFrom: ChunksFrom = (offset) => this.#chunksFrom(offset);
+    this.#options.accept(begin, chunksFrom).then(
       () => this.#answer({ code: '', message: '' }),
       (error: unknown) => {
         const code = isHoldfastError(error) ? error.code : 'internal';
@@ -66,12 +78,27 @@ export class SnapshotReceiver {
     );
   }
 
+  #chunksFrom(offset: number): AsyncIterable<Uint8Array> {
+    assert(this.#state === 'begun' || this.#state === 'over', 'bytes are asked for once');
+    assert(offset <= this.#bytes, 'a stream begins within the snapshot');
+    if (this.#state === 'begun') {
+      this.#state = 'streaming';
+      this.#received = offset;
+      this.#consumed = offset;
+      this.#tell();
+    }
+    return this.#chunks();
+  }
+
   #take(payload: Uint8Array): void {
     const { offset, data } = decodePayload(SnapshotChunk, payload, 'a snapshot chunk');
     if (offset !== this.#received) {
       throw new HoldfastError('corrupt', `a snapshot chunk at ${offset}, not ${this.#received}`);
     }
     this.#received += data.length;
+    if (this.#received > this.#bytes) {
+      throw new HoldfastError('corrupt', `a snapshot of ${this.#bytes} bytes goes on beyond them`);
+    }
     if (this.#received - this.#told > this.#options.windowBytes) {
       throw new HoldfastError('resource-exhausted', 'a snapshot runs ahead of its window');
     }
@@ -81,8 +108,9 @@ export class SnapshotReceiver {
 
   #end(payload: Uint8Array): void {
     const { bytes } = decodePayload(SnapshotEnd, payload, "a snapshot's end");
-    if (bytes !== this.#received) {
-      throw new HoldfastError('corrupt', `a snapshot of ${bytes} bytes came as ${this.#received}`);
+    if (bytes !== this.#received || bytes !== this.#bytes) {
+      const text = `a snapshot of ${this.#bytes} bytes ends as ${bytes} after ${this.#received}`;
+      throw new HoldfastError('corrupt', text);
     }
     this.#state = 'complete';
     this.#wake?.();
@@ -109,7 +137,10 @@ export class SnapshotReceiver {
   /** Told in quarters of the window: a sender is never stuck, and seldom told. */
   #consume(bytes: number): void {
     this.#consumed += bytes;
-    if (this.#consumed - this.#told < this.#options.windowBytes / 4) return;
+    if (this.#consumed - this.#told >= this.#options.windowBytes / 4) this.#tell();
+  }
+
+  #tell(): void {
     this.#told = this.#consumed;
     const progress = SnapshotProgress.encode({ received: this.#consumed });
     this.#options.send(frameKinds.snapshotProgress, progress.finish());

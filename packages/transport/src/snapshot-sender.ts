@@ -1,6 +1,7 @@
-// The sending half of a snapshot on its bulk connection: begin, chunks, end, then the receiver's
-// word. At most a window of bytes is on the way beyond what the receiver has consumed, so a slow
+// The sending half of a snapshot on its bulk connection: begin, the receiver's word where to go on
+// from, chunks from there, end, then the receiver's verdict. At most a window of bytes is on the way beyond what the receiver has consumed, so a slow
 // receiver costs neither side memory, and its socket is never paused: pings pass.
+import { must } from '@holdfast/base/assert';
 import { emptyBytes } from '@holdfast/base/bytes';
 import { type ErrorCode, HoldfastError } from '@holdfast/base/errors';
 import {
@@ -15,36 +16,46 @@ import { type Frame, frameKinds } from './frame.ts';
 import type { FrameLink } from './frame-link.ts';
 import type { MemberContext } from './peer-dialer.ts';
 import { SilenceWatch } from './silence-watch.ts';
+import type { ChunksFrom } from './snapshot-receiver.ts';
 
 export type SnapshotSending = {
   readonly context: Pick<MemberContext, 'clock' | 'settings'>;
   readonly link: FrameLink;
   readonly begin: SnapshotBegin;
-  readonly chunks: AsyncIterable<Uint8Array>;
+  readonly chunksFrom: ChunksFrom;
   readonly signal: AbortSignal;
 };
 
 /**
- * Resolves when the receiver says that the whole snapshot stands there. Rejects with its error,
- * with `unavailable` when the connection breaks, or with the signal's reason. Ends the link in any
- * case.
+ * Resolves when the receiver says that the whole snapshot stands there, or that it needs none of it.
+ * Rejects with its error, with `unavailable` when the connection breaks, or with the signal's
+ * reason. Ends the link in any case.
  */
 export async function sendSnapshot(sending: SnapshotSending): Promise<void> {
-  const { link, begin, chunks } = sending;
   const stream = new OutgoingStream(sending);
+  try {
+    stream.send(frameKinds.snapshotBegin, SnapshotBegin.encode(sending.begin).finish());
+    const offset = await stream.asked;
+    if (offset !== undefined) await pump(stream, sending.chunksFrom(offset));
+    await stream.over;
+  } finally {
+    stream.close();
+    sending.link.destroy();
+  }
+}
+
+async function pump(stream: OutgoingStream, chunks: AsyncIterable<Uint8Array>): Promise<void> {
   const iterator = chunks[Symbol.asyncIterator]();
   try {
-    stream.send(frameKinds.snapshotBegin, SnapshotBegin.encode(begin).finish());
     for (;;) {
       // A producer that stalls must not hide that the receiver is gone.
-      const step = await Promise.race([iterator.next(), stream.failed]);
+      const step = await Promise.race([iterator.next(), stream.over]);
+      if (step === 'accepted') return;
       if (step.done) break;
       await stream.sendChunk(step.value);
     }
-    await stream.end();
+    stream.end();
   } finally {
-    stream.close();
-    link.destroy();
     // Not awaited: a stalled producer answers late or never, and its own failure is told already.
     iterator.return?.().catch(() => undefined);
   }
@@ -52,15 +63,17 @@ export async function sendSnapshot(sending: SnapshotSending): Promise<void> {
 
 /** The stream's place, and what the receiver says, as promises. */
 class OutgoingStream {
-  /** Rejects as soon as anything goes wrong. */
-  readonly failed: Promise<never>;
+  /** Where the receiver wants the bytes from; undefined: it needs none. */
+  readonly asked: Promise<number | undefined>;
+  /** The receiver's verdict; rejects as soon as anything goes wrong. */
+  readonly over: Promise<'accepted'>;
   readonly #sending: SnapshotSending;
   readonly #watch: SilenceWatch;
-  readonly #accepted: Promise<void>;
-  #sent = 0;
+  #sent: number | undefined;
   #consumed = 0;
   #failure: unknown;
   #wake: () => void = () => undefined;
+  #ask: (offset: number | undefined) => void = () => undefined;
   #accept: () => void = () => undefined;
   #reject: (error: unknown) => void = () => undefined;
   readonly #onAbort = (): void => this.#fail(this.#sending.signal.reason);
@@ -68,13 +81,16 @@ class OutgoingStream {
   constructor(sending: SnapshotSending) {
     const { link, signal, context } = sending;
     this.#sending = sending;
-    this.failed = new Promise((_, reject) => {
+    this.over = new Promise((resolve, reject) => {
+      this.#accept = () => resolve('accepted');
       this.#reject = reject;
     });
-    this.failed.catch(() => undefined); // It may fail where nobody waits: the next send throws it.
-    this.#accepted = new Promise((resolve) => {
-      this.#accept = resolve;
+    this.over.catch(() => undefined); // It may fail where nobody waits: the next send throws it.
+    this.asked = new Promise((resolve, reject) => {
+      this.#ask = resolve;
+      this.over.then(() => resolve(undefined), reject);
     });
+    this.asked.catch(() => undefined); // As above.
     this.#watch = new SilenceWatch(context.clock, context.settings.silence, {
       ping: () => link.send(frameKinds.ping, emptyBytes),
       onAnswer: () => undefined,
@@ -93,17 +109,16 @@ class OutgoingStream {
 
   async sendChunk(chunk: Uint8Array): Promise<void> {
     for (const data of pieces(chunk, this.#sending.context.settings.snapshotChunkBytes)) {
-      await this.#room(this.#sent + data.length);
-      const piece = SnapshotChunk.encode({ offset: this.#sent, data });
+      await this.#room(this.#at + data.length);
+      const piece = SnapshotChunk.encode({ offset: this.#at, data });
       this.send(frameKinds.snapshotChunk, piece.finish());
-      this.#sent += data.length;
+      this.#sent = this.#at + data.length;
     }
   }
 
-  /** Says that it is complete, and waits for the receiver's word. */
-  async end(): Promise<void> {
-    this.send(frameKinds.snapshotEnd, SnapshotEnd.encode({ bytes: this.#sent }).finish());
-    await Promise.race([this.#accepted, this.failed]);
+  /** Says that it is complete. */
+  end(): void {
+    this.send(frameKinds.snapshotEnd, SnapshotEnd.encode({ bytes: this.#at }).finish());
   }
 
   /** Throws what has gone wrong meanwhile. */
@@ -112,6 +127,10 @@ class OutgoingStream {
       this.#fail(broken('the send queue is full'));
     }
     if (this.#failure !== undefined) throw this.#failure as Error;
+  }
+
+  get #at(): number {
+    return must(this.#sent, 'the receiver has said where the stream begins');
   }
 
   close(): void {
@@ -131,20 +150,36 @@ class OutgoingStream {
 
   #heed({ kind, payload }: Frame): void {
     if (kind === frameKinds.snapshotProgress) {
-      this.#consumed = Math.max(
-        this.#consumed,
-        decodePayload(SnapshotProgress, payload, 'progress').received,
-      );
-      this.#wake();
+      this.#progress(decodePayload(SnapshotProgress, payload, 'progress'));
     } else if (kind === frameKinds.snapshotResult) {
       this.#finish(decodePayload(SnapshotResult, payload, 'a result'));
     } else throw new HoldfastError('corrupt', `kind ${kind} is no answer to a snapshot`);
   }
 
+  /** The first one says where to go on from. */
+  #progress({ received }: SnapshotProgress): void {
+    if (received > this.#sending.begin.bytes) {
+      throw new HoldfastError('corrupt', `no byte ${received} is in this snapshot`);
+    }
+    this.#consumed = Math.max(this.#consumed, received);
+    if (this.#sent === undefined) {
+      this.#sent = received;
+      this.#ask(received);
+    }
+    this.#wake();
+  }
+
   #finish({ code, message }: SnapshotResult): void {
-    if (code === '') this.#accept();
+    if (code === '') this.#accepted();
     // The receiver's code is one of the same closed list, or a newer member's, shown as it is.
     else this.#fail(new HoldfastError(code as ErrorCode, `the peer did not take it: ${message}`));
+  }
+
+  /** Also in the middle: the receiver may have come to need no more. */
+  #accepted(): void {
+    this.#accept();
+    this.#consumed = Number.POSITIVE_INFINITY;
+    this.#wake();
   }
 
   #fail(error: unknown): void {
