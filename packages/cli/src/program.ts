@@ -5,6 +5,7 @@ import { Command, Option } from 'commander';
 import { addCompletionCommand } from './commands/completion.ts';
 import { addConfigCommands } from './commands/config.ts';
 import { addDevCommand } from './commands/dev.ts';
+import { addDumpLogCommand } from './commands/dump-log.ts';
 import { addKvCommands } from './commands/kv.ts';
 import { addMemberCommands } from './commands/member.ts';
 import { addSimulateCommand } from './commands/simulate.ts';
@@ -55,6 +56,7 @@ export function makeProgram(context: CliContext): Command {
   addStartCommand(program, context);
   addDevCommand(program, context);
   addVerifyCommand(program, context);
+  addDumpLogCommand(program, context);
   addSimulateCommand(program, context);
   addCompletionCommand(program, context);
   addVersionCommand(program, context);

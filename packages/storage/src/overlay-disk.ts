@@ -18,6 +18,8 @@ export class OverlayDisk implements Disk {
   readonly #onRead: (bytes: number) => void;
   /** Files that were opened or made here, by the name that they have now. */
   readonly #files = new Map<string, OverlayFile>();
+  /** Files of the inner disk that were opened, also those that have lost their name since. */
+  readonly #opened: OverlayFile[] = [];
   readonly #directories = new Set<string>();
   /** Names that the inner disk has, and this one no longer. */
   readonly #gone = new Set<string>();
@@ -80,9 +82,8 @@ export class OverlayDisk implements Disk {
 
   /** Forgets everything; handles are dead. */
   async close(): Promise<void> {
-    const files = new Set(this.#files.values());
     this.#files.clear();
-    for (const file of files) await file.release();
+    for (const file of this.#opened.splice(0)) await file.release();
   }
 
   /** Kept under its name: what is written to it later is seen by whoever opens it again. */
@@ -93,6 +94,7 @@ export class OverlayDisk implements Disk {
     if (!inner) return undefined;
     const file = new OverlayFile(inner, await inner.size(), this.#onRead);
     this.#files.set(name, file);
+    this.#opened.push(file);
     return file;
   }
 

@@ -1,14 +1,14 @@
 // `holdfast verify DIR`: what state a data directory is in, and what the next start will make of it.
 // Offline and read-only: it takes the lock of the directory, and changes no byte of it.
-import { HoldfastError, messageOf } from '@holdfast/base/errors';
 import { formatId } from '@holdfast/base/ids';
 import { errorTable } from '@holdfast/server/errors';
-import { lockForReading, NodeDisk } from '@holdfast/storage/node-disk';
+import { NodeDisk } from '@holdfast/storage/node-disk';
 import type { Command } from 'commander';
 
 import { type CliContext, globalsOf, writeJson } from '../context.ts';
 import { directoryBytes } from '../offline/directory-bytes.ts';
 import { checkDirectory, type DirectoryReport } from '../offline/directory-check.ts';
+import { lockThere } from '../offline/lock-there.ts';
 import { type Cell, renderFacts, renderTable } from '../table.ts';
 import { startProgress } from '../tree/progress.ts';
 
@@ -64,19 +64,6 @@ async function verify(
   } finally {
     progress.stop();
     await lock.close();
-  }
-}
-
-/** Throws `failed-precondition` while a member runs there, `not-found` where nothing is. */
-export async function lockThere(directory: string): ReturnType<typeof lockForReading> {
-  try {
-    return await lockForReading(directory);
-  } catch (error) {
-    if (error instanceof HoldfastError) throw error;
-    throw new HoldfastError('not-found', `no data directory can be read: ${messageOf(error)}`, {
-      cause: error,
-      details: { hint: 'name the --data-dir of a member, which holds the file `identity`' },
-    });
   }
 }
 
