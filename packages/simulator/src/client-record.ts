@@ -2,9 +2,14 @@
 import type { EventQueue } from './event-queue.ts';
 import { History, type OpenCall, type Register, type RegisterAction } from './history.ts';
 import { AcknowledgedWrites } from './judges/acknowledged-writes.ts';
+import { EventHistory, type HappenedEvent } from './judges/event-history.ts';
 import { judgeLinearizability } from './judges/linearizability.ts';
 import { ReadFreshness } from './judges/read-freshness.ts';
 import { type OrderedCall, RevisionOrder } from './judges/revision-order.ts';
+import { SingleEffect } from './judges/single-effect.ts';
+
+/** Of a store in which nothing was ever written, as in etcd. */
+const emptyRevision = 1;
 
 /** One effect of a call on one key: a transaction has several. */
 export type Effect = { readonly key: string; readonly action: RegisterAction };
@@ -18,6 +23,9 @@ export type EffectAnswer = {
 
 export class ClientRecord {
   readonly history = new History();
+  /** What really happened, whatever clients were told. */
+  readonly events = new EventHistory(emptyRevision);
+  readonly effects = new SingleEffect(this.events);
   readonly writes = new AcknowledgedWrites();
   readonly freshness = new ReadFreshness();
   readonly order = new RevisionOrder();
@@ -30,6 +38,14 @@ export class ClientRecord {
 
   call(client: number, effects: readonly Effect[]): RecordedCall {
     return new RecordedCall(this, client, effects);
+  }
+
+  /** The first member reaches `revision`; members tell it before any client hears of it. */
+  happened(revision: number, events: readonly HappenedEvent[]): void {
+    this.events.happened(revision, events);
+    for (const { type, value } of events) {
+      if (type === 'put') this.effects.happened(value, revision);
+    }
   }
 
   /** A stale or bounded read was answered now. */
@@ -75,14 +91,19 @@ export class RecordedCall {
       this.#open[at]?.answered(isTold ? { type: 'observed', before } : { type: 'done' });
     }
     for (const { key, value, at } of this.#written()) {
-      if (answers[at]?.wrote) writes.acknowledged(key, value, revision);
+      if (!answers[at]?.wrote) continue;
+      writes.acknowledged(key, value, revision);
+      this.#record.effects.acknowledged(key, value, revision);
     }
   }
 
   refused(): void {
     this.#record.counters.refused += 1;
     for (const open of this.#open) open.refused();
-    for (const { key, value } of this.#written()) this.#record.writes.refused(key, value);
+    for (const { key, value } of this.#written()) {
+      this.#record.writes.refused(key, value);
+      if (value !== undefined) this.#record.effects.refused(value);
+    }
   }
 
   unknown(): void {

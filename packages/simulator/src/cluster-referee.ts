@@ -17,17 +17,26 @@ import { judgeInvariantChain } from './judges/invariant-chain.ts';
 import type { HeldLog } from './judges/kept-acknowledgements.ts';
 import { judgePurge, judgeSnapshot } from './judges/snapshot-order.ts';
 import { LogJudges } from './log-judges.ts';
+import type { NewEvents } from './new-events.ts';
 import type { Timeline } from './timeline.ts';
+
+export type ClusterRefereeOptions = {
+  readonly timeline: Timeline;
+  readonly events: NewEvents;
+  readonly onFailure: (error: unknown) => void;
+};
 
 export class ClusterReferee implements ClusterMemberWatcher {
   readonly #timeline: Timeline;
+  readonly #events: NewEvents;
   readonly #onFailure: (error: unknown) => void;
   readonly #judges = new LogJudges();
   readonly #promises = new DurablePromises();
   readonly #counters = { applied: 0, restores: 0, problems: 0 };
 
-  constructor(timeline: Timeline, onFailure: (error: unknown) => void) {
+  constructor({ timeline, events, onFailure }: ClusterRefereeOptions) {
     this.#timeline = timeline;
+    this.#events = events;
     this.#onFailure = onFailure;
   }
 
@@ -79,6 +88,7 @@ export class ClusterReferee implements ClusterMemberWatcher {
     this.#counters.applied += entries.length;
     this.#guard(() => {
       this.#judges.states.observeApply(member.id, entries);
+      if (member.store) this.#events.read(member.store);
       // What is applied was committed, and stands in the log by now.
       const last = must(entries.at(-1), 'a batch has an entry').index;
       const first = must(entries[0], 'a batch has an entry').index;

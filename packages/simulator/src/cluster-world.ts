@@ -19,6 +19,7 @@ import { LeaderWatch } from './leader-watch.ts';
 import { newMemberClock } from './member-clocks.ts';
 import type { DiskMood } from './member-disk.ts';
 import { Network } from './network.ts';
+import { NewEvents } from './new-events.ts';
 import { failureOf, type RunReport } from './run-report.ts';
 import { planRun, type RunPlan, type Scenario } from './scenario.ts';
 import type { TransportRegistry } from './simulated-transport.ts';
@@ -82,8 +83,12 @@ class ClusterWorld implements FaultTarget {
     this.#random = new SeededRandom(seed);
     this.#timeline = new Timeline({ queue: this.#queue, linesMax });
     this.#network = new Network({ queue: this.#queue, random: this.#fork() });
-    this.#referee = new ClusterReferee(this.#timeline, (error) => this.#fail(error));
     this.#record = new ClientRecord(this.#queue);
+    this.#referee = new ClusterReferee({
+      timeline: this.#timeline,
+      events: new NewEvents(this.#record),
+      onFailure: (error) => this.#fail(error),
+    });
     const chosen = pick(this.#random, [1, 3, 3, 3, 3, 3, 3, 5]);
     const count = options.memberCount ?? (options.scenario ? 3 : chosen);
     this.members = Array.from({ length: count }, (_, at) => memberId(BigInt(at + 1)));
@@ -262,6 +267,7 @@ class ClusterWorld implements FaultTarget {
     driver.healAll();
     await this.#becomeLive();
     this.#workload.end();
+    this.#watchers.hurry();
     await this.#converge();
     await this.#judgeEnd();
   }
@@ -307,8 +313,8 @@ class ClusterWorld implements FaultTarget {
           store?.appliedIndex === first?.appliedIndex && store?.stateHash === first?.stateHash,
       );
     });
-    // What is owed to watchers is on its way, and takes no more than a round of the queue.
-    await this.#runUntil(this.#queue.nowMs + 1000);
+    const { last } = this.#record.events;
+    await this.#waitUntil('watchers have heard of everything', () => this.#watchers.reach(last));
   }
 
   async #waitUntil(what: string, isMet: () => boolean): Promise<void> {
@@ -334,12 +340,7 @@ class ClusterWorld implements FaultTarget {
     const [member] = this.#cluster.values();
     const engine = member?.engine;
     if (!engine) throw new Violation('liveness', 'a member ended after the heal');
-    await judgeEnd(engine, {
-      record: this.#record,
-      watchers: this.#watchers,
-      runFor: (ms) => this.#runUntil(this.#queue.nowMs + ms),
-      onFailure: (error) => this.#fail(error),
-    });
+    judgeEnd(engine, { record: this.#record, watchers: this.#watchers });
   }
 
   #fail(error: unknown): void {

@@ -1,13 +1,21 @@
 // Clients that watch: each follows a range through whatever member will have it, and goes on at
-// another one, behind the last revision that it was given, when that member dies.
-import { toText, utf8 } from '@holdfast/base/bytes';
+// another one, behind the last revision that it was given. Some read slowly, and some stay away for
+// so long that history is compacted under them.
+import { utf8 } from '@holdfast/base/bytes';
 import { isHoldfastError } from '@holdfast/base/errors';
 import { type MemberId, revision } from '@holdfast/base/ids';
 import { pick, type Random } from '@holdfast/base/random';
-import type { Engine, WatchEvent, WatchItem, WatchRequest } from '@holdfast/engine/engine';
+import type { Engine, WatchItem, WatchRequest, WatchStream } from '@holdfast/engine/engine';
 import type { ClusterMember } from './cluster-member.ts';
 import type { EventQueue } from './event-queue.ts';
-import { type EventReference, WatchDelivery } from './judges/watch-delivery.ts';
+import type { EventHistory } from './judges/event-history.ts';
+import { judgeWatchAtomicity } from './judges/watch-atomicity.ts';
+import { judgeWatchCompaction } from './judges/watch-compaction.ts';
+import { judgeWatchCompleteness } from './judges/watch-completeness.ts';
+import { judgeWatchOrder } from './judges/watch-order.ts';
+import { judgeWatchProgress } from './judges/watch-progress.ts';
+import { type WatchedItem, WatchRecord } from './judges/watch-record.ts';
+import { textOf } from './new-events.ts';
 import { keyspace } from './workload.ts';
 
 export type WatchersOptions = {
@@ -19,32 +27,48 @@ export type WatchersOptions = {
   readonly onFailure: (error: unknown) => void;
 };
 
-/** A key alone, or all of them. */
-type WatchedRange = { readonly key: string; readonly isAll: boolean };
-type Watcher = { readonly range: WatchedRange; delivery: WatchDelivery; session: number };
+type Watcher = {
+  readonly record: WatchRecord;
+  /** Undefined: all keys. */
+  readonly key: string | undefined;
+  /** Between two items that it takes, at most. */
+  readonly readPauseMs: number;
+  /** How long it stays away between two connections, at most. */
+  readonly awayMs: number;
+  stream: WatchStream | undefined;
+};
 
-/** All that happened to all keys, by revision. */
-export type EventLog = ReadonlyMap<number, readonly WatchEvent[]>;
+type Server = { readonly member: ClusterMember; readonly engine: Engine };
+
+/** A connection is given up after so long, on average. */
+const connectionMs = 4000;
 
 export class Watchers {
   readonly #options: WatchersOptions;
-  readonly #watchers: Watcher[];
+  readonly #watchers: readonly Watcher[];
   readonly #closers = new Map<ClusterMember, Set<() => void>>();
-  /** Streams whose history was compacted away before the watcher came back. */
-  #restarts = 0;
+  #compactions = 0;
+  #isOver = false;
 
   constructor(options: WatchersOptions) {
     this.#options = options;
-    const { random, keys, count } = options;
-    this.#watchers = Array.from({ length: count }, (_, at) => {
-      const isAll = at % 2 === 0;
-      const range = { key: isAll ? '' : `k${random.integer(0, keys)}`, isAll };
-      return { range, delivery: new WatchDelivery(`w${at}`, 1), session: 0 };
-    });
+    this.#watchers = Array.from({ length: options.count }, (_, at) => this.#newWatcher(at));
   }
 
   start(): void {
-    for (const watcher of this.#watchers) this.#reconnect(watcher);
+    for (const watcher of this.#watchers) {
+      this.#live(watcher).catch(this.#options.onFailure);
+    }
+  }
+
+  /** Nothing is slow and nobody stays away from now on: what is owed arrives. */
+  hurry(): void {
+    this.#isOver = true;
+  }
+
+  /** Whether every watcher has heard of everything through `revision`. */
+  reach(revision: number): boolean {
+    return this.#watchers.every(({ record }) => record.through >= revision);
   }
 
   memberDown(member: ClusterMember): void {
@@ -54,82 +78,122 @@ export class Watchers {
   }
 
   get counters(): Readonly<Record<string, number>> {
-    const items = this.#watchers.reduce((sum, { delivery }) => sum + delivery.itemCount, 0);
-    return { watchedItems: items, watchRestarts: this.#restarts };
+    const sum = (count: (record: WatchRecord) => number): number =>
+      this.#watchers.reduce((total, { record }) => total + count(record), 0);
+    return {
+      watchedItems: sum((record) => record.itemCount),
+      watchConnections: sum((record) => record.connections.length),
+      watchCompactions: this.#compactions,
+    };
   }
 
-  /** Throws unless every watcher was given all that happened to its range, once and in order. */
-  judge(events: EventLog, within: { readonly first: number; readonly last: number }): void {
-    for (const { range, delivery } of this.#watchers) {
-      const reference: EventReference = {
-        firstRevision: within.first,
-        lastRevision: within.last,
-        textsOf: (at) => (events.get(at) ?? []).filter((event) => isIn(range, event)).map(textOf),
-      };
-      delivery.judge(reference, true);
+  /** Throws unless every watcher was given all that happened to its range, as it was promised. */
+  judge(history: EventHistory): void {
+    for (const { record } of this.#watchers) {
+      judgeWatchOrder(record);
+      judgeWatchAtomicity(record, history);
+      judgeWatchProgress(record, history);
+      judgeWatchCompaction(record, history);
+      judgeWatchCompleteness(record, history, true);
     }
   }
 
-  #reconnect(watcher: Watcher): void {
-    watcher.session += 1;
-    const { session } = watcher;
-    const { queue, random, members, onFailure } = this.#options;
-    queue.after(10 + 100 * random.fraction(), () => {
-      if (watcher.session !== session) return;
+  #newWatcher(at: number): Watcher {
+    const { random, keys } = this.#options;
+    const key = at % 2 === 0 ? undefined : `k${random.integer(0, keys)}`;
+    return {
+      key,
+      record: new WatchRecord(`w${at}`, 1, (event) => key === undefined || event.key === key),
+      readPauseMs: pick(random, [0, 0, 400]),
+      awayMs: pick(random, [100, 100, 8000]),
+      stream: undefined,
+    };
+  }
+
+  /** One connection after another, for ever. */
+  async #live(watcher: Watcher): Promise<void> {
+    const { random, members } = this.#options;
+    for (;;) {
+      const { awayMs } = watcher;
+      await this.#pause(10 + (this.#isOver ? 50 : awayMs) * random.fraction());
       const member = pick(random, [...members.values()]);
       const { engine } = member;
-      if (!engine) this.#reconnect(watcher);
-      else this.#follow(watcher, { member, engine }).catch(onFailure);
-    });
+      if (engine) await this.#follow(watcher, { member, engine });
+    }
   }
 
-  async #follow(
-    watcher: Watcher,
-    { member, engine }: { readonly member: ClusterMember; readonly engine: Engine },
-  ): Promise<void> {
-    const { session } = watcher;
+  /** Ends when the stream does, the member does, or the watcher has had enough. */
+  async #follow(watcher: Watcher, server: Server): Promise<void> {
+    const { member } = server;
     const closers = this.#closers.get(member) ?? new Set();
     this.#closers.set(member, closers);
-    const onDown = (): void => this.#reconnect(watcher);
-    closers.add(onDown);
-    try {
-      const stream = await engine.watch(this.#request(watcher), { actor: 'watcher' });
-      for await (const item of stream) {
-        if (watcher.session !== session) return;
-        watcher.delivery.observe(toWatched(item));
-      }
-    } catch (error) {
-      if (watcher.session !== session) return;
-      if (!isHoldfastError(error)) throw error;
-      if (error.code === 'compacted') this.#startAnew(watcher, error.details);
-    }
-    closers.delete(onDown);
-    if (watcher.session === session) this.#reconnect(watcher);
+    await new Promise<void>((resolve) => {
+      let isOpen = true;
+      const end = (): void => {
+        isOpen = false;
+        timer.cancel();
+        closers.delete(end);
+        resolve();
+      };
+      const timer = this.#options.queue.after(this.#patienceMs(), () => {
+        watcher.stream?.close();
+        end();
+      });
+      closers.add(end);
+      this.#read(watcher, server, () => isOpen)
+        .then(end)
+        .catch(this.#options.onFailure);
+    });
+    watcher.stream = undefined;
   }
 
-  #request({ range, delivery }: Watcher): WatchRequest {
+  #patienceMs(): number {
+    return this.#isOver
+      ? Number.MAX_SAFE_INTEGER
+      : 2 * connectionMs * this.#options.random.fraction();
+  }
+
+  async #read(watcher: Watcher, { engine }: Server, isOpen: () => boolean): Promise<void> {
+    const { record } = watcher;
+    const connection = record.connect();
+    const request = this.#request(watcher, connection.from);
+    try {
+      const stream = await engine.watch(request, { actor: 'watcher' });
+      if (isOpen()) watcher.stream = stream;
+      for await (const item of stream) {
+        if (!isOpen()) return;
+        record.given(toWatched(item));
+        await this.#readSlowly(watcher);
+        if (!isOpen()) return;
+      }
+    } catch (error) {
+      if (!isOpen()) return;
+      if (!isHoldfastError(error)) throw error;
+      if (error.code !== 'compacted') return; // The member stops: another one goes on.
+      this.#compactions += 1;
+      record.toldCompacted(Number(error.details.compactRevision));
+    }
+  }
+
+  async #readSlowly({ readPauseMs }: Watcher): Promise<void> {
+    if (readPauseMs === 0 || this.#isOver) return;
+    await this.#pause(readPauseMs * this.#options.random.fraction());
+  }
+
+  #request({ key }: Watcher, from: number): WatchRequest {
     return {
       keyspace,
-      key: utf8(range.key),
-      rangeEnd: range.isAll ? new Uint8Array([0]) : new Uint8Array(0),
-      startRevision: revision(delivery.through + 1),
+      key: utf8(key ?? ''),
+      rangeEnd: key === undefined ? new Uint8Array([0]) : new Uint8Array(0),
+      startRevision: revision(from),
       progressMs: 200,
     };
   }
 
-  /** History is gone (safety.md 22): the watcher is told so, and begins behind it. */
-  #startAnew(watcher: Watcher, details: Readonly<Record<string, unknown>>): void {
-    this.#restarts += 1;
-    watcher.delivery = new WatchDelivery('restarted', Number(details.compactRevision) + 1);
+  #pause(delayMs: number): Promise<void> {
+    return new Promise((resolve) => void this.#options.queue.after(delayMs, resolve));
   }
 }
 
-function isIn({ key, isAll }: WatchedRange, { kv }: WatchEvent): boolean {
-  return isAll || toText(kv.key) === key;
-}
-
-const textOf = ({ type, kv }: WatchEvent): string =>
-  `${type} ${toText(kv.key)} ${toText(kv.value)} ${kv.modRevision} ${kv.version}`;
-
-const toWatched = (item: WatchItem) =>
+const toWatched = (item: WatchItem): WatchedItem =>
   item.type === 'progress' ? item : { ...item, events: item.events.map(textOf) };

@@ -101,7 +101,8 @@ export class Workload {
     if (choice < 0.6) return this.#get(target, client);
     if (choice < 0.75) return this.#staleGet(target);
     if (choice < 0.82) return this.#delete(target, client);
-    if (choice < 0.95) return this.#compareAndSet(target, client);
+    if (choice < 0.93) return this.#compareAndSet(target, client);
+    if (choice < 0.95) return this.#compact(target);
     return this.#putPair(target, client);
   }
 
@@ -172,6 +173,15 @@ export class Workload {
       const answer = { before: untold, wrote: true };
       return { revision: header.revision, answers: [answer, answer] };
     });
+  }
+
+  /** Somebody wants memory back, whoever may still watch or read the past. */
+  async #compact(target: Target): Promise<void> {
+    const at = this.#record.order.highest - this.#random.integer(0, 60);
+    if (at < 1) return;
+    await this.#wait(target, (signal) =>
+      target.engine.compact({ revision: at }, { actor: 'client', signal }),
+    );
   }
 
   async #get(target: Target, client: number): Promise<void> {

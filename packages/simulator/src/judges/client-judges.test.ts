@@ -2,9 +2,10 @@
 // the nearest one that does not. Method: histories made by hand.
 import { describe, expect, it } from 'vitest';
 import { AcknowledgedWrites } from './acknowledged-writes.ts';
+import { EventHistory } from './event-history.ts';
 import { ReadFreshness } from './read-freshness.ts';
 import { RevisionOrder } from './revision-order.ts';
-import { type EventReference, WatchDelivery } from './watch-delivery.ts';
+import { SingleEffect } from './single-effect.ts';
 
 describe('RevisionOrder', () => {
   it('refuses a stale read, a write behind its past, and a revision given twice', () => {
@@ -41,9 +42,6 @@ describe('AcknowledgedWrites', () => {
     expect(() => written().judge(stored('a', 5), 9)).toThrow(/holds a of revision 5/);
     expect(() => written().judge(new Map(), 9)).toThrow(/is gone/);
     expect(() => written().judge(stored('b', 7), 6)).toThrow(/ends at 6/);
-    const happened = (revision: number): string[] => (revision === 5 ? ['k=a'] : ['k=c']);
-    expect(() => written().judgeEvents(happened, 1)).toThrow(/k=b at 7 is k=c/);
-    written().judgeEvents(happened, 8);
     const judge = written();
     judge.attempted('k', 'c');
     judge.refused('k', 'c');
@@ -51,49 +49,31 @@ describe('AcknowledgedWrites', () => {
   });
 });
 
-describe('WatchDelivery', () => {
-  const happened: Record<number, string[]> = { 2: ['put a'], 3: ['put b', 'put c'], 5: ['del a'] };
-  const reference: EventReference = {
-    firstRevision: 1,
-    lastRevision: 5,
-    textsOf: (revision) => happened[revision] ?? [],
-  };
-  const give = (...revisions: number[]): WatchDelivery => {
-    const watch = new WatchDelivery('w', 2);
-    for (const revision of revisions) {
-      watch.observe({ type: 'events', revision, events: happened[revision] ?? [] });
-    }
-    return watch;
+describe('SingleEffect', () => {
+  const written = (): SingleEffect => {
+    const history = new EventHistory(0);
+    history.happened(1, [{ type: 'put', key: 'k', value: 'a', text: 'put k a' }]);
+    history.happened(2, [{ type: 'delete', key: 'k', value: '', text: 'delete k' }]);
+    const judge = new SingleEffect(history);
+    judge.happened('a', 1);
+    return judge;
   };
 
-  it('accepts all that happened, and a part from the start while more is owed', () => {
-    give(2, 3, 5).judge(reference, true);
-    give(2, 3).judge(reference, false);
-    const watch = give(2, 3);
-    watch.observe({ type: 'progress', revision: 4 });
-    watch.observe({ type: 'events', revision: 5, events: ['del a'] });
-    watch.judge(reference, true);
+  it('refuses a second effect, and one that was denied', () => {
+    written().happened('b', 3);
+    expect(() => written().happened('a', 3)).toThrow(/written at 1 and at 3/);
+    expect(() => written().refused('a')).toThrow(/written at 1, and refused/);
+    const judge = written();
+    judge.refused('b');
+    expect(() => judge.happened('b', 3)).toThrow(/was refused, and written/);
   });
 
-  it('judges nothing before the history that is left', () => {
-    give(2, 3, 5).judge({ ...reference, firstRevision: 4 }, true);
-    expect(() => give(2, 3).judge({ ...reference, firstRevision: 4 }, true)).toThrow(/missed/);
-  });
-
-  it('refuses a gap, a repetition, a torn transaction and events that never were', () => {
-    expect(() => give(2, 5).judge(reference, false)).toThrow(/missed revision 3/);
-    expect(() => give(2, 3).judge(reference, true)).toThrow(/missed revision 5/);
-    expect(() => give(2, 2)).toThrow(/got revision 2 after/);
-    expect(() => give(2, 3, 4).judge(reference, false)).toThrow(/nothing happened/);
-    const torn = give(2);
-    torn.observe({ type: 'events', revision: 3, events: ['put b'] });
-    expect(() => torn.judge(reference, false)).toThrow(/revision 3 was given as/);
-  });
-
-  it('refuses a progress notice that ran ahead of an event', () => {
-    const watch = give(2);
-    watch.observe({ type: 'progress', revision: 3 });
-    expect(() => watch.judge(reference, false)).toThrow(/missed revision 3/);
+  it('refuses an acknowledgement of what did not happen at that revision', () => {
+    written().acknowledged('k', 'a', 1);
+    written().acknowledged('k', undefined, 2);
+    expect(() => written().acknowledged('k', 'a', 2)).toThrow(/where there is delete k/);
+    expect(() => written().acknowledged('k', undefined, 1)).toThrow(/single-effect/);
+    expect(() => written().acknowledged('k', 'a', 3)).toThrow(/nothing/);
   });
 });
 
