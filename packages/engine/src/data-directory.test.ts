@@ -1,7 +1,7 @@
 // Goal: whatever a disk says while a data directory is opened reaches the caller as an operating
 // error, with a code. Method: one failing operation at a time, until none is left that could fail.
 import { HoldfastError } from '@holdfast/base/errors';
-import { clusterId, memberId } from '@holdfast/base/ids';
+import { clusterId, memberId, term } from '@holdfast/base/ids';
 import { SeededRandom } from '@holdfast/base/seeded-random';
 import { MemoryDisk } from '@holdfast/storage/memory-disk';
 import { expect, it } from 'vitest';
@@ -30,4 +30,18 @@ it('an operation that fails is told with a code, whichever it is', async () => {
     expect(error, `operation ${number}`).toBeInstanceOf(HoldfastError);
     expect((error as HoldfastError).code).toBe('unavailable');
   }
+});
+
+it('a directory whose identity file was taken away is refused, and left as it is', async () => {
+  const disk = new MemoryDisk();
+  const { status } = await open(disk);
+  await status.save({
+    state: { term: term(3), vote: memberId(1n), repairing: undefined },
+    installing: false,
+  });
+  await status.close();
+  await disk.remove('identity');
+  const before = disk.paths();
+  await expect(open(disk)).rejects.toMatchObject({ code: 'corrupt' });
+  expect(disk.paths()).toEqual(before);
 });

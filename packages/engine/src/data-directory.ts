@@ -1,6 +1,7 @@
 // One member's data directory, opened over a Disk: identity at its root, and what Raft makes
 // durable under `groups/0/` (safety.md, "bytes to have": many groups stay possible). Locking the
 // directory against a second process is the process's matter, not this file's.
+import { HoldfastError } from '@holdfast/base/errors';
 import type { ClusterId, MemberId } from '@holdfast/base/ids';
 import { storeId } from '@holdfast/base/ids';
 import type { Random } from '@holdfast/base/random';
@@ -86,9 +87,21 @@ async function openIdentity(
   try {
     const found = await file.open();
     if (found) checkIdentity(found, { clusterId, memberId, name });
+    else await refuseOrphan(disk);
     const fresh = { clusterId, memberId, name, storeId: storeId(random.identity()) };
     return { identity: found ?? (await file.create(fresh)), isNew: found === undefined };
   } finally {
     await file.close();
   }
+}
+
+/** A new identity beside an old log would let a member vote again that has voted (safety.md 15). */
+async function refuseOrphan(disk: Disk): Promise<void> {
+  if ((await disk.list(group)).length === 0) return;
+  throw new HoldfastError(
+    'corrupt',
+    `the identity file is gone, but ${group} holds the data of a member: put the file back from ` +
+      'a backup, or remove this member from the cluster and add it again with an empty data ' +
+      'directory',
+  );
 }
