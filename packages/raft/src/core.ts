@@ -33,6 +33,9 @@ export type Role =
     }
   | { readonly name: 'leader'; readonly leader: LeaderState };
 
+/** `lost`: the other one knows its term no more, only that of its last entry. */
+export type HeardTerm = { readonly term: Term; readonly lost: boolean };
+
 /** What a core starts from; everything in it was synced before (safety.md 1). */
 export type RaftOptions = {
   readonly id: MemberId;
@@ -86,8 +89,8 @@ export class Core {
   electionAtMs: number;
   commit: Index;
   applied: Index;
-  /** Terms of the other voters that were heard since the status was lost; undefined = not lost. */
-  heardTerms: Map<MemberId, Term> | undefined;
+  /** What the other voters said since the status was lost; undefined = not lost. */
+  heardTerms: Map<MemberId, HeardTerm> | undefined;
   nextTermRequestMs = 0;
   /** The highest index at which this log is known to equal that of the present term's leader. */
   verified: Index = index(0);

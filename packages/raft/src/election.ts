@@ -167,15 +167,38 @@ export function requestTerms(core: Core): void {
 }
 
 export function handleTermResponse(core: Core, message: TermResponse): void {
-  core.heardTerms?.set(message.from, message.term);
+  core.heardTerms?.set(message.from, { term: message.term, lost: message.lost });
   concludeHeardTerms(core);
+}
+
+/** From a member that may promise nothing, or even knows its own term no more. */
+export function answerTermRequest(core: Core, to: MemberId): void {
+  const lost = core.heardTerms !== undefined;
+  core.send({ type: 'term-response', to, lost }, lost ? core.log.last.term : core.term);
+}
+
+/**
+ * Of which voters a member that lost its status must still hear. Others that lost theirs as well are
+ * no hindrance as long as those who have not are a quorum: one of them was in every election that
+ * was won, and a candidate that lost its status stands for election no more. Without that quorum
+ * nobody can prove what was promised.
+ */
+export function unheardVoters(core: Core): readonly MemberId[] {
+  const heard = core.heardTerms;
+  if (!heard) return [];
+  const voters = otherVoters(core);
+  const unheard = voters.filter((id) => !heard.has(id));
+  const lost = voters.filter((id) => heard.get(id)?.lost);
+  const isProven = hasQuorum(core.configuration, (id) => heard.get(id)?.lost === false);
+  return lost.length === 0 || isProven ? unheard : [...unheard, ...lost];
 }
 
 /** All were heard: no vote that was forgotten can lie above the highest of these terms. */
 function concludeHeardTerms(core: Core): void {
   const heard = core.heardTerms;
-  if (!heard || !otherVoters(core).every((id) => heard.has(id))) return;
-  const highest = Math.max(core.term, core.log.last.term, ...heard.values());
+  if (!heard || unheardVoters(core).length > 0) return;
+  const terms = [...heard.values()].map((one) => one.term);
+  const highest = Math.max(core.term, core.log.last.term, ...terms);
   core.heardTerms = undefined;
   // The lost file also said whether the log has a hole. Where the others can elect a leader without
   // this member, that is found out before it promises anything again.

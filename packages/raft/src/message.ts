@@ -111,7 +111,11 @@ export type Resigned = Header & { readonly type: 'resigned' };
 
 /** A member whose status file was lost asks every other voter for its term (safety.md 4). */
 export type TermRequest = Header & { readonly type: 'term-request' };
-export type TermResponse = Header & { readonly type: 'term-response' };
+export type TermResponse = Header & {
+  readonly type: 'term-response';
+  /** The answerer lost its own status: `term` is only that of its last entry. */
+  readonly lost: boolean;
+};
 
 /**
  * A repairing member asks a peer for what stood in its own log behind `previous`, up to its old

@@ -169,4 +169,38 @@ describe('two faults of one member', () => {
     expect(cluster.leaders.map((one) => one.id)).toEqual(ids(1));
     expect(cluster.raft(2).status()).toMatchObject({ repairing: false, statusLost: false });
   });
+
+  it('two of five that lost their status do not wait for each other, and vote in no old term', () => {
+    const cluster = new TestCluster({ voters: 5 });
+    cluster.elect(1);
+    cluster.propose(1, 3);
+    cluster.run(200);
+    const before = cluster.raft(3).term;
+    for (const id of [4, 5]) cluster.crash(id);
+    for (const id of [4, 5]) {
+      cluster.member(id).state = { term: term(0), vote: undefined, repairing: undefined };
+      cluster.restart(id, { statusLost: true });
+    }
+    cluster.run(5000);
+    for (const id of [4, 5]) {
+      const status = cluster.raft(id).status();
+      expect(status).toMatchObject({ statusLost: false, repairing: false });
+      expect(status.term).toBeGreaterThan(before);
+    }
+  });
+
+  it('a majority that lost its status proves nothing, says who, and gives no vote', () => {
+    const cluster = new TestCluster({ voters: 3 });
+    cluster.elect(1);
+    cluster.run(200);
+    for (const id of [2, 3]) cluster.crash(id);
+    for (const id of [2, 3]) {
+      cluster.member(id).state = { term: term(0), vote: undefined, repairing: undefined };
+      cluster.restart(id, { statusLost: true });
+    }
+    cluster.run(10_000);
+    expect(cluster.leaders).toEqual([]);
+    expect(cluster.raft(2).status()).toMatchObject({ statusLost: true, unheardVoters: ids(3) });
+    expect(cluster.raft(3).status()).toMatchObject({ statusLost: true, unheardVoters: ids(2) });
+  });
 });

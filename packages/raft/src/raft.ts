@@ -6,6 +6,7 @@ import { formatId } from '@holdfast/base/ids';
 import { type Configuration, formatConfiguration, isVoter } from './configuration.ts';
 import { Core, type RaftOptions, type Role } from './core.ts';
 import {
+  answerTermRequest,
   electionTimeout,
   handlePreVoteRequest,
   handlePreVoteResponse,
@@ -15,6 +16,7 @@ import {
   handleVoteResponse,
   ownVotePersisted,
   requestTerms,
+  unheardVoters,
 } from './election.ts';
 import { formatLogId, type LogId } from './entry.ts';
 import { becomeFollower, forgetLeader } from './follow.ts';
@@ -58,6 +60,8 @@ export type RaftStatus = {
   readonly isVoter: boolean;
   readonly repairing: boolean;
   readonly statusLost: boolean;
+  /** With a lost status: the voters without whom it cannot be replaced. */
+  readonly unheardVoters: readonly MemberId[];
   readonly commit: Index;
   readonly applied: Index;
   readonly persisted: Index;
@@ -213,6 +217,7 @@ export class Raft {
       isVoter: isVoter(core.configuration, core.id),
       repairing: core.hardState.repairing !== undefined,
       statusLost: core.heardTerms !== undefined,
+      unheardVoters: unheardVoters(core),
       commit: core.commit,
       applied: core.applied,
       persisted: core.log.persisted,
@@ -293,8 +298,9 @@ function stepMessage(core: Core, message: Message): void {
     // Without a status nothing may be promised, accepted or saved: a term that is saved too early
     // would hide that a vote was forgotten (safety.md 4).
     if (message.type === 'term-response') handleTermResponse(core, message);
+    else if (message.type === 'term-request') answerTermRequest(core, message.from);
   } else if (message.type === 'term-request') {
-    core.send({ type: 'term-response', to: message.from });
+    answerTermRequest(core, message.from);
   } else if (message.type === 'pre-vote-request') {
     handlePreVoteRequest(core, message);
   } else if (message.type === 'pre-vote-response' && message.term < core.term) {

@@ -154,7 +154,11 @@ const messages: {
   'timeout-now': fc.record({ type: fc.constant('timeout-now'), ...header }),
   resigned: fc.record({ type: fc.constant('resigned'), ...header }),
   'term-request': fc.record({ type: fc.constant('term-request'), ...header }),
-  'term-response': fc.record({ type: fc.constant('term-response'), ...header }),
+  'term-response': fc.record({
+    type: fc.constant('term-response'),
+    ...header,
+    lost: fc.boolean(),
+  }),
   'log-range-request': fc.record({
     type: fc.constant('log-range-request'),
     ...header,

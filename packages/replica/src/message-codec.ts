@@ -105,7 +105,7 @@ function toBody(message: Message): Body {
     case 'term-request':
       return { $case: 'termRequest', value: {} };
     case 'term-response':
-      return { $case: 'termResponse', value: {} };
+      return { $case: 'termResponse', value: { lost: message.lost } };
     case 'log-range-request': {
       const { requestId, previous, end } = message;
       return { $case: 'logRangeRequest', value: { requestId, previous, end } };
@@ -202,7 +202,7 @@ function fromBody(body: Body, header: Pick<Message, 'from' | 'to' | 'term'>): Me
     case 'termRequest':
       return { type: 'term-request', ...header };
     case 'termResponse':
-      return { type: 'term-response', ...header };
+      return { type: 'term-response', ...header, lost: body.value.lost };
     case 'logRangeRequest': {
       const { previous, end } = body.value;
       return {

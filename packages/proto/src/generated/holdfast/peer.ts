@@ -155,6 +155,8 @@ export interface TermRequest {
 }
 
 export interface TermResponse {
+  /** The answerer lost its own status: the term is only that of its last entry. */
+  lost: boolean;
 }
 
 /** A repairing member asks any peer for what stood in its own log (safety.md 5). */
@@ -1809,11 +1811,14 @@ export const TermRequest: MessageFns<TermRequest> = {
 };
 
 function createBaseTermResponse(): TermResponse {
-  return {};
+  return { lost: false };
 }
 
 export const TermResponse: MessageFns<TermResponse> = {
-  encode(_: TermResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+  encode(message: TermResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.lost !== false) {
+      writer.uint32(8).bool(message.lost);
+    }
     return writer;
   },
 
@@ -1830,6 +1835,14 @@ export const TermResponse: MessageFns<TermResponse> = {
       while (reader.pos < end) {
         const tag = reader.uint32();
         switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.lost = reader.bool();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
