@@ -72,7 +72,7 @@ export async function benchDirectory(): Promise<string> {
   return mkdtemp(join(parent, 'bench-'));
 }
 
-function startMember(
+export function startMember(
   plan: { readonly name: string; readonly client: string; readonly peer: string },
   initial: string,
   directory: string,
@@ -119,7 +119,7 @@ async function end(child: ChildProcess): Promise<void> {
 }
 
 /** All held at once before any is given back, so that no two are the same. */
-async function freePorts(count: number): Promise<readonly number[]> {
+export async function freePorts(count: number): Promise<readonly number[]> {
   const servers = await Promise.all(
     Array.from({ length: count }, async () => {
       const server = createServer().listen(0, '127.0.0.1');
