@@ -35,9 +35,53 @@ export type ClusterView = {
   readonly members: readonly ClusterMember[];
 };
 
+export type RecoveryPhaseView = {
+  readonly name: string;
+  readonly state: 'waiting' | 'running' | 'done' | 'failed';
+  readonly durationMs: number | null;
+  /** 0 to 1, while running, where it can be known. */
+  readonly progress: number | null;
+  readonly etaMs: number | null;
+  readonly amount: {
+    readonly unit: string;
+    readonly done: number;
+    readonly total: number;
+  } | null;
+  readonly detail: string;
+};
+
+/** How far a member's start is, what it found, and what it gets from others. */
+export type RecoveryView = {
+  readonly stage: string;
+  readonly ready: boolean;
+  readonly initialised: boolean;
+  readonly reason: string | null;
+  readonly phases: readonly RecoveryPhaseView[];
+  readonly findings: {
+    readonly statusCopiesBad: number;
+    readonly tornBytes: number;
+    readonly damaged: { readonly from: number; readonly reason: string } | null;
+  } | null;
+  readonly install: {
+    readonly from: string;
+    readonly step: string;
+    readonly doneBytes: number;
+    readonly totalBytes: number;
+  } | null;
+  readonly repair: {
+    readonly from: number;
+    readonly through: number;
+    readonly fetched: number;
+    readonly peer: string | null;
+    readonly waitsFor: string;
+  } | null;
+};
+
 export interface ClusterApi {
   /** As the first endpoint that answers sees it. */
   view(options?: CallOptions): Promise<ClusterView>;
+  /** Of the first endpoint that answers, which it does while it starts as well. */
+  recovery(options?: CallOptions): Promise<RecoveryView>;
   /** Whether some endpoint serves; rejects where none can be reached. */
   isReady(options?: CallOptions): Promise<boolean>;
 }

@@ -1,7 +1,7 @@
 // The questions about the cluster over `/v1/cluster` and `/readyz`.
 import { HoldfastError } from '@holdfast/base/errors';
 
-import type { ClusterApi, ClusterView } from './cluster-api.ts';
+import type { ClusterApi, ClusterView, RecoveryView } from './cluster-api.ts';
 import type { CallOptions } from './config-api.ts';
 import { jsonOf, limitsOf, type Session, send } from './session.ts';
 
@@ -12,10 +12,12 @@ export class HttpCluster implements ClusterApi {
     this.#session = session;
   }
 
-  async view(options: CallOptions = {}): Promise<ClusterView> {
-    const limits = limitsOf(options);
-    const call = { kind: 'read', method: 'GET', path: '/v1/cluster', ...limits } as const;
-    return jsonOf(await send(this.#session, call));
+  view(options: CallOptions = {}): Promise<ClusterView> {
+    return this.#read('/v1/cluster', options);
+  }
+
+  recovery(options: CallOptions = {}): Promise<RecoveryView> {
+    return this.#read('/v1/recovery', options);
   }
 
   async isReady(options: CallOptions = {}): Promise<boolean> {
@@ -28,5 +30,10 @@ export class HttpCluster implements ClusterApi {
       if (error instanceof HoldfastError && 'phase' in error.details) return false;
       throw error;
     }
+  }
+
+  async #read<T>(path: string, options: CallOptions): Promise<T> {
+    const limits = limitsOf(options);
+    return jsonOf(await send(this.#session, { kind: 'read', method: 'GET', path, ...limits }));
   }
 }

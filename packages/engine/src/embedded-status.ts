@@ -55,6 +55,8 @@ export function engineStatus(parts: StatusParts): EngineStatus {
     missingVoters: replica.missingVoters,
     recovery: replica.phases,
     findings: replica.findings,
+    install: replica.install,
+    repair: replica.repair,
     initialised: replica.isInitialised,
     ready: replica.isReady && raft?.leader !== undefined,
     notReadyReason: notReadyReason(parts),
@@ -80,12 +82,37 @@ function notReadyReason(parts: StatusParts): string | undefined {
   const missing = replica.missingVoters.map((id) => describe(id, options, store)).join(', ');
   if (!replica.raft) return 'recovering from disk';
   if (replica.raft.leader === undefined) {
+    const owed = owedBeforeVoting(parts, replica.raft);
+    if (owed) return owed;
     return replica.quorumReachable
       ? 'no leader: an election is under way'
       : `no quorum: these voters are missing: ${missing}`;
   }
   return replica.isReady ? undefined : 'waiting for the first confirmed read since the start';
 }
+
+/** What keeps a damaged member from voting, and what a person can do where nobody else can. */
+function owedBeforeVoting(parts: StatusParts, raft: RaftStatus): string | undefined {
+  const { options, store, replica } = parts;
+  if (raft.statusLost) {
+    const names = raft.unheardVoters.map((id) => describe(id, options, store)).join(', ');
+    return (
+      `both copies of the status file are unreadable: this member votes again when it has heard ` +
+      `the terms of ${names}; if these have lost theirs as well, ${restore}`
+    );
+  }
+  if (!raft.repairing) return undefined;
+  if (membersOf(raft.configuration).length === 1) {
+    return `a part of the log is damaged, and there is no other member to get it from: ${restore}`;
+  }
+  if (!replica.repair) {
+    return 'repairing: only a leader of the other voters can tell what this log has lost';
+  }
+  const { from, through, waitsFor } = replica.repair;
+  return `repairing entries ${from} to ${through}: waiting for ${waitsFor || 'a leader'}`;
+}
+
+const restore = 'put the data directory back from a backup, or begin a new cluster';
 
 function peerStatus(parts: StatusParts, raft: RaftStatus, peer: MemberId): PeerStatus {
   const { options, replica, store } = parts;

@@ -153,6 +153,26 @@ export type RecoveryFindings = {
   readonly damaged: { readonly from: Index; readonly reason: string } | undefined;
 };
 
+/** A snapshot that this member gets from another one. */
+export type InstallStatus = {
+  readonly from: MemberId;
+  readonly step: 'receiving' | 'loading' | 'switching';
+  /** Of the step. */
+  readonly doneBytes: number;
+  readonly totalBytes: number;
+};
+
+/** The lost range of this member's log, on its way from a peer (safety.md 5). */
+export type RepairStatus = {
+  readonly from: Index;
+  readonly through: Index;
+  /** Verified so far. */
+  readonly fetched: Index;
+  readonly peer: MemberId | undefined;
+  /** In words: what is awaited now. */
+  readonly waitsFor: string;
+};
+
 export type EngineStatus = {
   readonly clusterId: ClusterId;
   readonly memberId: MemberId;
@@ -181,6 +201,9 @@ export type EngineStatus = {
   readonly recovery: readonly RecoveryPhase[];
   /** Undefined until the files have been read. */
   readonly findings: RecoveryFindings | undefined;
+  readonly install: InstallStatus | undefined;
+  /** Undefined while repairing: only a leader can fill the log again. */
+  readonly repair: RepairStatus | undefined;
   /** All that was known to be committed before the start is applied; `ready` comes later. */
   readonly initialised: boolean;
   /** Serving since the first read barrier after the start. */

@@ -160,6 +160,8 @@ export class MemoryEngine extends LeasingEngine implements Engine {
       missingVoters: [],
       recovery: [],
       findings: undefined,
+      install: undefined,
+      repair: undefined,
       initialised: true,
       ready: this.refusal === undefined,
       notReadyReason: this.refusal?.message,

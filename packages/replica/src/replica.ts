@@ -18,6 +18,7 @@ import { Freshness } from './freshness.ts';
 import { handOver } from './hand-over.ts';
 import { LeaderGate } from './leader-gate.ts';
 import { type AnswerQuestion, LeaderQuestions } from './leader-questions.ts';
+import type { RepairProgress } from './log-repair.ts';
 import { LogTime, lastLogTimeMs } from './log-time.ts';
 import type { PeerEvent, PeerHandler } from './ports.ts';
 import { Proposals, type Proposed } from './proposals.ts';
@@ -67,6 +68,8 @@ export type ReplicaStatus = {
   readonly snapshot: SnapshotStatus | undefined;
   /** A snapshot that is being received or installed. */
   readonly install: InstallProgress | undefined;
+  /** The log's lost range on its way from a peer. */
+  readonly repair: RepairProgress | undefined;
   readonly syncs: number;
   readonly entriesSynced: number;
   readonly proposalsPending: number;
@@ -206,6 +209,7 @@ export class Replica {
       snapshotIndex: driver?.snapshotter.newestIndex ?? index(0),
       snapshot: driver?.snapshotter.status,
       install: driver?.install,
+      repair: driver?.repairs.progress,
       syncs: driver?.persist.counters.syncs ?? 0,
       entriesSynced: driver?.persist.counters.entries ?? 0,
       proposalsPending: this.#proposals.count,

@@ -28,21 +28,45 @@ function phaseLines(phases: readonly RecoveryPhase[]): readonly string[] {
 const phaseLabel = (name: string): string => `{phase="${name}"}`;
 
 function statusLines(status: EngineStatus): readonly string[] {
-  const { findings } = status;
-  const samples: Sample[] = [
-    {
-      name: 'initialised',
-      help: 'Whether all that was known to be committed before the start is applied',
-      value: Number(status.initialised),
-    },
-    {
-      name: 'repairing',
-      help: 'Whether this member repairs its log from the others, and does not vote',
-      value: Number(status.role === 'repairing'),
-    },
-  ];
-  if (!findings) return samples.map(sampleText);
-  samples.push(
+  const samples = [...stateSamples(status), ...installSamples(status), ...findingSamples(status)];
+  return samples.map(sampleText);
+}
+
+const stateSamples = ({ initialised, role }: EngineStatus): readonly Sample[] => [
+  {
+    name: 'initialised',
+    help: 'Whether all that was known to be committed before the start is applied',
+    value: Number(initialised),
+  },
+  {
+    name: 'repairing',
+    help: 'Whether this member repairs its log from the others, and does not vote',
+    value: Number(role === 'repairing'),
+  },
+];
+
+/** Zero where nothing is on its way: a graph then falls, and does not end. */
+const installSamples = ({ install, repair }: EngineStatus): readonly Sample[] => [
+  {
+    name: 'install_done_bytes',
+    help: 'Of a snapshot that is received or loaded now',
+    value: install?.doneBytes ?? 0,
+  },
+  {
+    name: 'install_total_bytes',
+    help: 'Of a snapshot that is received or loaded now',
+    value: install?.totalBytes ?? 0,
+  },
+  {
+    name: 'repair_missing_entries',
+    help: 'Lost entries of the log that are still to be fetched from a peer',
+    value: repair ? Math.max(0, repair.through - repair.fetched) : 0,
+  },
+];
+
+function findingSamples({ findings }: EngineStatus): readonly Sample[] {
+  if (!findings) return [];
+  return [
     {
       name: 'recovery_torn_bytes',
       help: 'Bytes of an unfinished write that the last start cut',
@@ -58,6 +82,5 @@ function statusLines(status: EngineStatus): readonly string[] {
       help: 'Copies of the status file that the last start could not read',
       value: findings.statusCopiesBad,
     },
-  );
-  return samples.map(sampleText);
+  ];
 }

@@ -7,6 +7,7 @@ import type { Command } from 'commander';
 import { type CliContext, type GlobalOptions, globalsOf, writeJson } from '../context.ts';
 import { type Cell, renderTable } from '../table.ts';
 import { memberTable } from './member.ts';
+import { showRecovery } from './recovery-status.ts';
 
 type EndpointView = {
   readonly endpoint: string;
@@ -14,10 +15,15 @@ type EndpointView = {
   readonly error?: string;
 };
 
+type StatusOptions = { readonly recovery?: boolean; readonly follow?: boolean };
+
 export function addStatusCommand(program: Command, context: CliContext): void {
   program
     .command('status')
     .description('how the cluster is, as each endpoint sees it')
+    .option('--recovery', 'how far the start of each named endpoint is')
+    .option('--follow', 'with --recovery: until all of them serve (default on a terminal)')
+    .option('--no-follow', 'with --recovery: once')
     .addHelpText(
       'after',
       `
@@ -26,10 +32,15 @@ Exits with 5 where no endpoint answers, or the cluster has no leader.
 
 Example:
   holdfast status --endpoints 10.0.0.1:4653,10.0.0.2:4653
+  holdfast status --recovery
 `,
     )
-    .action(async (_options: unknown, command: Command) => {
+    .action(async ({ recovery, follow }: StatusOptions, command: Command) => {
       const globals = globalsOf(command);
+      if (recovery) {
+        await showRecovery({ globals, context }, follow);
+        return;
+      }
       const views = await askAll(globals, context);
       if (globals.output === 'json') await writeJson(context, views);
       else await context.terminal.out(statusText(views, context));

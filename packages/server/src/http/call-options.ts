@@ -5,7 +5,7 @@ import type { IncomingHttpHeaders } from 'node:http';
 
 import { HoldfastError } from '@holdfast/base/errors';
 import { type Revision, revision } from '@holdfast/base/ids';
-import type { Consistency } from '@holdfast/engine/engine';
+import type { Consistency, SessionPlace } from '@holdfast/engine/engine';
 
 /** A query as the routes see it: each parameter once, as text. */
 export type Query = Readonly<Record<string, string | undefined>>;
@@ -108,19 +108,39 @@ export function timeoutOf(headers: IncomingHttpHeaders): number | undefined {
   );
 }
 
+/** Writes of a session that may be in flight at once (safety.md 21). */
+const inFlightMax = 64n;
+
 /**
- * Headers that are promised but not built yet are refused: a client that asks for exactly-once and
- * is silently given less would find out too late.
+ * `Holdfast-Session`, `Holdfast-Sequence`, `Holdfast-Lowest-Pending`; undefined = no session. The
+ * lowest pending sequence that is taken unless one is named is 63 below the write's own: right for
+ * any number of writes at once that a session may have, in whatever order they arrive.
  */
-export function refuseReserved(headers: IncomingHttpHeaders): void {
-  if (headers['holdfast-session'] === undefined && headers['holdfast-sequence'] === undefined) {
-    return;
+export function sessionOf(headers: IncomingHttpHeaders): SessionPlace | undefined {
+  const id = idHeader(headers, 'holdfast-session');
+  const sequence = idHeader(headers, 'holdfast-sequence');
+  const named = idHeader(headers, 'holdfast-lowest-pending');
+  if (id === undefined && sequence === undefined && named === undefined) return undefined;
+  if (id === undefined || sequence === undefined) {
+    throw invalid('a write in a session has both headers, Holdfast-Session and Holdfast-Sequence');
   }
-  throw new HoldfastError(
-    'unimplemented',
-    'Holdfast-Session and Holdfast-Sequence are not built yet: send the write without them',
-  );
+  const lowest = sequence < inFlightMax ? 1n : sequence - inFlightMax + 1n;
+  return { id, sequence, lowestPending: named ?? lowest };
 }
+
+function idHeader(headers: IncomingHttpHeaders, name: string): bigint | undefined {
+  const text = headers[name];
+  return text === undefined ? undefined : idOf(String(text), name);
+}
+
+/** An id of 64 bits, above zero, as decimal digits: JSON has no such number. */
+export function idOf(text: string, name: string): bigint {
+  const id = /^\d{1,20}$/.test(text) ? BigInt(text) : 0n;
+  if (id > 0n && id < 1n << 64n) return id;
+  throw invalid(`${name} is a number above zero of 64 bits, in decimal, not ${shown(text)}`);
+}
+
+const shown = (text: string): string => JSON.stringify(text.slice(0, shownMax));
 
 /** `If-Match` / `If-None-Match` in terms of a key's mod revision. */
 export type Precondition =

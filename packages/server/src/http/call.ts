@@ -1,5 +1,5 @@
 // One request on its way to the engine: its query, who asks, and until when it waits.
-import type { IncomingMessage } from 'node:http';
+import type { IncomingHttpHeaders, IncomingMessage } from 'node:http';
 
 import type { Deadline } from '@holdfast/base/deadline';
 import type { ReadOptions, WriteOptions } from '@holdfast/engine/engine';
@@ -8,11 +8,12 @@ import type { FastifyRequest } from 'fastify';
 import {
   actorOf,
   consistencyOf,
+  invalid,
   parseQuery,
   type Query,
   readParameters,
-  refuseReserved,
   revisionOf,
+  sessionOf,
   timeoutOf,
 } from './call-options.ts';
 import type { HttpContext } from './http-context.ts';
@@ -22,12 +23,13 @@ const noQuery: Query = Object.freeze({});
 export class Call {
   readonly query: Query;
   readonly actor: string;
+  readonly #headers: IncomingHttpHeaders;
   readonly #deadline: Deadline;
 
-  /** Throws `invalid-argument` (or `unimplemented`) before anything was begun. */
+  /** Throws `invalid-argument` before anything was begun. */
   constructor(context: HttpContext, raw: IncomingMessage, known: readonly string[]) {
     const { headers } = raw;
-    refuseReserved(headers);
+    this.#headers = headers;
     this.query = queryOf(raw.url ?? '', known);
     this.actor = actorOf(headers, raw.socket.remoteAddress);
     const timeoutMs = timeoutOf(headers);
@@ -39,7 +41,16 @@ export class Call {
     return this.#deadline.signal;
   }
 
+  /** With the session that the headers name. */
   get write(): WriteOptions {
+    const options = { actor: this.actor, signal: this.signal };
+    const session = sessionOf(this.#headers);
+    return session === undefined ? options : { ...options, session };
+  }
+
+  /** Of a write that can be in no session: one that is repeated does no harm. */
+  get plainWrite(): WriteOptions {
+    if (sessionOf(this.#headers)) throw invalid('this call takes no session: it may be repeated');
     return { actor: this.actor, signal: this.signal };
   }
 

@@ -25,7 +25,7 @@ import {
 import { startRevisionOf, streamEvents } from './event-stream.ts';
 import type { HttpContext, RouteGroup } from './http-context.ts';
 import { headerView, headerViewSchema } from './kv-view.ts';
-import { querySchema, readQuerySchema, responses } from './schemas.ts';
+import { querySchema, readQuerySchema, responses, sessionHeadersSchema } from './schemas.ts';
 
 const tags = ['configuration'];
 const url = '/v1/configs/:namespace/:group/:name';
@@ -145,6 +145,7 @@ class ConfigRoutes {
           description: 'Also brings a deleted configuration back.',
           params: configParamsSchema,
           querystring: querySchema(changeParameters),
+          headers: sessionHeadersSchema,
           body,
           response: responses(changeSchema),
         },
@@ -186,6 +187,7 @@ class ConfigRoutes {
           'A content that does not parse is refused with line and column (400).',
         params: configParamsSchema,
         querystring: querySchema(putParameters),
+        headers: sessionHeadersSchema,
         response: responses(changeSchema),
       },
       handler: (request, reply) =>
@@ -218,6 +220,7 @@ class ConfigRoutes {
         summary: 'Delete a configuration; its history stays',
         params: configParamsSchema,
         querystring: querySchema(changeParameters),
+        headers: sessionHeadersSchema,
         response: responses(deleted),
       },
       handler: (request, reply) =>

@@ -6,6 +6,7 @@ import { setTimeout } from 'node:timers/promises';
 import swagger from '@fastify/swagger';
 import type { Clock } from '@holdfast/base/clock';
 import { HoldfastError } from '@holdfast/base/errors';
+import { AppliedBefore } from '@holdfast/engine/applied-before';
 import fastify, { type FastifyError, type FastifyInstance, type FastifyReply } from 'fastify';
 
 import type { EngineSlot } from '../engine-slot.ts';
@@ -22,6 +23,8 @@ import {
 } from './http-context.ts';
 import { serializerOf, validatorOf } from './json-body.ts';
 import { keyRoutes, kvRoutes } from './kv-routes.ts';
+import { appliedBeforeView } from './kv-view.ts';
+import { leaseRoutes } from './lease-routes.ts';
 import { gatePipelines } from './pipeline-gate.ts';
 import {
   HttpStatusError,
@@ -32,6 +35,7 @@ import {
 } from './problem.ts';
 import { RequestTimes } from './request-times.ts';
 import { RouteTable } from './route-table.ts';
+import { sessionRoutes } from './session-routes.ts';
 
 export type HttpAppOptions = {
   readonly slot: EngineSlot;
@@ -66,6 +70,8 @@ export function buildHttpApp(options: HttpAppOptions): FastifyInstance {
   app.register(async (scope) => {
     timeRequests(scope, context);
     kvRoutes(scope, context);
+    leaseRoutes(scope, context);
+    sessionRoutes(scope, context);
     healthRoutes(scope, context, {
       metrics: options.metrics ?? new Metrics({ process: false }),
       clientAddress: options.clientAddress ?? (() => '127.0.0.1:4653'),
@@ -130,6 +136,10 @@ function createHttpServer(listener: RequestListener, limits: HttpLimits): Server
 
 function answerErrors(app: FastifyInstance, context: HttpContext, table: RouteTable): void {
   app.setErrorHandler((error, request, reply) => {
+    if (error instanceof AppliedBefore) {
+      reply.send(appliedBeforeView(error));
+      return;
+    }
     const known = isFastifyError(error) ? frameworkError(error) : error;
     const problem = sendProblem(reply, known);
     if (problem.code === 'internal') context.onFault(error, request.routeOptions.url ?? '');

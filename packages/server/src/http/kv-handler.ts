@@ -14,6 +14,7 @@ import {
   putRequest,
   rangeRequest,
 } from '@holdfast/domain/requests';
+import { AppliedBefore } from '@holdfast/engine/applied-before';
 import type { Answer, ResponseHeader } from '@holdfast/engine/engine';
 import type {
   Compare,
@@ -26,6 +27,7 @@ import type {
 import { Call } from './call.ts';
 import {
   flagOf,
+  idOf,
   invalid,
   naturalOf,
   type Precondition,
@@ -33,7 +35,7 @@ import {
   readParameters,
 } from './call-options.ts';
 import type { HttpContext } from './http-context.ts';
-import { ageText, headerView, kvKeyspace, kvView } from './kv-view.ts';
+import { ageText, appliedBeforeView, headerView, kvKeyspace, kvView } from './kv-view.ts';
 import { problemHeaders, problemOf, problemText } from './problem.ts';
 import { readBody } from './request-body.ts';
 
@@ -41,7 +43,7 @@ import { readBody } from './request-body.ts';
 const oneWriteBytesMax = 4096;
 const route = '/v1/kv/{key}';
 const getParameters = [...readParameters, 'format', 'revision'];
-const putParameters = ['prev'];
+const putParameters = ['prev', 'lease'];
 const deleteParameters = ['prev'];
 
 /** A request and its answer; made once a request, by the route. */
@@ -89,15 +91,16 @@ export class KvHandler {
     try {
       call = new Call(this.#context, exchange.request, putParameters);
       const range = keyRange(exchange.key);
+      const lease = leaseOf(call.query.lease);
       const precondition = preconditionOf(exchange.request.headers);
       if (precondition.kind !== 'none') {
-        const operation = putOperation(range, value);
+        const operation = putOperation(range, value, lease);
         const answer = await this.#conditional(call, { range, precondition, operation });
         this.#sendRevision(exchange, answer.header, {});
         return;
       }
       const prevKv = flagOf(call.query, 'prev');
-      const request = { ...putRequest(range, value), prevKv };
+      const request = { ...putRequest(range, value), lease, prevKv };
       const { header, body } = await this.#context.slot.engine.put(request, call.write);
       this.#sendRevision(exchange, header, prevKv ? { prev: prevView(body.prevKv) } : {});
     } catch (error) {
@@ -208,6 +211,13 @@ export class KvHandler {
   }
 
   #fail(exchange: Started, error: unknown): void {
+    if (error instanceof AppliedBefore) {
+      const body = Buffer.from(JSON.stringify(appliedBeforeView(error)));
+      const head = ['X-Holdfast-Revision', String(error.revision), 'Content-Type'];
+      head.push('application/json', 'Content-Length', String(body.length));
+      this.#send(exchange, 200, { head, body });
+      return;
+    }
     const problem = problemOf(error);
     if (problem.code === 'internal') this.#context.onFault(error, route);
     const { response } = exchange;
@@ -251,6 +261,9 @@ function compareOf(range: KeyRange, precondition: Precondition): Compare {
       return compareModRevision(range, '=', 0);
   }
 }
+
+const leaseOf = (text: string | undefined): bigint =>
+  text === undefined ? 0n : idOf(text, 'lease');
 
 const currentOperation = (range: KeyRange): RequestOp => ({
   request: { $case: 'range', value: rangeRequest(range, { keysOnly: true }) },

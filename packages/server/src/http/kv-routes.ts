@@ -13,7 +13,13 @@ import type { HttpContext } from './http-context.ts';
 import { type Exchange, KvHandler } from './kv-handler.ts';
 import { listKeys, listParameters } from './kv-list.ts';
 import { eventView, headerView, headerViewSchema, kvKeyspace, kvViewSchema } from './kv-view.ts';
-import { keyParamsSchema, querySchema, readQuerySchema, responses } from './schemas.ts';
+import {
+  keyParamsSchema,
+  querySchema,
+  readQuerySchema,
+  responses,
+  sessionHeadersSchema,
+} from './schemas.ts';
 import { prefixRange, type TxnBody, txnBodySchema, txnOf, txnView } from './txn-view.ts';
 
 const tags = ['key-value'];
@@ -42,7 +48,8 @@ export function keyRoutes(app: FastifyInstance, context: HttpContext): void {
       summary: 'Write a key: the body is the value as it is',
       description: 'If-Match: "revision" or *, If-None-Match: * make it conditional (412).',
       params: keyParamsSchema,
-      querystring: querySchema(['prev']),
+      querystring: querySchema(['prev', 'lease']),
+      headers: sessionHeadersSchema,
       response: responses(Type.Object({ revision: Type.Integer() })),
     },
     handler: (request, reply) => handler.put(hijack(request, reply)),
@@ -66,6 +73,7 @@ export function keyRoutes(app: FastifyInstance, context: HttpContext): void {
       summary: 'Delete a key',
       params: keyParamsSchema,
       querystring: querySchema(['prev']),
+      headers: sessionHeadersSchema,
       response: responses(Type.Object({ revision: Type.Integer(), deleted: Type.Integer() })),
     },
     handler: (request, reply) => handler.delete(hijack(request, reply)),
@@ -121,6 +129,7 @@ function txnRoute(app: FastifyInstance, context: HttpContext): void {
       schema: {
         tags,
         summary: 'Compare, then do one or the other, as one revision',
+        headers: sessionHeadersSchema,
         body: txnBodySchema,
         response: responses(
           Type.Object({
@@ -157,7 +166,7 @@ function compactRoute(app: FastifyInstance, context: HttpContext): void {
     },
     (request) =>
       withCall(context, { request }, async (call) => {
-        const answer = await context.slot.engine.compact(request.body, call.write);
+        const answer = await context.slot.engine.compact(request.body, call.plainWrite);
         return headerView(answer.header);
       }),
   );

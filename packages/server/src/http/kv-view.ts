@@ -1,5 +1,6 @@
 // Key-values as JSON: bytes as base64, and as text beside it where they are text.
 import { toTextStrict } from '@holdfast/base/bytes';
+import type { AppliedBefore } from '@holdfast/engine/applied-before';
 import type { ResponseHeader, WatchEvent } from '@holdfast/engine/engine';
 import type { KeyValue } from '@holdfast/proto/internal';
 import { Type } from 'typebox';
@@ -17,7 +18,7 @@ export const kvViewSchema = Type.Object({
   createRevision: Type.Integer(),
   modRevision: Type.Integer(),
   version: Type.Integer(),
-  lease: Type.Optional(Type.String({ description: 'sixteen hexadecimal digits' })),
+  lease: Type.Optional(Type.String({ description: 'the lease that it hangs on, in decimal' })),
 });
 
 export const headerViewSchema = {
@@ -27,20 +28,31 @@ export const headerViewSchema = {
   }),
 };
 
+/** What is known of a repeated write whose first answer was too long to be kept (safety.md 21). */
+export const appliedBeforeView = ({ revision, succeeded }: AppliedBefore) => ({
+  revision: revision as number,
+  appliedBefore: true,
+  succeeded,
+});
+
 const base64 = (bytes: Uint8Array): string =>
   Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('base64');
 
+export const keyView = (key: Uint8Array) => ({
+  key: toTextStrict(key) ?? null,
+  keyBase64: base64(key),
+});
+
 export function kvView(kv: KeyValue, options: { readonly keysOnly?: boolean } = {}) {
   return {
-    key: toTextStrict(kv.key) ?? null,
-    keyBase64: base64(kv.key),
+    ...keyView(kv.key),
     ...(options.keysOnly
       ? {}
       : { text: toTextStrict(kv.value) ?? null, valueBase64: base64(kv.value) }),
     createRevision: kv.createRevision,
     modRevision: kv.modRevision,
     version: kv.version,
-    ...(kv.lease === 0n ? {} : { lease: BigInt.asUintN(64, kv.lease).toString(16) }),
+    ...(kv.lease === 0n ? {} : { lease: kv.lease.toString() }),
   };
 }
 

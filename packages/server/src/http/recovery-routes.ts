@@ -1,6 +1,13 @@
 // `/v1/recovery`: how far a start is, what it found and what it waits for (D-01, D-12). Answers from
 // the first moment on, while there is no engine yet, and waits for nobody.
-import type { EngineStatus, RecoveryFindings, RecoveryPhase } from '@holdfast/engine/engine';
+import { formatId, type MemberId } from '@holdfast/base/ids';
+import type {
+  EngineStatus,
+  InstallStatus,
+  RecoveryFindings,
+  RecoveryPhase,
+  RepairStatus,
+} from '@holdfast/engine/engine';
 import type { FastifyInstance } from 'fastify';
 import { Type } from 'typebox';
 
@@ -32,6 +39,21 @@ const findingsSchema = Type.Object({
   damaged: Type.Union([Type.Object({ from: Type.Integer(), reason: Type.String() }), Type.Null()]),
 });
 
+const installSchema = Type.Object({
+  from: Type.String({ description: 'the member that sends the snapshot' }),
+  step: Type.String({ description: 'receiving, loading or switching' }),
+  doneBytes: Type.Integer(),
+  totalBytes: Type.Integer(),
+});
+
+const repairSchema = Type.Object({
+  from: Type.Integer({ description: 'the first entry that was lost' }),
+  through: Type.Integer(),
+  fetched: Type.Integer({ description: 'verified so far' }),
+  peer: Type.Union([Type.String(), Type.Null()]),
+  waitsFor: Type.String(),
+});
+
 const recoverySchema = Type.Object({
   stage: Type.String({
     description: 'starting, replaying, repairing, waiting, serving, failed or stopping',
@@ -41,6 +63,8 @@ const recoverySchema = Type.Object({
   reason: Type.Union([Type.String(), Type.Null()]),
   phases: Type.Array(phaseSchema),
   findings: Type.Union([findingsSchema, Type.Null()]),
+  install: Type.Union([installSchema, Type.Null()]),
+  repair: Type.Union([repairSchema, Type.Null()]),
 });
 
 export function recoveryRoutes(app: FastifyInstance, { slot }: HttpContext): void {
@@ -67,6 +91,8 @@ function recoveryView(slot: EngineSlot) {
     reason: reason ?? null,
     phases: slot.phases().map(phaseView),
     findings: status?.findings ? findingsView(status.findings) : null,
+    install: status?.install ? installView(status.install, nameIn(status)) : null,
+    repair: status?.repair ? repairView(status.repair, nameIn(status)) : null,
   };
 }
 
@@ -93,6 +119,28 @@ const findingsView = ({ statusCopiesBad, tornBytes, damaged }: RecoveryFindings)
   statusCopiesBad,
   tornBytes,
   damaged: damaged ?? null,
+});
+
+type NameOf = (id: MemberId) => string;
+
+const nameIn =
+  ({ peers }: EngineStatus): NameOf =>
+  (id) =>
+    peers.find(({ memberId }) => memberId === id)?.name ?? formatId(id);
+
+const installView = ({ from, step, doneBytes, totalBytes }: InstallStatus, nameOf: NameOf) => ({
+  from: nameOf(from),
+  step,
+  doneBytes,
+  totalBytes,
+});
+
+const repairView = ({ from, through, fetched, peer, waitsFor }: RepairStatus, nameOf: NameOf) => ({
+  from,
+  through,
+  fetched,
+  peer: peer === undefined ? null : nameOf(peer),
+  waitsFor,
 });
 
 const rounded = (value: number | undefined): number | null =>

@@ -28,6 +28,8 @@ const described: Readonly<Record<string, string>> = {
   revision: 'a revision of the store',
   format: 'raw (default) or json',
   prev: 'with what stood there before',
+  lease: 'the lease that the key hangs on, as decimal digits',
+  keys: 'with the keys that hang on it',
 };
 
 /** Query parameters for the OpenAPI document; routes read them themselves (`call-options.ts`). */
@@ -43,6 +45,19 @@ export const querySchema = (names: readonly string[]) =>
 
 export const readQuerySchema = (names: readonly string[] = []) =>
   querySchema([...readParameters, ...names]);
+
+/** For the OpenAPI document; routes read them themselves (`call-options.ts`). */
+export const sessionHeadersSchema = Type.Object({
+  'Holdfast-Session': Type.Optional(Type.String({ description: 'see POST /v1/sessions' })),
+  'Holdfast-Sequence': Type.Optional(
+    Type.String({ description: 'of this write in its session, from 1; the same when repeated' }),
+  ),
+  'Holdfast-Lowest-Pending': Type.Optional(
+    Type.String({ description: 'answers below are forgotten; default: 63 below the sequence' }),
+  ),
+});
+
+export const idParamsSchema = Type.Object({ id: Type.String({ description: 'decimal' }) });
 
 /** The answer of a good call, and the problem of any other. */
 export const responses = (good: TSchema) => ({ 200: good, default: problemSchema });

@@ -6,7 +6,7 @@ import { emptyBytes, prefixEnd, utf8 } from '@holdfast/base/bytes';
 import {
   deleteRangeRequest,
   type KeyRange,
-  putRequest,
+  putOperation,
   rangeRequest,
 } from '@holdfast/domain/requests';
 import type {
@@ -18,7 +18,7 @@ import type {
 } from '@holdfast/proto/internal';
 import { type Static, Type } from 'typebox';
 
-import { invalid } from './call-options.ts';
+import { idOf, invalid } from './call-options.ts';
 import { kvKeyspace, kvView } from './kv-view.ts';
 
 const strict = { additionalProperties: false };
@@ -34,6 +34,7 @@ const valueParts = {
   value: Type.Optional(Type.String({ description: 'as text' })),
   valueBase64: Type.Optional(Type.String({ description: 'as bytes' })),
 };
+const leasePart = Type.Optional(Type.String({ description: 'a lease, in decimal' }));
 const targets = ['version', 'create-revision', 'mod-revision', 'value', 'lease'] as const;
 const literals = <const T extends readonly string[]>(values: T) =>
   Type.Union(values.map((value) => Type.Literal(value as T[number])));
@@ -43,7 +44,8 @@ const compareSchema = Type.Object(
     ...keyParts,
     target: literals(targets),
     is: literals(['equal', 'not-equal', 'greater', 'less'] as const),
-    number: Type.Optional(Type.Integer({ minimum: 0, description: 'for all targets but value' })),
+    number: Type.Optional(Type.Integer({ minimum: 0, description: 'for versions and revisions' })),
+    lease: leasePart,
     ...valueParts,
   },
   strict,
@@ -54,7 +56,10 @@ const operationSchema = Type.Object(
       Type.Object({ ...keyParts, limit: Type.Optional(Type.Integer({ minimum: 0 })) }, strict),
     ),
     put: Type.Optional(
-      Type.Object({ key: keyParts.key, keyBase64: keyParts.keyBase64, ...valueParts }, strict),
+      Type.Object(
+        { key: keyParts.key, keyBase64: keyParts.keyBase64, ...valueParts, lease: leasePart },
+        strict,
+      ),
     ),
     delete: Type.Optional(Type.Object(keyParts, strict)),
   },
@@ -108,7 +113,7 @@ function targetOf(body: CompareBody): NonNullable<Compare['target']> {
     case 'mod-revision':
       return { $case: 'modRevision', value: numberOf(body) };
     case 'lease':
-      return { $case: 'lease', value: numberOf(body) };
+      return { $case: 'lease', value: leaseOf(body) };
     default:
       return unreachable(body.target);
   }
@@ -119,10 +124,16 @@ function numberOf(body: CompareBody): bigint {
   throw invalid(`a compare of ${body.target} needs number`);
 }
 
+/** Zero compares with keys that hang on none. */
+function leaseOf(body: CompareBody): bigint {
+  if (body.lease === undefined) return numberOf(body);
+  return body.lease === '0' ? 0n : idOf(body.lease, 'lease');
+}
+
 function operationOf(body: OperationBody): RequestOp {
   if (body.put) {
-    const value = putRequest(rangeOf(body.put), valueBytes(body.put));
-    return { request: { $case: 'put', value } };
+    const lease = body.put.lease === undefined ? 0n : idOf(body.put.lease, 'lease');
+    return putOperation(rangeOf(body.put), valueBytes(body.put), lease);
   }
   if (body.delete) {
     const value = deleteRangeRequest(rangeOf(body.delete));
