@@ -60,8 +60,8 @@ export function deleteRangeRequest(range: KeyRange): DeleteRangeRequest {
   };
 }
 
-export const putOperation = (range: KeyRange, value: Uint8Array): RequestOp => ({
-  request: { $case: 'put', value: putRequest(range, value) },
+export const putOperation = (range: KeyRange, value: Uint8Array, lease = 0n): RequestOp => ({
+  request: { $case: 'put', value: { ...putRequest(range, value), lease } },
 });
 
 export const deleteOperation = (range: KeyRange): RequestOp => ({

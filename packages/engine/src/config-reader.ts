@@ -67,6 +67,23 @@ export class ConfigReader {
     });
   }
 
+  /**
+   * The change of the configuration that the transaction at that revision made; undefined if that
+   * was about something else. Throws `compacted`.
+   */
+  async changeAt(
+    key: ConfigKey,
+    at: Revision,
+    options: ReadOptions,
+  ): Promise<PlacedVersion | undefined> {
+    const local = localRead(options, at);
+    for (const range of [headRange(key), tombstoneRange(key)]) {
+      const { body } = await this.#one(range, local, at);
+      if (body?.modRevision === at) return decodeState(body).latest;
+    }
+    return undefined;
+  }
+
   /** Throws `not-found` for what does not exist, saying whether it was deleted. */
   async head(key: ConfigKey, options: ReadOptions): Promise<Answer<Configuration>> {
     const { header, body } = await this.#one(headRange(key), options);

@@ -524,3 +524,79 @@ describe('freshness', () => {
     expect((await read).body.item.version).toBe(1);
   });
 });
+
+describe('a change in a session', () => {
+  async function inSession() {
+    const { engine, service, publish } = world();
+    const { body } = await engine.sessionRegister({ ttlMs: 60_000 }, who);
+    const at = (sequence: bigint) => ({
+      ...who,
+      session: { id: body.id, sequence, lowestPending: 1n },
+    });
+    const publishAt = (sequence: bigint, text: string, more = {}) =>
+      service.publish({ key, content: utf8(text), ...more }, at(sequence));
+    return { engine, service, publish, publishAt, at };
+  }
+
+  it('that is repeated answers as it did, version number included, and changes nothing', async () => {
+    const { engine, service, publish, publishAt } = await inSession();
+    const first = await publishAt(1n, '{"n": 1}', { comment: 'mine' });
+    await publish(key, '{"n": 2}');
+    const { revision: at } = engine.status();
+    const again = await publishAt(1n, '{"n": 1}', { comment: 'mine' });
+    expect(again.body).toEqual(first.body);
+    expect(again.header.revision).toBe(first.header.revision);
+    expect(engine.status().revision).toBe(at);
+    expect((await service.get(key, who)).body.item.version).toBe(2);
+  });
+
+  it('finds its kept answer before its conditions are judged again', async () => {
+    const { service, publishAt, at } = await inSession();
+    const once = { condition: { absent: true } };
+    const first = await publishAt(1n, '{}', once);
+    expect((await publishAt(1n, '{}', once)).body).toEqual(first.body);
+    const deleted = await service.delete({ key }, at(2n));
+    expect((await service.delete({ key }, at(2n))).body).toEqual(deleted.body);
+    const back = await service.rollback({ key, version: 1 }, at(3n));
+    expect((await service.rollback({ key, version: 1 }, at(3n))).body).toEqual(back.body);
+    expect(back.body.item.version).toBe(3);
+  });
+
+  it('that was refused once is refused for ever: the refusal stands in the log', async () => {
+    const { engine, publish, publishAt } = await inSession();
+    const onlyTwo = { condition: { version: 2 } };
+    await publish(key, '{}');
+    await expect(publishAt(1n, '{"a": 1}', onlyTwo)).rejects.toMatchObject({
+      code: 'failed-precondition',
+    });
+    await publish(key, '{"b": 1}');
+    const { revision: at } = engine.status();
+    await expect(publishAt(1n, '{"a": 1}', onlyTwo)).rejects.toMatchObject({ code: 'conflict' });
+    expect(engine.status().revision).toBe(at);
+    expect((await publishAt(2n, '{"a": 1}', onlyTwo)).body.item.version).toBe(3);
+  });
+
+  it('that was no change is none again', async () => {
+    const { publish, publishAt } = await inSession();
+    await publish(key, '{}');
+    expect((await publishAt(1n, '{}')).body.changed).toBe(false);
+    expect((await publishAt(1n, '{}')).body.changed).toBe(false);
+  });
+
+  it('with a sequence that was used for something else is refused', async () => {
+    const { service, publishAt, at } = await inSession();
+    await publishAt(1n, '{}');
+    await service.delete({ key }, at(2n));
+    await expect(publishAt(2n, '{}')).rejects.toMatchObject({ code: 'conflict' });
+    const other = configKey('shop', 'web', 'other.json');
+    const write = service.publish({ key: other, content: utf8('{}') }, at(1n));
+    await expect(write).rejects.toMatchObject({ code: 'conflict' });
+  });
+
+  it('of an unknown session is refused', async () => {
+    const { service } = world();
+    const session = { id: 99n, sequence: 1n, lowestPending: 1n };
+    const write = service.publish({ key, content: utf8('{}') }, { ...who, session });
+    await expect(write).rejects.toMatchObject({ code: 'session-expired' });
+  });
+});

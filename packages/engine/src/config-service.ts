@@ -1,7 +1,6 @@
 // The configuration centre over any Engine: runs the plans of `domain` and decodes what comes back.
 // It owns no state: everything is in the engine, and any number of services on any members may work
 // at once. Names and contents are checked here, so that no door can forget it.
-import { must } from '@holdfast/base/assert';
 import type { Clock } from '@holdfast/base/clock';
 import { HoldfastError, isHoldfastError } from '@holdfast/base/errors';
 import type { Revision } from '@holdfast/base/ids';
@@ -34,6 +33,9 @@ import {
   contentBytesMax,
   detectFormat,
 } from '@holdfast/domain/format';
+import { txnRequest } from '@holdfast/domain/requests';
+import type { TxnRequest } from '@holdfast/proto/internal';
+import { AppliedBefore } from './applied-before.ts';
 import {
   type ConfigContent,
   type ConfigHistory,
@@ -41,7 +43,14 @@ import {
   ConfigReader,
 } from './config-reader.ts';
 import { ConfigWatch, type ConfigWatchRequest } from './config-watch.ts';
-import type { Answer, Consistency, Engine, ReadOptions, WriteOptions } from './engine.ts';
+import type {
+  Answer,
+  Consistency,
+  Engine,
+  ReadOptions,
+  ResponseHeader,
+  WriteOptions,
+} from './engine.ts';
 import { KeyedLanes } from './keyed-lanes.ts';
 
 export type ConfigServiceOptions = {
@@ -213,8 +222,58 @@ export class ConfigService {
     // Changes of one configuration that come at once would refuse each other's transactions.
     return this.#lanes.run(describeConfigKey(request.key), () => {
       options.signal?.throwIfAborted();
-      return this.#tryChange(request, options, plan);
+      return options.session
+        ? this.#changeOnce(request, options, plan)
+        : this.#tryChange(request, options, plan);
     });
+  }
+
+  /**
+   * In a session every answer comes from the first proposal with this sequence, whatever the
+   * present state would make of the request: so a refusal, too, is put into the log as a
+   * transaction that does nothing, and there is one try, for another plan is another write.
+   */
+  async #changeOnce(request: DeleteRequest, options: WriteOptions, plan: Planner): Promise<Change> {
+    const { header, base } = await this.#base(request, options, latest);
+    const planned = await plan(base).catch((error: unknown) => {
+      if (isHoldfastError(error) && !error.retryable) return error;
+      throw error;
+    });
+    const isRefused = planned instanceof HoldfastError;
+    const isWrite = !isRefused && planned.type === 'write';
+    const first = await this.#firstAnswer(isWrite ? planned.txn : txnRequest({}), options);
+    if (!first.body.succeeded) throw overtaken(request.key);
+    if (first.body.wrote) return await this.#changeAt(request.key, first.header, options);
+    if (isRefused) throw planned;
+    if (planned.type === 'write') throw answeredBefore(request.key);
+    return { header, body: { placed: planned.state.latest, changed: false } };
+  }
+
+  /** What the first proposal with the session's sequence did; this one, if there was none. */
+  async #firstAnswer(txn: TxnRequest, options: WriteOptions) {
+    try {
+      const { header, body } = await this.#engine.txn(txn, options);
+      const { succeeded, responses } = body;
+      return { header, body: { succeeded, wrote: responses.length > 0 } };
+    } catch (error) {
+      if (!(error instanceof AppliedBefore)) throw error;
+      const { clusterId, memberId, term } = this.#engine.status();
+      const header = { clusterId, memberId, term, revision: error.revision, ageMs: 0 };
+      return { header, body: { succeeded: error.succeeded, wrote: true } };
+    }
+  }
+
+  async #changeAt(key: ConfigKey, header: ResponseHeader, options: WriteOptions): Promise<Change> {
+    const { revision } = header;
+    try {
+      const placed = await this.#reader.changeAt(key, revision, options);
+      if (placed) return { header, body: { placed, changed: true } };
+    } catch (error) {
+      // The change stands; what it was is no longer kept.
+      if (!isHoldfastError(error, 'compacted')) throw error;
+      throw new AppliedBefore({ revision, succeeded: true });
+    }
+    throw usedForAnother(revision);
   }
 
   async #tryChange(request: DeleteRequest, options: WriteOptions, plan: Planner): Promise<Change> {
@@ -262,13 +321,37 @@ export class ConfigService {
   }
 }
 
+const overtaken = (key: ConfigKey): HoldfastError =>
+  new HoldfastError(
+    'conflict',
+    `${describeConfigKey(key)} was changed by somebody else at the same time; nothing was ` +
+      'written: try again, with the next sequence',
+  );
+
+const usedForAnother = (at: Revision): HoldfastError =>
+  new HoldfastError(
+    'conflict',
+    `this sequence of the session was used for another write, at revision ${at}: nothing was ` +
+      'done now',
+  );
+
+const answeredBefore = (key: ConfigKey): HoldfastError =>
+  new HoldfastError(
+    'conflict',
+    `the first write of ${describeConfigKey(key)} with this sequence was answered, and wrote ` +
+      'nothing; nor does this one: use the next sequence',
+  );
+
 /** Reads that follow the state's own must see at least what it saw. */
 function atLeast(state: ConfigState | undefined): { minRevision?: Revision } {
   return state ? { minRevision: state.latest.revision } : {};
 }
 
 function publishedItem(key: ConfigKey, placed: PlacedVersion): Configuration {
-  return must(configurationOf(key, placed), 'a publication has a content');
+  const item = configurationOf(key, placed);
+  // Only in a session: what the sequence was used for first was a delete.
+  if (!item) throw usedForAnother(placed.revision);
+  return item;
 }
 
 const checkedKey = (key: ConfigKey): ConfigKey => configKey(key.namespace, key.group, key.name);

@@ -292,7 +292,7 @@ describe('refusals', () => {
 
   it('does not ignore the headers of exactly-once writes', async () => {
     const answer = await put('a', '1', { 'holdfast-session': '1' });
-    expect([answer.statusCode, answer.json().code]).toEqual([501, 'unimplemented']);
+    expect([answer.statusCode, answer.json().code]).toEqual([400, 'invalid-argument']);
     expect((await get('a')).statusCode).toBe(404);
   });
 
