@@ -14,18 +14,19 @@ const yieldNow = (): Promise<void> => new Promise((resolve) => setImmediate(reso
 const newStore = (): KvStore => new KvStore({ yieldNow });
 
 const value = new Uint8Array(256).fill(120);
+const noMember = { name: 'bench', peerAddresses: [], clientAddresses: [] };
 const keyOf = (n: number): Uint8Array => Buffer.from(`config/app-${(n * 7919) % keys}/item`);
 
 let logIndex = 0;
 let timeMs = 1;
 
-function commandEntry(command: Command): AppliedEntry {
+function commandEntry(command: Command, sessionId = 0n, sequence = 0n): AppliedEntry {
   logIndex += 1;
   timeMs += 0.01;
   const payload = encodeEntryEnvelope({
     proposedAtMs: timeMs,
-    sessionId: 0n,
-    sequence: 0n,
+    sessionId,
+    sequence,
     pendingSpan: 0,
     traceId: 0n,
     authRevision: 0n,
@@ -35,21 +36,21 @@ function commandEntry(command: Command): AppliedEntry {
   return { index: index(logIndex), term: term(1), kind: 'command', payload };
 }
 
-const putEntry = (n: number): AppliedEntry =>
-  commandEntry({
-    request: {
-      $case: 'put',
-      value: {
-        keyspace: 1,
-        key: keyOf(n),
-        value,
-        lease: 0n,
-        prevKv: false,
-        ignoreValue: false,
-        ignoreLease: false,
-      },
+const putCommand = (n: number, lease = 0n): Command => ({
+  request: {
+    $case: 'put',
+    value: {
+      keyspace: 1,
+      key: keyOf(n),
+      value,
+      lease,
+      prevKv: false,
+      ignoreValue: false,
+      ignoreLease: false,
     },
-  });
+  },
+});
+const putEntry = (n: number): AppliedEntry => commandEntry(putCommand(n));
 
 const rangeRequest = (key: Uint8Array, rangeEnd: Uint8Array, limit: number): RangeRequest => ({
   keyspace: 1,
@@ -62,11 +63,11 @@ const rangeRequest = (key: Uint8Array, rangeEnd: Uint8Array, limit: number): Ran
 });
 
 /** Applies puts in batches of 256; only the time inside apply counts. */
-function applyPuts(store: KvStore, from: number, count: number): number {
+function applyPuts(store: KvStore, from: number, count: number, entryOf = putEntry): number {
   let spentMs = 0;
   for (let at = from; at < from + count; at += 256) {
     const batch: AppliedEntry[] = [];
-    for (let n = at; n < Math.min(at + 256, from + count); n += 1) batch.push(putEntry(n));
+    for (let n = at; n < Math.min(at + 256, from + count); n += 1) batch.push(entryOf(n));
     const startMs = cpuMs();
     store.apply(batch);
     spentMs += cpuMs() - startMs;
@@ -180,3 +181,28 @@ const beforeMs = cpuMs();
 store.apply([putEntry(1)]);
 print(`1,000 watchers of a key: ${told} told in ${(cpuMs() - beforeMs).toFixed(1)} ms`);
 print(`puts beside 21,000 watchers: ${rate(100_000, applyPuts(store, 20_000, 100_000))}`);
+
+const apply = (request: Command['request']): void => void store.apply([commandEntry({ request })]);
+apply({
+  $case: 'bindMember',
+  value: { ...noMember, memberId: 1n, storeId: 1n, version: 2 },
+});
+apply({ $case: 'clusterVersion', value: { version: 2 } });
+const leased = 100_000;
+apply({ $case: 'leaseGrant', value: { id: 1n, ttlMs: 60_000 } });
+const withLease = (n: number): AppliedEntry => commandEntry(putCommand(n, 1n));
+print(`puts with a lease: ${rate(leased, applyPuts(store, 0, leased, withLease))}`);
+startMs = cpuMs();
+apply({ $case: 'leaseRevoke', value: { id: 1n } });
+print(`the end of a lease of ${leased} keys: ${(cpuMs() - startMs).toFixed(0)} ms`);
+
+const sessions = 10_000;
+for (let n = 1; n <= sessions; n += 1) {
+  apply({ $case: 'sessionRegister', value: { id: BigInt(n), ttlMs: 60_000 } });
+}
+const inSession = (n: number): AppliedEntry =>
+  commandEntry(putCommand(n), BigInt((n % sessions) + 1), BigInt(Math.floor(n / sessions) + 1));
+print(`puts in ${sessions} sessions: ${rate(leased, applyPuts(store, 0, leased, inSession))}`);
+startMs = cpuMs();
+store.image().release();
+print(`an image begins in ${(cpuMs() - startMs).toFixed(1)} ms`);

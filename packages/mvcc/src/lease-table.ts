@@ -4,7 +4,7 @@
 // follows from the newest records alone, so an image carries no list of it.
 import { assert, must } from '@holdfast/base/assert';
 
-/** What an image carries of a lease. Never changes: a checkpoint puts another one in its place. */
+/** What an image carries of a lease. */
 export type LeaseFacts = {
   /** Above zero. */
   readonly id: bigint;
@@ -14,7 +14,8 @@ export type LeaseFacts = {
   readonly remainingMs: number;
 };
 
-type Lease = { facts: LeaseFacts; readonly slots: Set<number> };
+/** Facts never change, a checkpoint puts another in its place: an image copies references alone. */
+type Lease = LeaseFacts & { readonly slots: Set<number> };
 
 export class LeaseTable {
   /** In the order in which they were granted, which is that of the log. */
@@ -26,7 +27,7 @@ export class LeaseTable {
   generation = 0;
 
   constructor(leases: readonly LeaseFacts[] = []) {
-    for (const facts of leases) this.#leases.set(facts.id, { facts, slots: new Set() });
+    for (const facts of leases) this.#leases.set(facts.id, { ...facts, slots: new Set() });
   }
 
   get size(): number {
@@ -45,7 +46,7 @@ export class LeaseTable {
   }
 
   facts(id: bigint): LeaseFacts | undefined {
-    return this.#leases.get(id)?.facts;
+    return this.#leases.get(id);
   }
 
   ids(): IterableIterator<bigint> {
@@ -59,13 +60,13 @@ export class LeaseTable {
 
   grant(id: bigint, ttlMs: number): void {
     assert(!this.#leases.has(id), 'a lease is granted once');
-    this.#leases.set(id, { facts: { id, ttlMs, remainingMs: ttlMs }, slots: new Set() });
+    this.#leases.set(id, { id, ttlMs, remainingMs: ttlMs, slots: new Set() });
     this.generation += 1;
   }
 
   checkpoint(id: bigint, remainingMs: number): void {
     const lease = must(this.#leases.get(id), 'a lease that is check-pointed exists');
-    lease.facts = { ...lease.facts, remainingMs };
+    this.#leases.set(id, { ...lease, remainingMs });
     this.generation += 1;
   }
 
@@ -88,7 +89,7 @@ export class LeaseTable {
 
   /** As they are now; a later change does not touch the answer. */
   freeze(): readonly LeaseFacts[] {
-    return Array.from(this.#leases.values(), (lease) => lease.facts);
+    return [...this.#leases.values()];
   }
 }
 

@@ -27,7 +27,9 @@ export class LeaseView {
   get(id: bigint): LeaseStatus | undefined {
     const { leases } = this.#read();
     const facts = leases.facts(id);
-    return facts && { ...facts, keyCount: leases.slots(id).size };
+    if (!facts) return undefined;
+    const { ttlMs, remainingMs } = facts;
+    return { id, ttlMs, remainingMs, keyCount: leases.slots(id).size };
   }
 
   /** In the order in which they were granted. Not to be held while entries are applied. */

@@ -122,10 +122,13 @@ export class SessionTable {
 
   /** As they are now; results never change, so only references are copied. */
   freeze(): readonly FrozenSession[] {
-    return Array.from(this.#sessions.values(), ({ results, ...facts }) => ({
-      ...facts,
-      sequences: [...results.keys()],
-      results: [...results.values()],
+    return Array.from(this.#sessions.values(), (session) => ({
+      id: session.id,
+      ttlMs: session.ttlMs,
+      lastActiveMs: session.lastActiveMs,
+      lowest: session.lowest,
+      sequences: [...session.results.keys()],
+      results: [...session.results.values()],
     }));
   }
 

@@ -12,9 +12,12 @@ import {
   compact,
   del,
   entry,
+  grant,
   newStore,
+  newStoreAtTwo,
   op,
   put,
+  revoke,
   text,
   txn,
 } from './command.fixture.ts';
@@ -158,6 +161,26 @@ describe('a watch', () => {
     while (store.reclaim(10));
     const { cursor } = watch(store, 'a', '', 3);
     expect(cursor.next(10)[0]?.events[0]).toMatchObject({ type: 'delete', prevKv: undefined });
+  });
+
+  it.each([
+    [
+      'a transaction',
+      txn([], [op(put('a', '3')), op(del('c')), op(put('b', '3'))]),
+      '3: put a=3, delete c=, put b=3',
+    ],
+    ['the end of a lease', revoke(1n), '3: delete a=, delete b=, delete c='],
+  ])('sees all of %s at the very compact revision, as in etcd', async (_, whole, told) => {
+    const [store, restored] = [newStoreAtTwo({ slabBytes: 256 }), newStore({ slabBytes: 256 })];
+    const leased = ['c', 'b', 'a'].map((key) => op(put(key, '2', { lease: 1n })));
+    applyAll(store, grant(1n), txn([], leased), whole);
+    for (const key of ['a', 'b', 'c']) applyAll(store, put(key, 'later'), del(key));
+    applyAll(store, compact(3));
+    while (store.reclaim(10));
+    expect(read(watch(store, 'a', 'd', 3).cursor)[0]).toBe(told);
+    const image = await collect(store.image().chunks());
+    await restored.restore({ index: store.appliedIndex }, chunked(image, 100));
+    expect(read(watch(restored, 'a', 'd', 3).cursor)[0]).toBe(told);
   });
 
   it('that a compaction overtakes fails; one that has read everything does not', () => {
