@@ -15,9 +15,8 @@ import type { ReplicaSettings } from '@holdfast/replica/settings';
 import type { CrashKind } from './fault.ts';
 import { LogView } from './log-view.ts';
 import { type DiskMood, MemberDisk } from './member-disk.ts';
-import type { Network } from './network.ts';
+import { addressOf, type Joined, type MemberNetwork, nameOf } from './member-network.ts';
 import { type PortWatcher, watchPorts } from './port-watch.ts';
-import { SimulatedTransport, type TransportRegistry } from './simulated-transport.ts';
 import type { VirtualClock } from './virtual-clock.ts';
 
 export interface ClusterMemberWatcher extends PortWatcher {
@@ -38,8 +37,7 @@ export type ClusterMemberOptions = {
   readonly clusterId: ClusterId;
   readonly members: readonly MemberId[];
   readonly bootstrap: Configuration;
-  readonly network: Network;
-  readonly registry: TransportRegistry;
+  readonly network: MemberNetwork;
   readonly random: Random;
   readonly watcher: ClusterMemberWatcher;
   /** The member has ended by itself, as its disk allowed it to. */
@@ -54,7 +52,7 @@ type Boot = {
   readonly clock: VirtualClock;
   /** Undefined until the engine is made; it takes part once `isStarted`. */
   engine: EmbeddedEngine | undefined;
-  transport: SimulatedTransport | undefined;
+  joined: Joined | undefined;
   isStarted: boolean;
 };
 
@@ -106,7 +104,7 @@ export class ClusterMember {
     const clock = this.#options.newClock();
     clock.jumpWall(this.#wallOffsetMs);
     this.#boots += 1;
-    const boot: Boot = { clock, engine: undefined, transport: undefined, isStarted: false };
+    const boot: Boot = { clock, engine: undefined, joined: undefined, isStarted: false };
     this.#boot = boot;
     this.#run(boot).catch((error: unknown) => this.#failed(boot, error));
   }
@@ -160,15 +158,16 @@ export class ClusterMember {
       name: nameOf(id),
       segmentBytes,
     });
-    const { identity } = directory;
-    boot.transport = new SimulatedTransport({
-      ...this.#options,
-      member: id,
-      bootEpoch: identity.bootEpoch,
+    const joined = this.#options.network.join({
+      identity: directory.identity,
+      name: nameOf(id),
       clock: boot.clock,
+      random,
+      acceptsStore: (...peer) => boot.engine?.acceptsStore(...peer) ?? true,
       onSent: (message) => this.#options.watcher.onSent(this, message),
     });
-    boot.engine = this.#newEngine(boot, { ...directory, transport: boot.transport });
+    boot.joined = joined;
+    boot.engine = this.#newEngine(boot, { ...directory, joined });
     await boot.engine.start();
     boot.isStarted = true;
     this.#options.watcher.onStarted(this);
@@ -177,12 +176,12 @@ export class ClusterMember {
   #newEngine(
     boot: Boot,
     parts: Awaited<ReturnType<typeof openDataDirectory>> & {
-      readonly transport: SimulatedTransport;
+      readonly joined: Joined;
     },
   ): EmbeddedEngine {
     const { members, bootstrap, random, watcher } = this.#options;
     const { clock } = boot;
-    const { identity, log, status, snapshots, transport } = parts;
+    const { identity, log, status, snapshots, joined } = parts;
     const engine = new EmbeddedEngine({
       identity,
       name: nameOf(this.id),
@@ -195,7 +194,8 @@ export class ClusterMember {
       random,
       nextTurn: (action) => clock.post(0, action),
       ...watchPorts(this, watcher, { log, status, snapshots }),
-      transport,
+      transport: joined.transport,
+      onMemberBound: () => joined.judgeAgain(),
       replicaSettings: this.#options.replicaSettings,
       compactionSettings: this.#options.compactionSettings,
       onFatal: (error) => this.#failed(boot, error),
@@ -206,10 +206,9 @@ export class ClusterMember {
     return engine;
   }
 
-  #silence({ clock, transport }: Boot, how: CrashKind): void {
+  #silence({ clock, joined }: Boot, how: CrashKind): void {
     clock.halt();
-    const said = how === 'process' ? 'refused' : 'dark';
-    if (transport) this.#options.network.detach(transport.attachment, said);
+    joined?.die(how);
   }
 
   /** The engine owns its store: the only way to see what is applied is to stand before it. */
@@ -239,8 +238,6 @@ export class ClusterMember {
   }
 }
 
-export const nameOf = (id: MemberId): string => `n${id}`;
-const addressOf = (id: MemberId): string => `n${id}:4654`;
 const initialMember = (memberId: MemberId): InitialMember => ({
   memberId,
   name: nameOf(memberId),

@@ -11,12 +11,12 @@ import type { HardState } from '@holdfast/raft/ready';
 import type { StatusRecovery } from '@holdfast/replica/ports';
 import type { ReplicaEvent } from '@holdfast/replica/replica';
 import type { ClusterMember, ClusterMemberWatcher } from './cluster-member.ts';
-import { nameOf } from './cluster-member.ts';
 import { DurablePromises } from './judges/durable-promises.ts';
 import { judgeInvariantChain } from './judges/invariant-chain.ts';
 import type { HeldLog } from './judges/kept-acknowledgements.ts';
 import { judgePurge, judgeSnapshot } from './judges/snapshot-order.ts';
 import { LogJudges } from './log-judges.ts';
+import { nameOf } from './member-network.ts';
 import type { NewEvents } from './new-events.ts';
 import type { Timeline } from './timeline.ts';
 

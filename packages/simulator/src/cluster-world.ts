@@ -8,7 +8,7 @@ import { pick, type Random } from '@holdfast/base/random';
 import { SeededRandom } from '@holdfast/base/seeded-random';
 import { newConfiguration } from '@holdfast/raft/configuration';
 import { ClientRecord } from './client-record.ts';
-import { ClusterMember, nameOf } from './cluster-member.ts';
+import { ClusterMember } from './cluster-member.ts';
 import { ClusterReferee } from './cluster-referee.ts';
 import { type Drain, EventQueue } from './event-queue.ts';
 import type { CrashKind } from './fault.ts';
@@ -18,11 +18,12 @@ import { Violation } from './judges/violation.ts';
 import { LeaderWatch } from './leader-watch.ts';
 import { newMemberClock } from './member-clocks.ts';
 import type { DiskMood } from './member-disk.ts';
-import { Network } from './network.ts';
+import { type FaultyNetwork, type MemberNetwork, nameOf } from './member-network.ts';
+import { MessageNetwork } from './message-network.ts';
 import { NewEvents } from './new-events.ts';
 import { failureOf, type RunReport } from './run-report.ts';
 import { planRun, type RunPlan, type Scenario } from './scenario.ts';
-import type { TransportRegistry } from './simulated-transport.ts';
+import { StreamNetwork } from './stream-network.ts';
 import { Timeline } from './timeline.ts';
 import { Watchers } from './watchers.ts';
 import { Workload } from './workload.ts';
@@ -47,6 +48,8 @@ export type ClusterWorldOptions = {
 const convergeMs = 30_000;
 /** A supervisor waits about so long before it starts an ended member again. */
 const restartMs = 300;
+/** Of worlds: members speak over the production transport. */
+const streamShare = 0.5;
 const clients = 4;
 /** Twenty operations a second by all clients together. */
 const clientGapMs = 200;
@@ -64,7 +67,7 @@ class ClusterWorld implements FaultTarget {
   readonly #random: Random;
   readonly #queue = new EventQueue();
   readonly #timeline: Timeline;
-  readonly #network: Network;
+  readonly #network: MemberNetwork & FaultyNetwork;
   readonly #referee: ClusterReferee;
   readonly #record: ClientRecord;
   readonly #cluster = new Map<MemberId, ClusterMember>();
@@ -82,7 +85,6 @@ class ClusterWorld implements FaultTarget {
     this.#drain = drain;
     this.#random = new SeededRandom(seed);
     this.#timeline = new Timeline({ queue: this.#queue, linesMax });
-    this.#network = new Network({ queue: this.#queue, random: this.#fork() });
     this.#record = new ClientRecord(this.#queue);
     this.#referee = new ClusterReferee({
       timeline: this.#timeline,
@@ -92,6 +94,7 @@ class ClusterWorld implements FaultTarget {
     const chosen = pick(this.#random, [1, 3, 3, 3, 3, 3, 3, 5]);
     const count = options.memberCount ?? (options.scenario ? 3 : chosen);
     this.members = Array.from({ length: count }, (_, at) => memberId(BigInt(at + 1)));
+    this.#network = this.#newNetwork();
     this.#badDisks = chooseMinority(this.#random, this.members);
     this.#makeMembers();
     const keys = pick(this.#random, [2, 8, 40]);
@@ -210,9 +213,14 @@ class ClusterWorld implements FaultTarget {
     return new LeaderWatch({ nowMs: () => this.#queue.nowMs, majority, limitMs });
   }
 
+  #newNetwork(): MemberNetwork & FaultyNetwork {
+    const parts = { queue: this.#queue, random: this.#fork(), members: this.members };
+    const isStream = this.#random.fraction() < streamShare;
+    return isStream ? new StreamNetwork(parts) : new MessageNetwork(parts);
+  }
+
   #makeMembers(): void {
     const random = this.#random;
-    const registry: TransportRegistry = new WeakMap();
     const settings = {
       segmentBytes: pick(random, [16_384, 65_536, 262_144]),
       replicaSettings: {
@@ -233,7 +241,6 @@ class ClusterWorld implements FaultTarget {
         members: this.members,
         bootstrap: newConfiguration({ voters: this.members }),
         network: this.#network,
-        registry,
         random: own,
         watcher: this.#referee,
         onEnded: (error) => this.#ended(id, error),
@@ -367,7 +374,7 @@ class ClusterWorld implements FaultTarget {
         ...leaderCounters(this.#leaderWatch),
         ends: this.#ends,
         boots: [...this.#cluster.values()].reduce((sum, { boots }) => sum + boots, 0),
-        frames: this.#network.counters.delivered,
+        frames: this.#network.arrivedCount,
         events: this.#queue.firedCount,
       },
     };

@@ -5,7 +5,7 @@ import { type CrashKind, describeFault, type Fault } from './fault.ts';
 import type { PlannedFault } from './fault-plan.ts';
 import { calmWeather } from './link-weather.ts';
 import type { DiskMood } from './member-disk.ts';
-import type { Network } from './network.ts';
+import type { FaultyNetwork } from './member-network.ts';
 import type { Timeline } from './timeline.ts';
 
 /** What a world lets be done to its members. Each method is harmless where it does not apply. */
@@ -28,14 +28,14 @@ export interface FaultTarget {
 
 export type FaultDriverOptions = {
   readonly queue: EventQueue;
-  readonly network: Network;
+  readonly network: FaultyNetwork;
   readonly target: FaultTarget;
   readonly timeline: Timeline;
 };
 
 export class FaultDriver {
   readonly #queue: EventQueue;
-  readonly #network: Network;
+  readonly #network: FaultyNetwork;
   readonly #target: FaultTarget;
   readonly #timeline: Timeline;
   readonly #lagging = new Set<Fault>();

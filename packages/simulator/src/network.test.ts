@@ -31,6 +31,8 @@ class Fixture {
       member,
       bootEpoch,
       clock,
+      storeId: 1n,
+      admits: ({ storeId }) => storeId === 1n,
       onNews: (news) => {
         const detail = news.type === 'connected' ? news.bootEpoch : news.refused;
         this.news.push(`${member} ${news.type} ${news.peer} ${detail}`);

@@ -20,6 +20,9 @@ export type Attachment = {
   readonly member: MemberId;
   readonly bootEpoch: number;
   readonly clock: VirtualClock;
+  /** Its data directory, which each handshake shows (safety.md 15). */
+  readonly storeId: bigint;
+  readonly admits: (peer: Pick<Attachment, 'member' | 'storeId'>) => boolean;
   readonly onNews: (news: PeerNews) => void;
 };
 
@@ -139,6 +142,15 @@ export class Network {
     this.#dialSoon(a, b, atOnceMs);
   }
 
+  /** Ends the connections of `attachment` to those that it no longer admits. */
+  judgeAgain(attachment: Attachment): void {
+    for (const other of this.#attached.values()) {
+      if (other !== attachment && !attachment.admits(other)) {
+        this.reset(attachment.member, other.member);
+      }
+    }
+  }
+
   /** Takes a frame; whether and when it arrives, the weather and the cuts decide. */
   carry(frame: Frame): void {
     this.#count(frame);
@@ -218,6 +230,8 @@ export class Network {
     const [one, other] = [this.#attached.get(a), this.#attached.get(b)];
     const pair = this.#pair(a, b);
     if (!one || !other || pair.up || this.isCut(a, b) || this.isCut(b, a)) return;
+    // Turned away, as whoever has another's name; tried again for ever.
+    if (!one.admits(other) || !other.admits(one)) return this.#dialSoon(a, b, redialMs);
     pair.up = true;
     this.#tell(one, { type: 'connected', peer: b, bootEpoch: other.bootEpoch });
     this.#tell(other, { type: 'connected', peer: a, bootEpoch: one.bootEpoch });

@@ -123,6 +123,8 @@ export class RaftMember {
       member: this.id,
       bootEpoch: this.#epoch,
       clock,
+      storeId: 0n,
+      admits: () => true,
       onNews: (news) => this.#takeNews(news),
     };
     const persist = this.#newPersist(clock);

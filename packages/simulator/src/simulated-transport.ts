@@ -8,6 +8,7 @@ import { decodeMessage, encodeMessage } from '@holdfast/replica/message-codec';
 import type {
   ForwardRequest,
   ForwardResponse,
+  MemberIdentity,
   OutgoingSnapshot,
   PeerHandler,
   PeerTransport,
@@ -18,10 +19,11 @@ import { SnapshotStream } from './snapshot-stream.ts';
 import type { VirtualClock } from './virtual-clock.ts';
 
 export type SimulatedTransportOptions = {
-  readonly member: MemberId;
-  readonly bootEpoch: number;
+  readonly identity: MemberIdentity;
   readonly clock: VirtualClock;
   readonly network: Network;
+  /** Whether this data directory may speak for that member (safety.md 15). */
+  readonly acceptsStore: (member: MemberId, storeId: bigint) => boolean;
   /** Finds the transport behind an attachment. */
   readonly registry: TransportRegistry;
   /** Of every message as it leaves. */
@@ -52,7 +54,9 @@ export class SimulatedTransport implements PeerTransport {
   #handler: PeerHandler | undefined;
   #streams = 0;
 
-  constructor({ member, bootEpoch, clock, network, registry, onSent }: SimulatedTransportOptions) {
+  constructor(options: SimulatedTransportOptions) {
+    const { identity, clock, network, registry, acceptsStore, onSent } = options;
+    const { memberId: member, bootEpoch, storeId } = identity;
     this.#network = network;
     this.#onSent = onSent;
     this.#registry = registry;
@@ -61,6 +65,8 @@ export class SimulatedTransport implements PeerTransport {
       member,
       bootEpoch,
       clock,
+      storeId,
+      admits: (peer) => acceptsStore(peer.member, peer.storeId),
       onNews: (news) => {
         if (news.type === 'unreachable') this.#breakStreams(news.peer);
         this.#handler?.onPeerEvent(news);
