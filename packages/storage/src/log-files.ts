@@ -44,7 +44,7 @@ export class LogFiles {
     this.note = new RotNote(this.disk, `${this.directory}/rot`);
   }
 
-  /** Where damaged segments go; nothing there is ever deleted (safety.md 3). */
+  /** Where damaged segments go: the newest of them are kept, for people (safety.md 3). */
   get damagedDirectory(): string {
     return `${this.directory}/damaged`;
   }

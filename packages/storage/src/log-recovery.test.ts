@@ -225,6 +225,21 @@ describe('rot', () => {
     await log.close();
   });
 
+  it('is kept aside in a bounded number of files', async () => {
+    const disk = new MemoryDisk();
+    await (await writeLog(disk, 400)).close();
+    expect(disk.paths().filter((path) => path.endsWith('.seg')).length).toBeGreaterThan(4);
+    for (let round = 0; round < 3; round += 1) {
+      disk.flipBit('log/0000000000000001.seg', 600, 3);
+      const { log, recovery } = await openLog(disk);
+      log.accept(entries(recovery.last.index + 1, 300));
+      await log.sync(index(0));
+      await log.close();
+    }
+    const aside = disk.paths().filter((path) => path.includes('damaged'));
+    expect(aside.length).toBe(8);
+  });
+
   it('is told again by every open until the first sync, then no more', async () => {
     const disk = new MemoryDisk();
     await (await writeLog(disk, 20)).close();

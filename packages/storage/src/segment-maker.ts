@@ -21,9 +21,14 @@ export type SegmentMakerOptions = {
 export type SegmentOrder = Omit<SegmentHeader, 'size' | 'groupId'> & {
   /** The segment grows beyond the usual size if this needs it; counts from the file's begin. */
   readonly bytesMin: number;
+  /** Made while somebody waits for a start: short, and the log soon goes on in a usual one. */
+  readonly isShort?: boolean;
   /** Writes first content; answers its end. */
   readonly fill?: (file: DiskFile) => Promise<number>;
 };
+
+/** Filled with zeros in a few milliseconds, where a usual segment takes a few tenths of a second. */
+const shortBytes = 2 * 1024 * 1024;
 
 export class SegmentMaker {
   readonly #options: SegmentMakerOptions;
@@ -37,7 +42,8 @@ export class SegmentMaker {
   /** Durable under its name when resolved; a segment of the same sequence is replaced. */
   async make(order: SegmentOrder): Promise<LogSegment> {
     const { directory, groupId, segmentBytes } = this.#options;
-    const size = Math.max(segmentBytes, order.bytesMin);
+    const usualBytes = order.isShort ? Math.min(shortBytes, segmentBytes) : segmentBytes;
+    const size = Math.max(usualBytes, order.bytesMin);
     const header: SegmentHeader = { ...order, size, groupId };
     const path = `${directory}/${segmentName(order.sequence)}`;
     let end = segmentDataOffset;

@@ -14,6 +14,9 @@ import { recordBytes } from './log-record.ts';
 import type { ScanState } from './log-scan.ts';
 import { segmentDataOffset, segmentName } from './segment-header.ts';
 
+/** Files that are kept aside: those from furthest along the log. */
+const damagedFilesMax = 8;
+
 /** Groups of copied entries are about this long. */
 const copyGroupBytes = 1024 * 1024;
 
@@ -40,6 +43,7 @@ export async function moveTail(files: LogFiles, log: LogIndex, move: TailMove): 
     previousChain: log.chainAt(before.index),
     startsLog: false,
     bytesMin: copy.endFrom(segmentDataOffset),
+    isShort: true,
     fill: (file) => copy.writeTo(file, { segment: old.sequence + 1, offset: segmentDataOffset }),
   });
   log.truncate(before.index);
@@ -75,6 +79,7 @@ export async function replaceDamaged(
     await files.disk.rename(one.segment.path, await freeName(files, one.sequence));
     await one.segment.close();
   }
+  await dropOldest(files);
   await files.disk.syncDirectory(files.damagedDirectory);
   await files.disk.syncDirectory(files.directory);
 }
@@ -100,6 +105,7 @@ async function rebuildSegment(
     previousChain: old ? old.header.previousChain : log.chainAt(log.last.index),
     startsLog: old ? old.header.startsLog : log.segments.length === 0,
     bytesMin: copy.endFrom(offset),
+    isShort: true,
     fill: (file) => copy.writeTo(file, place),
   });
   await old?.close();
@@ -110,6 +116,14 @@ async function rebuildSegment(
 }
 
 /** A name in the directory of damaged files that is not taken: an earlier find stays. */
+/** What was set aside helps a person to find out why; a disk that goes on rotting fills no other. */
+async function dropOldest(files: LogFiles): Promise<void> {
+  const names = await files.disk.list(files.damagedDirectory);
+  for (const name of names.slice(0, Math.max(0, names.length - damagedFilesMax))) {
+    await files.disk.remove(`${files.damagedDirectory}/${name}`);
+  }
+}
+
 async function freeName(files: LogFiles, sequence: number): Promise<string> {
   const taken = new Set(await files.disk.list(files.damagedDirectory));
   const name = segmentName(sequence);
