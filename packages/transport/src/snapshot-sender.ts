@@ -4,18 +4,13 @@
 import { must } from '@holdfast/base/assert';
 import { emptyBytes } from '@holdfast/base/bytes';
 import { type ErrorCode, HoldfastError } from '@holdfast/base/errors';
-import {
-  SnapshotBegin,
-  SnapshotChunk,
-  SnapshotEnd,
-  SnapshotProgress,
-  SnapshotResult,
-} from '@holdfast/proto/peer';
+import { SnapshotBegin, SnapshotEnd, SnapshotProgress, SnapshotResult } from '@holdfast/proto/peer';
 import { decodePayload } from './decode-payload.ts';
 import { type Frame, frameKinds } from './frame.ts';
 import type { FrameLink } from './frame-link.ts';
 import type { MemberContext } from './peer-dialer.ts';
 import { SilenceWatch } from './silence-watch.ts';
+import { encodeSnapshotChunk } from './snapshot-chunk.ts';
 import type { ChunksFrom } from './snapshot-receiver.ts';
 
 export type SnapshotSending = {
@@ -110,8 +105,7 @@ class OutgoingStream {
   async sendChunk(chunk: Uint8Array): Promise<void> {
     for (const data of pieces(chunk, this.#sending.context.settings.snapshotChunkBytes)) {
       await this.#room(this.#at + data.length);
-      const piece = SnapshotChunk.encode({ offset: this.#at, data });
-      this.send(frameKinds.snapshotChunk, piece.finish());
+      this.send(frameKinds.snapshotChunk, encodeSnapshotChunk(this.#at, data));
       this.#sent = this.#at + data.length;
     }
   }
