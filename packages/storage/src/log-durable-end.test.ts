@@ -93,4 +93,21 @@ describe('the durable end of a damaged log', () => {
       expect(known).toBeGreaterThan(tried / 3);
     },
   );
+
+  it.each<Mark>(['clean', 'current', 'older', 'lost'])(
+    'is never told too low when the end is damaged as well (mark: %s)',
+    async (markIs) => {
+      const random = new SeededRandom(6);
+      const acknowledged = entry(63, 3);
+      let known = 0;
+      for (let offset = 512; offset < 4096; offset += random.integer(3, 40)) {
+        const disk = await writeLog(markIs);
+        const segments = disk.paths().filter((path) => path.endsWith('.seg'));
+        disk.flipBit(segments[0] as string, 700, 3);
+        disk.flipBit(segments.at(-1) as string, offset, random.integer(0, 8));
+        if (await expectHonest(disk, `end at ${offset}`, acknowledged)) known += 1;
+      }
+      expect(known).toBeGreaterThan(0);
+    },
+  );
 });
