@@ -224,6 +224,11 @@ export class Replica {
     return this.#driver?.raft.term ?? term(0);
   }
 
+  /** The core alone, at little cost; undefined until it stands. */
+  get raft(): RaftStatus | undefined {
+    return this.#driver?.raft.status();
+  }
+
   get isLeader(): boolean {
     return this.#driver?.raft.role === 'leader';
   }

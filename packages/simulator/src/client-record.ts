@@ -3,9 +3,12 @@ import type { EventQueue } from './event-queue.ts';
 import { History, type OpenCall, type Register, type RegisterAction } from './history.ts';
 import { AcknowledgedWrites } from './judges/acknowledged-writes.ts';
 import { EventHistory, type HappenedEvent } from './judges/event-history.ts';
+import { LeaseKeys } from './judges/lease-keys.ts';
+import { LeaseSafety } from './judges/lease-safety.ts';
 import { judgeLinearizability } from './judges/linearizability.ts';
 import { ReadFreshness } from './judges/read-freshness.ts';
 import { type OrderedCall, RevisionOrder } from './judges/revision-order.ts';
+import { SessionAnswers } from './judges/session-answers.ts';
 import { SingleEffect } from './judges/single-effect.ts';
 
 /** Of a store in which nothing was ever written, as in etcd. */
@@ -26,6 +29,9 @@ export class ClientRecord {
   /** What really happened, whatever clients were told. */
   readonly events = new EventHistory(emptyRevision);
   readonly effects = new SingleEffect(this.events);
+  readonly leases = new LeaseSafety();
+  readonly leaseKeys = new LeaseKeys();
+  readonly sessions = new SessionAnswers();
   readonly writes = new AcknowledgedWrites();
   readonly freshness = new ReadFreshness();
   readonly order = new RevisionOrder();

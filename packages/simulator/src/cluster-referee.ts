@@ -103,7 +103,7 @@ export class ClusterReferee implements ClusterMemberWatcher {
   }
 
   onStep(member: ClusterMember): void {
-    const { raft } = member.engine?.replica.status() ?? {};
+    const raft = member.engine?.replica.raft;
     if (!raft) return;
     this.#guard(() => {
       // While an ordered install has not switched, the marks stand for two states.
@@ -134,19 +134,19 @@ export class ClusterReferee implements ClusterMemberWatcher {
   }
 
   onStarted(member: ClusterMember): void {
-    const { raft } = member.engine?.replica.status() ?? {};
+    const raft = member.engine?.replica.raft;
     if (raft && !raft.repairing && !raft.statusLost) this.#judgeLog(member);
   }
 
   onDown(member: ClusterMember): void {
-    const { raft } = member.engine?.replica.status() ?? {};
+    const raft = member.engine?.replica.raft;
     if (!raft || raft.purged.index > raft.applied) return;
     const term = member.log.termAt(raft.persisted);
     if (term !== undefined) this.#promises.logSynced(member.id, { index: raft.persisted, term });
   }
 
   onSnapshotTaken(member: ClusterMember, through: Index): void {
-    const { raft } = member.engine?.replica.status() ?? {};
+    const raft = member.engine?.replica.raft;
     if (!raft) return;
     const { applied, persisted } = raft;
     this.#guard(() => judgeSnapshot(member.id, { through, applied, persisted }));

@@ -8,6 +8,7 @@ import { pick, type Random } from '@holdfast/base/random';
 import { SeededRandom } from '@holdfast/base/seeded-random';
 import { newConfiguration } from '@holdfast/raft/configuration';
 import { ClientRecord } from './client-record.ts';
+import { Clients } from './clients.ts';
 import { ClusterMember } from './cluster-member.ts';
 import { ClusterReferee } from './cluster-referee.ts';
 import { type Drain, EventQueue } from './event-queue.ts';
@@ -26,7 +27,6 @@ import { planRun, type RunPlan, type Scenario } from './scenario.ts';
 import { StreamNetwork } from './stream-network.ts';
 import { Timeline } from './timeline.ts';
 import { Watchers } from './watchers.ts';
-import { Workload } from './workload.ts';
 
 export type ClusterWorldOptions = {
   readonly seed: number;
@@ -50,9 +50,6 @@ const convergeMs = 30_000;
 const restartMs = 300;
 /** Of worlds: members speak over the production transport. */
 const streamShare = 0.5;
-const clients = 4;
-/** Twenty operations a second by all clients together. */
-const clientGapMs = 200;
 
 export async function runClusterWorld(options: ClusterWorldOptions): Promise<RunReport> {
   return await new ClusterWorld(options).run();
@@ -71,7 +68,7 @@ class ClusterWorld implements FaultTarget {
   readonly #referee: ClusterReferee;
   readonly #record: ClientRecord;
   readonly #cluster = new Map<MemberId, ClusterMember>();
-  readonly #workload: Workload;
+  readonly #clients: Clients;
   readonly #watchers: Watchers;
   /** Members whose disks may lose what they have synced: a minority, the same for all of a run. */
   readonly #badDisks: ReadonlySet<MemberId>;
@@ -88,7 +85,7 @@ class ClusterWorld implements FaultTarget {
     this.#record = new ClientRecord(this.#queue);
     this.#referee = new ClusterReferee({
       timeline: this.#timeline,
-      events: new NewEvents(this.#record),
+      events: new NewEvents(this.#queue, this.#record),
       onFailure: (error) => this.#fail(error),
     });
     const chosen = pick(this.#random, [1, 3, 3, 3, 3, 3, 3, 5]);
@@ -104,13 +101,7 @@ class ClusterWorld implements FaultTarget {
       keys,
       onFailure: (error: unknown) => this.#fail(error),
     };
-    this.#workload = new Workload({
-      ...shared,
-      random: this.#fork(),
-      record: this.#record,
-      clients,
-      gapMs: clientGapMs,
-    });
+    this.#clients = new Clients({ ...shared, record: this.#record, fork: () => this.#fork() });
     this.#watchers = new Watchers({ ...shared, random: this.#fork(), count: 4 });
     this.#plan = this.#newPlan(options);
     this.#leaderWatch = this.#newLeaderWatch();
@@ -133,7 +124,7 @@ class ClusterWorld implements FaultTarget {
     one.crash(how);
     this.#timeline.note(nameOf(member), 'down', wasUp ? how : `${how}, once more`);
     if (!wasUp) return;
-    this.#workload.memberDown(one);
+    this.#clients.memberDown(one);
     this.#watchers.memberDown(one);
   }
 
@@ -266,14 +257,14 @@ class ClusterWorld implements FaultTarget {
       timeline: this.#timeline,
     });
     for (const member of this.members) this.start(member);
-    this.#workload.start();
+    this.#clients.start();
     this.#watchers.start();
     driver.schedule(this.#plan.faults);
     await this.#runUntil(this.#plan.endMs);
     this.#isHealed = true;
     driver.healAll();
     await this.#becomeLive();
-    this.#workload.end();
+    this.#clients.end();
     this.#watchers.hurry();
     await this.#converge();
     await this.#judgeEnd();
@@ -300,7 +291,7 @@ class ClusterWorld implements FaultTarget {
     await this.#waitUntil('every member takes a write', () => {
       for (const member of this.#cluster.values()) {
         if (served.has(member) || !member.engine) continue;
-        this.#workload
+        this.#clients
           .probe(member)
           .then((isTaken) => isTaken && served.add(member))
           .catch((error: unknown) => this.#fail(error));
@@ -312,7 +303,7 @@ class ClusterWorld implements FaultTarget {
   /** Calls have ended, and all stand at one index with one state. */
   async #converge(): Promise<void> {
     await this.#waitUntil('all members are equal', () => {
-      if (!this.#workload.isIdle) return false;
+      if (!this.#clients.isIdle) return false;
       const stores = [...this.#cluster.values()].map(({ engine }) => engine?.store);
       const [first] = stores;
       return stores.every(
@@ -320,6 +311,9 @@ class ClusterWorld implements FaultTarget {
           store?.appliedIndex === first?.appliedIndex && store?.stateHash === first?.stateHash,
       );
     });
+    await this.#waitUntil('all leases have run out', () =>
+      [...this.#cluster.values()].every(({ store }) => store?.leases.size === 0),
+    );
     const { last } = this.#record.events;
     await this.#waitUntil('watchers have heard of everything', () => this.#watchers.reach(last));
   }
@@ -369,6 +363,8 @@ class ClusterWorld implements FaultTarget {
       counters: {
         ...this.#referee.counters,
         ...this.#record.counters,
+        leaseEnds: this.#record.leases.endCount,
+        sessionRepeats: this.#record.sessions.repeatCount,
         ...this.#watchers.counters,
         acknowledged: this.#record.writes.count,
         ...leaderCounters(this.#leaderWatch),

@@ -4,8 +4,8 @@ import { toText } from '@holdfast/base/bytes';
 import type { EmbeddedEngine } from '@holdfast/engine/embedded-engine';
 import type { ClientRecord } from './client-record.ts';
 import type { StoredKey } from './judges/acknowledged-writes.ts';
+import { keyspace } from './key-requests.ts';
 import type { Watchers } from './watchers.ts';
-import { keyspace } from './workload.ts';
 
 export type FinalJudgesOptions = {
   readonly record: ClientRecord;

@@ -15,8 +15,8 @@ import { judgeWatchCompleteness } from './judges/watch-completeness.ts';
 import { judgeWatchOrder } from './judges/watch-order.ts';
 import { judgeWatchProgress } from './judges/watch-progress.ts';
 import { type WatchedItem, WatchRecord } from './judges/watch-record.ts';
+import { keyspace } from './key-requests.ts';
 import { textOf } from './new-events.ts';
-import { keyspace } from './workload.ts';
 
 export type WatchersOptions = {
   readonly queue: EventQueue;

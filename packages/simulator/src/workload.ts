@@ -1,26 +1,26 @@
 // Clients: each does one call after another on some member, of a seeded kind on a seeded key, and
 // reports what it was told. They are the only source of load, and know nothing of leaders.
-import { toText, utf8 } from '@holdfast/base/bytes';
-import { HoldfastError, isHoldfastError } from '@holdfast/base/errors';
-import { type MemberId, revision } from '@holdfast/base/ids';
+import { utf8 } from '@holdfast/base/bytes';
+import { HoldfastError } from '@holdfast/base/errors';
 import { pick, type Random } from '@holdfast/base/random';
-import type { Engine, ReadOptions } from '@holdfast/engine/engine';
-import {
-  type Compare,
-  CompareResult,
-  type KeyValue,
-  type RequestOp,
-  type ResponseOp,
-} from '@holdfast/proto/internal';
+import type { ReadOptions } from '@holdfast/engine/engine';
+import type { ClientCalls, Target } from './client-calls.ts';
 import type { ClientRecord, Effect, EffectAnswer } from './client-record.ts';
 import type { ClusterMember } from './cluster-member.ts';
-import type { EventQueue } from './event-queue.ts';
-import type { Register } from './history.ts';
+import {
+  equals,
+  keyspace,
+  putOp,
+  putRequest,
+  rangedValue,
+  rangeOp,
+  rangeRequest,
+  registerOf,
+} from './key-requests.ts';
 
 export type WorkloadOptions = {
-  readonly queue: EventQueue;
   readonly random: Random;
-  readonly members: ReadonlyMap<MemberId, ClusterMember>;
+  readonly calls: ClientCalls;
   readonly record: ClientRecord;
   readonly clients: number;
   readonly keys: number;
@@ -29,19 +29,14 @@ export type WorkloadOptions = {
   readonly onFailure: (error: unknown) => void;
 };
 
-export const keyspace = 1;
-const callTimeoutMs = 3000;
 /** A member that is down answers nothing: the connection is refused. */
 const refusedPauseMs = 20;
-
-type Target = { readonly member: ClusterMember; readonly engine: Engine };
-type Told<T> = { readonly answer: T } | { readonly error: unknown };
 
 export class Workload {
   readonly #options: WorkloadOptions;
   readonly #random: Random;
   readonly #record: ClientRecord;
-  readonly #abandon = new Map<ClusterMember, Set<() => void>>();
+  readonly #calls: ClientCalls;
   #values = 0;
   #isEnded = false;
   #running = 0;
@@ -50,6 +45,7 @@ export class Workload {
     this.#options = options;
     this.#random = options.random;
     this.#record = options.record;
+    this.#calls = options.calls;
   }
 
   start(): void {
@@ -72,13 +68,6 @@ export class Workload {
     return this.#running === 0;
   }
 
-  /** The member's process died: whoever waits for it sees the connection end. */
-  memberDown(member: ClusterMember): void {
-    const waiting = [...(this.#abandon.get(member) ?? [])];
-    this.#abandon.delete(member);
-    for (const abandon of waiting) abandon();
-  }
-
   /** One put through this very member; answers whether it was acknowledged. */
   async probe(member: ClusterMember): Promise<boolean> {
     const engine = member.engine;
@@ -87,11 +76,10 @@ export class Workload {
 
   async #runClient(client: number): Promise<void> {
     while (!this.#isEnded) {
-      await this.#pause(2 * this.#options.gapMs * this.#random.fraction());
-      const member = pick(this.#random, [...this.#options.members.values()]);
-      const engine = member.engine;
-      if (engine) await this.#operate({ member, engine }, client);
-      else await this.#pause(refusedPauseMs);
+      await this.#calls.pause(2 * this.#options.gapMs * this.#random.fraction());
+      const target = this.#calls.someone(this.#random);
+      if (target) await this.#operate(target, client);
+      else await this.#calls.pause(refusedPauseMs);
     }
   }
 
@@ -135,7 +123,7 @@ export class Workload {
   /** Reads at the stale level first, as a client with a cache would, then swaps. */
   async #compareAndSet(target: Target, client: number): Promise<boolean> {
     const [key, value] = [this.#newKey(), this.#newValue()];
-    const seen = await this.#wait(target, (signal) =>
+    const seen = await this.#calls.wait(target, (signal) =>
       target.engine.range(rangeRequest(key), { ...staleRead, signal }),
     );
     if (!('answer' in seen)) return false;
@@ -179,7 +167,7 @@ export class Workload {
   async #compact(target: Target): Promise<void> {
     const at = this.#record.order.highest - this.#random.integer(0, 60);
     if (at < 1) return;
-    await this.#wait(target, (signal) =>
+    await this.#calls.wait(target, (signal) =>
       target.engine.compact({ revision: at }, { actor: 'client', signal }),
     );
   }
@@ -188,7 +176,7 @@ export class Workload {
     const key = this.#newKey();
     const call = this.#record.call(client, [{ key, action: { type: 'get' } }]);
     const options: ReadOptions = { actor: 'client', consistency: { level: 'linearizable' } };
-    const told = await this.#wait(target, (signal) =>
+    const told = await this.#calls.wait(target, (signal) =>
       target.engine.range(rangeRequest(key), {
         ...options,
         signal,
@@ -207,7 +195,7 @@ export class Workload {
     const options: ReadOptions = isBounded
       ? { actor: 'client', consistency: { level: 'bounded', maxAgeMs } }
       : staleRead;
-    const told = await this.#wait({ member, engine }, (signal) =>
+    const told = await this.#calls.wait({ member, engine }, (signal) =>
       engine.range(rangeRequest(this.#newKey()), { ...options, signal }),
     );
     if (!('answer' in told)) return;
@@ -227,44 +215,13 @@ export class Workload {
     }>,
   ): Promise<boolean> {
     const call = this.#record.call(client, effects);
-    const told = await this.#wait(target, work);
+    const told = await this.#calls.wait(target, work);
     if ('answer' in told) {
       call.answered(told.answer.answers, told.answer.revision);
       return true;
     }
-    if (isHoldfastError(told.error) && told.error.outcome === 'not-applied') call.refused();
+    if (told.error.outcome === 'not-applied') call.refused();
     else call.unknown();
-    return false;
-  }
-
-  /** The answer or the error; an end of the member or of patience leaves the outcome unknown. */
-  async #wait<T>({ member }: Target, work: (signal: AbortSignal) => Promise<T>): Promise<Told<T>> {
-    const controller = new AbortController();
-    const waiting = this.#abandon.get(member) ?? new Set();
-    this.#abandon.set(member, waiting);
-    return await new Promise<Told<T>>((resolve) => {
-      const finish = (told: Told<T>): void => {
-        timer.cancel();
-        waiting.delete(onDown);
-        if (this.#isExpected(told)) resolve(told);
-      };
-      const onDown = (): void => finish({ error: lostConnection });
-      const timer = this.#options.queue.after(callTimeoutMs, () => {
-        finish({ error: outOfPatience });
-        controller.abort(outOfPatience);
-      });
-      waiting.add(onDown);
-      work(controller.signal).then(
-        (answer) => finish({ answer }),
-        (error: unknown) => finish({ error }),
-      );
-    });
-  }
-
-  /** Clients are told operating errors alone; anything else is a bug of the member. */
-  #isExpected(told: Told<unknown>): boolean {
-    if ('answer' in told || isHoldfastError(told.error)) return true;
-    this.#options.onFailure(told.error);
     return false;
   }
 
@@ -276,59 +233,7 @@ export class Workload {
     this.#values += 1;
     return `v${this.#values}`;
   }
-
-  #pause(delayMs: number): Promise<void> {
-    return new Promise((resolve) => void this.#options.queue.after(delayMs, resolve));
-  }
 }
 
 const untold = { untold: true } as const;
 const staleRead: ReadOptions = { actor: 'client', consistency: { level: 'stale' } };
-const unknown = { outcome: 'unknown' } as const;
-const lostConnection = new HoldfastError('unavailable', 'the connection ended', unknown);
-const outOfPatience = new HoldfastError('deadline-exceeded', 'the client gave up', unknown);
-
-const registerOf = (kv: KeyValue | undefined): Register => (kv ? toText(kv.value) : undefined);
-
-const rangeRequest = (key: string) => ({
-  keyspace,
-  key: utf8(key),
-  rangeEnd: new Uint8Array(0),
-  limit: 0,
-  revision: revision(0),
-  keysOnly: false,
-  countOnly: false,
-});
-
-const putRequest = (key: string, value: string) => ({
-  keyspace,
-  key: utf8(key),
-  value: utf8(value),
-  lease: 0n,
-  prevKv: false,
-  ignoreValue: false,
-  ignoreLease: false,
-});
-
-const putOp = (key: string, value: string): RequestOp => ({
-  request: { $case: 'put', value: putRequest(key, value) },
-});
-
-const rangeOp = (key: string): RequestOp => ({
-  request: { $case: 'range', value: rangeRequest(key) },
-});
-
-const rangedValue = (response: ResponseOp | undefined): Register =>
-  response?.response?.$case === 'range' ? registerOf(response.response.value.kvs[0]) : undefined;
-
-/** Holds while the key has this value; undefined: while it is absent. */
-const equals = (key: string, expected: Register): Compare => ({
-  keyspace,
-  key: utf8(key),
-  rangeEnd: new Uint8Array(0),
-  result: CompareResult.EQUAL,
-  target:
-    expected === undefined
-      ? { $case: 'version', value: 0n }
-      : { $case: 'value', value: utf8(expected) },
-});

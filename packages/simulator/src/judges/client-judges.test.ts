@@ -52,8 +52,8 @@ describe('AcknowledgedWrites', () => {
 describe('SingleEffect', () => {
   const written = (): SingleEffect => {
     const history = new EventHistory(0);
-    history.happened(1, [{ type: 'put', key: 'k', value: 'a', text: 'put k a' }]);
-    history.happened(2, [{ type: 'delete', key: 'k', value: '', text: 'delete k' }]);
+    history.happened(1, [{ type: 'put', key: 'k', value: 'a', lease: 0n, text: 'put k a' }]);
+    history.happened(2, [{ type: 'delete', key: 'k', value: '', lease: 0n, text: 'delete k' }]);
     const judge = new SingleEffect(history);
     judge.happened('a', 1);
     return judge;

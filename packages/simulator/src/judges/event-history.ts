@@ -8,6 +8,8 @@ export type HappenedEvent = {
   readonly key: string;
   /** Empty for a delete. */
   readonly value: string;
+  /** That it hangs on; 0 for none. */
+  readonly lease: bigint;
   /** All that a watcher is told of it. */
   readonly text: string;
 };

@@ -13,6 +13,7 @@ const put = (key: string, value: string): HappenedEvent => ({
   type: 'put',
   key,
   value,
+  lease: 0n,
   text: `put ${key} ${value}`,
 });
 
