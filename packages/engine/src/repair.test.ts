@@ -103,3 +103,52 @@ describe('a damaged log', () => {
     await expectAll(at, 20);
   });
 });
+
+describe('a damaged snapshot', () => {
+  it('gives way to the older one and a fresh one, and its remains go (D-19)', async () => {
+    const settings = { snapshotEntriesMax: 10, snapshotIntervalMinMs: 0 };
+    const at = await filled(45, { replicaSettings: settings, segmentBytes: 4096 });
+    await at.clock.advanceAsync(2000);
+    const [rotten] = at.followers as [TestMachine];
+    await rotten.kill();
+    const newest = rotten.disk.paths().findLast((path) => path.endsWith('.snap')) as string;
+    rotten.disk.flipBit(newest, 300, 2);
+    await rotten.start();
+    expect(rotten.engine.status().role).not.toBe('repairing');
+    await at.until(() => rotten.engine.status().ready);
+    await at.converge();
+    expect(rotten.disk.paths()).toContain(`${newest}.bad`);
+    for (let n = 45; n < 80; n += 1) await at.settle(at.leader.put(`k${n}`, `v${n}`));
+    await at.until(() => !rotten.disk.paths().includes(`${newest}.bad`));
+    await expectAll(at, 80);
+  });
+});
+
+describe('a damaged status file', () => {
+  it('is written anew from its good copy, and costs nothing (D-02)', async () => {
+    const at = await filled(5);
+    const [rotten] = at.followers as [TestMachine];
+    await rotten.kill();
+    const path = rotten.disk.paths().find((one) => one.endsWith('/status')) as string;
+    const before = rotten.disk.contents(path);
+    rotten.disk.flipBit(path, 30, 1);
+    await rotten.start();
+    expect(rotten.disk.contents(path).length).toBe(before.length);
+    await at.until(() => rotten.engine.status().ready);
+    await rotten.restart();
+    expect(rotten.engine.status().findings?.statusCopiesBad).toBe(0);
+  });
+
+  it('with both copies lost abstains, hears the others, and comes back (D-02)', async () => {
+    const at = await filled(20);
+    const [rotten] = at.followers as [TestMachine];
+    await rotten.kill();
+    const path = rotten.disk.paths().find((one) => one.endsWith('/status')) as string;
+    for (const copy of [30, 4126]) rotten.disk.flipBit(path, copy, 1);
+    await rotten.start();
+    expect(rotten.engine.status().role).toBe('repairing');
+    await at.until(() => rotten.engine.status().ready);
+    expect(rotten.engine.status().role).not.toBe('repairing');
+    await at.converge();
+  });
+});

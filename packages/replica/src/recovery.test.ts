@@ -127,6 +127,51 @@ describe('a start', () => {
     expect(directory.order).toEqual(['save repairing', 'reset']);
   });
 
+  it('asks for a snapshot where none is left and the log begins later (D-03)', async () => {
+    const directory = await (await new Directory().save(1)).fill(10, [4, 8]);
+    await directory.log.open();
+    await directory.log.purge(index(4));
+    for (const at of [4, 8]) directory.snapshots.rot(id(at));
+    const recovered = await directory.recover();
+    expect(recovered).toMatchObject({ commit: 0, applied: id(0, 0), snapshots: [] });
+    expect(recovered.state.repairing?.goal).toMatchObject({ end: { id: id(10) } });
+    // The goal outlives the log that it was read from.
+    await directory.log.close();
+    directory.stateMachine = new MemoryStateMachine();
+    expect((await directory.recover()).state.repairing).toEqual(recovered.state.repairing);
+  });
+
+  it('asks for a snapshot where an install was switching, and its snapshot is lost (D-05)', async () => {
+    const directory = await (await new Directory().save(1, { installing: true })).fill(10, [4, 8]);
+    await directory.log.open();
+    await directory.log.reset(id(8));
+    directory.snapshots.rot(id(8));
+    const recovered = await directory.recover();
+    expect(recovered).toMatchObject({ applied: id(4), state: { repairing: { target: 0 } } });
+    expect(directory.status.saved?.installing).toBe(false);
+    expect(directory.order.slice(1)).toEqual(['save repairing', 'reset']);
+  });
+
+  it('with damage that a snapshot covers to its end is whole (D-06)', async () => {
+    const directory = await (await new Directory().save(1)).fill(8, [8]);
+    directory.log.rot(index(3));
+    const recovered = await directory.recover();
+    expect(recovered).toMatchObject({ commit: 8, applied: id(8) });
+    expect(recovered.state.repairing).toBeUndefined();
+  });
+
+  it('with damage behind its snapshot repairs towards its old end (D-10)', async () => {
+    const directory = await (await new Directory().save(1)).fill(10, [4]);
+    directory.log.rot(index(7));
+    const recovered = await directory.recover();
+    expect(recovered.log.last).toEqual(id(6));
+    expect(recovered.state.repairing?.goal).toMatchObject({
+      after: { id: id(6) },
+      end: { id: id(10) },
+    });
+    expect(directory.order).toEqual(['save repairing']);
+  });
+
   it('begins a log behind a snapshot that it does not reach, or that another branch stands at', async () => {
     for (const inTerm of [1, 2]) {
       const directory = await (await new Directory().save(2)).fill(8, [8], 2);
