@@ -7,6 +7,7 @@ import { addConfigCommands } from './commands/config.ts';
 import { addDevCommand } from './commands/dev.ts';
 import { addDumpLogCommand } from './commands/dump-log.ts';
 import { addKvCommands } from './commands/kv.ts';
+import { addLeaseCommands } from './commands/lease.ts';
 import { addMemberCommands } from './commands/member.ts';
 import { addSimulateCommand } from './commands/simulate.ts';
 import { addStartCommand } from './commands/start.ts';
@@ -51,6 +52,7 @@ export function makeProgram(context: CliContext): Command {
     .addHelpText('after', examples);
   addConfigCommands(program, context);
   addKvCommands(program, context);
+  addLeaseCommands(program, context);
   addMemberCommands(program, context);
   addStatusCommand(program, context);
   addStartCommand(program, context);

@@ -2,11 +2,26 @@
 import type { ClusterApi } from './cluster-api.ts';
 import type { ConfigApi } from './config-api.ts';
 import type { KvApi } from './kv-api.ts';
+import type { LeaseApi } from './lease-api.ts';
+
+/**
+ * Calls whose writes take effect once, however often they have to be sent: what is refused was not
+ * applied, and what is unknown stays so only where the session or the deadline ended first.
+ */
+export interface ExactlyOnceApi extends AsyncDisposable {
+  readonly configs: ConfigApi;
+  readonly kv: KvApi;
+  /** Writes in flight end first. */
+  close(): Promise<void>;
+}
 
 export interface ClientApi {
   readonly configs: ConfigApi;
   readonly kv: KvApi;
+  readonly leases: LeaseApi;
   readonly cluster: ClusterApi;
+  /** Registers nothing before its first write. */
+  exactlyOnce(options?: { readonly ttlMs?: number | undefined }): ExactlyOnceApi;
   /** Ends all calls and watches. Closing twice does nothing more. */
   close(): Promise<void>;
 }

@@ -6,15 +6,18 @@ import { SystemClock } from '@holdfast/base/system-clock';
 import { SystemRandom } from '@holdfast/base/system-random';
 
 import { Caller } from './caller.ts';
-import type { ClientApi } from './client-api.ts';
+import type { ClientApi, ExactlyOnceApi } from './client-api.ts';
 import type { ClusterApi } from './cluster-api.ts';
 import type { ConfigApi } from './config-api.ts';
 import { EndpointSet } from './endpoint-set.ts';
+import { ExactlyOnce } from './exactly-once.ts';
 import { HttpCluster } from './http-cluster.ts';
 import { HttpConfigs } from './http-configs.ts';
 import { HttpKv } from './http-kv.ts';
+import { HttpLeases } from './http-leases.ts';
 import type { HttpPort } from './http-port.ts';
 import type { KvApi } from './kv-api.ts';
+import type { LeaseApi } from './lease-api.ts';
 import type { Session } from './session.ts';
 import { UndiciHttp } from './undici-http.ts';
 
@@ -35,11 +38,17 @@ export type HoldfastClientPorts = {
 
 const connectTimeoutMs = 3_000;
 const connectionsMax = 256;
+/** Long enough for a client to outlive an outage, short enough for a dead one to be forgotten. */
+const sessionTtlMs = 5 * 60 * 1000;
 
 export class HoldfastClient implements ClientApi, AsyncDisposable {
   readonly configs: ConfigApi;
   readonly kv: KvApi;
+  readonly leases: LeaseApi;
   readonly cluster: ClusterApi;
+  readonly #session: Session;
+  readonly #timeoutMs: number;
+  readonly #sessions = new Set<ExactlyOnce>();
   readonly #http: HttpPort;
   #closing: Promise<void> | undefined;
 
@@ -48,18 +57,44 @@ export class HoldfastClient implements ClientApi, AsyncDisposable {
     const random = ports.random ?? new SystemRandom();
     this.#http = ports.http ?? new UndiciHttp({ connectTimeoutMs, connectionsMax });
     const endpoints = new EndpointSet(options.endpoints, { clock, random });
-    const limits = { timeoutMs: options.timeoutMs ?? 10_000, firstByteMs: 3_000, hedgeMs: 300 };
+    const timeoutMs = options.timeoutMs ?? 10_000;
+    const limits = { timeoutMs, firstByteMs: 3_000, hedgeMs: 300 };
     const caller = new Caller(limits, { http: this.#http, endpoints, clock, random });
     const headers = options.actor === undefined ? {} : { 'holdfast-actor': options.actor };
     const session: Session = { caller, clock, random, headers };
     this.configs = new HttpConfigs(session);
     this.kv = new HttpKv(session);
+    this.leases = new HttpLeases(session);
     this.cluster = new HttpCluster(session);
+    this.#session = session;
+    this.#timeoutMs = timeoutMs;
+  }
+
+  exactlyOnce(options: { readonly ttlMs?: number | undefined } = {}): ExactlyOnceApi {
+    const ttlMs = options.ttlMs ?? sessionTtlMs;
+    const once = new ExactlyOnce({ ttlMs, timeoutMs: this.#timeoutMs }, this.#session);
+    this.#sessions.add(once);
+    const session = { ...this.#session, once };
+    const close = async (): Promise<void> => {
+      await once.close();
+      this.#sessions.delete(once);
+    };
+    return {
+      configs: new HttpConfigs(session),
+      kv: new HttpKv(session),
+      close,
+      [Symbol.asyncDispose]: close,
+    };
   }
 
   close(): Promise<void> {
-    this.#closing ??= this.#http.close();
+    this.#closing ??= this.#close();
     return this.#closing;
+  }
+
+  async #close(): Promise<void> {
+    await Promise.all([...this.#sessions].map((once) => once.close()));
+    await this.#http.close();
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

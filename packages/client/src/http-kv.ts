@@ -7,6 +7,7 @@ import type {
   KvItem,
   KvListOptions,
   KvPage,
+  KvPutOptions,
   KvValue,
   KvWatchOptions,
   KvWriteOptions,
@@ -44,8 +45,8 @@ export class HttpKv implements KvApi {
     this.#session = session;
   }
 
-  async put(key: string, value: Uint8Array, options: KvWriteOptions = {}) {
-    const call = writeCall('PUT', key, options);
+  async put(key: string, value: Uint8Array, options: KvPutOptions = {}) {
+    const call = writeCall('PUT', key, options, queryText({ lease: options.lease }));
     const content = { 'content-type': 'application/octet-stream' };
     const headers = { ...call.headers, ...content };
     const reply = await this.#write({ ...call, headers, body: value });
@@ -126,13 +127,18 @@ export class HttpKv implements KvApi {
   }
 }
 
-function writeCall(method: 'PUT' | 'DELETE', key: string, options: KvWriteOptions): Call {
+function writeCall(
+  method: 'PUT' | 'DELETE',
+  key: string,
+  options: KvWriteOptions,
+  query = '',
+): Call {
   const isConditional = options.ifRevision !== undefined;
   const kind: CallKind = isConditional || options.mayRepeat ? 'repeatable' : 'once';
   return {
     kind,
     method,
-    path: `/v1/kv${pathOf(key)}`,
+    path: `/v1/kv${pathOf(key)}${query}`,
     headers: preconditionHeaders(options.ifRevision),
     ...limitsOf(options),
   };

@@ -31,6 +31,11 @@ export type KvWriteOptions = CallOptions & {
   readonly mayRepeat?: boolean | undefined;
 };
 
+export type KvPutOptions = KvWriteOptions & {
+  /** The id of a lease: the key vanishes with it. */
+  readonly lease?: string | undefined;
+};
+
 export type KvListOptions = ReadOptions & {
   readonly prefix?: string | undefined;
   readonly keysOnly?: boolean | undefined;
@@ -61,7 +66,7 @@ export interface KvApi {
   put(
     key: string,
     value: Uint8Array,
-    options?: KvWriteOptions,
+    options?: KvPutOptions,
   ): Promise<{ readonly revision: number }>;
   /** Undefined: not there. `revision` reads the past. */
   get(

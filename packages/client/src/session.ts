@@ -5,6 +5,7 @@ import type { Random } from '@holdfast/base/random';
 
 import type { Call, Caller, Reply } from './caller.ts';
 import type { CallOptions } from './config-api.ts';
+import type { ExactlyOnce } from './exactly-once.ts';
 
 export type Session = {
   readonly caller: Caller;
@@ -12,13 +13,23 @@ export type Session = {
   readonly random: Random;
   /** On every request. */
   readonly headers: Readonly<Record<string, string>>;
+  /** Where writes take effect once; undefined: a write is sent as its kind says. */
+  readonly once?: ExactlyOnce;
 };
 
 /** The deadline and signal of a call, as the caller takes them. */
 export const limitsOf = ({ timeoutMs, signal }: CallOptions) => ({ timeoutMs, signal });
 
-export const send = (session: Session, call: Call): Promise<Reply> =>
-  session.caller.call({ ...call, headers: { ...session.headers, ...call.headers } });
+export const send = (session: Session, call: Call): Promise<Reply> => {
+  if (session.once && call.kind !== 'read') return session.once.write(call);
+  return session.caller.call({ ...call, headers: { ...session.headers, ...call.headers } });
+};
+
+/** A JSON body and its header; what is undefined is left out. */
+export const jsonBody = (value: unknown) => ({
+  headers: { 'content-type': 'application/json' },
+  body: new TextEncoder().encode(JSON.stringify(value)),
+});
 
 /** The reply, or undefined where the server says `not-found`. */
 export async function sendForMaybe(session: Session, call: Call): Promise<Reply | undefined> {

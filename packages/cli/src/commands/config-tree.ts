@@ -83,7 +83,9 @@ async function runImport(
   { command, context }: { readonly command: Command; readonly context: CliContext },
 ): Promise<void> {
   const find = await findersOf(dirs, options, context);
-  await withClient(context, command, async ({ configs }, globals) => {
+  await withClient(context, command, async (client, globals) => {
+    // A file that has to be sent again, because its answer was lost, is published once all the same.
+    await using session = client.exactlyOnce();
     const { clock, random, terminal, signal } = context;
     const progress = startProgress(terminal, clock, options.dryRun ? 'Looking' : 'Importing');
     const importer = new Importer(
@@ -97,7 +99,7 @@ async function runImport(
         patienceMs: options.patience,
         includes: includesOf(options.include ?? []),
       },
-      { configs, clock, random, progress, signal },
+      { configs: session.configs, clock, random, progress, signal },
     );
     const startMs = clock.monotonicMs();
     const tell = async (): Promise<void> => {

@@ -45,19 +45,20 @@ function addPut(kv: Command, context: CliContext): void {
     .addOption(
       revisionOption('--if-revision <revision>', 'only if it stands there; 0: only if new'),
     )
+    .option('--lease <id>', 'the key vanishes with this lease (see `holdfast lease grant`)')
     .addHelpText('after', '\nExamples:\n  holdfast kv put a 1\n  holdfast kv put a - < file\n')
     .action(
       async (
         key: string,
         value: string,
-        options: { readonly ifRevision?: number },
+        options: { readonly ifRevision?: number; readonly lease?: string },
         command: Command,
       ) => {
         const bytes =
           value === '-' ? await readInput(context.terminal, contentBytesMax) : Buffer.from(value);
         await withClient(context, command, async (client, globals) => {
-          const { ifRevision } = options;
-          const result = await client.kv.put(key, bytes, { ifRevision, signal: context.signal });
+          const put = { ...options, signal: context.signal };
+          const result = await client.kv.put(key, bytes, put);
           if (globals.output === 'json') await writeJson(context, result);
           else await context.terminal.out(`Written at revision ${result.revision}.\n`);
         });

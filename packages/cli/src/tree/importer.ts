@@ -1,6 +1,6 @@
 // Takes files in as configurations: several at a time, each read only when its turn comes, so that
-// memory is bounded by the concurrency and not by the tree. It goes on through a change of leader:
-// the same content published twice is one version, so an unknown outcome is simply tried again.
+// memory is bounded by the concurrency and not by the tree. It goes on through a change of leader: a
+// publication whose answer was lost is sent again in its session, and takes effect once.
 import { setMaxListeners } from 'node:events';
 
 import { Backoff } from '@holdfast/base/backoff';
@@ -185,7 +185,7 @@ export class Importer {
     const giveUpMs = this.#ports.clock.monotonicMs() + patienceMs;
     for (;;) {
       try {
-        const options = { format, comment, mayRepeat: true, signal };
+        const options = { format, comment, mayRepeat: true, timeoutMs: patienceMs, signal };
         return await this.#ports.configs.publish({ namespace, group, name }, content, options);
       } catch (error) {
         signal.throwIfAborted();

@@ -1,0 +1,87 @@
+// The lease calls over `/v1/leases`.
+import type { Call, Reply } from './caller.ts';
+import type { CallOptions, ReadOptions } from './config-api.ts';
+import type { HeldLease, LeaseApi, LeaseGrant, LeaseStatus, LeaseTime } from './lease-api.ts';
+import { LeaseKeeper } from './lease-keeper.ts';
+import { freshness, pathOf, queryText } from './query.ts';
+import { jsonBody, jsonOf, limitsOf, type Session, send } from './session.ts';
+
+type StatusView = LeaseTime & {
+  readonly keys?: readonly { readonly key: string | null; readonly keyBase64: string }[];
+};
+
+export class HttpLeases implements LeaseApi {
+  readonly #session: Session;
+
+  constructor(session: Session) {
+    this.#session = session;
+  }
+
+  async grant(
+    ttlMs: number,
+    options: CallOptions & { readonly id?: string | undefined } = {},
+  ): Promise<LeaseGrant> {
+    const reply = await send(this.#session, {
+      kind: 'once',
+      method: 'POST',
+      path: '/v1/leases',
+      ...jsonBody({ ttlMs, id: options.id }),
+      ...limitsOf(options),
+    });
+    const { id, ttlMs: granted } = jsonOf<LeaseGrant>(reply);
+    return { id, ttlMs: granted };
+  }
+
+  async revoke(id: string, options: CallOptions = {}): Promise<{ readonly deleted: number }> {
+    const call: Call = {
+      kind: 'once',
+      method: 'DELETE',
+      path: leasePath(id),
+      ...limitsOf(options),
+    };
+    const { deleted } = jsonOf<{ deleted: number }>(await send(this.#session, call));
+    return { deleted };
+  }
+
+  /** Repeated without a thought: it writes nothing. */
+  async keepAlive(id: string, options: CallOptions = {}): Promise<LeaseTime> {
+    const path = `${leasePath(id)}/keep-alive`;
+    const call: Call = { kind: 'repeatable', method: 'POST', path, ...limitsOf(options) };
+    return timeOf(await send(this.#session, call));
+  }
+
+  async timeToLive(
+    id: string,
+    options: CallOptions & { readonly keys?: boolean | undefined } = {},
+  ): Promise<LeaseStatus> {
+    const path = `${leasePath(id)}${queryText({ keys: options.keys })}`;
+    const call: Call = { kind: 'read', method: 'GET', path, ...limitsOf(options) };
+    const reply = await send(this.#session, call);
+    const { keys } = jsonOf<StatusView>(reply);
+    const names = keys?.map((one) => one.key ?? Buffer.from(one.keyBase64, 'base64').toString());
+    return { ...timeOf(reply), keys: names };
+  }
+
+  async list(
+    options: ReadOptions & { readonly limit?: number | undefined } = {},
+  ): Promise<{ readonly ids: readonly string[]; readonly count: number }> {
+    const path = `/v1/leases${queryText({ ...freshness(options), limit: options.limit })}`;
+    const call: Call = { kind: 'read', method: 'GET', path, ...limitsOf(options) };
+    const { ids, count } = jsonOf<{ ids: string[]; count: number }>(
+      await send(this.#session, call),
+    );
+    return { ids, count };
+  }
+
+  hold(lease: LeaseGrant): HeldLease {
+    const { clock, random } = this.#session;
+    return new LeaseKeeper(lease, { leases: this, clock, random });
+  }
+}
+
+const leasePath = (id: string): string => `/v1/leases${pathOf(id)}`;
+
+function timeOf(reply: Reply): LeaseTime {
+  const { id, ttlMs, remainingMs } = jsonOf<LeaseTime>(reply);
+  return { id, ttlMs, remainingMs };
+}
