@@ -1,17 +1,29 @@
 // Members on a real disk and real sockets of loopback: a start, a stop, a return, and each way in
 // which a start is refused. Directories are temporary, ports are the system's choice.
 import { once } from 'node:events';
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { createServer, type Server } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
 import { crc32 } from '@holdfast/base/crc32';
+import { storeId } from '@holdfast/base/ids';
 import { SystemClock } from '@holdfast/base/system-clock';
 import { SystemRandom } from '@holdfast/base/system-random';
-import { pino } from 'pino';
+import { MembersFile } from '@holdfast/storage/members-file';
+import { NodeDisk } from '@holdfast/storage/node-disk';
+import { type Logger, pino } from 'pino';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 
+import { deriveClusterId, deriveMemberId } from './identity.ts';
 import { Member } from './member.ts';
 import { runMember } from './run-member.ts';
 import type { Flags } from './setting-sources.ts';
@@ -34,10 +46,9 @@ afterEach(async () => {
 const anyPort = { listenClient: '127.0.0.1:0', listenPeer: '127.0.0.1:0' };
 
 /** Small files: a test writes little. */
-function memberOf(flags: Flags): Member {
+function memberOf(flags: Flags, log: Logger = pino({ level: 'silent' })): Member {
   const settings = readSettings({ segmentBytes: '1048576', ...flags }, {});
   const clock = new SystemClock();
-  const log = pino({ level: 'silent' });
   const member = new Member({ settings, clock, random: new SystemRandom(), log });
   members.push(member);
   return member;
@@ -141,6 +152,78 @@ describe('three members', () => {
       expect(await (await ask(member, path)).text()).toBe('everywhere');
       expect(await (await ask(member, '/v1/kv/a')).text()).toBe('everywhere');
     }
+  });
+});
+
+/** Two of three are enough for a leader; where nobody is refused there soon is one. */
+const trio = (ports: readonly number[], at: number, log?: Logger): Member =>
+  memberOf(
+    {
+      name: `n${at + 1}`,
+      dataDir: join(folder, `n${at + 1}`),
+      listenClient: '127.0.0.1:0',
+      listenPeer: `127.0.0.1:${ports[at]}`,
+      initialCluster: ports.map((port, of) => `n${of + 1}=127.0.0.1:${port}`).join(','),
+    },
+    log,
+  );
+
+describe('the known members', () => {
+  it('stand beside the data as soon as they are bound', { timeout: 60_000 }, async () => {
+    const ports = await freePorts(3);
+    const all = ports.map((_, at) => trio(ports, at));
+    await Promise.all(all.map((member) => member.start()));
+    await Promise.all(all.map(ready));
+    const path = join(folder, 'n1', 'members');
+    // A row has 16 bytes (docs/formats.md): the payload's length is at 12.
+    const saved = (): number => (existsSync(path) ? readFileSync(path).readUInt32LE(12) / 16 : 0);
+    while (saved() < 3) await new Promise((resolve) => setTimeout(resolve, 50));
+    await Promise.all(all.map((member) => member.close()));
+    expect(saved()).toBe(3);
+  });
+
+  it('turn a wiped one away from the first moment', { timeout: 60_000 }, async () => {
+    const ports = await freePorts(3);
+    // A member whose log says nothing yet, and whose file says who n2 and n3 were.
+    const clusterId = deriveClusterId(
+      ports.map((port, at) => ({ name: `n${at + 1}`, address: `127.0.0.1:${port}` })),
+      undefined,
+    );
+    mkdirSync(join(folder, 'n1'));
+    const file = new MembersFile(new NodeDisk(join(folder, 'n1')));
+    await file.open();
+    const others = ['n2', 'n3'].map((name) => deriveMemberId(clusterId, name));
+    await file.save(new Map(others.map((id) => [id, storeId(4711n)])));
+    await file.close();
+    const told: string[] = [];
+    const log = pino({ level: 'warn' }, { write: (line: string) => void told.push(line) });
+    const [first, second] = [trio(ports, 0, log), trio(ports, 1)];
+    await Promise.all([first.start(), second.start()]);
+    while (!told.some((line) => line.includes('was bound to another data directory'))) {
+      await new Promise((resolve) => setTimeout(resolve, 20));
+    }
+    expect(told.join()).toContain('member n2 was bound');
+    // Between the two of them there is never a leader; without the file there soon is one.
+    const { detail } = await askJson<{ detail: string }>(second, '/readyz');
+    expect(detail).toMatch(/no leader|no quorum/);
+    await Promise.all([first.close(), second.close()]);
+    rmSync(join(folder, 'n1', 'members'));
+    const again = [trio(ports, 0), trio(ports, 1)];
+    await Promise.all(again.map((member) => member.start()));
+    await Promise.all(again.map(ready));
+  });
+});
+
+describe('a data directory that is deleted under a living member', () => {
+  it('ends it with a sentence', { timeout: 30_000 }, async () => {
+    const member = single();
+    await member.start();
+    await ready(member);
+    renameSync(join(folder, 'n1'), join(folder, 'elsewhere'));
+    await expect(member.failed).rejects.toMatchObject({
+      code: 'failed-precondition',
+      message: expect.stringMatching(/was deleted or replaced while this member ran/),
+    });
   });
 });
 

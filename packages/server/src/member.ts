@@ -14,11 +14,11 @@ import { EmbeddedEngine } from '@holdfast/engine/embedded-engine';
 import type { EngineStatus, RecoveryPhase } from '@holdfast/engine/engine';
 import { TcpPeerTransport } from '@holdfast/engine/peer-transport';
 import { newConfiguration } from '@holdfast/raft/configuration';
-import type { ReplicaEvent } from '@holdfast/replica/replica';
 import { lockDirectory, NodeDisk } from '@holdfast/storage/node-disk';
 import { TcpNetwork } from '@holdfast/transport/tcp-link';
 import type { FastifyInstance } from 'fastify';
-
+import { watchDirectory } from './directory-watch.ts';
+import { DiskWatch } from './disk-watch.ts';
 import { EngineLife } from './engine-life.ts';
 import { EngineSlot } from './engine-slot.ts';
 import { configRoutes } from './http/config-routes.ts';
@@ -26,9 +26,13 @@ import { listenHttp, probeAddress } from './http/http-listener.ts';
 import { buildHttpApp } from './http/http-server.ts';
 import { deriveClusterId, deriveMemberId } from './identity.ts';
 import type { Log } from './log.ts';
+import { tellEvent } from './member-events.ts';
 import { Metrics } from './metrics.ts';
 import { QuietLog } from './quiet-log.ts';
 import type { MemberSettings } from './settings.ts';
+import { watchStart } from './start-watch.ts';
+import { StoreGuard } from './store-guard.ts';
+import { identifyFile, measureSpace } from './system-files.ts';
 import { version } from './version.ts';
 
 export type MemberOptions = {
@@ -61,6 +65,7 @@ export class Member {
   readonly #slot: EngineSlot;
   readonly #metrics = new Metrics({ process: true });
   readonly #tasks: TaskGroup;
+  readonly #guard: StoreGuard;
   readonly #strangers: QuietLog;
   /** Why peers can not be reached; also for the words about whom this member waits for. */
   readonly #absences: QuietLog;
@@ -71,6 +76,7 @@ export class Member {
   #fail: (error: unknown) => void = () => undefined;
   readonly #life: EngineLife<EmbeddedEngine>;
   #clientAddress: string;
+  #snapshotsBad = 0;
   #starting: Promise<void> | undefined;
   #closing: Promise<void> | undefined;
 
@@ -98,6 +104,12 @@ export class Member {
     // Whoever started the member may not look at `failed` before it has settled.
     this.failed.catch(() => undefined);
     this.#tasks = new TaskGroup((error) => this.#fail(error));
+    this.#guard = new StoreGuard({ disk: new NodeDisk(this.#root), log, tasks: this.#tasks });
+    this.#metrics.show({
+      name: 'snapshots_bad_total',
+      help: 'Snapshots that this process could not use',
+      read: () => this.#snapshotsBad,
+    });
     this.#life = this.#newLife();
   }
 
@@ -131,8 +143,28 @@ export class Member {
     await this.#step(() => this.#lock());
     await this.#step(() => this.#openDoor());
     await this.#step(() => this.#probePeerPort());
+    this.#closers.push(() => this.#guard.close());
     this.#closers.push(() => this.#life.close());
+    this.#watchStart();
     await this.#step(() => this.#life.start());
+    this.#watchDisk();
+  }
+
+  #watchStart(): void {
+    const { clock, log, settings } = this.#options;
+    const phases = (): readonly RecoveryPhase[] => this.#phases();
+    const options = { clock, log, phases, budgetMs: settings.startPhaseMs };
+    this.#tasks.run((signal) => watchStart(options, signal));
+  }
+
+  /** From when the directory has all its files. */
+  #watchDisk(): void {
+    const { clock, log } = this.#options;
+    const root = this.#root;
+    const watch = new DiskWatch({ clock, log, measure: () => measureSpace(root) });
+    this.#metrics.show(...watch.figures);
+    this.#tasks.run((signal) => watch.run(signal));
+    this.#tasks.run((signal) => watchDirectory({ root, clock, identify: identifyFile }, signal));
   }
 
   #newLife(): EngineLife<EmbeddedEngine> {
@@ -140,7 +172,11 @@ export class Member {
     return new EngineLife({
       clock,
       random,
-      open: async (onFatal) => this.#createEngine(await this.#openDirectory(), onFatal),
+      open: async (onFatal) => {
+        const directory = await this.#openDirectory();
+        await this.#guard.open();
+        return this.#createEngine(directory, onFatal);
+      },
       onStarted: (engine) => {
         this.#slot.fill(engine);
         this.#tasks.run((signal) => this.#tellWhenReady(engine, signal));
@@ -229,7 +265,10 @@ export class Member {
       memberId: deriveMemberId(this.#clusterId, settings.name),
       name: settings.name,
       segmentBytes: settings.segmentBytes,
-      onBadSnapshot: (bad) => log.error(bad, 'a snapshot can not be used'),
+      onBadSnapshot: (bad) => {
+        this.#snapshotsBad += 1;
+        log.error(bad, 'a snapshot can not be used');
+      },
     });
     return opening.catch((error: unknown) => {
       throw isHoldfastError(error, 'cluster-mismatch') ? withOrigin(error) : error;
@@ -237,7 +276,7 @@ export class Member {
   }
 
   #createEngine(directory: DataDirectory, onFatal: (error: unknown) => void): EmbeddedEngine {
-    const { settings, clock, random } = this.#options;
+    const { settings, clock, random, log } = this.#options;
     const transport = this.#createTransport(directory);
     return new EmbeddedEngine({
       ...directory,
@@ -251,7 +290,10 @@ export class Member {
       random,
       nextTurn: (action) => void setImmediate(action),
       transport,
-      onMemberBound: () => transport.judgeAgain(),
+      onMemberBound: () => {
+        transport.judgeAgain();
+        if (this.#life.engine) this.#guard.remember(this.#life.engine);
+      },
       raftSettings: {
         heartbeatMs: settings.heartbeatMs,
         electionMinMs: settings.electionMinMs,
@@ -264,7 +306,7 @@ export class Member {
       },
       quotaBytes: settings.quotaBytes,
       onFatal,
-      onEvent: (event) => this.#tell(event),
+      onEvent: (event) => tellEvent(event, log, (id) => this.#life.engine?.nameOf(id)),
     });
   }
 
@@ -287,12 +329,7 @@ export class Member {
   /** A wiped directory under an old id has forgotten its votes (safety.md 15). */
   #verifyStore(id: MemberId, storeId: bigint): HoldfastError | undefined {
     const { engine } = this.#life;
-    if (!engine || engine.acceptsStore(id, storeId)) return undefined;
-    return new HoldfastError(
-      'cluster-mismatch',
-      `member ${engine.nameOf(id)} was bound to another data directory: one that was wiped can ` +
-        'not take its place; remove that member and add it under a new name',
-    );
+    return engine && this.#guard.judge(engine, id, storeId);
   }
 
   #phases(): readonly RecoveryPhase[] {
@@ -301,35 +338,6 @@ export class Member {
 
   get #root(): string {
     return resolve(this.#options.settings.dataDir);
-  }
-
-  #tell(event: ReplicaEvent): void {
-    const { log } = this.#options;
-    switch (event.type) {
-      case 'role':
-        // A member that nobody answers asks for votes several times a second.
-        log[event.role === 'pre-candidate' ? 'debug' : 'info'](
-          { role: event.role, term: event.term, why: event.why },
-          'role',
-        );
-        return;
-      case 'problem':
-        log.warn({ what: event.what, reason: messageOf(event.error) }, 'problem');
-        return;
-      case 'lost-log':
-        log.error(
-          { peer: this.#life.engine?.nameOf(event.peer), endsAt: event.last },
-          'a member came back with less of the log than it had acknowledged, as if an older ' +
-            'copy of its data directory had been put in place: it is filled again from here. ' +
-            'Find out why',
-        );
-        return;
-      case 'configuration':
-        log.info({ at: event.placed.index }, 'the configuration of the cluster');
-        return;
-      default:
-        log.trace(event, event.type);
-    }
   }
 
   /** Says what was found on the disk, and then, as long as it lasts, whom this member waits for. */

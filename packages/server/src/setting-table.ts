@@ -78,6 +78,11 @@ export const settingTable = {
   ),
   'segment-bytes': number(64 * mebibyte, { lo: mebibyte, hi: 1024 * mebibyte }, 'of a log file'),
   'snapshot-entries-max': number(250_000, { lo: 100, hi: many }, 'log entries between snapshots'),
+  'start-phase-ms': number(
+    60_000,
+    { lo: 0, hi: day },
+    'a phase of the start that takes longer is warned of; 0: never',
+  ),
   'history-age-ms': number(3_600_000, { lo: 1000, hi: 3650 * day }, 'revisions are kept so long'),
   'history-revisions-max': number(1_000_000, { lo: 100, hi: many }, 'revisions kept at most'),
   'config-versions-max': number(100, { lo: 1, hi: 10_000 }, 'versions kept of a configuration'),

@@ -33,6 +33,7 @@ export type MemberSettings = {
   readonly quotaBytes: number;
   readonly segmentBytes: number;
   readonly snapshotEntriesMax: number;
+  readonly startPhaseMs: number;
   readonly historyAgeMs: number;
   readonly historyRevisionsMax: number;
   readonly configVersionsMax: number;
@@ -124,6 +125,7 @@ function numbersOf(reader: Reader) {
     quotaBytes: reader.number('quota-bytes'),
     segmentBytes: reader.number('segment-bytes'),
     snapshotEntriesMax: reader.number('snapshot-entries-max'),
+    startPhaseMs: reader.number('start-phase-ms'),
     historyAgeMs: reader.number('history-age-ms'),
     historyRevisionsMax: reader.number('history-revisions-max'),
     configVersionsMax: reader.number('config-versions-max'),

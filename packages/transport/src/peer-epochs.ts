@@ -23,9 +23,7 @@ export class PeerEpochs {
     // Epochs count the starts of one data directory; another one begins anew.
     const comparable = known !== undefined && known.storeId === storeId;
     if (comparable && bootEpoch < known.bootEpoch) {
-      const who = `member ${formatId(memberId)}`;
-      const text = `${who} has since been started again (boot ${known.bootEpoch})`;
-      return new HoldfastError('failed-precondition', text);
+      return new HoldfastError('failed-precondition', olderBoot(hello, known.bootEpoch));
     }
     if (comparable && bootEpoch === known.bootEpoch) return undefined;
     this.#newest.set(memberId, { storeId, bootEpoch });
@@ -37,3 +35,10 @@ export class PeerEpochs {
     this.#newest.delete(peer);
   }
 }
+
+/** Late words of an earlier process are rare; a directory that was put back is what people do. */
+const olderBoot = ({ memberId, name, bootEpoch }: Hello, known: number): string =>
+  `member ${name || formatId(memberId)} comes with boot ${bootEpoch} of its data directory, but ` +
+  `boot ${known} of it has been seen: an older copy was put back, as from a backup, and has lost ` +
+  'what was acknowledged since. Put the newest directory back, or remove that member and add it ' +
+  'again with an empty one';

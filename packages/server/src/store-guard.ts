@@ -1,0 +1,74 @@
+// Turns away a wiped directory under an old member's id (safety.md 15), from the first moment of a
+// start on: what the store does not know yet, because its log is still to be replayed, the file
+// beside the data does.
+import { HoldfastError, messageOf } from '@holdfast/base/errors';
+import { type MemberId, memberId, type StoreId, storeId } from '@holdfast/base/ids';
+import type { TaskGroup } from '@holdfast/base/task-group';
+import type { EmbeddedEngine } from '@holdfast/engine/embedded-engine';
+import type { Disk } from '@holdfast/storage/disk';
+import { type KnownStores, MembersFile } from '@holdfast/storage/members-file';
+
+import type { Log } from './log.ts';
+
+export class StoreGuard {
+  readonly #file: MembersFile;
+  readonly #log: Log;
+  readonly #tasks: TaskGroup;
+  #known: KnownStores = new Map();
+  #opening: Promise<KnownStores> | undefined;
+  /** Saves take turns. */
+  #saving: Promise<void> = Promise.resolve();
+
+  constructor(options: { readonly disk: Disk; readonly log: Log; readonly tasks: TaskGroup }) {
+    this.#file = new MembersFile(options.disk);
+    this.#log = options.log;
+    this.#tasks = options.tasks;
+  }
+
+  /** Before anybody is listened to; a second start in this process knows it all already. */
+  async open(): Promise<void> {
+    this.#opening ??= this.#file.open();
+    const found = await this.#opening;
+    this.#known = new Map([...found, ...this.#known]);
+  }
+
+  /** Why this directory may not speak for the member; undefined: it may. */
+  judge(engine: EmbeddedEngine, id: MemberId, store: bigint): HoldfastError | undefined {
+    const known = this.#known.get(id);
+    if (engine.acceptsStore(id, store) && (known === undefined || known === store)) {
+      return undefined;
+    }
+    return new HoldfastError(
+      'cluster-mismatch',
+      `member ${engine.nameOf(id)} was bound to another data directory: one that was wiped can ` +
+        'not take its place; remove that member and add it under a new name',
+    );
+  }
+
+  /** A binding was applied: it is remembered for the next start. */
+  remember(engine: EmbeddedEngine): void {
+    const known = new Map<MemberId, StoreId>(
+      engine.store.members().map((one) => [memberId(one.memberId), storeId(one.storeId)]),
+    );
+    const isNew = [...known].some(([id, store]) => this.#known.get(id) !== store);
+    if (!isNew) return;
+    this.#known = new Map([...this.#known, ...known]);
+    this.#tasks.run(() => this.#save());
+  }
+
+  close(): Promise<void> {
+    return this.#saving.then(() => this.#file.close());
+  }
+
+  #save(): Promise<void> {
+    this.#saving = this.#saving.then(async () => {
+      try {
+        await this.#file.save(this.#known);
+      } catch (error) {
+        // The next start knows less until it has replayed its log; nothing else depends on it.
+        this.#log.warn({ reason: messageOf(error) }, 'the list of members was not saved');
+      }
+    });
+    return this.#saving;
+  }
+}
