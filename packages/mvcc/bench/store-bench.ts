@@ -62,8 +62,11 @@ const rangeRequest = (key: Uint8Array, rangeEnd: Uint8Array, limit: number): Ran
   countOnly: false,
 });
 
+type Puts = { readonly from: number; readonly count: number };
+
 /** Applies puts in batches of 256; only the time inside apply counts. */
-function applyPuts(store: KvStore, from: number, count: number, entryOf = putEntry): number {
+function applyPuts(store: KvStore, puts: Puts, entryOf = putEntry): number {
+  const { from, count } = puts;
   let spentMs = 0;
   for (let at = from; at < from + count; at += 256) {
     const batch: AppliedEntry[] = [];
@@ -102,11 +105,11 @@ async function longestHold(work: () => Promise<void>): Promise<number> {
 }
 
 const store = newStore();
-print(`new keys: ${rate(keys, applyPuts(store, 0, keys))}`);
+print(`new keys: ${rate(keys, applyPuts(store, { from: 0, count: keys }))}`);
 globalThis.gc?.();
 print(`with ${keys} keys: RSS ${megabytes(process.memoryUsage().rss)}, ${store.describe()}`);
 const more = Math.min(keys, 200_000);
-print(`existing keys: ${rate(more, applyPuts(store, 0, more))}`);
+print(`existing keys: ${rate(more, applyPuts(store, { from: 0, count: more }))}`);
 
 const keyRanges = 200_000;
 let startMs = cpuMs();
@@ -150,7 +153,7 @@ print(
     `longest hold ${restoreHoldMs.toFixed(1)} ms`,
 );
 
-applyPuts(store, 0, keys);
+applyPuts(store, { from: 0, count: keys });
 store.apply([commandEntry({ request: { $case: 'compact', value: { revision: store.revision } } })]);
 let longestStepMs = 0;
 startMs = cpuMs();
@@ -180,7 +183,8 @@ for (let n = 0; n < 10_000; n += 1) {
 const beforeMs = cpuMs();
 store.apply([putEntry(1)]);
 print(`1,000 watchers of a key: ${told} told in ${(cpuMs() - beforeMs).toFixed(1)} ms`);
-print(`puts beside 21,000 watchers: ${rate(100_000, applyPuts(store, 20_000, 100_000))}`);
+spentMs = applyPuts(store, { from: 20_000, count: 100_000 });
+print(`puts beside 21,000 watchers: ${rate(100_000, spentMs)}`);
 
 const apply = (request: Command['request']): void => void store.apply([commandEntry({ request })]);
 apply({
@@ -191,7 +195,9 @@ apply({ $case: 'clusterVersion', value: { version: 2 } });
 const leased = 100_000;
 apply({ $case: 'leaseGrant', value: { id: 1n, ttlMs: 60_000 } });
 const withLease = (n: number): AppliedEntry => commandEntry(putCommand(n, 1n));
-print(`puts with a lease: ${rate(leased, applyPuts(store, 0, leased, withLease))}`);
+print(
+  `puts with a lease: ${rate(leased, applyPuts(store, { from: 0, count: leased }, withLease))}`,
+);
 startMs = cpuMs();
 apply({ $case: 'leaseRevoke', value: { id: 1n } });
 print(`the end of a lease of ${leased} keys: ${(cpuMs() - startMs).toFixed(0)} ms`);
@@ -202,7 +208,8 @@ for (let n = 1; n <= sessions; n += 1) {
 }
 const inSession = (n: number): AppliedEntry =>
   commandEntry(putCommand(n), BigInt((n % sessions) + 1), BigInt(Math.floor(n / sessions) + 1));
-print(`puts in ${sessions} sessions: ${rate(leased, applyPuts(store, 0, leased, inSession))}`);
+spentMs = applyPuts(store, { from: 0, count: leased }, inSession);
+print(`puts in ${sessions} sessions: ${rate(leased, spentMs)}`);
 startMs = cpuMs();
 store.image().release();
 print(`an image begins in ${(cpuMs() - startMs).toFixed(1)} ms`);

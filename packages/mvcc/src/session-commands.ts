@@ -15,6 +15,9 @@ import { hashTags } from './state-hash.ts';
 import type { StoreLimits } from './store-limits.ts';
 import type { StoreState } from './store-state.ts';
 
+/** What a failure counts of the room for answers, however long its sentence. */
+const failureBytesCounted = 64;
+
 /** Times are `proposedAtMs` of the entry. A repeated registration has the same answer. */
 export function registerSession(
   state: StoreState,
@@ -114,21 +117,29 @@ export function keepResult(
 ): void {
   const { result, limits } = answer;
   const whole = CommandResult.encode(result).finish();
-  const fits =
-    whole.length <= limits.sessionResultBytesMax &&
-    state.sessions.resultBytes + whole.length <= limits.sessionResultBytesAllMax;
-  const kept = fits ? whole : CommandResult.encode(shortened(result)).finish();
-  state.sessions.keep(place, kept);
-  state.hash.mixBytes(kept);
+  if (result.response?.$case === 'failure') {
+    state.sessions.keep(place, { bytes: whole, countedBytes: failureBytesCounted });
+    state.hash.mixBytes(CommandResult.encode(withoutSentence(result)).finish());
+    return;
+  }
+  const room = limits.sessionResultBytesAllMax - state.sessions.countedBytes;
+  const isWhole = whole.length <= Math.min(limits.sessionResultBytesMax, room);
+  const bytes = isWhole ? whole : CommandResult.encode(shortened(result)).finish();
+  state.sessions.keep(place, { bytes, countedBytes: bytes.length });
+  state.hash.mixBytes(bytes);
 }
 
-/** What is kept of a long answer: enough that nobody takes a failure for a success. */
-function shortened(result: CommandResult): CommandResult {
-  const { revision, response } = result;
-  if (response?.$case === 'failure') {
-    const value = { ...response.value, message: 'it failed before, in the same way' };
-    return { revision, response: { $case: 'failure', value } };
-  }
+/**
+ * A release may word a failure anew, so what members compare does not depend on the sentence: not
+ * the hash, and not how much room there is.
+ */
+function withoutSentence({ revision, response }: CommandResult): CommandResult {
+  if (response?.$case !== 'failure') return { revision, response };
+  return { revision, response: { $case: 'failure', value: { ...response.value, message: '' } } };
+}
+
+/** What is kept of a long answer. */
+function shortened({ revision, response }: CommandResult): CommandResult {
   const succeeded = response?.$case !== 'txn' || response.value.succeeded;
   return { revision, response: { $case: 'appliedBefore', value: { revision, succeeded } } };
 }

@@ -1,9 +1,9 @@
 // The sessions in an image, in the order of their registration, each with the answers it keeps:
 //
 //   u64 id   f64 ttl ms   f64 last active, ms of the log   u64 lowest   u32 answers   u32 zero
-//   then for each answer:  u64 sequence   u32 bytes   u32 zero   the bytes, zeros up to 8
+//   then for each answer:  u64 sequence   u32 bytes   u32 counted bytes   the bytes, zeros up to 8
 import { checkImage, type ImageSection, sectionBytesMax, sectionKinds } from './image-format.ts';
-import type { FrozenSession } from './session-table.ts';
+import type { FrozenSession, KeptResult } from './session-table.ts';
 
 const sessionHeaderBytes = 40;
 const resultHeaderBytes = 16;
@@ -30,7 +30,7 @@ export function* sessionSections(
 
 const sessionBytes = ({ results }: FrozenSession): number =>
   results.reduce(
-    (sum, result) => sum + resultHeaderBytes + paddedTo8(result.length),
+    (sum, { bytes }) => sum + resultHeaderBytes + paddedTo8(bytes.length),
     sessionHeaderBytes,
   );
 
@@ -50,11 +50,12 @@ function encodeSession(session: FrozenSession, payload: Uint8Array, from: number
   view.setBigUint64(from + 24, session.lowest, true);
   view.setUint32(from + 32, session.results.length, true);
   let at = from + sessionHeaderBytes;
-  session.results.forEach((result, n) => {
+  session.results.forEach(({ bytes, countedBytes }, n) => {
     view.setBigUint64(at, session.sequences[n] as bigint, true);
-    view.setUint32(at + 8, result.length, true);
-    payload.set(result, at + resultHeaderBytes);
-    at += resultHeaderBytes + paddedTo8(result.length);
+    view.setUint32(at + 8, bytes.length, true);
+    view.setUint32(at + 12, countedBytes, true);
+    payload.set(bytes, at + resultHeaderBytes);
+    at += resultHeaderBytes + paddedTo8(bytes.length);
   });
   return at;
 }
@@ -85,14 +86,15 @@ class SessionReader {
     const at = this.#take(sessionHeaderBytes);
     const count = this.#view.getUint32(at + 32, true);
     const sequences: bigint[] = [];
-    const results: Uint8Array[] = [];
+    const results: KeptResult[] = [];
     for (let n = 0; n < count; n += 1) {
       const header = this.#take(resultHeaderBytes);
       const length = this.#view.getUint32(header + 8, true);
       const lo = this.#take(paddedTo8(length));
       sequences.push(this.#view.getBigUint64(header, true));
       // A copy: a view would keep the whole chunk in memory.
-      results.push(this.#payload.slice(lo, lo + length));
+      const bytes = this.#payload.slice(lo, lo + length);
+      results.push({ bytes, countedBytes: this.#view.getUint32(header + 12, true) });
     }
     return {
       id: this.#view.getBigUint64(at, true),

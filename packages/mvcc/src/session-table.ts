@@ -8,6 +8,9 @@ import { assert, must } from '@holdfast/base/assert';
 import { HoldfastError } from '@holdfast/base/errors';
 import { formatId } from '@holdfast/base/ids';
 
+/** An encoded CommandResult, and what it counts of the room that all sessions share. */
+export type KeptResult = { readonly bytes: Uint8Array; readonly countedBytes: number };
+
 type Session = {
   readonly id: bigint;
   readonly ttlMs: number;
@@ -15,8 +18,8 @@ type Session = {
   lastActiveMs: number;
   /** The lowest sequence whose answer the client may still wait for. */
   lowest: bigint;
-  /** Encoded CommandResults by sequence, none below `lowest`. */
-  readonly results: Map<bigint, Uint8Array>;
+  /** By sequence, none below `lowest`. */
+  readonly results: Map<bigint, KeptResult>;
 };
 
 /** A session at one moment, as an image carries it. */
@@ -26,7 +29,7 @@ export type FrozenSession = {
   readonly lastActiveMs: number;
   readonly lowest: bigint;
   readonly sequences: readonly bigint[];
-  readonly results: readonly Uint8Array[];
+  readonly results: readonly KeptResult[];
 };
 
 /** Where in a session a write stands (proto/entry-envelope.ts). */
@@ -39,15 +42,15 @@ export type SessionPlace = {
 export class SessionTable {
   /** In the order in which they were registered, which is that of the log. */
   readonly #sessions = new Map<bigint, Session>();
-  #resultBytes = 0;
+  #countedBytes = 0;
 
   get size(): number {
     return this.#sessions.size;
   }
 
-  /** Bytes of all results that are kept. */
-  get resultBytes(): number {
-    return this.#resultBytes;
+  /** Of all results that are kept. */
+  get countedBytes(): number {
+    return this.#countedBytes;
   }
 
   has(id: bigint): boolean {
@@ -71,7 +74,7 @@ export class SessionTable {
 
   end(id: bigint): void {
     const session = this.#known(id);
-    for (const result of session.results.values()) this.#resultBytes -= result.length;
+    for (const result of session.results.values()) this.#countedBytes -= result.countedBytes;
     this.#sessions.delete(id);
   }
 
@@ -93,15 +96,15 @@ export class SessionTable {
     }
     if (sequence < session.lowest) throw givenUp(session, sequence);
     if (lowest > session.lowest) this.#forgetBelow(session, lowest);
-    return session.results.get(sequence);
+    return session.results.get(sequence)?.bytes;
   }
 
   /** Keeps what the write answered. */
-  keep(place: SessionPlace, result: Uint8Array): void {
+  keep(place: SessionPlace, result: KeptResult): void {
     const session = this.#known(place.sessionId);
     assert(!session.results.has(place.sequence), 'a write in a session is applied once');
     session.results.set(place.sequence, result);
-    this.#resultBytes += result.length;
+    this.#countedBytes += result.countedBytes;
   }
 
   /** Whether the session has been idle for as long as it lives; false for an unknown one. */
@@ -135,11 +138,11 @@ export class SessionTable {
   /** Takes in a session of an image. */
   load(frozen: FrozenSession): void {
     const { sequences, results, ...facts } = frozen;
-    const kept = new Map<bigint, Uint8Array>();
+    const kept = new Map<bigint, KeptResult>();
     sequences.forEach((sequence, n) => {
       const result = must(results[n], 'each sequence has a result');
       kept.set(sequence, result);
-      this.#resultBytes += result.length;
+      this.#countedBytes += result.countedBytes;
     });
     this.#sessions.set(frozen.id, { ...facts, results: kept });
   }
@@ -149,7 +152,7 @@ export class SessionTable {
     for (const [sequence, result] of session.results) {
       if (sequence >= lowest) continue;
       session.results.delete(sequence);
-      this.#resultBytes -= result.length;
+      this.#countedBytes -= result.countedBytes;
     }
   }
 
@@ -170,10 +173,10 @@ export class SessionTable {
       for (const [sequence, result] of results) {
         assert(sequence >= lowest, 'nothing is kept that the client has given up');
         assert(sequence < lowest + BigInt(inFlightMax), 'a session keeps what is in flight');
-        bytes += result.length;
+        bytes += result.countedBytes;
       }
     }
-    assert(bytes === this.#resultBytes, 'the bytes of results are those that are kept');
+    assert(bytes === this.#countedBytes, 'what counts is what is kept');
   }
 }
 

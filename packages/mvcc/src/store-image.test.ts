@@ -10,21 +10,29 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import {
   applyAll,
+  applyAt,
   chunked,
   collect,
   compact,
   del,
   entry,
+  grant,
   newStore,
+  newStoreAtTwo,
   put,
   rangeRequest,
+  register,
 } from './command.fixture.ts';
 import { imageHeaderBytes, sectionHeaderBytes, sectionKinds } from './image-format.ts';
 import type { KvStore } from './kv-store.ts';
 
 function filled(slabBytes = 2048): KvStore {
-  const store = newStore({ slabBytes });
+  const store = newStoreAtTwo({ slabBytes });
+  applyAll(store, grant(1n), grant(2n), register(3n), register(4n));
+  const session = { sessionId: 3n, sequence: 1n, pendingSpan: 0 };
+  applyAt(store, { session }, put('k1', 'leased', { lease: 2n }));
   for (let n = 0; n < 300; n += 1) applyAll(store, put(`k${n % 60}`, `${n}`.repeat(n % 30)));
+  applyAll(store, put('k2', 'leased', { lease: 1n }));
   applyAll(store, del('k1', 'k2'), put('big', 'x'.repeat(5000)), compact(store.revision - 90));
   return store;
 }
