@@ -1,6 +1,7 @@
 // Goal: snapshots are taken when they are due (safety.md 8), never ahead of the synced log, and the
 // log is purged only behind the older of those that are kept. Method: the snapshotter over memory
 // twins.
+import { HoldfastError } from '@holdfast/base/errors';
 import { index, term } from '@holdfast/base/ids';
 import { ManualClock } from '@holdfast/base/manual-clock';
 import { TaskGroup } from '@holdfast/base/task-group';
@@ -11,14 +12,23 @@ import { MemorySnapshotStore } from './memory-snapshot-store.ts';
 import { MemoryStateMachine } from './memory-state-machine.ts';
 import { PersistWaiters } from './persist-waiters.ts';
 import { entryAt } from './replica.fixture.ts';
-import { defaultReplicaSettings } from './settings.ts';
+import { defaultReplicaSettings, type ReplicaSettings } from './settings.ts';
 import { Snapshotter } from './snapshotter.ts';
 
-async function newSnapshotter() {
+/** A store that cannot be written as long as it has an error to tell. */
+class FailingStore extends MemorySnapshotStore {
+  error: HoldfastError | undefined;
+  override async create(...args: Parameters<MemorySnapshotStore['create']>) {
+    if (this.error) throw this.error;
+    return super.create(...args);
+  }
+}
+
+async function newSnapshotter(overrides: Partial<ReplicaSettings> = {}) {
   const clock = new ManualClock();
   const log = new MemoryLogStore();
   await log.open();
-  const [snapshots, stateMachine] = [new MemorySnapshotStore(), new MemoryStateMachine()];
+  const [snapshots, stateMachine] = [new FailingStore(), new MemoryStateMachine()];
   const [purged, failures]: [number[], unknown[]] = [[], []];
   const waiters = new PersistWaiters();
   const tasks = new TaskGroup((error) => failures.push(error));
@@ -33,6 +43,7 @@ async function newSnapshotter() {
       snapshotEntriesMax: 10,
       snapshotLogBytesMin: 1000,
       snapshotIntervalMinMs: 100,
+      ...overrides,
     },
     tasks,
     applied: () => ({
@@ -106,5 +117,97 @@ describe('Snapshotter', () => {
     expect([await snapshots.open(), snapshotter.newestIndex]).toEqual([[], 0]);
     await expect(snapshotter.take(tasks.signal)).rejects.toThrow();
     expect(failures).toEqual([]); // It was told to stop: that is no failure.
+  });
+
+  it('takes one after so many bytes, or a quarter of the last one where that is more', async () => {
+    const { clock, snapshotter, apply, sync } = await newSnapshotter({ snapshotEntriesMax: 1e6 });
+    await clock.advanceAsync(100);
+    await apply(9, 100);
+    expect(snapshotter.newestIndex).toBe(0);
+    await apply(1, 100);
+    await sync();
+    expect(snapshotter.newestIndex).toBe(10);
+    const large = await newSnapshotter({ snapshotEntriesMax: 1e6, snapshotLogBytesMin: 1 });
+    await large.apply(20, 0);
+    await large.sync();
+    await large.snapshotter.take(large.tasks.signal);
+    const { index: first, bytes } = large.snapshotter.status;
+    expect(first).toBe(20);
+    await large.clock.advanceAsync(100);
+    await large.apply(1, Math.floor(bytes / 4) - 1);
+    await large.sync();
+    expect(large.snapshotter.newestIndex).toBe(first);
+    await large.apply(1, 2);
+    await large.sync();
+    expect(large.snapshotter.newestIndex).toBeGreaterThan(first);
+  });
+
+  it('takes none within the interval after a start: the replay is not slowed down', async () => {
+    const { clock, snapshotter, apply, sync } = await newSnapshotter();
+    await apply(50, 1000);
+    await clock.advanceAsync(99);
+    await apply(1);
+    await sync();
+    expect(snapshotter.newestIndex).toBe(0);
+    await clock.advanceAsync(1);
+    await apply(1);
+    await sync();
+    expect(snapshotter.newestIndex).toBe(52);
+  });
+
+  it('writes no faster than it may, and takes entries in meanwhile', async () => {
+    const { clock, snapshotter, apply, sync } = await newSnapshotter({
+      snapshotWriteBytesPerSecond: 100,
+    });
+    await clock.advanceAsync(100);
+    await apply(10);
+    await sync();
+    expect(snapshotter.status.isTaking).toBe(true);
+    await clock.advanceAsync(150);
+    await apply(5);
+    expect(snapshotter.status).toMatchObject({ isTaking: true, index: 0 });
+    await clock.advanceAsync(2000);
+    await sync();
+    expect(snapshotter.status).toMatchObject({ isTaking: false, index: 10 });
+    expect(snapshotter.status.lastMs).toBeGreaterThan(150);
+  });
+
+  it('tells of one that cannot be written, and tries again later and later', async () => {
+    for (const code of ['disk-full', 'unavailable'] as const) {
+      const { clock, snapshotter, snapshots, failures, apply, sync } = await newSnapshotter({
+        snapshotIntervalMinMs: 10_000,
+      });
+      await clock.advanceAsync(10_000);
+      snapshots.error = new HoldfastError(code, 'no');
+      await apply(10);
+      await sync();
+      for (const waitMs of [1000, 2000, 4000]) {
+        const before = failures.length;
+        await clock.advanceAsync(waitMs - 1);
+        await apply(1);
+        expect(failures.length, `${code} before ${waitMs}`).toBe(before);
+        await clock.advanceAsync(1);
+        await apply(1);
+        expect(failures.length, `${code} after ${waitMs}`).toBe(before + 1);
+      }
+      expect(snapshotter.status.failures).toBe(4);
+      snapshots.error = undefined;
+      await clock.advanceAsync(8000);
+      await apply(1);
+      await sync();
+      expect(snapshotter.status).toMatchObject({ index: 17, failures: 0 });
+    }
+  });
+
+  it('trims the log again and again: what is kept does not grow with what was written', async () => {
+    const { clock, log, snapshots, purged, apply, sync } = await newSnapshotter();
+    for (let round = 0; round < 40; round += 1) {
+      await clock.advanceAsync(100);
+      await apply(10);
+      await sync();
+    }
+    expect(purged.at(-1)).toBeGreaterThan(300);
+    expect(log.marks.accepted.index - log.marks.purged.index).toBeLessThan(100);
+    expect(await snapshots.open()).toHaveLength(2);
   });
 });
