@@ -178,10 +178,10 @@ export function answerTermRequest(core: Core, to: MemberId): void {
 }
 
 /**
- * Of which voters a member that lost its status must still hear. Others that lost theirs as well are
- * no hindrance as long as those who have not are a quorum: one of them was in every election that
- * was won, and a candidate that lost its status stands for election no more. Without that quorum
- * nobody can prove what was promised.
+ * Of which voters a member that lost its status must still hear. Others that lost theirs as well
+ * are no hindrance as long as those who have not are a quorum: one of them was in every election
+ * that was won, and a candidate that lost its status stands for election no more. Without that
+ * quorum nobody can prove what was promised.
  */
 export function unheardVoters(core: Core): readonly MemberId[] {
   const heard = core.heardTerms;

@@ -1,6 +1,6 @@
-// Goal: nothing that a peer sends enters a damaged log before it is proven, and whatever peers do, the
-// repair goes on until it is done (safety.md 5). Method: replicas over memory twins; the peers of the
-// damaged one answer as they should, in other bytes, or not at all.
+// Goal: nothing that a peer sends enters a damaged log before it is proven, and whatever peers do,
+// the repair goes on until it is done (safety.md 5). Method: replicas over memory twins; the peers
+// of the damaged one answer as they should, in other bytes, or not at all.
 import { index, term } from '@holdfast/base/ids';
 import type { LogRange } from '@holdfast/raft/message';
 import { afterEach, expect, it } from 'vitest';

@@ -21,7 +21,8 @@ export type DurableMark = {
 };
 
 //  0 u32 crc of 4 to 72   4 u32 magic   8 u32 format version   12 u32 chain   16 u64 mark sequence
-// 24 u64 segment   32 u64 offset   40 u64 index   48 u64 term   56 u64 commit hint   64 u64 1 if clean
+// 24 u64 segment   32 u64 offset   40 u64 index   48 u64 term   56 u64 commit hint
+// 64 u64 1 if it was written at a clean stop, else 0
 const slotBytes = 72;
 const slotCount = 2;
 const magic = 0x4b524d48; // "HMRK"

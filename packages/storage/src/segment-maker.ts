@@ -27,7 +27,7 @@ export type SegmentOrder = Omit<SegmentHeader, 'size' | 'groupId'> & {
   readonly fill?: (file: DiskFile) => Promise<number>;
 };
 
-/** Filled with zeros in a few milliseconds, where a usual segment takes a few tenths of a second. */
+/** Filled with zeros in a few milliseconds; a usual segment takes some tenths of a second. */
 const shortBytes = 2 * 1024 * 1024;
 
 export class SegmentMaker {

@@ -5,13 +5,14 @@
 import { assert, must } from '@holdfast/base/assert';
 import { HoldfastError } from '@holdfast/base/errors';
 import { type Index, index, minIndex, next, type Term } from '@holdfast/base/ids';
-import { type ChainedId, type Entry, entryOverheadBytes, type LogId } from '@holdfast/raft/entry';
+import type { ChainedId, Entry, LogId } from '@holdfast/raft/entry';
 import type { Disk } from './disk.ts';
 import { isDiskFull, toOperatingError } from './disk-error.ts';
 import { EntryCache } from './entry-cache.ts';
 import { Exclusive } from './exclusive.ts';
 import { fillZero } from './file-steps.ts';
 import { type EncodedGroup, GroupEncoder, soloGroupBytes } from './group-encoder.ts';
+import { answerOf } from './log-answer.ts';
 import { LogFiles, originBase } from './log-files.ts';
 import type { LogPosition } from './log-group.ts';
 import { LogIndex } from './log-index.ts';
@@ -84,17 +85,7 @@ export class SegmentedLog {
       const found = await recoverLog(this.#files, watch);
       this.#begin(found.log);
       this.#commitHint = found.commitHint;
-      return {
-        purged: found.log.base.id,
-        last: found.log.last,
-        termRuns: found.log.termRuns,
-        sizes: found.log.payloadLengths().map((length) => entryOverheadBytes + length),
-        configurations: found.configurations,
-        commitHint: index(found.commitHint),
-        extent: found.log.extent,
-        tornBytes: found.tornBytes,
-        rot: found.rot,
-      };
+      return answerOf(found);
     } catch (error) {
       watch?.signal?.throwIfAborted();
       throw toOperatingError(error, 'opening the log');

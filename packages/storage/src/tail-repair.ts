@@ -116,7 +116,7 @@ async function rebuildSegment(
 }
 
 /** A name in the directory of damaged files that is not taken: an earlier find stays. */
-/** What was set aside helps a person to find out why; a disk that goes on rotting fills no other. */
+/** What was set aside helps people to find out why; it must not fill the disk. */
 async function dropOldest(files: LogFiles): Promise<void> {
   const names = await files.disk.list(files.damagedDirectory);
   for (const name of names.slice(0, Math.max(0, names.length - damagedFilesMax))) {
