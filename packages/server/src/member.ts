@@ -299,7 +299,7 @@ export class Member {
         electionMinMs: settings.electionMinMs,
         electionMaxMs: settings.electionMaxMs,
       },
-      replicaSettings: { snapshotEntriesMax: settings.snapshotEntriesMax },
+      replicaSettings: settings.snapshots,
       compactionSettings: {
         historyAgeMs: settings.historyAgeMs,
         historyRevisionsMax: settings.historyRevisionsMax,

@@ -78,6 +78,28 @@ export const settingTable = {
   ),
   'segment-bytes': number(64 * mebibyte, { lo: mebibyte, hi: 1024 * mebibyte }, 'of a log file'),
   'snapshot-entries-max': number(250_000, { lo: 100, hi: many }, 'log entries between snapshots'),
+  'snapshot-log-bytes': number(
+    64 * mebibyte,
+    { lo: mebibyte, hi: terabyte },
+    'bytes of log between snapshots, or a quarter of the last one where that is more',
+  ),
+  'snapshot-interval-ms': number(
+    30_000,
+    { lo: 0, hi: day },
+    'between two snapshots, and after a start',
+  ),
+  'snapshot-at-stop-entries': number(
+    100_000,
+    { lo: 0, hi: many },
+    'a clean stop with more entries behind the snapshot takes one',
+  ),
+  'snapshots-kept': number(2, { lo: 2, hi: 16 }, 'the log is kept back to the oldest of them'),
+  'snapshot-write-mbps': number(200, { lo: 1, hi: 100_000 }, 'MB a second that a snapshot writes'),
+  'snapshot-send-mbps': number(
+    200,
+    { lo: 1, hi: 100_000 },
+    'MB a second of snapshots that are sent to peers',
+  ),
   'start-phase-ms': number(
     60_000,
     { lo: 0, hi: day },

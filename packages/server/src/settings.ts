@@ -1,6 +1,7 @@
 // The settings of one member, whole and consistent: what each setting means beside the others, and
 // every combination that could not work, refused before anything is opened.
 import { HoldfastError, messageOf } from '@holdfast/base/errors';
+import type { ReplicaSettings } from '@holdfast/replica/settings';
 import { type Address, parseAddress } from '@holdfast/transport/address';
 
 import {
@@ -12,6 +13,17 @@ import {
   type Variables,
 } from './setting-sources.ts';
 import { flagOfKey, type SettingKey } from './setting-table.ts';
+
+type SnapshotSettings = Pick<
+  ReplicaSettings,
+  | 'snapshotEntriesMax'
+  | 'snapshotLogBytesMin'
+  | 'snapshotIntervalMinMs'
+  | 'snapshotAtStopEntries'
+  | 'snapshotsKept'
+  | 'snapshotWriteBytesPerSecond'
+  | 'snapshotSendBytesPerSecond'
+>;
 
 export type MemberSettings = {
   readonly name: string;
@@ -32,7 +44,7 @@ export type MemberSettings = {
   readonly valueBytesMax: number;
   readonly quotaBytes: number;
   readonly segmentBytes: number;
-  readonly snapshotEntriesMax: number;
+  readonly snapshots: SnapshotSettings;
   readonly startPhaseMs: number;
   readonly historyAgeMs: number;
   readonly historyRevisionsMax: number;
@@ -42,6 +54,8 @@ export type MemberSettings = {
   readonly requestTimeoutMs: number;
   readonly connectionsMax: number;
 };
+
+const megabyte = 1_000_000;
 
 /** Names are shown, hashed and written in lists: plain characters, no separators. */
 const namePattern = /^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/;
@@ -124,7 +138,7 @@ function numbersOf(reader: Reader) {
     valueBytesMax: reader.number('value-bytes-max'),
     quotaBytes: reader.number('quota-bytes'),
     segmentBytes: reader.number('segment-bytes'),
-    snapshotEntriesMax: reader.number('snapshot-entries-max'),
+    snapshots: snapshotsOf(reader),
     startPhaseMs: reader.number('start-phase-ms'),
     historyAgeMs: reader.number('history-age-ms'),
     historyRevisionsMax: reader.number('history-revisions-max'),
@@ -133,6 +147,19 @@ function numbersOf(reader: Reader) {
     headersTimeoutMs: reader.number('headers-timeout-ms'),
     requestTimeoutMs: reader.number('request-timeout-ms'),
     connectionsMax: reader.number('connections-max'),
+  };
+}
+
+/** When snapshots are taken, and how fast they go (safety.md 8). */
+function snapshotsOf(reader: Reader): SnapshotSettings {
+  return {
+    snapshotEntriesMax: reader.number('snapshot-entries-max'),
+    snapshotLogBytesMin: reader.number('snapshot-log-bytes'),
+    snapshotIntervalMinMs: reader.number('snapshot-interval-ms'),
+    snapshotAtStopEntries: reader.number('snapshot-at-stop-entries'),
+    snapshotsKept: reader.number('snapshots-kept'),
+    snapshotWriteBytesPerSecond: reader.number('snapshot-write-mbps') * megabyte,
+    snapshotSendBytesPerSecond: reader.number('snapshot-send-mbps') * megabyte,
   };
 }
 
