@@ -114,7 +114,7 @@ export const clientMutations: readonly Mutation[] = [
         find: 'this.#options.transport.forward(leader, requests)) return;',
         replace:
           'this.#options.transport.forward(leader, requests) && ' +
-          'this.#options.transport.forward(leader, requests)) return;',
+          'this.#options.transport.forward(leader, structuredClone(requests))) return;',
       },
     ],
   },
@@ -195,8 +195,8 @@ export const clientMutations: readonly Mutation[] = [
     edits: [
       {
         file: applier,
-        find: 'const proposedAtMs = entryProposedAtMs(payload);',
-        replace: 'const proposedAtMs = entryProposedAtMs(payload) + Math.random();',
+        find: 'const timeMs = entryProposedAtMs(payload);',
+        replace: 'const timeMs = entryProposedAtMs(payload) + Math.random();',
       },
     ],
   },

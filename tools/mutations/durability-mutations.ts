@@ -8,6 +8,8 @@ const statusFile = 'packages/storage/src/status-file.ts';
 const twinFile = 'packages/storage/src/twin-file.ts';
 const tailVerdict = 'packages/storage/src/tail-verdict.ts';
 const logRecovery = 'packages/storage/src/log-recovery.ts';
+const segmentedLog = 'packages/storage/src/segmented-log.ts';
+const embeddedEngine = 'packages/engine/src/embedded-engine.ts';
 const storeImage = 'packages/mvcc/src/store-image.ts';
 
 export const durabilityMutations: readonly Mutation[] = [
@@ -85,8 +87,32 @@ export const durabilityMutations: readonly Mutation[] = [
     edits: [
       {
         file: recovery,
-        find: 'hasHole || opened.rot !== undefined',
-        replace: 'hasHole',
+        find: 'const repairing = repairNeed(damage);',
+        replace: 'const repairing = damage.saved;',
+      },
+    ],
+  },
+  {
+    name: 'failed-sync-believed',
+    does: 'a sync that failed is taken for done',
+    rule: '1',
+    edits: [
+      {
+        file: segmentedLog,
+        find: "throw this.#finish(error, 'syncing the log');",
+        replace: 'if (!error) return;',
+      },
+    ],
+  },
+  {
+    name: 'wiped-member-votes',
+    does: 'another data directory is taken for the member whose id it shows',
+    rule: '15',
+    edits: [
+      {
+        file: embeddedEngine,
+        find: 'return bound === undefined || bound.storeId === storeId;',
+        replace: 'return bound === undefined || storeId > 0n;',
       },
     ],
   },

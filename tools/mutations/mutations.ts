@@ -2,10 +2,12 @@
 import { clientMutations } from './client-mutations.ts';
 import { consensusMutations } from './consensus-mutations.ts';
 import { durabilityMutations } from './durability-mutations.ts';
+import { leaseMutations } from './lease-mutations.ts';
 import type { Mutation } from './mutation.ts';
 
 export const mutations: readonly Mutation[] = [
   ...consensusMutations,
   ...durabilityMutations,
   ...clientMutations,
+  ...leaseMutations,
 ];

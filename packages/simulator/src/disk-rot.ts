@@ -21,5 +21,9 @@ export function rotBit(disk: MemoryDisk, random: Random): string | undefined {
 function offsetIn(bytes: Uint8Array, random: Random): number {
   const end = bytes.findLastIndex((byte) => byte !== 0) + 1;
   const isInData = end > 0 && random.fraction() < 0.9;
-  return random.integer(0, isInData ? end : bytes.length);
+  const offset = random.integer(0, isInData ? end : bytes.length);
+  // Half of what strikes the gaps of a sparse file strikes the next content instead.
+  if (bytes[offset] !== 0 || random.fraction() < 0.5) return offset;
+  const next = bytes.findIndex((byte, at) => at > offset && byte !== 0);
+  return next < 0 ? offset : random.integer(next, Math.min(next + 48, bytes.length));
 }

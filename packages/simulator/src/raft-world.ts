@@ -246,19 +246,25 @@ class RaftWorld implements FaultTarget {
     this.#queue.after(2 * this.#random.fraction(), () => {
       if (this.#isHealed) return;
       this.crash(member.id, 'process');
+      // The vote that it has just given may be what its disk then forgets.
+      if (this.#random.fraction() < 0.3) this.#damage(member, 'status');
       this.#queue.after(5 * this.#random.fraction(), () => this.start(member.id));
     });
   }
 
-  /** At most one member at a time is damaged: the others hold what it lost. */
   #maybeDamage(core: RaftMember): void {
-    if (this.#isHealed || this.#changesMembership || this.#random.fraction() > 0.1) return;
+    if (this.#random.fraction() > 0.1) return;
+    this.#damage(core, this.#random.fraction() < 0.6 ? 'rot' : 'status');
+  }
+
+  /** At most one member at a time is damaged: the others hold what it lost. */
+  #damage(core: RaftMember, what: 'rot' | 'status'): void {
+    if (this.#isHealed || this.#changesMembership) return;
     const isWhole = [...this.#cores.values()].every(({ storage, raft }) => {
       const status = raft?.status();
       return status ? !status.repairing && !status.statusLost : storage.isWhole;
     });
     if (!isWhole || this.members.length < 3) return;
-    const what = this.#random.fraction() < 0.6 ? 'rot' : 'status';
     if (!core.damage(what)) return;
     this.#damages += 1;
     this.#timeline.note(`n${core.id}`, 'damaged', what);
