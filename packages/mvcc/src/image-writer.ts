@@ -17,7 +17,7 @@ export class ImageWriter {
   /**
    * Memory of its own: chunks are handed over, and a shared pool would pin what others left in it.
    */
-  #chunk = new Uint8Array(chunkBytes);
+  #chunk = new Uint8Array(0);
   #view = new DataView(this.#chunk.buffer);
   #used = 0;
   #sectionAt = 0;
@@ -68,8 +68,7 @@ export class ImageWriter {
   take(): Uint8Array {
     const taken = this.#chunk.subarray(0, this.#used);
     this.#checksum = crc32(taken, this.#checksum);
-    this.#chunk = new Uint8Array(chunkBytes);
-    this.#view = new DataView(this.#chunk.buffer);
+    this.#chunk = new Uint8Array(0);
     this.#used = 0;
     return taken;
   }
@@ -78,6 +77,7 @@ export class ImageWriter {
   takeSealed(records: number): Uint8Array {
     const bytesBefore = this.total;
     this.beginSection();
+    this.#reserve(imageEndBytes);
     const at = this.#used;
     this.#wrote(imageEndBytes);
     this.endSection(sectionKinds.end, 0);
@@ -91,7 +91,7 @@ export class ImageWriter {
 
   #reserve(length: number): void {
     if (this.#used + length <= this.#chunk.length) return;
-    const grown = new Uint8Array(this.#used + length);
+    const grown = new Uint8Array(Math.max(chunkBytes, this.#used + length));
     grown.set(this.#chunk.subarray(0, this.#used));
     this.#chunk = grown;
     this.#view = new DataView(grown.buffer);

@@ -10,7 +10,7 @@ import { MemoryStateMachine } from './memory-state-machine.ts';
 import { entryAt, idOf } from './replica.fixture.ts';
 import { defaultReplicaSettings } from './settings.ts';
 
-async function newLoop(count: number, isSlow = false) {
+async function newLoop(count: number, isSlow = false, applyCountMax = 4) {
   const log = new MemoryLogStore();
   const { last } = await log.open();
   log.accept(Array.from({ length: count }, (_, at) => entryAt(at + 1, 1)));
@@ -22,7 +22,7 @@ async function newLoop(count: number, isSlow = false) {
   const loop = new ApplyLoop({
     log: isSlow ? { read: slow } : log,
     stateMachine,
-    settings: { ...defaultReplicaSettings, applyCountMax: 4 },
+    settings: { ...defaultReplicaSettings, applyCountMax },
     nextTurn: (action) => turns.push(action),
     start: last,
     configuration: newConfiguration({ voters: [idOf(1)] }),
@@ -43,6 +43,31 @@ describe('ApplyLoop', () => {
     expect(turns).toEqual([]);
     loop.commit(index(11));
     expect(loop.applied.index).toBe(10);
+  });
+
+  it('lets other work go on at least every 100 entries, without reading anew (D-11)', async () => {
+    const { loop, turns, batches, reads } = await newLoop(1030, true, 1024);
+    loop.commit(index(1031));
+    reads.shift()?.();
+    await new Promise((resolve) => setImmediate(resolve));
+    for (let turn = turns.shift(); turn; turn = turns.shift()) turn();
+    expect(batches.map((batch) => batch.length)).toEqual([...Array(10).fill(100), 24]);
+    expect([loop.applied.index, reads.length]).toEqual([1024, 1]);
+  });
+
+  it('goes on where it was paused in the middle of a batch, with what is there then', async () => {
+    const { loop, turns, batches, stateMachine } = await newLoop(300, false, 1024);
+    loop.commit(index(251));
+    const pausing = loop.pause();
+    turns.shift()?.();
+    await pausing;
+    stateMachine.apply(Array.from({ length: 50 }, (_, at) => entryAt(101 + at, 1)));
+    loop.resumeAt({ index: index(150), term: entryAt(150, 1).term }, loop.configuration);
+    for (let turn = turns.shift(); turn; turn = turns.shift()) turn();
+    expect(batches.map((batch) => [batch[0], batch.at(-1)])).toEqual([
+      [1, 100],
+      [151, 250],
+    ]);
   });
 
   it('pauses after the batch at hand, and goes on behind a snapshot', async () => {

@@ -1,12 +1,15 @@
-// Feeds committed entries to the state machine: in order, each once, in bounded batches, and with a
-// turn of the event loop between two batches so that heartbeats go out while a long log is
-// replayed.
+// Feeds committed entries to the state machine: in order, each once, read in bounded batches (D-11)
+// and applied in short slices, with a turn of the event loop after each, so that heartbeats go out
+// while a long log is replayed.
 import { assert } from '@holdfast/base/assert';
 import { advance, type Index, index } from '@holdfast/base/ids';
 import { type Configuration, decodeConfiguration } from '@holdfast/raft/configuration';
 import type { Entry, LogId } from '@holdfast/raft/entry';
 import type { ApplyResult, LogStore, StateMachine } from './ports.ts';
 import type { ReplicaSettings } from './settings.ts';
+
+/** Entries between two turns of other work (D-11): a turn costs less than applying five entries. */
+const sliceCountMax = 100;
 
 export type ApplyOptions = {
   readonly log: Pick<LogStore, 'read'>;
@@ -25,6 +28,8 @@ export class ApplyLoop {
   #applied: LogId;
   #configuration: Configuration;
   #committed: Index;
+  /** What was read and not applied yet; empty, or begins right after #applied. */
+  #batch: readonly Entry[] = [];
   #isBusy = false;
   #isPaused = false;
   #hasFailed = false;
@@ -75,12 +80,13 @@ export class ApplyLoop {
 
   #run(): void {
     if (this.#isPaused || this.#hasFailed || this.#applied.index >= this.#committed) {
+      this.#batch = []; // After a pause the state may be another one.
       this.#becomeIdle();
       return;
     }
     this.#isBusy = true;
     try {
-      const read = this.#read();
+      const read = this.#batch.length > 0 ? this.#batch : this.#read();
       if (read instanceof Promise) read.then((entries) => this.#apply(entries), this.#fail);
       else this.#apply(read);
     } catch (error) {
@@ -104,7 +110,8 @@ export class ApplyLoop {
 
   #apply(entries: readonly Entry[]): void {
     try {
-      this.#applyBatch(entries);
+      this.#applySlice(entries.slice(0, sliceCountMax));
+      this.#batch = entries.slice(sliceCountMax);
     } catch (error) {
       this.#fail(error); // A broken invariant: the member ends, and `main` is told by onFailure.
       return;
@@ -113,7 +120,7 @@ export class ApplyLoop {
     else this.#becomeIdle();
   }
 
-  #applyBatch(entries: readonly Entry[]): void {
+  #applySlice(entries: readonly Entry[]): void {
     const last = entries[entries.length - 1];
     assert(last !== undefined, 'a read of committed entries finds at least one');
     assert(entries[0]?.index === this.#applied.index + 1, 'entries are applied without a gap');

@@ -36,9 +36,13 @@ export function isZero(bytes: Uint8Array, lo = 0, hi = bytes.length): boolean {
   return true;
 }
 
+/** Zeros are looked at in pieces of so many bytes. */
+const zeroStride = 4096;
+
 /** The offset after the last byte that is not zero, or 0. */
 export function endOfContent(bytes: Uint8Array): number {
   let end = bytes.length;
+  while (end >= zeroStride && isZero(bytes, end - zeroStride, end)) end -= zeroStride;
   while (end > 0 && bytes[end - 1] === 0) end -= 1;
   return end;
 }

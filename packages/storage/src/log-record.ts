@@ -78,9 +78,12 @@ export type RecordHeader = {
  * The header at `at`, or undefined if the bytes are no intact header. Throws `version-mismatch` for
  * an intact one that this version does not understand: an unknown kind of entry is never skipped.
  */
-export function decodeRecordHeader(bytes: Uint8Array, at: number): RecordHeader | undefined {
+export function decodeRecordHeader(
+  bytes: Uint8Array,
+  at: number,
+  view = viewOf(bytes),
+): RecordHeader | undefined {
   if (at + recordHeaderBytes > bytes.length) return undefined;
-  const view = viewOf(bytes);
   if (view.getUint32(at + 4, true) !== magic) return undefined;
   const chain = view.getUint32(at, true);
   if (crc32(bytes.subarray(at + 4, at + recordHeaderBytes)) !== chain) return undefined;

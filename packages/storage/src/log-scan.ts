@@ -9,6 +9,7 @@ import {
   type PlacedConfiguration,
 } from '@holdfast/raft/configuration';
 import type { Entry } from '@holdfast/raft/entry';
+import { viewOf } from './byte-codec.ts';
 import {
   decodeGroupHeader,
   type GroupHeader,
@@ -102,10 +103,11 @@ function takeGroup(bytes: Uint8Array, group: Group): Damage | undefined {
   const end = groupHeaderBytes + header.bytes;
   const flaw = groupFlaw(group);
   if (flaw) return { at, extentEnd: at + end, reason: flaw };
+  const view = viewOf(bytes);
   let position = groupHeaderBytes;
   let chain = header.previousChain;
   for (let wanted = header.firstIndex; wanted < header.firstIndex + header.count; wanted += 1) {
-    const record = decodeRecordHeader(bytes, position);
+    const record = decodeRecordHeader(bytes, position, view);
     const recordEnd = record ? position + recordBytes(record.payloadLength) : end;
     const expected = { index: wanted, chain, term: state.log.termAt(index(wanted - 1)) };
     const reason = recordFlaw(bytes, { position, record, expected, groupEnd: end });
@@ -176,7 +178,7 @@ export function truncateTo(state: ScanState, last: Index): void {
 class Window {
   readonly #segment: LogSegment;
   readonly #onRead: ((offset: number) => void) | undefined;
-  #bytes = new Uint8Array(0);
+  #bytes: Uint8Array = new Uint8Array(0);
   #offset = 0;
 
   constructor(segment: LogSegment, onRead: ((offset: number) => void) | undefined) {
@@ -189,7 +191,7 @@ class Window {
     const missing = offset < this.#offset || offset + length > this.#offset + this.#bytes.length;
     if (missing) {
       this.#onRead?.(offset);
-      this.#bytes = new Uint8Array(await this.#segment.read(offset, Math.max(length, windowBytes)));
+      this.#bytes = await this.#segment.read(offset, Math.max(length, windowBytes));
       this.#offset = offset;
     }
     const lo = offset - this.#offset;

@@ -86,7 +86,8 @@ class NodeFile implements DiskFile {
   }
 
   async read(offset: number, length: number): Promise<Uint8Array> {
-    const bytes = new Uint8Array(length);
+    // Not zeroed: only what was read is handed out. Memory of its own, never a piece of a pool.
+    const bytes = new Uint8Array(Buffer.allocUnsafeSlow(length).buffer);
     let count = 0;
     while (count < length) {
       const { bytesRead } = await this.#handle.read(bytes, count, length - count, offset + count);

@@ -1,5 +1,5 @@
 // Reads the image out of one snapshot file, block by block, each verified before anybody sees it,
-// with the next one under way meanwhile. It owns its place and its read-ahead; the file is the
+// with the next few under way meanwhile. It owns its place and its read-ahead; the file is the
 // caller's, and is left in peace after close().
 import { assert } from '@holdfast/base/assert';
 import { crc32 } from '@holdfast/base/crc32';
@@ -14,10 +14,17 @@ import {
 /** Where the blocks of an image lie, and how much of it there is. */
 export type ImagePlace = { readonly headerBytes: number; readonly imageBytes: number };
 
+/** Blocks of one read: a read costs a hop to another thread and back, whatever its length. */
+const blocksPerRead = 4;
+
 export class BlockReader {
   readonly #file: DiskFile;
   readonly #place: ImagePlace;
   #next: number;
+  /** What is left of the last read: it begins with block #next. */
+  #bytes: Uint8Array = new Uint8Array(0);
+  /** The first block that no read has asked for. */
+  #unread: number;
   #ahead: Promise<Uint8Array> | undefined;
 
   /** Begins with the block that holds the image's byte `offset`. */
@@ -26,6 +33,7 @@ export class BlockReader {
     this.#file = file;
     this.#place = place;
     this.#next = Math.floor(offset / blockDataBytes);
+    this.#unread = this.#next;
     this.#readAhead();
   }
 
@@ -40,10 +48,15 @@ export class BlockReader {
 
   /** The next block's data, or undefined if it is not intact. Not at the end. */
   async next(): Promise<Uint8Array | undefined> {
-    assert(this.#ahead !== undefined, 'there is a block to read');
-    const data = openBlock(await this.#ahead, this.#next);
+    assert(!this.isAtEnd, 'there is a block to read');
+    if (this.#bytes.length === 0 && this.#ahead) {
+      this.#bytes = await this.#ahead;
+      this.#readAhead();
+    }
+    const length = this.#strideOf(this.#next);
+    const data = openBlock(this.#bytes.subarray(0, length), this.#next);
+    this.#bytes = this.#bytes.subarray(length);
     this.#next += 1;
-    this.#readAhead();
     return data;
   }
 
@@ -54,12 +67,21 @@ export class BlockReader {
 
   #readAhead(): void {
     this.#ahead = undefined;
-    if (this.isAtEnd) return;
-    const { headerBytes, imageBytes } = this.#place;
-    const left = imageBytes - this.#next * blockDataBytes;
-    const length = blockHeaderBytes + Math.min(blockDataBytes, left);
-    this.#ahead = this.#file.read(headerBytes + this.#next * blockStrideBytes, length);
+    const first = this.#unread;
+    let length = 0;
+    while (this.#unread < first + blocksPerRead && this.#strideOf(this.#unread) > 0) {
+      length += this.#strideOf(this.#unread);
+      this.#unread += 1;
+    }
+    if (length === 0) return;
+    this.#ahead = this.#file.read(this.#place.headerBytes + first * blockStrideBytes, length);
     this.#ahead.catch(() => undefined); // Told by next(), if it comes to that.
+  }
+
+  /** Bytes of a block in the file; 0 behind the last. */
+  #strideOf(number: number): number {
+    const left = this.#place.imageBytes - number * blockDataBytes;
+    return left > 0 ? blockHeaderBytes + Math.min(blockDataBytes, left) : 0;
   }
 }
 
