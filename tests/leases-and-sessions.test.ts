@@ -1,6 +1,7 @@
 // Leases and exactly-once writes on real processes and disks (C-06). Goal: a lease's keys vanish in
 // one revision, as a watcher on each member sees; a killed leader ends no lease early; writes that
-// are sent again through leader kills take effect once. Method: the client library as users have it.
+// are sent again through leader kills take effect once. Method: the client library, as users have
+// it.
 import { setTimeout as delay } from 'node:timers/promises';
 import { HoldfastClient } from '@holdfast/client/holdfast-client';
 import { describe, expect, it } from 'vitest';

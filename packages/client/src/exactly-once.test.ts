@@ -1,6 +1,6 @@
 // Goal: a write in a session is sent under one number until it is answered, and never in another
-// session once it may have been applied. Method: a caller that answers as the test says, and a clock
-// that the test moves.
+// session once it may have been applied. Method: a caller that answers as the test says, and a
+// clock that the test moves.
 import { HoldfastError, type Outcome } from '@holdfast/base/errors';
 import { ManualClock } from '@holdfast/base/manual-clock';
 import { SeededRandom } from '@holdfast/base/seeded-random';

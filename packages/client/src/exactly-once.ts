@@ -1,8 +1,8 @@
 // A session with the cluster in which every write takes effect once, however often it has to be
-// sent (safety.md 21). Registers itself with the first write, numbers the writes, keeps itself alive
-// while it is idle. A write whose outcome is unknown is sent again under its number until the
-// caller's deadline; a session that has expired meanwhile leaves it unknown, and says so: what was
-// sent in one session is never sent in another.
+// sent (safety.md 21). Registers itself with the first write, numbers the writes, keeps itself
+// alive while it is idle. A write whose outcome is unknown is sent again under its number until the
+// caller's deadline; a session that has expired meanwhile leaves it unknown, and says so: what may
+// have been applied in one session is never sent in another.
 import { type Clock, sleep } from '@holdfast/base/clock';
 import { startDeadline, waitFor } from '@holdfast/base/deadline';
 import { HoldfastError, isHoldfastError } from '@holdfast/base/errors';

@@ -34,6 +34,7 @@ type KvView = {
   readonly createRevision: number;
   readonly modRevision: number;
   readonly version: number;
+  readonly lease?: string;
 };
 
 const pageLimit = 1_000;
@@ -46,10 +47,11 @@ export class HttpKv implements KvApi {
   }
 
   async put(key: string, value: Uint8Array, options: KvPutOptions = {}) {
-    const call = writeCall('PUT', key, options, queryText({ lease: options.lease }));
+    const call = writeCall('PUT', key, options);
+    const path = `${call.path}${queryText({ lease: options.lease })}`;
     const content = { 'content-type': 'application/octet-stream' };
     const headers = { ...call.headers, ...content };
-    const reply = await this.#write({ ...call, headers, body: value });
+    const reply = await this.#write({ ...call, path, headers, body: value });
     return { revision: etagRevision(reply) };
   }
 
@@ -127,18 +129,13 @@ export class HttpKv implements KvApi {
   }
 }
 
-function writeCall(
-  method: 'PUT' | 'DELETE',
-  key: string,
-  options: KvWriteOptions,
-  query = '',
-): Call {
+function writeCall(method: 'PUT' | 'DELETE', key: string, options: KvWriteOptions): Call {
   const isConditional = options.ifRevision !== undefined;
   const kind: CallKind = isConditional || options.mayRepeat ? 'repeatable' : 'once';
   return {
     kind,
     method,
-    path: `/v1/kv${pathOf(key)}${query}`,
+    path: `/v1/kv${pathOf(key)}`,
     headers: preconditionHeaders(options.ifRevision),
     ...limitsOf(options),
   };
@@ -156,6 +153,7 @@ const kvValueOf = (reply: Reply): KvValue => ({
   createRevision: numberHeader(reply, 'x-holdfast-create-revision') ?? 0,
   modRevision: etagRevision(reply),
   version: numberHeader(reply, 'x-holdfast-version') ?? 0,
+  lease: reply.headers['x-holdfast-lease'],
   revision: numberHeader(reply, 'x-holdfast-revision') ?? 0,
   ageMs: numberHeader(reply, 'x-holdfast-age-ms'),
 });
@@ -169,6 +167,7 @@ function itemOf(view: KvView): KvItem {
     createRevision: view.createRevision,
     modRevision: view.modRevision,
     version: view.version,
+    lease: view.lease,
   };
 }
 

@@ -11,6 +11,8 @@ export type KvItem = {
   readonly createRevision: number;
   readonly modRevision: number;
   readonly version: number;
+  /** The lease that it hangs on; undefined: none. */
+  readonly lease: string | undefined;
 };
 
 export type KvValue = {
@@ -18,6 +20,7 @@ export type KvValue = {
   readonly createRevision: number;
   readonly modRevision: number;
   readonly version: number;
+  readonly lease: string | undefined;
   /** The store's, at which the answer was read. */
   readonly revision: number;
   /** Upper bound of the answer's age; undefined: not known. */

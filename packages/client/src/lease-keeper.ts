@@ -1,6 +1,6 @@
 // Keeps one lease alive from the background, and says at once when it can no longer be relied on:
-// when the cluster says that it has ended, and when it may have ended, because nobody acknowledged a
-// keep-alive for the whole time to live. The time is counted from the sending, as the cluster's
+// when the cluster says that it has ended, and when it may have ended, because nobody acknowledged
+// a keep-alive for the whole time to live. The time is counted from the sending, as the cluster's
 // promise is.
 import { type Clock, sleep } from '@holdfast/base/clock';
 import { startDeadline } from '@holdfast/base/deadline';

@@ -43,8 +43,8 @@ function placeIn(place: SessionPlace | undefined) {
 }
 
 /**
- * The response to a command of that kind; throws what the command failed with, and AppliedBefore for
- * a repeated one whose answer is not kept in full.
+ * The response to a command of that kind; throws what the command failed with, and AppliedBefore
+ * for a repeated one whose answer is not kept in full.
  */
 export function responseOf<Case extends CommandCase>(
   result: CommandResult,

@@ -1,5 +1,5 @@
-// Ids by the moment at which somebody should look at them, earliest first: a binary heap. It forgets
-// nothing by itself: whoever takes an id out knows whether that moment still means anything.
+// Ids by the moment at which somebody should look at them, earliest first: a binary heap. It
+// forgets nothing by itself: whoever takes an id out knows whether that moment still counts.
 
 export type HeapItem = { readonly id: bigint; readonly atMs: number };
 

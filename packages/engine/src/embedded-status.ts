@@ -4,7 +4,7 @@ import type { KvStore } from '@holdfast/mvcc/kv-store';
 import { isVoter, membersOf } from '@holdfast/raft/configuration';
 import type { RaftStatus } from '@holdfast/raft/raft';
 import type { MemberIdentity } from '@holdfast/replica/ports';
-import type { ReplicaStatus } from '@holdfast/replica/replica';
+import type { ReplicaStatus } from '@holdfast/replica/replica-status';
 import type { EngineStatus, PeerStatus } from './engine.ts';
 
 /** What a member was started with, as far as its status shows it. */

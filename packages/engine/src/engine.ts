@@ -33,14 +33,14 @@ export type ReadOptions = {
 };
 
 /**
- * Where in a session a write stands (safety.md 21). A repeated write, whatever else it says by then,
- * answers as the first one with its sequence did.
+ * Where in a session a write stands (safety.md 21). A repeated write, whatever else it says by
+ * then, answers as the first one with its sequence did.
  */
 export type SessionPlace = {
   readonly id: bigint;
   /** From 1 on, another one for each write. */
   readonly sequence: bigint;
-  /** The lowest sequence whose answer may still be asked for again; what lies below is forgotten. */
+  /** The lowest sequence whose answer may still be asked for; what lies below is forgotten. */
   readonly lowestPending: bigint;
 };
 

@@ -1,5 +1,5 @@
-// Goal: what a door is promised of leases and sessions by a cluster whose leaders are killed and cut
-// off (safety.md 20, 21; C-06). Method: whole members in memory, on a clock that the test moves.
+// Goal: what a door is promised of leases and sessions by a cluster whose leaders are killed and
+// cut off (safety.md 20, 21; C-06). Method: whole members in memory, on a clock of the test's.
 import { utf8 } from '@holdfast/base/bytes';
 import { type HoldfastError, isHoldfastError } from '@holdfast/base/errors';
 import { putRequest } from '@holdfast/domain/requests';

@@ -106,8 +106,6 @@ function started(inTerm = 1) {
   return { clock, log, leader, lessor: leader.lessor };
 }
 
-const settled = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
-
 const outcome = (promise: Promise<unknown>) =>
   promise.then(
     () => 'kept',
@@ -179,12 +177,12 @@ describe('a lease', () => {
 
 describe('a leader that is cut off', () => {
   it('acknowledges no keep-alive', async () => {
-    const { leader, lessor } = started();
+    const { clock, leader, lessor } = started();
     await lessor.attend();
     leader.grant(7n, 5000);
     leader.isConfirmed = false;
     const answer = outcome(lessor.keepAlive(7n));
-    await settled();
+    await clock.advanceAsync(0);
     expect(leader.rounds).toHaveLength(1);
     leader.endRounds(false);
     expect(await answer).toBe('not-leader');
@@ -197,7 +195,7 @@ describe('a leader that is cut off', () => {
     leader.isConfirmed = false;
     clock.advance(60_000);
     const attending = lessor.attend();
-    await settled();
+    await clock.advanceAsync(0);
     expect(log.store.leases.size).toBe(1);
     leader.endRounds(false);
     await attending;
@@ -219,7 +217,7 @@ describe('a leader that is cut off', () => {
     expect(leader.rounds).toHaveLength(0);
     clock.advance(1000);
     const attending = lessor.attend();
-    await settled();
+    await clock.advanceAsync(0);
     expect(leader.rounds).toHaveLength(1);
     expect(log.store.leases.size).toBe(1);
     leader.endRounds(true);
@@ -241,7 +239,7 @@ describe('a leader that slept', () => {
     // The old one wakes: still sure to lead, but no majority confirms it.
     old.isConfirmed = false;
     const attending = lessor.attend();
-    await settled();
+    await clock.advanceAsync(0);
     old.endRounds(false);
     await attending;
     expect(log.store.leases.size).toBe(1);
@@ -325,7 +323,7 @@ describe('a keep-alive and an expiry', () => {
     clock.advance(5000);
     leader.isConfirmed = false;
     const attending = lessor.attend();
-    await settled();
+    await clock.advanceAsync(0);
     const answer = outcome(lessor.keepAlive(7n));
     leader.endRounds(true);
     await attending;

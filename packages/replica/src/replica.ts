@@ -18,7 +18,6 @@ import { Freshness } from './freshness.ts';
 import { handOver } from './hand-over.ts';
 import { LeaderGate } from './leader-gate.ts';
 import { type AnswerQuestion, LeaderQuestions } from './leader-questions.ts';
-import type { RepairProgress } from './log-repair.ts';
 import { LogTime, lastLogTimeMs } from './log-time.ts';
 import type { PeerEvent, PeerHandler } from './ports.ts';
 import { Proposals, type Proposed } from './proposals.ts';
@@ -26,10 +25,9 @@ import { Proposer } from './proposer.ts';
 import { ReadBarriers } from './read-barriers.ts';
 import { Readiness } from './readiness.ts';
 import { type Recovered, type RecoveryFindings, recover } from './recovery.ts';
-import { type Phase, RecoveryPhases } from './recovery-phases.ts';
+import { RecoveryPhases } from './recovery-phases.ts';
+import type { ReplicaStatus } from './replica-status.ts';
 import { RequestIds } from './request-ids.ts';
-import type { InstallProgress } from './snapshot-installer.ts';
-import type { SnapshotStatus } from './snapshotter.ts';
 
 /** What a member tells its process: for logs, metrics and timelines. */
 export type ReplicaEvent =
@@ -47,32 +45,6 @@ export type ReplicaOptions = DriverOptions & {
   readonly onEvent?: (event: ReplicaEvent) => void;
   /** Answers, where this member leads, what members ask their leader; default: nothing is known. */
   readonly onQuestion?: AnswerQuestion;
-};
-
-export type ReplicaStatus = {
-  readonly raft: RaftStatus | undefined;
-  /** Everything that was known to be committed before the start is applied (D-12). */
-  readonly isInitialised: boolean;
-  /** Serving since the first read barrier, which an entry of the current term made possible. */
-  readonly isReady: boolean;
-  /** What the recovery found; undefined before it has ended. */
-  readonly findings: RecoveryFindings | undefined;
-  readonly phases: readonly Phase[];
-  readonly ageMs: number | undefined;
-  readonly quorumReachable: boolean;
-  readonly missingVoters: readonly MemberId[];
-  /** How long ago each member was last heard, as far as it was. */
-  readonly silenceMs: ReadonlyMap<MemberId, number>;
-  readonly snapshotIndex: Index;
-  /** Own snapshots; undefined while it recovers. */
-  readonly snapshot: SnapshotStatus | undefined;
-  /** A snapshot that is being received or installed. */
-  readonly install: InstallProgress | undefined;
-  /** The log's lost range on its way from a peer. */
-  readonly repair: RepairProgress | undefined;
-  readonly syncs: number;
-  readonly entriesSynced: number;
-  readonly proposalsPending: number;
 };
 
 const sweepMs = 200;
@@ -240,6 +212,15 @@ export class Replica {
 
   transferLeadership(to: MemberId): void {
     this.#need.loop.enqueue({ type: 'transfer-leadership', to });
+  }
+
+  /**
+   * Proposes other members; of use on the leader alone, and while no change is under way. What has
+   * become of it stands in the status, as a configuration.
+   */
+  changeMembership(target: Pick<Configuration, 'voters' | 'learners'>): void {
+    const requestId = this.#requestIds.next();
+    this.#need.loop.enqueue({ type: 'change-membership', requestId, target });
   }
 
   /** Takes a snapshot now, whatever the policy says. */

@@ -84,7 +84,7 @@ async function runImport(
 ): Promise<void> {
   const find = await findersOf(dirs, options, context);
   await withClient(context, command, async (client, globals) => {
-    // A file that has to be sent again, because its answer was lost, is published once all the same.
+    // A file that has to be sent again, because its answer was lost, is published once anyway.
     await using session = client.exactlyOnce();
     const { clock, random, terminal, signal } = context;
     const progress = startProgress(terminal, clock, options.dryRun ? 'Looking' : 'Importing');

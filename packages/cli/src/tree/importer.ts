@@ -1,6 +1,6 @@
 // Takes files in as configurations: several at a time, each read only when its turn comes, so that
-// memory is bounded by the concurrency and not by the tree. It goes on through a change of leader: a
-// publication whose answer was lost is sent again in its session, and takes effect once.
+// memory is bounded by the concurrency and not by the tree. It goes on through a change of leader:
+// a publication whose answer was lost is sent again in its session, and takes effect once.
 import { setMaxListeners } from 'node:events';
 
 import { Backoff } from '@holdfast/base/backoff';

@@ -316,4 +316,5 @@ const valueHead = (kv: KeyValue, header: ResponseHeader): string[] => [
   'no-cache',
   'X-Content-Type-Options',
   'nosniff',
+  ...(kv.lease === 0n ? [] : ['X-Holdfast-Lease', kv.lease.toString()]),
 ];

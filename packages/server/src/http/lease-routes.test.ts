@@ -42,6 +42,7 @@ describe('leases', () => {
     await post('/v1/txn', { success: [{ put: { key: 'b', value: '2', lease: id } }] });
     const read = await call('GET', '/v1/kv/a?format=json');
     expect(read.json()).toMatchObject({ text: '1', lease: id });
+    expect(read.headers['x-holdfast-lease']).toBe(id);
     clock.advance(2000);
     const time = (await call('GET', `/v1/leases/${id}?keys=true`)).json();
     expect(time).toMatchObject({ id, ttlMs: 5000, remainingMs: 3000 });

@@ -1,0 +1,34 @@
+// Goal: a cluster rises to the version that knows leases when its last old member is gone, and says
+// until then who holds it back. Method: states as a member may find them during an upgrade.
+import { memberId } from '@holdfast/base/ids';
+import { describe, expect, it } from 'vitest';
+import { knownVersion, raisedVersion, requireLeases, type VersionView } from './cluster-version.ts';
+
+const ids = [1n, 2n, 3n].map(memberId);
+const nameOf = (id: bigint): string => `n${id}`;
+
+const stateOf = (clusterVersion: number, ...versions: readonly number[]): VersionView => ({
+  clusterVersion,
+  members: () => versions.map((version, at) => ({ memberId: BigInt(at + 1), version })),
+});
+
+describe('the version of a cluster', () => {
+  it('rises when every member has said that it knows the new one', () => {
+    expect(raisedVersion(stateOf(1, 2, 2, 2), ids)).toBe(knownVersion);
+    expect(raisedVersion(stateOf(1, 2, 1, 2), ids)).toBeUndefined();
+  });
+
+  it('does not rise while one of the configuration has not been heard of', () => {
+    expect(raisedVersion(stateOf(1, 2, 2), ids)).toBeUndefined();
+  });
+
+  it('is proposed once', () => {
+    expect(raisedVersion(stateOf(2, 2, 2, 2), ids)).toBeUndefined();
+  });
+
+  it('refuses leases and sessions meanwhile, with the names of those that hold it back', () => {
+    expect(() => requireLeases(stateOf(1, 2, 1), ids, nameOf)).toThrow(/not yet: n3, n2|n2, n3/);
+    expect(() => requireLeases(stateOf(1, 2, 2, 2), ids, nameOf)).toThrow(/try again in a moment/);
+    expect(() => requireLeases(stateOf(2, 2, 2, 2), ids, nameOf)).not.toThrow();
+  });
+});

@@ -1,0 +1,34 @@
+// What a member knows of itself at one moment: for status pages, metrics and the simulator.
+import type { Index, MemberId } from '@holdfast/base/ids';
+import type { RaftStatus } from '@holdfast/raft/raft';
+import type { RepairProgress } from './log-repair.ts';
+import type { RecoveryFindings } from './recovery.ts';
+import type { Phase } from './recovery-phases.ts';
+import type { InstallProgress } from './snapshot-installer.ts';
+import type { SnapshotStatus } from './snapshotter.ts';
+
+export type ReplicaStatus = {
+  readonly raft: RaftStatus | undefined;
+  /** Everything that was known to be committed before the start is applied (D-12). */
+  readonly isInitialised: boolean;
+  /** Serving since the first read barrier, which an entry of the current term made possible. */
+  readonly isReady: boolean;
+  /** What the recovery found; undefined before it has ended. */
+  readonly findings: RecoveryFindings | undefined;
+  readonly phases: readonly Phase[];
+  readonly ageMs: number | undefined;
+  readonly quorumReachable: boolean;
+  readonly missingVoters: readonly MemberId[];
+  /** How long ago each member was last heard, as far as it was. */
+  readonly silenceMs: ReadonlyMap<MemberId, number>;
+  readonly snapshotIndex: Index;
+  /** Own snapshots; undefined while it recovers. */
+  readonly snapshot: SnapshotStatus | undefined;
+  /** A snapshot that is being received or installed. */
+  readonly install: InstallProgress | undefined;
+  /** The log's lost range on its way from a peer. */
+  readonly repair: RepairProgress | undefined;
+  readonly syncs: number;
+  readonly entriesSynced: number;
+  readonly proposalsPending: number;
+};
