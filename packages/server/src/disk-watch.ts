@@ -1,5 +1,6 @@
 // How full the disk below the data directory is: a figure for monitors, and a line in the log when
-// it passes 70, 80 and 90 percent (D-18). It only watches; what a full disk does stands in safety.md 9.
+// it passes 70, 80 and 90 percent (D-18). It only watches; what a full disk does stands in
+// safety.md 9.
 import type { Clock } from '@holdfast/base/clock';
 import { sleep } from '@holdfast/base/clock';
 import { messageOf } from '@holdfast/base/errors';

@@ -1,5 +1,5 @@
-// The three small watches of a member: its directory, the room on its disk, a start that takes long.
-// Each with a clock that the test moves, and answers that it chooses.
+// The three small watches of a member: its directory, the room on its disk, a start that takes
+// long. Each with a clock that the test moves, and answers that it chooses.
 import { ManualClock } from '@holdfast/base/manual-clock';
 import type { RecoveryPhase } from '@holdfast/engine/engine';
 import { pino } from 'pino';

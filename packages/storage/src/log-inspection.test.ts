@@ -1,5 +1,6 @@
-// Goal: an inspection says where a log is damaged and what a start makes of it, and changes nothing.
-// Method: a log on a memory disk, damaged in each way, inspected over an overlay and then opened.
+// Goal: an inspection says where a log is damaged and what a start makes of it, and changes
+// nothing. Method: a log on a memory disk, damaged in each way, inspected over an overlay and then
+// opened.
 import { index, term } from '@holdfast/base/ids';
 import { SeededRandom } from '@holdfast/base/seeded-random';
 import type { Entry } from '@holdfast/raft/entry';

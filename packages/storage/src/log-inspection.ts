@@ -2,18 +2,15 @@
 // entries where they lie. Decides nothing by itself, and repairs nothing: give it an overlay disk,
 // and the files stay as they are.
 import { index } from '@holdfast/base/ids';
-import type { Entry, LogId } from '@holdfast/raft/entry';
+import type { LogId } from '@holdfast/raft/entry';
 import type { Disk } from './disk.ts';
+import type { LocatedEntry, LogPlace } from './located-entry.ts';
 import { LogFiles } from './log-files.ts';
 import { isBefore, type LogPosition } from './log-group.ts';
 import { readAll } from './log-reader.ts';
 import { type LogSurvey, surveyLog } from './log-recovery.ts';
 import { salvageSegment } from './log-salvage.ts';
 import type { OpenWatch } from './log-store.ts';
-
-export type LogPlace = { readonly path: string; readonly offset: number };
-
-export type LocatedEntry = { readonly entry: Entry; readonly place: LogPlace };
 
 /** How the log ends, and so what a start makes of it (safety.md 3). */
 export type LogEnd =

@@ -1,5 +1,5 @@
-// Goal: what is done on an overlay never reaches the disk below, and reads as if it had. Method: one
-// sequence of random operations on an overlay over a disk, and on a copy of that disk.
+// Goal: what is done on an overlay never reaches the disk below, and reads as if it had. Method:
+// one sequence of random operations on an overlay over a disk, and on a copy of that disk.
 import { SeededRandom } from '@holdfast/base/seeded-random';
 import { describe, expect, it } from 'vitest';
 import type { Disk } from './disk.ts';

@@ -1,5 +1,5 @@
-// One file of an overlay disk: what the inner disk has, below what was written since. Zeros are kept
-// as a length alone, because a new segment of the log is mostly zeros.
+// One file of an overlay disk: what the inner disk has, below what was written since. Zeros are
+// kept as a length alone, because a new segment of the log is mostly zeros.
 import type { DiskFile } from './disk.ts';
 
 /** Later patches lie over earlier ones; a length without bytes is zeros. */

@@ -1,5 +1,5 @@
-// `holdfast dump-log DIR`: the entries of a stopped member's log, one a line. Offline and read-only;
-// at damage it stops with a sentence, or goes on with what is intact behind it.
+// `holdfast dump-log DIR`: the entries of a stopped member's log, one a line. Offline and
+// read-only; at damage it stops with a sentence, or goes on with what is intact behind it.
 import { HoldfastError } from '@holdfast/base/errors';
 import { LogInspection } from '@holdfast/storage/log-inspection';
 import { NodeDisk } from '@holdfast/storage/node-disk';

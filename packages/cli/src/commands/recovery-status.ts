@@ -1,6 +1,6 @@
 // `holdfast status --recovery`: how far each named endpoint's start is, phase by phase. On a
-// terminal the picture lives until all of them serve; elsewhere it is one picture, or with --follow a
-// line for each step.
+// terminal the picture lives until all of them serve; elsewhere it is one picture, or with --follow
+// a line for each step.
 import { sleep } from '@holdfast/base/clock';
 import { HoldfastError, messageOf } from '@holdfast/base/errors';
 

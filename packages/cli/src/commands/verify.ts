@@ -1,5 +1,5 @@
-// `holdfast verify DIR`: what state a data directory is in, and what the next start will make of it.
-// Offline and read-only: it takes the lock of the directory, and changes no byte of it.
+// `holdfast verify DIR`: what state a data directory is in, and what the next start will make of
+// it. Offline and read-only: it takes the lock of the directory, and changes no byte of it.
 import { formatId } from '@holdfast/base/ids';
 import { errorTable } from '@holdfast/server/errors';
 import { NodeDisk } from '@holdfast/storage/node-disk';
@@ -81,7 +81,8 @@ function reportText(report: DirectoryReport, { terminal }: CliContext): string {
     index,
     `${what}.\n${means}.`,
   ]);
-  const facts = renderFacts(terminal, factsOf(report));
+  const known = factsOf(report).filter(([, value]) => value !== undefined);
+  const facts = renderFacts(terminal, known);
   const heads = ['severity', 'where', 'entry', 'what, and what it means'];
   const table = rows.length === 0 ? '' : `\n${renderTable(terminal, heads, rows)}`;
   return `${facts}${table}\n${sentences[report.verdict]}\n`;
@@ -100,7 +101,7 @@ function factsOf(report: DirectoryReport): readonly (readonly [string, Cell])[] 
   return [
     ['member', identity && `${identity.name}, ${formatId(identity.memberId)}`],
     ['cluster', identity && formatId(identity.clusterId)],
-    ['store', identity && `${formatId(identity.storeId)}, started ${identity.bootEpoch} times`],
+    ['store', identity && `${formatId(identity.storeId)}, boot ${identity.bootEpoch}`],
     ['term', recovered && (recovered.statusLost ? 'lost' : recovered.state.term)],
     ['snapshots', snapshots.map(({ last }) => last.index).join(', ') || 'none'],
     ['log', log && logText(log)],

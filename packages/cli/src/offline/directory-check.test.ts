@@ -1,6 +1,6 @@
-// Goal: a check says what a start does, whatever has happened to the directory, and changes nothing.
-// Method: the directory of a member that has lived, one random damage each time; the check's verdict
-// is compared with a real start on the same bytes.
+// Goal: a check says what a start does, whatever has happened to the directory, and changes
+// nothing. Method: the directory of a member that has lived, one random damage each time; the
+// check's verdict is compared with a real start on the same bytes.
 import { equalBytes } from '@holdfast/base/bytes';
 import { isHoldfastError } from '@holdfast/base/errors';
 import { ManualClock } from '@holdfast/base/manual-clock';

@@ -1,6 +1,6 @@
-// One data directory, checked from end to end (D-18): small files, snapshots, log, the chain between
-// them, and a rehearsal of the start. Each part over an overlay of its own, so that what one of them
-// would put right is still wrong for the next. Changes nothing.
+// One data directory, checked from end to end (D-18): small files, snapshots, log, the chain
+// between them, and a rehearsal of the start. Each part over an overlay of its own, so that what
+// one of them would put right is still wrong for the next. Changes nothing.
 import { formatId } from '@holdfast/base/ids';
 import type { Disk } from '@holdfast/storage/disk';
 import { OverlayDisk } from '@holdfast/storage/overlay-disk';

@@ -6,7 +6,7 @@ import { decodeEntryEnvelope } from '@holdfast/proto/entry-envelope';
 import { Command } from '@holdfast/proto/internal';
 import { decodeConfiguration, formatConfiguration } from '@holdfast/raft/configuration';
 import type { Entry } from '@holdfast/raft/entry';
-import type { LocatedEntry } from '@holdfast/storage/log-inspection';
+import type { LocatedEntry } from '@holdfast/storage/located-entry';
 
 import { commandText, type TextOptions } from './command-text.ts';
 
@@ -68,7 +68,7 @@ export function entryLine(view: EntryView, withPlace: boolean): string {
     view.kind.padEnd(10),
     (view.time ?? '-').padEnd(24),
     (view.actor ?? '-').padEnd(24),
-    session.padEnd(2),
+    session.padEnd(16),
     view.command,
   ];
   return `${columns.join('  ')}${place}`;

@@ -1,5 +1,5 @@
-// The log of a data directory, judged: where it ends, whether it is damaged and where, and what lies
-// behind the damage. Reads through an overlay, so that nothing is put right on the way.
+// The log of a data directory, judged: where it ends, whether it is damaged and where, and what
+// lies behind the damage. Reads through an overlay, so that nothing is put right on the way.
 import { LogInspection } from '@holdfast/storage/log-inspection';
 import type { OverlayDisk } from '@holdfast/storage/overlay-disk';
 

@@ -1,6 +1,6 @@
-// The start of a member, tried out over an overlay: the very code of a start, down to the end of the
-// recovery, and nothing of it reaches the directory. So a check says what a start will do because it
-// has done it.
+// The start of a member, tried out over an overlay: the very code of a start, down to the end of
+// the recovery, and nothing of it reaches the directory. So a check says what a start will do
+// because it has done it.
 
 import type { Clock } from '@holdfast/base/clock';
 import { type HoldfastError, isHoldfastError } from '@holdfast/base/errors';
@@ -33,7 +33,7 @@ export type Rehearsal = {
   readonly state: StateView | undefined;
 };
 
-/** The store after the start; with `deep` also after the replay. */
+/** The store after the replay; only a deep rehearsal looks. */
 export type StateView = {
   readonly appliedIndex: Index;
   readonly revision: number;
@@ -59,7 +59,7 @@ export async function rehearse(options: RehearsalOptions): Promise<Rehearsal> {
       signal: options.signal,
     });
     if (options.deep) await replay(stores, store, recovered);
-    return { ...noRefusal, identity, recovered, state: viewOf(store) };
+    return { ...noRefusal, identity, recovered, state: options.deep ? viewOf(store) : undefined };
   } catch (error) {
     options.signal.throwIfAborted();
     if (!isHoldfastError(error)) throw error;

@@ -1,5 +1,5 @@
-// `/v1/recovery`: how far a start is, what it found and what it waits for (D-01, D-12). Answers from
-// the first moment on, while there is no engine yet, and waits for nobody.
+// `/v1/recovery`: how far a start is, what it found and what it waits for (D-01, D-12). Answers
+// from the first moment on, while there is no engine yet, and waits for nobody.
 import { formatId, type MemberId } from '@holdfast/base/ids';
 import type {
   EngineStatus,
