@@ -145,4 +145,16 @@ describe('a part of a received snapshot', () => {
     expect(parts(disk)).toEqual([]);
     expect(await receiveRest(files, 7)).toBe(0);
   });
+
+  it('goes when a sync beside the stream has failed, though the stream breaks before that is met', async () => {
+    const disk = new MemoryDisk();
+    const files = await open(disk);
+    const large = new Uint8Array(20 * 1024 * 1024);
+    const writer = await files.receive(snapshotAt(7, large));
+    disk.setFaults(({ kind }) => (kind === 'sync' ? { kind: 'drop-pages' } : undefined));
+    await writer?.write(large.subarray(0, 18 * 1024 * 1024));
+    await writer?.suspend();
+    disk.setFaults(undefined);
+    expect(parts(disk)).toEqual([]);
+  });
 });

@@ -19,7 +19,10 @@ import {
 } from './snapshot-format.ts';
 import type { OpenedPart } from './snapshot-part.ts';
 
-/** Synced on the way, so that the last sync does not stall the log's (speed.md 5). */
+/**
+ * Synced on the way, beside the writing of what follows, so that the last sync does not stall the
+ * log's (speed.md 5).
+ */
 const syncBytes = 16 * bulkBytes;
 
 export type SnapshotWriterParts = {
@@ -41,6 +44,7 @@ export class SnapshotFileWriter {
   #block = new Uint8Array(blockStrideBytes);
   #otherBlock = new Uint8Array(blockStrideBytes);
   #writing: Promise<void> = Promise.resolve();
+  #syncing: Promise<void> = Promise.resolve();
   #file: DiskFile | undefined;
   #offset = 0;
   #unsyncedBytes = 0;
@@ -103,6 +107,7 @@ export class SnapshotFileWriter {
       if (this.#filled > 0) await this.#flush(file);
       await this.#writing;
       await this.#append(file, this.#footer());
+      await this.#syncing;
       await file.sync();
       await disk.rename(unfinishedPath, path);
       await disk.syncDirectory(parentOf(path));
@@ -116,16 +121,20 @@ export class SnapshotFileWriter {
   async abort(): Promise<void> {
     const file = this.#file;
     this.#file = undefined;
-    await this.#writing.catch(() => undefined); // The file goes, whatever became of that.
+    await this.#quiet(); // The file goes, whatever became of that.
     if (file) await discard(this.#parts.disk, file, this.#parts.unfinishedPath);
   }
 
-  /** Leaves what was written for the next try; after commit() or abort() it does nothing. */
+  /**
+   * Leaves what was written for the next try, unless a write or sync has failed; after commit() or
+   * abort() it does nothing.
+   */
   async suspend(): Promise<void> {
     const file = this.#file;
     this.#file = undefined;
-    await this.#writing.catch(() => undefined); // Each block is verified again before it counts.
-    await file?.close();
+    const isSound = await this.#quiet();
+    if (isSound) await file?.close();
+    else if (file) await discard(this.#parts.disk, file, this.#parts.unfinishedPath);
   }
 
   #footer(): Uint8Array {
@@ -161,7 +170,15 @@ export class SnapshotFileWriter {
     this.#unsyncedBytes += bytes.length;
     if (this.#unsyncedBytes < syncBytes) return;
     this.#unsyncedBytes = 0;
-    await file.sync();
+    await this.#syncing;
+    this.#syncing = file.sync();
+    this.#syncing.catch(() => undefined); // Thrown where it is awaited, at the latest by commit().
+  }
+
+  /** Nothing is under way on the file any more; answers whether all of it went well. */
+  async #quiet(): Promise<boolean> {
+    const ends = await Promise.allSettled([this.#writing, this.#syncing]);
+    return ends.every(({ status }) => status === 'fulfilled');
   }
 
   async #guarded(work: (file: DiskFile) => Promise<void>): Promise<void> {
