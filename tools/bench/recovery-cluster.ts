@@ -9,6 +9,7 @@ import { sleep } from '@holdfast/base/clock';
 import { SystemClock } from '@holdfast/base/system-clock';
 
 import { benchDirectory, freePorts, startMember } from './bench-cluster.ts';
+import { cpuMsOf } from './system-figures.ts';
 
 const clock = new SystemClock();
 const pollMs = 5;
@@ -57,6 +58,11 @@ export class RecoveryCluster {
   start(plan: Plan): void {
     const log = join(this.directory, `${plan.name}.log`);
     this.#processes.set(plan.name, startMember(plan, this.#initial, this.directory, log));
+  }
+
+  /** Processor time of the member's process so far, in milliseconds. */
+  cpuMs(plan: Plan): Promise<number> {
+    return cpuMsOf(this.#processes.get(plan.name)?.pid as number);
   }
 
   /** Ends the process at once, or after it has closed in order. */

@@ -14,21 +14,24 @@ export type Environment = {
   readonly node: string;
   readonly syncMs: { readonly p50Ms: number; readonly p99Ms: number };
   readonly atUtc: string;
+  /** Processes that wanted a core in the minute before. */
+  readonly load: number;
 };
 
 const begin = '<!-- bench:recovery begin -->';
 const end = '<!-- bench:recovery end -->';
 
 export function recoveryTable(rows: readonly Row[], environment: Environment): string {
-  const { cpus, node, syncMs, atUtc } = environment;
+  const { cpus, node, syncMs, atUtc, load } = environment;
   return [
     '| scenario | trials | p50 | p99 | worst | asked for |',
     '|---|---|---|---|---|---|',
     ...rows.map(tableLine),
     '',
-    `Measured ${atUtc.slice(0, 10)} by \`npm run bench:recovery\` on ${cpus} for three members and the`,
-    `load together, Node ${node}; fdatasync of 4 KiB: p50 ${syncMs.p50Ms.toFixed(2)} ms, p99`,
-    `${syncMs.p99Ms.toFixed(2)} ms.`,
+    // A machine that does other work shows it in every time but the processor's.
+    `Measured ${atUtc.slice(0, 10)} by \`npm run bench:recovery\` on ${cpus} for three`,
+    `members and the load together, Node ${node}; fdatasync of 4 KiB: p50`,
+    `${syncMs.p50Ms.toFixed(2)} ms, p99 ${syncMs.p99Ms.toFixed(2)} ms; load average before it began: ${load.toFixed(1)}.`,
     '',
   ].join('\n');
 }

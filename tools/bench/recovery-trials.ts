@@ -87,7 +87,12 @@ export async function allRestarted(cluster: RecoveryCluster): Promise<number> {
   return tookMs;
 }
 
-export type Restart = { readonly readyMs: number; readonly phases: Phases };
+export type Restart = {
+  readonly readyMs: number;
+  /** Processor time until then: what a machine with other work cannot change much. */
+  readonly cpuMs: number;
+  readonly phases: Phases;
+};
 
 /** A follower is killed and started: until it is ready. */
 export async function restart(cluster: RecoveryCluster): Promise<Restart> {
@@ -98,7 +103,8 @@ export async function restart(cluster: RecoveryCluster): Promise<Restart> {
   cluster.start(follower);
   await cluster.untilReady(follower);
   const readyMs = performance.now() - startMs;
-  return { readyMs, phases: await phasesOf(follower) };
+  const cpuMs = await cluster.cpuMs(follower);
+  return { readyMs, cpuMs, phases: await phasesOf(follower) };
 }
 
 /**

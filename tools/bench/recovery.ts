@@ -2,7 +2,7 @@
 // data in fresh folders on this disk; prints one table, and with --write puts it into
 // docs/recovery.md. It asserts no duration.
 import { cp, mkdir, readFile, rm, writeFile } from 'node:fs/promises';
-import { cpus } from 'node:os';
+import { cpus, loadavg } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 
@@ -53,8 +53,10 @@ class Progress {
     this.#bar.start(total, 0, { what: '' });
   }
 
-  /** Before work that weighs so much. */
+  /** Before a piece of work. */
   begin(what: string): void {
+    // Without a terminal there is no bar: a line each, for whoever reads the log.
+    if (!process.stderr.isTTY) process.stderr.write(`${what}\n`);
     this.#bar.update(this.#done, { what });
   }
 
@@ -152,6 +154,11 @@ class RecoveryBench {
       unit: 's',
       values: all.map(({ readyMs }) => readyMs / 1000),
       ...(isAsked ? { target: '3 s' } : {}),
+    });
+    this.#rows.push({
+      scenario: '- processor time',
+      unit: 's',
+      values: all.map(({ cpuMs }) => cpuMs / 1000),
     });
     for (const phase of ['snapshot-load', 'log', 'replay']) {
       const values = all.map(({ phases }) => phases.get(phase) ?? 0);
@@ -326,6 +333,7 @@ async function measureDisk() {
 async function main(): Promise<void> {
   const options = readOptions();
   const syncMs = await measureDisk();
+  const [load = 0] = loadavg();
   const trials = options.trials * 3.5 + options.heavy * 2 + 10;
   const progress = new Progress(trials * weights.trial + 3 * weights.fill + weights.writes);
   try {
@@ -335,6 +343,7 @@ async function main(): Promise<void> {
       node: process.versions.node,
       syncMs,
       atUtc: new Date().toISOString(),
+      load,
     });
     if (options.write) {
       const path = 'docs/recovery.md';

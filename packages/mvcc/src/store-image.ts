@@ -1,6 +1,7 @@
 // The snapshot image: a frozen state as bytes. Taking one copies nothing but the list of slabs and
 // the small tables, because a record never changes once it is written; the bytes are encoded in
 // slices while writes go on. Equal states give equal bytes. image-loader.ts is the way back.
+import { assert } from '@holdfast/base/assert';
 import { crc32 } from '@holdfast/base/crc32';
 import { type Index, index } from '@holdfast/base/ids';
 import {
@@ -53,7 +54,7 @@ export class StoreImage {
     this.#slabs = slabs;
   }
 
-  /** Lets go of the state; nothing more is encoded. */
+  /** Lets go of the state, which may reclaim again: nothing more can be encoded. */
   release(): void {
     this.#slabs = [];
     if (this.#isReleased) return;
@@ -73,6 +74,7 @@ export class StoreImage {
     yield out.take();
     yield* this.#recordSections(out);
     for (const section of this.#order.sections()) {
+      assert(!this.#isReleased, 'an image is released after it was encoded');
       if (section) {
         out.writeSection(section);
         yield out.take();
@@ -88,6 +90,7 @@ export class StoreImage {
     let items = 0;
     for (const frozen of this.#slabs) {
       for (let at = 0; at < frozen.used; ) {
+        assert(!this.#isReleased, 'an image is released after it was encoded');
         const slice = this.#slice(frozen, at, out);
         at = slice.end;
         items += slice.records;

@@ -49,7 +49,8 @@ describe('ApplyLoop', () => {
     const { loop, turns, batches, reads } = await newLoop(1030, true, 1024);
     loop.commit(index(1031));
     reads.shift()?.();
-    await new Promise((resolve) => setImmediate(resolve));
+    await Promise.resolve();
+    await Promise.resolve();
     for (let turn = turns.shift(); turn; turn = turns.shift()) turn();
     expect(batches.map((batch) => batch.length)).toEqual([...Array(10).fill(100), 24]);
     expect([loop.applied.index, reads.length]).toEqual([1024, 1]);
