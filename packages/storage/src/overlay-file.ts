@@ -9,8 +9,7 @@ export class OverlayFile {
   readonly #inner: DiskFile | undefined;
   readonly #onRead: (bytes: number) => void;
   readonly #patches: Patch[] = [];
-  /** What lies behind it in the inner file was cut off here. */
-  #innerEnd: number;
+  readonly #innerEnd: number;
   #size: number;
 
   constructor(inner: DiskFile | undefined, size: number, onRead: (bytes: number) => void) {
@@ -52,8 +51,7 @@ export class OverlayFile {
   }
 
   truncate(length: number): void {
-    this.#innerEnd = Math.min(this.#innerEnd, length);
-    // What was written behind the cut reads as zeros, should the file grow again.
+    // What lies behind the cut reads as zeros, should the file grow again.
     if (length < this.#size) this.#patches.push({ lo: length, hi: this.#size, bytes: undefined });
     this.#size = length;
   }
