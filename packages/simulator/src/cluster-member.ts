@@ -20,6 +20,8 @@ import { type PortWatcher, watchPorts } from './port-watch.ts';
 import type { VirtualClock } from './virtual-clock.ts';
 
 export interface ClusterMemberWatcher extends PortWatcher {
+  /** Its disk was taken away, with everything on it. */
+  onWiped(member: ClusterMember): void;
   onEvent(member: ClusterMember, event: ReplicaEvent): void;
   /** The core is about to take an input: all that came before has been carried out. */
   onStep(member: ClusterMember): void;
@@ -129,6 +131,12 @@ export class ClusterMember {
     });
   }
 
+  /** While it is down: another disk, new and empty, as after a repair of the machine. */
+  wipe(): void {
+    this.#disk.replace();
+    this.#options.watcher.onWiped(this);
+  }
+
   /** It lives through the operation that it was to die in. */
   spare(): void {
     this.#disk.spare();
@@ -216,6 +224,7 @@ export class ClusterMember {
     const { watcher } = this.#options;
     const apply = store.apply.bind(store);
     const restore = store.restore.bind(store);
+    const prepare = store.prepare.bind(store);
     watcher.onRestore(this);
     store.apply = (entries) => {
       const results = apply(entries);
@@ -225,6 +234,16 @@ export class ClusterMember {
     store.restore = async (last, chunks) => {
       await restore(last, chunks);
       watcher.onRestore(this);
+    };
+    store.prepare = async (last, chunks) => {
+      const prepared = await prepare(last, chunks);
+      return {
+        stateHash: prepared.stateHash,
+        takeOver: () => {
+          prepared.takeOver();
+          watcher.onRestore(this);
+        },
+      };
     };
   }
 

@@ -45,6 +45,10 @@ export class ClusterReferee implements ClusterMemberWatcher {
     return { ...this.#counters, elections, committed: commits.committed };
   }
 
+  onWiped(member: ClusterMember): void {
+    this.#promises.forget(member.id);
+  }
+
   onEvent(member: ClusterMember, event: ReplicaEvent): void {
     const who = nameOf(member.id);
     this.#guard(() => {

@@ -3,13 +3,12 @@
 // then everything is healed, and the cluster must become live, converge, and have kept every
 // promise.
 import { messageOf } from '@holdfast/base/errors';
-import { clusterId, type MemberId, memberId } from '@holdfast/base/ids';
+import { type MemberId, memberId } from '@holdfast/base/ids';
 import { pick, type Random } from '@holdfast/base/random';
 import { SeededRandom } from '@holdfast/base/seeded-random';
-import { newConfiguration } from '@holdfast/raft/configuration';
 import { ClientRecord } from './client-record.ts';
 import { Clients } from './clients.ts';
-import { ClusterMember } from './cluster-member.ts';
+import type { ClusterMember } from './cluster-member.ts';
 import { ClusterReferee } from './cluster-referee.ts';
 import { type Drain, EventQueue } from './event-queue.ts';
 import type { CrashKind } from './fault.ts';
@@ -17,8 +16,8 @@ import { FaultDriver, type FaultTarget } from './fault-driver.ts';
 import { judgeEnd } from './final-judges.ts';
 import { Violation } from './judges/violation.ts';
 import { LeaderWatch } from './leader-watch.ts';
-import { newMemberClock } from './member-clocks.ts';
 import type { DiskMood } from './member-disk.ts';
+import { MemberMaker } from './member-maker.ts';
 import { type FaultyNetwork, type MemberNetwork, nameOf } from './member-network.ts';
 import { MessageNetwork } from './message-network.ts';
 import { NewEvents } from './new-events.ts';
@@ -27,6 +26,7 @@ import { planRun, type RunPlan, type Scenario } from './scenario.ts';
 import { StreamNetwork } from './stream-network.ts';
 import { Timeline } from './timeline.ts';
 import { Watchers } from './watchers.ts';
+import { Wipes } from './wipes.ts';
 
 export type ClusterWorldOptions = {
   readonly seed: number;
@@ -67,9 +67,12 @@ class ClusterWorld implements FaultTarget {
   readonly #network: MemberNetwork & FaultyNetwork;
   readonly #referee: ClusterReferee;
   readonly #record: ClientRecord;
+  readonly #maker: MemberMaker;
+  /** By the place that a member takes, which is the id of the first one there. */
   readonly #cluster = new Map<MemberId, ClusterMember>();
   readonly #clients: Clients;
   readonly #watchers: Watchers;
+  readonly #wipes: Wipes;
   /** Members whose disks may lose what they have synced: a minority, the same for all of a run. */
   readonly #badDisks: ReadonlySet<MemberId>;
   #ends = 0;
@@ -93,7 +96,14 @@ class ClusterWorld implements FaultTarget {
     this.members = Array.from({ length: count }, (_, at) => memberId(BigInt(at + 1)));
     this.#network = this.#newNetwork();
     this.#badDisks = chooseMinority(this.#random, this.members);
-    this.#makeMembers();
+    this.#maker = new MemberMaker({
+      queue: this.#queue,
+      random: this.#fork(),
+      network: this.#network,
+      watcher: this.#referee,
+      founders: this.members,
+    });
+    for (const id of this.members) this.#makeMember(id, id);
     const keys = pick(this.#random, [2, 8, 40]);
     const shared = {
       queue: this.#queue,
@@ -103,6 +113,7 @@ class ClusterWorld implements FaultTarget {
     };
     this.#clients = new Clients({ ...shared, record: this.#record, fork: () => this.#fork() });
     this.#watchers = new Watchers({ ...shared, random: this.#fork(), count: 4 });
+    this.#wipes = this.#newWipes();
     this.#plan = this.#newPlan(options);
     this.#leaderWatch = this.#newLeaderWatch();
   }
@@ -122,14 +133,14 @@ class ClusterWorld implements FaultTarget {
     if (!one) return;
     const wasUp = one.isUp;
     one.crash(how);
-    this.#timeline.note(nameOf(member), 'down', wasUp ? how : `${how}, once more`);
+    this.#timeline.note(nameOf(one.id), 'down', wasUp ? how : `${how}, once more`);
     if (!wasUp) return;
     this.#clients.memberDown(one);
     this.#watchers.memberDown(one);
   }
 
   crashInWrite(member: MemberId, how: CrashKind, operations: number): void {
-    // What dies in the middle of an operation is cleared away when that operation's stack has ended.
+    // Cleared away when the stack of the operation, in whose middle it dies, has ended.
     this.#cluster.get(member)?.crashIn(operations, () => {
       this.#queue.after(0, () => {
         this.crash(member, how);
@@ -144,7 +155,7 @@ class ClusterWorld implements FaultTarget {
     one.spare();
     if (one.isUp) return;
     one.start();
-    this.#timeline.note(nameOf(member), 'up', `boot ${one.boots}`);
+    this.#timeline.note(nameOf(one.id), 'up', `boot ${one.boots}`);
   }
 
   pause(member: MemberId): void {
@@ -177,12 +188,35 @@ class ClusterWorld implements FaultTarget {
     }
   }
 
-  wipe(): void {}
+  /** Its disk is gone: it comes back empty under its old id, and is replaced a while later. */
+  wipe(place: MemberId): void {
+    if (this.#badDisks.has(place)) this.#wipes.wipe(place);
+  }
 
-  transfer(to: MemberId): void {
+  idOf(place: MemberId): MemberId {
+    return this.#cluster.get(place)?.id ?? place;
+  }
+
+  transfer(place: MemberId): void {
+    const to = this.idOf(place);
     for (const { engine, clock } of this.#cluster.values()) {
       if (engine?.replica.isLeader && !clock?.paused) engine.replica.transferLeadership(to);
     }
+  }
+
+  #newWipes(): Wipes {
+    return new Wipes({
+      queue: this.#queue,
+      random: this.#fork(),
+      cluster: this.#cluster,
+      crash: (place) => this.crash(place, 'power'),
+      start: (place) => this.start(place),
+      replace: (place, next) => {
+        this.#makeMember(place, next);
+        this.#timeline.note(nameOf(next), 'joins', `in the place of ${nameOf(place)}`);
+        this.#network.setMembers([...this.#cluster.values()].map(({ id }) => id));
+      },
+    });
   }
 
   #newPlan({ faultsMs = 20_000, scenario, without }: ClusterWorldOptions): RunPlan {
@@ -210,35 +244,10 @@ class ClusterWorld implements FaultTarget {
     return isStream ? new StreamNetwork(parts) : new MessageNetwork(parts);
   }
 
-  #makeMembers(): void {
-    const random = this.#random;
-    const settings = {
-      segmentBytes: pick(random, [16_384, 65_536, 262_144]),
-      replicaSettings: {
-        snapshotEntriesMax: pick(random, [50, 200, 100_000]),
-        snapshotIntervalMinMs: 500,
-      },
-      compactionSettings: pick(random, [
-        {},
-        { historyRevisionsMax: 150, historyRevisionsMin: 50, stepRevisionsMin: 10 },
-      ]),
-    };
-    for (const id of this.members) {
-      const own = this.#fork();
-      const member = new ClusterMember({
-        ...settings,
-        id,
-        clusterId: clusterId(1n),
-        members: this.members,
-        bootstrap: newConfiguration({ voters: this.members }),
-        network: this.#network,
-        random: own,
-        watcher: this.#referee,
-        onEnded: (error) => this.#ended(id, error),
-        newClock: () => newMemberClock(this.#queue, own, { startMaxMs: 1_000_000 }),
-      });
-      this.#cluster.set(id, member);
-    }
+  #makeMember(place: MemberId, id: MemberId): ClusterMember {
+    const member = this.#maker.make(id, (error) => this.#ended(place, error));
+    this.#cluster.set(place, member);
+    return member;
   }
 
   /** A member that its disk has ended is started again, as its supervisor does. */
@@ -263,6 +272,7 @@ class ClusterWorld implements FaultTarget {
     await this.#runUntil(this.#plan.endMs);
     this.#isHealed = true;
     driver.healAll();
+    await this.#waitUntil('every replacement is over', () => this.#wipes.areOver);
     await this.#becomeLive();
     this.#clients.end();
     this.#watchers.hurry();
@@ -367,7 +377,8 @@ class ClusterWorld implements FaultTarget {
         sessionRepeats: this.#record.sessions.repeatCount,
         ...this.#watchers.counters,
         acknowledged: this.#record.writes.count,
-        ...leaderCounters(this.#leaderWatch),
+        ...this.#leaderWatch?.counters,
+        replaced: this.#wipes.count,
         ends: this.#ends,
         boots: [...this.#cluster.values()].reduce((sum, { boots }) => sum + boots, 0),
         frames: this.#network.arrivedCount,
@@ -375,12 +386,6 @@ class ClusterWorld implements FaultTarget {
       },
     };
   }
-}
-
-function leaderCounters(watch: LeaderWatch | undefined): Record<string, number> {
-  if (!watch) return {};
-  const { waits, longestMs } = watch.figures;
-  return { powerCycles: waits, leaderLatestMs: longestMs };
 }
 
 function chooseMinority(random: Random, members: readonly MemberId[]): ReadonlySet<MemberId> {

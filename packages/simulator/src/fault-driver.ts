@@ -10,7 +10,10 @@ import type { Timeline } from './timeline.ts';
 
 /** What a world lets be done to its members. Each method is harmless where it does not apply. */
 export interface FaultTarget {
+  /** The places that faults are planned for. */
   readonly members: readonly MemberId[];
+  /** Who takes that place now. */
+  idOf(place: MemberId): MemberId;
   /** Also of a member that is down already: the machine loses power after its process died. */
   crash(member: MemberId, how: CrashKind): void;
   crashInWrite(member: MemberId, how: CrashKind, operations: number): void;
@@ -91,13 +94,13 @@ export class FaultDriver {
       case 'lag':
         return this.#holdUp(fault);
       case 'partition':
-        return this.#eachCut(fault.group, (a, b) => this.#network.cut(a, b));
+        return this.#eachCut(fault.group, (a, b) => this.#cut(a, b));
       case 'one-way':
-        return this.#network.cut(fault.from, fault.to);
+        return this.#cut(fault.from, fault.to);
       case 'slow-link':
-        return this.#network.slowDown(fault.from, fault.to, fault.byMs);
+        return this.#slowDown(fault, fault.byMs);
       case 'reset-links':
-        return this.#network.reset(fault.a, fault.b);
+        return this.#network.reset(this.#target.idOf(fault.a), this.#target.idOf(fault.b));
       case 'weather':
         this.#network.weather = fault.weather;
         return;
@@ -130,11 +133,11 @@ export class FaultDriver {
       case 'pause':
         return this.#target.resume(fault.member);
       case 'partition':
-        return this.#eachCut(fault.group, (a, b) => this.#network.heal(a, b));
+        return this.#eachCut(fault.group, (a, b) => this.#heal(a, b));
       case 'one-way':
-        return this.#network.heal(fault.from, fault.to);
+        return this.#heal(fault.from, fault.to);
       case 'slow-link':
-        return this.#network.slowDown(fault.from, fault.to, 0);
+        return this.#slowDown(fault, 0);
       case 'weather':
         this.#network.weather = calmWeather;
         return;
@@ -181,6 +184,18 @@ export class FaultDriver {
       this.#queue.after(1.5 * fault.holdMs, again);
     };
     again();
+  }
+
+  #cut(from: MemberId, to: MemberId): void {
+    this.#network.cut(this.#target.idOf(from), this.#target.idOf(to));
+  }
+
+  #heal(from: MemberId, to: MemberId): void {
+    this.#network.heal(this.#target.idOf(from), this.#target.idOf(to));
+  }
+
+  #slowDown({ from, to }: Fault & { readonly type: 'slow-link' }, byMs: number): void {
+    this.#network.slowDown(this.#target.idOf(from), this.#target.idOf(to), byMs);
   }
 
   #eachCut(group: readonly MemberId[], act: (a: MemberId, b: MemberId) => void): void {

@@ -20,7 +20,7 @@ it('counts from the member that completes a majority', () => {
   look(11_000, 3, false);
   look(11_400, 3, true);
   look(90_000, 3, false);
-  expect(watch.figures).toEqual({ waits: 1, longestMs: 2400 });
+  expect(watch.counters).toEqual({ powerCycles: 1, leaderLatestMs: 2400 });
 });
 
 it('speaks when nobody leads in time', () => {

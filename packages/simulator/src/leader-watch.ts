@@ -23,8 +23,8 @@ export class LeaderWatch {
   }
 
   /** How often a majority came back, and the longest time that it then took. */
-  get figures(): { readonly waits: number; readonly longestMs: number } {
-    return { waits: this.#waits, longestMs: this.#longestMs };
+  get counters(): { readonly powerCycles: number; readonly leaderLatestMs: number } {
+    return { powerCycles: this.#waits, leaderLatestMs: this.#longestMs };
   }
 
   /** Throws a Violation when the cluster is overdue. */

@@ -80,6 +80,7 @@ export class MemberDisk {
 
   /** Another disk, new and empty. */
   replace(): void {
+    this.#hasTroubled = true;
     this.#disk = this.#newDisk();
   }
 

@@ -136,6 +136,10 @@ class RaftWorld implements FaultTarget {
   /** Rot strikes at starts here: see #maybeDamage. */
   rot(): void {}
 
+  idOf(place: MemberId): MemberId {
+    return place;
+  }
+
   /** Core-only members have no identity that could be lost. */
   wipe(): void {}
 

@@ -1,5 +1,5 @@
-// Goal: the acceptance lines that ask for one kind of trouble, again and again. Method: whole runs of
-// a scenario; each ends with the heal, the proof of life, and every judge of every run.
+// Goal: the acceptance lines that ask for one kind of trouble, again and again. Method: whole runs
+// of a scenario; each ends with the heal, the proof of life, and every judge of every run.
 import { describe, expect, it } from 'vitest';
 import { runSimulation } from './main.ts';
 import type { ScenarioName } from './scenario.ts';
