@@ -231,8 +231,8 @@ export class Driver {
   }
 
   /**
-   * The core decides whether it still wants it. What a snapshot holds is committed, so a leader that
-   * came to office meanwhile stands for it as well as the one who has sent it.
+   * The core decides whether it still wants it. What a snapshot holds is committed, so a leader
+   * that came to office meanwhile stands for it as well as the one who has sent it.
    */
   #received(meta: SnapshotMeta): boolean {
     const { id: to } = this.#options;

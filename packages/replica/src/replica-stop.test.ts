@@ -32,6 +32,21 @@ describe('close', () => {
     expect(waiting[0]?.error).toBeInstanceOf(HoldfastError);
   });
 
+  it('takes a snapshot where the next start would have more to replay than it may', async () => {
+    const world = await worlds.started(3, () => ({ settings: { snapshotAtStopEntries: 5 } }));
+    const member = world.followers[0] as TestMember;
+    for (const text of ['a', 'b']) await world.settle(world.leader.propose(text));
+    await world.until(() => member.applied === world.leader.applied);
+    await world.settle(member.replica.close());
+    expect(await member.snapshots.open()).toEqual([]);
+    await member.restart();
+    for (const text of ['c', 'd', 'e', 'f']) await world.settle(world.leader.propose(text));
+    await world.until(() => member.applied === world.leader.applied);
+    const { applied } = member;
+    await world.settle(member.replica.close());
+    expect((await member.snapshots.open())[0]?.last.index).toBe(applied);
+  });
+
   it('before the start, and after a start that failed, ends as well', async () => {
     const world = worlds.make(1);
     const member = world.members[0] as TestMember;

@@ -1,5 +1,5 @@
-// Snapshots on their way to peers: which one each is sent, how fast, and which stored ones must stay
-// for it. A peer that has begun with one is sent that one to its end, also over broken links,
+// Snapshots on their way to peers: which one each is sent, how fast, and which stored ones must
+// stay for it. A peer that has begun with one is sent that one to its end, also over broken links,
 // however many newer ones are taken meanwhile: else a slow link would never see an end.
 import { type Clock, sleep } from '@holdfast/base/clock';
 import { isHoldfastError } from '@holdfast/base/errors';

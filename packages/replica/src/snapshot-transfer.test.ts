@@ -1,7 +1,7 @@
-// Goal: a member that is being sent a snapshot goes on voting and acknowledging from the log that it
-// has, until the switch (safety.md 6, D-16); a transfer goes on where it broke off, with the same
-// snapshot, whatever the leader takes meanwhile (D-14). Method: three members over memory twins, the
-// stream or the loading held up by the test.
+// Goal: a member that is being sent a snapshot goes on voting and acknowledging from the log that
+// it has, until the switch (safety.md 6, D-16); a transfer goes on where it broke off, with the
+// same snapshot, whatever the leader takes meanwhile (D-14). Method: three members over memory
+// twins, the stream or the loading held up by the test.
 import { HoldfastError } from '@holdfast/base/errors';
 import { afterEach, describe, expect, it } from 'vitest';
 import type { OutgoingSnapshot, PeerTransport } from './ports.ts';

@@ -1,5 +1,5 @@
-// A bound on bytes a second, by the clock that it is given. What was taken is waited for afterwards,
-// so a piece may be larger than the bucket, and the average holds all the same.
+// A bound on bytes a second, by the clock that it is given. What was taken is waited for
+// afterwards, so a piece may be larger than the bucket, and the average holds all the same.
 import { type Clock, sleep } from '@holdfast/base/clock';
 
 export class TokenBucket {

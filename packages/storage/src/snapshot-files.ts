@@ -268,7 +268,8 @@ export class SnapshotFiles {
     await writer.abort();
     throw new HoldfastError(
       'disk-full',
-      `a snapshot of ${imageBytes} bytes does not fit: ${missing} more are needed, ${free} are free`,
+      `a snapshot of ${imageBytes} bytes does not fit: it needs ${missing} more, ` +
+        `and ${free} are free`,
     );
   }
 

@@ -1,6 +1,6 @@
-// Goal: what was received of a snapshot is worth something after every kind of break, and nothing of
-// it is ever taken on trust (D-14). Method: parts on a memory disk, broken off by a link, a kill, a
-// power loss and rot.
+// Goal: what was received of a snapshot is worth something after every kind of break, and nothing
+// of it is ever taken on trust (D-14). Method: parts on a memory disk, broken off by a link, a
+// kill, a power loss and rot.
 import { equalBytes } from '@holdfast/base/bytes';
 import { crc32 } from '@holdfast/base/crc32';
 import { index, memberId, term } from '@holdfast/base/ids';

@@ -1,6 +1,6 @@
-// Writes one snapshot beside the others: in blocks, under a name of its own. It exists from commit()
-// on, whole and synced, or not at all. One that is received may be broken off and gone on with: what
-// was written of it stays as a part (snapshot-part.ts).
+// Writes one snapshot beside the others: in blocks, under a name of its own. It exists from
+// commit() on, whole and synced, or not at all. One that is received may be broken off and gone on
+// with: what was written of it stays as a part (snapshot-part.ts).
 import { assert } from '@holdfast/base/assert';
 import { crc32 } from '@holdfast/base/crc32';
 import { HoldfastError } from '@holdfast/base/errors';

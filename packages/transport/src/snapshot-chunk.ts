@@ -1,5 +1,5 @@
-// The bytes of a SnapshotChunk, as the generated code writes them, with one copy of the data instead
-// of three: a snapshot is the one thing of which a member sends gigabytes.
+// The bytes of a SnapshotChunk, as the generated code writes them, with one copy of the data
+// instead of three: a snapshot is the one thing of which a member sends gigabytes.
 
 const offsetTag = 0x08;
 const dataTag = 0x12;

@@ -1,8 +1,8 @@
 // The receiving half of a snapshot: frames of a bulk connection become an iterable of bytes. The
 // consumer says where the bytes begin (what it has kept of an earlier try is not sent again), and
 // whether it needs any. The sender may be a window ahead of the consumer and no more, so the memory
-// is bounded. A broken connection is an error of the iterable; the consumer's verdict is told to the
-// sender.
+// is bounded. A broken connection is an error of the iterable; the consumer's verdict is told to
+// the sender.
 import { assert } from '@holdfast/base/assert';
 import { HoldfastError, isHoldfastError, messageOf } from '@holdfast/base/errors';
 import {

@@ -1,6 +1,7 @@
 // The sending half of a snapshot on its bulk connection: begin, the receiver's word where to go on
-// from, chunks from there, end, then the receiver's verdict. At most a window of bytes is on the way beyond what the receiver has consumed, so a slow
-// receiver costs neither side memory, and its socket is never paused: pings pass.
+// from, chunks from there, end, then the receiver's verdict. At most a window of bytes is on the
+// way beyond what the receiver has consumed, so a slow receiver costs neither side memory, and its
+// socket is never paused: pings pass.
 import { must } from '@holdfast/base/assert';
 import { emptyBytes } from '@holdfast/base/bytes';
 import { type ErrorCode, HoldfastError } from '@holdfast/base/errors';
@@ -22,8 +23,8 @@ export type SnapshotSending = {
 };
 
 /**
- * Resolves when the receiver says that the whole snapshot stands there, or that it needs none of it.
- * Rejects with its error, with `unavailable` when the connection breaks, or with the signal's
+ * Resolves when the receiver says that the whole snapshot stands there, or that it needs none of
+ * it. Rejects with its error, with `unavailable` when the connection breaks, or with the signal's
  * reason. Ends the link in any case.
  */
 export async function sendSnapshot(sending: SnapshotSending): Promise<void> {

@@ -17,7 +17,10 @@ type Fed = {
   feed(kind: number, payload: Uint8Array): void;
 };
 
-const settled = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
+/** Every reaction to what has been fed has run. */
+async function settled(): Promise<void> {
+  for (let turn = 0; turn < 20; turn += 1) await undefined;
+}
 
 function newReceiver(accept: SnapshotReceiverOptions['accept']): Fed {
   const told: string[] = [];
