@@ -178,3 +178,15 @@ describe('Importer', () => {
     expect(reasons(importer)).toEqual({ 'name refused': 1 });
   });
 });
+
+describe('an import into a cluster that has no sessions yet', () => {
+  it('stops at once, instead of skipping every file', async () => {
+    await writeFile(join(directory, 'a.json'), '{}');
+    const store = new TestStore();
+    store.refuse = () => {
+      const details = { heldBackBy: ['n3'] };
+      throw new HoldfastError('failed-precondition', 'not yet: n3', { details });
+    };
+    await expect(make(store).run()).rejects.toMatchObject({ code: 'failed-precondition' });
+  });
+});

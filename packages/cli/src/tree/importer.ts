@@ -210,5 +210,6 @@ function reasonOf(error: HoldfastError): SkipReason {
   return error.details['part'] === 'name' ? 'name refused' : 'refused';
 }
 
+/** A cluster in the middle of an upgrade has no sessions yet: that concerns every file. */
 const isAboutTheFile = (error: unknown): error is HoldfastError =>
-  error instanceof HoldfastError && fileCodes.has(error.code);
+  error instanceof HoldfastError && fileCodes.has(error.code) && !('heldBackBy' in error.details);

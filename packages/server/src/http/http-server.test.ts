@@ -272,7 +272,13 @@ describe('what a member shows', () => {
       '/v1/kv',
       '/v1/kv-watch',
       '/v1/kv/{key}',
+      '/v1/leases',
+      '/v1/leases/{id}',
+      '/v1/leases/{id}/keep-alive',
       '/v1/recovery',
+      '/v1/sessions',
+      '/v1/sessions/{id}',
+      '/v1/sessions/{id}/keep-alive',
       '/v1/txn',
     ]);
     expect(Object.keys(document.paths['/v1/kv/{key}']).sort()).toEqual([
