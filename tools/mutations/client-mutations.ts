@@ -75,7 +75,7 @@ export const clientMutations: readonly Mutation[] = [
     edits: [
       {
         file: 'packages/raft/src/follower.ts',
-        find: 'if (message.freshStampMs > 0) core.noteFresh(message.freshStampMs, message.freshCommit);',
+        find: 'core.noteFresh(message.freshStampMs, message.freshCommit);',
         replace: 'core.noteFresh(core.nowMs, minIndex(message.commit, core.commit));',
       },
     ],
@@ -125,8 +125,8 @@ export const clientMutations: readonly Mutation[] = [
     edits: [
       {
         file: proposals,
-        find: "'the leader changed before the write was confirmed; it may or may not take effect: ' +\n      'read it back',\n    { outcome },",
-        replace: "'the leader changed', { outcome: 'not-applied' },",
+        find: "      'read it back',\n    { outcome },",
+        replace: "      'read it back', { outcome: 'not-applied' },",
       },
     ],
   },
@@ -149,13 +149,15 @@ export const clientMutations: readonly Mutation[] = [
     edits: [
       {
         file: watchHub,
-        find: 'if (start < this.#state.compactRevision) throw compacted(start, this.#state.compactRevision);',
-        replace: '',
+        find: 'if (start < this.#state.compactRevision) throw',
+        replace: 'if (start < 0) throw',
       },
       {
         file: watchHub,
-        find: 'if (this.#from < state.compactRevision) throw compacted(this.#from, state.compactRevision);',
-        replace: 'if (this.#from < state.compactRevision) this.#from = state.compactRevision;',
+        find: 'if (this.#from < state.compactRevision) throw',
+        replace:
+          'this.#from = Math.max(this.#from, state.compactRevision); ' +
+          'if (this.#from < 0) throw',
       },
     ],
   },

@@ -117,13 +117,13 @@ export const leaseMutations: readonly Mutation[] = [
     edits: [
       {
         file: sessionTable,
-        find: 'return session.results.get(sequence);',
+        find: 'return session.results.get(sequence)?.bytes;',
         replace: 'return undefined;',
       },
       {
         file: sessionTable,
-        find: "assert(!session.results.has(place.sequence), 'a write in a session is applied once');",
-        replace: '',
+        find: 'assert(!session.results.has(place.sequence),',
+        replace: 'assert(place.sequence > 0n,',
       },
     ],
   },
@@ -134,9 +134,8 @@ export const leaseMutations: readonly Mutation[] = [
     edits: [
       {
         file: applier,
-        find: 'known = recallResult(state, place, call);\n  } catch (error) {\n    return failed(state, error);',
-        replace:
-          'known = recallResult(state, place, call);\n  } catch {\n    return perform(state, call);',
+        find: 'call);\n  } catch (error) {\n    return failed(state, error);\n  }\n  if (known)',
+        replace: 'call);\n  } catch {\n    return perform(state, call);\n  }\n  if (known)',
       },
     ],
   },
@@ -148,13 +147,12 @@ export const leaseMutations: readonly Mutation[] = [
       {
         file: sessionTable,
         find: 'if (lowest > session.lowest) this.#forgetBelow(session, lowest);',
-        replace:
-          'if (lowest >= session.lowest) for (const one of session.results.keys()) session.results.delete(one);',
+        replace: 'for (const one of session.results.keys()) session.results.delete(one);',
       },
       {
         file: sessionTable,
-        find: "assert(!session.results.has(place.sequence), 'a write in a session is applied once');",
-        replace: '',
+        find: 'assert(!session.results.has(place.sequence),',
+        replace: 'assert(place.sequence > 0n,',
       },
     ],
   },

@@ -1,5 +1,6 @@
-// Goal: every planted bug still finds its text, so that `npm run mutations` means something, and the
-// judges are seen to see. Method: all texts are looked up; a few mutations, one of each kind, are run.
+// Goal: every planted bug still finds its text, so that `npm run mutations` means something, and
+// the judges are seen to see. Method: all texts are looked up; a few mutations, one of each kind,
+// are run.
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';

@@ -3,7 +3,14 @@ import type { Rule } from './rule.ts';
 import { ambient, builtins, seams } from './rules/ambient.ts';
 import { arrows, doors, exportsShape, typeArrows } from './rules/arrows.ts';
 import { circles } from './rules/circles.ts';
-import { acceptance, architecture, invariants, links } from './rules/documents.ts';
+import {
+  acceptance,
+  architecture,
+  bugs,
+  invariants,
+  links,
+  plantedBugs,
+} from './rules/documents.ts';
 import { swallowed } from './rules/errors.ts';
 import * as shape from './rules/shape.ts';
 import * as text from './rules/text.ts';
@@ -21,6 +28,8 @@ export const rules: readonly Rule[] = [
   ...Object.values(shape),
   ...Object.values(text),
   acceptance,
+  bugs,
+  plantedBugs,
   invariants,
   architecture,
   links,

@@ -19,7 +19,7 @@ import { addressOf, type Joined, type MemberNetwork, nameOf } from './member-net
 import { type PortWatcher, watchPorts } from './port-watch.ts';
 import type { VirtualClock } from './virtual-clock.ts';
 
-export interface ClusterMemberWatcher extends PortWatcher {
+export interface ClusterMemberWatcher extends PortWatcher<ClusterMember> {
   /** Its disk was taken away, with everything on it. */
   onWiped(member: ClusterMember): void;
   onEvent(member: ClusterMember, event: ReplicaEvent): void;

@@ -1,5 +1,5 @@
-// What is judged when a run is over and all members are equal: everything that one member holds, and
-// everything that clients and watchers were told.
+// What is judged when a run is over and all members are equal: everything that one member holds,
+// and everything that clients and watchers were told.
 import { toText } from '@holdfast/base/bytes';
 import type { EmbeddedEngine } from '@holdfast/engine/embedded-engine';
 import type { ClientRecord } from './client-record.ts';

@@ -4,19 +4,22 @@ import type { Index } from '@holdfast/base/ids';
 import type { Entry, LogId } from '@holdfast/raft/entry';
 import type { HardState } from '@holdfast/raft/ready';
 import type { LogStore, SnapshotStore, StatusRecovery, StatusStore } from '@holdfast/replica/ports';
-import type { ClusterMember } from './cluster-member.ts';
+import type { LogView } from './log-view.ts';
 
-export interface PortWatcher {
-  onAccept(member: ClusterMember, previous: LogId, entries: readonly Entry[]): void;
+/** The member as far as its ports are concerned. */
+type Watched = { readonly log: LogView };
+
+export interface PortWatcher<Member> {
+  onAccept(member: Member, previous: LogId, entries: readonly Entry[]): void;
   /** The log was opened: the member's view shows what was found. */
-  onLogFound(member: ClusterMember): void;
-  onStatusFound(member: ClusterMember, found: StatusRecovery): void;
+  onLogFound(member: Member): void;
+  onStatusFound(member: Member, found: StatusRecovery): void;
   /** Both copies are synced. */
-  onStatusSaved(member: ClusterMember, state: HardState): void;
+  onStatusSaved(member: Member, state: HardState): void;
   /** A snapshot of the own state is whole and about to exist. */
-  onSnapshotTaken(member: ClusterMember, through: Index): void;
+  onSnapshotTaken(member: Member, through: Index): void;
   /** The log is dropped through there; the snapshots that are kept, newest first. */
-  onPurge(member: ClusterMember, through: Index, kept: readonly Index[]): void;
+  onPurge(member: Member, through: Index, kept: readonly Index[]): void;
 }
 
 type Ports = {
@@ -25,7 +28,11 @@ type Ports = {
   readonly snapshots: SnapshotStore;
 };
 
-export function watchPorts(member: ClusterMember, watcher: PortWatcher, ports: Ports): Ports {
+export function watchPorts<Member extends Watched>(
+  member: Member,
+  watcher: PortWatcher<Member>,
+  ports: Ports,
+): Ports {
   const kept: { all: readonly Index[] } = { all: [] };
   return {
     log: watchLog(member, watcher, { log: ports.log, kept: () => kept.all }),
@@ -39,9 +46,9 @@ export function watchPorts(member: ClusterMember, watcher: PortWatcher, ports: P
   };
 }
 
-function watchLog(
-  member: ClusterMember,
-  watcher: PortWatcher,
+function watchLog<Member extends Watched>(
+  member: Member,
+  watcher: PortWatcher<Member>,
   { log, kept }: { readonly log: LogStore; readonly kept: () => readonly Index[] },
 ): LogStore {
   return withChanges(log, {
@@ -69,9 +76,9 @@ function watchLog(
   });
 }
 
-function watchStatus(
-  member: ClusterMember,
-  watcher: PortWatcher,
+function watchStatus<Member extends Watched>(
+  member: Member,
+  watcher: PortWatcher<Member>,
   status: StatusStore,
 ): StatusStore {
   return withChanges(status, {
@@ -87,9 +94,9 @@ function watchStatus(
   });
 }
 
-function watchSnapshots(
-  member: ClusterMember,
-  watcher: PortWatcher,
+function watchSnapshots<Member extends Watched>(
+  member: Member,
+  watcher: PortWatcher<Member>,
   parts: {
     readonly snapshots: SnapshotStore;
     readonly onKept: (all: readonly Index[]) => void;

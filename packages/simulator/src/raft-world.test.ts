@@ -1,5 +1,6 @@
-// Goal: the core keeps its promises in seeded worlds, and the worlds are the same each time. Method:
-// whole runs; a failing seed is in the message. That judges find broken rules: `npm run mutations`.
+// Goal: the core keeps its promises in seeded worlds, and the worlds are the same each time.
+// Method: whole runs; a failing seed is in the message. That judges find broken rules: `npm run
+// mutations`.
 import { describe, expect, it } from 'vitest';
 import { runRaftWorld } from './raft-world.ts';
 

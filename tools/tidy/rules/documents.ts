@@ -56,18 +56,86 @@ function checkAcceptance(house: House): Finding[] {
 }
 
 function judgeRow(house: House, status: string, words: string): string | undefined {
-  const tests = [...words.matchAll(/`([^`]+\.test\.ts)` "([^"]+)"/g)];
   const names = /Part \d|later/.test(words);
   if (status === 'owed') return names ? undefined : 'owed to no part';
   if (status !== 'shown' && status !== 'partly') return `unknown status ${status}`;
-  if (tests.length === 0) return 'names no test';
+  if (testsNamedIn(words).length === 0) return 'names no test';
   if (status === 'partly' && !names) return 'does not say to which part the rest is owed';
-  for (const [, path, title] of tests as unknown as [string, string, string][]) {
+  return missingTest(house, words);
+}
+
+type NamedTest = { readonly path: string; readonly title: string };
+
+const testsNamedIn = (words: string): readonly NamedTest[] =>
+  [...words.matchAll(/`([^`]+\.test\.ts)` "([^"]+)"/g)].map(([, path, title]) => ({
+    path: path as string,
+    title: title as string,
+  }));
+
+/** What is wrong with the tests that a text names, or undefined. */
+function missingTest(house: House, words: string): string | undefined {
+  for (const { path, title } of testsNamedIn(words)) {
     const text = house.textOf(path);
     if (text === undefined) return `${path} does not exist`;
     if (!text.includes(title)) return `${path} has no test "${title}"`;
   }
   return undefined;
+}
+
+const bugsPath = 'docs/bugs.md';
+const bugRow = (held: string): string => `| it hung | seed 7 | a cause | ${held} |`;
+const heldBy = bugRow('`packages/a/src/b.test.ts` "ends"');
+
+export const bugs: Rule = {
+  name: 'bugs',
+  reason: 'A bug that no test holds comes back, and nobody knows that it was there before.',
+  check: (house) => checkBugs(house),
+  bad: [
+    { [bugsPath]: bugRow('a test') },
+    { [bugsPath]: heldBy },
+    { [bugsPath]: heldBy, 'packages/a/src/b.test.ts': "it('begins');" },
+  ],
+  good: [
+    { [bugsPath]: heldBy, 'packages/a/src/b.test.ts': "it('ends');" },
+    { [bugsPath]: '| symptom | found by | cause | held by |\n|---|---|---|---|' },
+  ],
+};
+
+function checkBugs(house: House): Finding[] {
+  return (house.textOf(bugsPath) ?? '').split('\n').flatMap((line, at) => {
+    const isRow = line.startsWith('| ') && !line.startsWith('| symptom |');
+    if (!isRow) return [];
+    const message =
+      testsNamedIn(line).length === 0 ? 'a bug without a test' : missingTest(house, line);
+    return message ? [{ path: bugsPath, line: at + 1, message }] : [];
+  });
+}
+
+const plantedPath = 'docs/planted-bugs.md';
+const mutationFile = /^tools\/mutations\/[a-z]+-mutations\.ts$/;
+
+export const plantedBugs: Rule = {
+  name: 'planted-bugs',
+  reason: 'The table says which judge finds what: a mutation that is not in it was never measured.',
+  check: (house) => (house.has(plantedPath) ? checkPlantedBugs(house) : []),
+  bad: [
+    { [plantedPath]: '| `a` | x |', 'tools/mutations/core-mutations.ts': "    name: 'b'," },
+    { [plantedPath]: '', 'tools/mutations/core-mutations.ts': "    name: 'b'," },
+  ],
+  good: [{ [plantedPath]: '| `b` | x |', 'tools/mutations/core-mutations.ts': "    name: 'b'," }],
+};
+
+function checkPlantedBugs(house: House): Finding[] {
+  const rows = house.textOf(plantedPath) ?? '';
+  const told = new Set([...rows.matchAll(/^\| `([\w-]+)` \|/gm)].map(([, name]) => name));
+  const files = house.files.filter(({ path }) => mutationFile.test(path));
+  const named = files.flatMap(({ text }) => [...text.matchAll(/^ {4}name: '([\w-]+)',$/gm)]);
+  const planted = new Set(named.map(([, name]) => name));
+  const messages = [
+    ...[...planted].filter((name) => !told.has(name)).map((name) => `no row for ${name}`),
+    ...[...told].filter((name) => !planted.has(name)).map((name) => `${name} is not planted`),
+  ];
+  return messages.map((message) => ({ path: plantedPath, line: 1, message }));
 }
 
 const invariantsPath = 'docs/invariants.md';

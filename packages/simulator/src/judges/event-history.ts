@@ -1,6 +1,6 @@
 // Everything that happened to all keys, as the first member to apply it tells it: what clients and
-// watchers are told is compared with this. A judge too: every revision has its events, one after the
-// other (C-04). Owns the events by revision; history that members compact away stays here.
+// watchers are told is compared with this. A judge too: every revision has its events, one after
+// the other (C-04). Owns the events by revision; history that members compact away stays here.
 import { Violation } from './violation.ts';
 
 export type HappenedEvent = {

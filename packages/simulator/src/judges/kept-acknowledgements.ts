@@ -1,6 +1,6 @@
 // A member that promises anything still holds what it has acknowledged and what was then committed
-// (safety.md 1, 3, 5 and 15): whatever became of its disk, it repairs before it votes or says success
-// again. Owns what each member has acknowledged, over all of its boots.
+// (safety.md 1, 3, 5 and 15): whatever became of its disk, it repairs before it votes or says
+// success again. Owns what each member has acknowledged, over all of its boots.
 import type { Index, MemberId } from '@holdfast/base/ids';
 import type { LogId } from '@holdfast/raft/entry';
 import type { CommitPermanence, TermAt } from './commit-permanence.ts';

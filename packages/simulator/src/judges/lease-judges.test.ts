@@ -1,5 +1,5 @@
-// Goal: each judge of leases and sessions refuses a history that breaks its promise, and accepts the
-// nearest one that does not. Method: histories made by hand.
+// Goal: each judge of leases and sessions refuses a history that breaks its promise, and accepts
+// the nearest one that does not. Method: histories made by hand.
 import { describe, expect, it } from 'vitest';
 import { type LeasedEvent, LeaseKeys } from './lease-keys.ts';
 import { LeaseSafety } from './lease-safety.ts';

@@ -1,5 +1,5 @@
-// The keys of a lease vanish with it, all in one revision (safety.md 20). Only keys that nothing but
-// the end of their lease may delete are shown here. Owns which lease each of them hangs on.
+// The keys of a lease vanish with it, all in one revision (safety.md 20). Only keys that nothing
+// but the end of their lease may delete are shown here. Owns which lease each of them hangs on.
 import { Violation } from './violation.ts';
 
 export type LeasedEvent = {

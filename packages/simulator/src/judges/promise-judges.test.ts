@@ -1,5 +1,5 @@
-// Goal: each judge of what a member promises to others refuses a history that breaks the promise, and
-// accepts the nearest one that does not. Method: histories made by hand.
+// Goal: each judge of what a member promises to others refuses a history that breaks the promise,
+// and accepts the nearest one that does not. Method: histories made by hand.
 import { type Index, index, memberId, type Term, term } from '@holdfast/base/ids';
 import { newConfiguration } from '@holdfast/raft/configuration';
 import type { LogId } from '@holdfast/raft/entry';

@@ -1,5 +1,5 @@
-// A member that repairs counts for nothing (safety.md 5): from the moment that it says so, no leader
-// takes any of its entries for held.
+// A member that repairs counts for nothing (safety.md 5): from the moment that it says so, no
+// leader takes any of its entries for held.
 import type { Index, MemberId } from '@holdfast/base/ids';
 import { Violation } from './violation.ts';
 

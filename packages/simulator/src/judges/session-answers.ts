@@ -1,5 +1,6 @@
-// A write that is repeated in its session answers as it did the first time (safety.md 21), whichever
-// member is asked. That it takes effect once is single-effect.ts's claim. Owns the first answers.
+// A write that is repeated in its session answers as it did the first time (safety.md 21),
+// whichever member is asked. That it takes effect once is single-effect.ts's claim. Owns the first
+// answers.
 import { Violation } from './violation.ts';
 
 export class SessionAnswers {

@@ -1,5 +1,5 @@
-// A write takes effect once or not at all (safety.md 21): values are unique, so each is written once
-// in a run, whoever sent it again; what was called without effect is never seen; and what was
+// A write takes effect once or not at all (safety.md 21): values are unique, so each is written
+// once in a run, whoever sent it again; what was called without effect is never seen; and what was
 // acknowledged stands at the very revision that the answer named.
 import type { Register } from '../history.ts';
 import type { EventHistory } from './event-history.ts';

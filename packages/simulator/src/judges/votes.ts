@@ -1,5 +1,6 @@
 // Votes (thesis 3.4, safety.md 4 and 14): a member gives its vote of a term to one candidate, over
-// all of its boots, and nobody leads a term without the votes of a majority. Owns who voted for whom.
+// all of its boots, and nobody leads a term without the votes of a majority. Owns who voted for
+// whom.
 import type { MemberId, Term } from '@holdfast/base/ids';
 import type { Configuration } from '@holdfast/raft/configuration';
 import { isMajority } from './majority.ts';

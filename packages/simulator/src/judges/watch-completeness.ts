@@ -1,6 +1,6 @@
-// A watcher misses nothing: on each connection, from the revision that it asked for to the last that
-// it heard of, every revision with an event in its range is given; also across a change of members
-// (resumption). In the end nothing is owed (safety.md 22).
+// A watcher misses nothing: on each connection, from the revision that it asked for to the last
+// that it heard of, every revision with an event in its range is given; also across a change of
+// members (resumption). In the end nothing is owed (safety.md 22).
 import type { EventHistory } from './event-history.ts';
 import { Violation } from './violation.ts';
 import type { WatchConnection, WatchRecord } from './watch-record.ts';
