@@ -10,31 +10,19 @@ import {
   isVoter,
   type PlacedConfiguration,
 } from './configuration.ts';
+import {
+  type CoreCapture,
+  type HeardTerm,
+  type HeldMessage,
+  plainFields,
+  type WaitingRead,
+} from './core-capture.ts';
 import type { Entry, LogId } from './entry.ts';
-import type { LeaderState } from './leader-state.ts';
 import { Log, type LogOptions } from './log.ts';
 import type { Message, SnapshotMeta, WithoutSender } from './message.ts';
 import type { AppendOrder, HardState, Ready, RefusalReason } from './ready.ts';
+import { captureRole, type Role, resumeRole } from './role.ts';
 import type { RaftSettings } from './settings.ts';
-
-export type Role =
-  | { readonly name: 'follower' }
-  | {
-      readonly name: 'pre-candidate';
-      readonly granted: Set<MemberId>;
-      readonly refused: Set<MemberId>;
-    }
-  | {
-      readonly name: 'candidate';
-      readonly granted: Set<MemberId>;
-      readonly refused: Set<MemberId>;
-      /** The status save after which the own vote counts. */
-      readonly voteSequence: number;
-    }
-  | { readonly name: 'leader'; readonly leader: LeaderState };
-
-/** `lost`: the other one knows its term no more, only that of its last entry. */
-export type HeardTerm = { readonly term: Term; readonly lost: boolean };
 
 /** What a core starts from; everything in it was synced before (safety.md 1). */
 export type RaftOptions = {
@@ -70,13 +58,11 @@ export type TraceEvent =
 /** Held messages beyond this many are dropped: Raft repairs lost messages by itself. */
 const heldMessagesMax = 4096;
 
-type WaitingRead = { readonly requestId: RequestId; readonly sentAtMs: number };
-
 export class Core {
   readonly id: MemberId;
   readonly settings: RaftSettings;
-  readonly random: SeededRandom;
-  readonly log: Log;
+  random: SeededRandom;
+  log: Log;
   nowMs: number;
   /** When this process was found to have slept: older silence is not the peers' fault. */
   wokeAtMs: number;
@@ -104,7 +90,7 @@ export class Core {
   #statusSequence = 0;
   #statusPersisted = 0;
   #statusHanded = 0;
-  #held: { readonly sequence: number; readonly message: Message }[] = [];
+  #held: HeldMessage[] = [];
   readonly #trace: ((event: TraceEvent) => void) | undefined;
 
   // What the next Ready will hold.
@@ -140,6 +126,66 @@ export class Core {
       'last log term <= term',
     );
     this.#forgetOldConfigurations();
+  }
+
+  static resume(capture: CoreCapture, trace?: (event: TraceEvent) => void): Core {
+    const { id, settings, log, configurations, fields } = capture;
+    const core = new Core({
+      id,
+      settings,
+      seed: 0,
+      nowMs: fields.nowMs,
+      state: fields.hardState,
+      statusLost: capture.heardTerms !== undefined,
+      log,
+      configurations,
+      commit: fields.commit,
+      applied: fields.applied,
+      ...(trace ? { trace } : {}),
+    });
+    core.#takeOver(capture);
+    return core;
+  }
+
+  /** Whatever the next Ready would hold must have been taken. */
+  capture(): CoreCapture {
+    assert(this.#isDrained, 'a core is captured between a Ready and the next input');
+    return {
+      id: this.id,
+      settings: this.settings,
+      random: this.random.state,
+      log: this.log.capture(),
+      role: captureRole(this.role),
+      heardTerms: this.heardTerms && [...this.heardTerms],
+      fields: plainFields(this),
+      handed: this.#handed,
+      configurations: [...this.#configurations],
+      statusSequence: this.#statusSequence,
+      statusPersisted: this.#statusPersisted,
+      statusHanded: this.#statusHanded,
+      held: [...this.#held],
+    };
+  }
+
+  #takeOver(capture: CoreCapture): void {
+    const { fields } = capture;
+    Object.assign(this, fields, { forwardedReads: [...fields.forwardedReads] });
+    this.random = new SeededRandom(capture.random);
+    this.log = Log.resume(capture.log);
+    this.role = resumeRole(capture.role);
+    this.heardTerms = capture.heardTerms && new Map(capture.heardTerms);
+    this.#handed = capture.handed;
+    this.#statusSequence = capture.statusSequence;
+    this.#statusPersisted = capture.statusPersisted;
+    this.#statusHanded = capture.statusHanded;
+    this.#held = [...capture.held];
+  }
+
+  get #isDrained(): boolean {
+    const orders = this.#messages.length + this.#appends.length + this.#snapshots.length;
+    const answers = this.#appended.length + this.#refused.length + this.#reads.length;
+    const isHanded = this.#statusHanded === this.#statusSequence;
+    return orders + answers === 0 && !this.#install && !this.#fresh && isHanded;
   }
 
   get term(): Term {

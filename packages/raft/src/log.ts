@@ -20,6 +20,9 @@ export type LogOptions = {
   readonly sizes: readonly number[];
 };
 
+/** What a Log consists of between a Ready and the next input. */
+export type LogCapture = LogOptions & { readonly persisted: Index };
+
 export class Log {
   #purged: LogId;
   #persisted: Index;
@@ -36,6 +39,22 @@ export class Log {
     this.#sizes = [...options.sizes];
     this.#sizesFrom = options.purged.index;
     this.#persisted = this.last.index;
+  }
+
+  static resume(capture: LogCapture): Log {
+    const log = new Log(capture);
+    log.#persisted = capture.persisted;
+    return log;
+  }
+
+  capture(): LogCapture {
+    assert(this.#pending.length === 0, 'a log is captured when its entries were handed out');
+    return {
+      purged: this.#purged,
+      persisted: this.#persisted,
+      termRuns: [...this.#runs],
+      sizes: this.#sizes.slice(this.#purged.index - this.#sizesFrom),
+    };
   }
 
   get purged(): LogId {

@@ -19,6 +19,21 @@ export type ProgressState =
 
 const freshProbe: ProgressState = { name: 'probe', sentAtMs: undefined };
 
+export type ProgressCapture = {
+  readonly match: Index;
+  readonly next: Index;
+  readonly state: ProgressState;
+  readonly lastAckMs: number;
+  readonly isDead: boolean;
+  readonly ackedRound: number;
+  readonly commitSent: Index;
+  readonly repairTarget: Index | undefined;
+  readonly fresh: { readonly stampMs: number; readonly commit: Index } | undefined;
+  readonly inflight: readonly Inflight[];
+  readonly stamp: Stamp | undefined;
+  readonly laterStamp: Stamp | undefined;
+};
+
 export class Progress {
   /**
    * The follower has synced everything up to here, equal to the leader's log. Counts for commit.
@@ -49,6 +64,33 @@ export class Progress {
   constructor(nextIndex: Index, nowMs: number) {
     this.next = nextIndex;
     this.lastAckMs = nowMs;
+  }
+
+  static resume(capture: ProgressCapture): Progress {
+    const { inflight, stamp, laterStamp, ...open } = capture;
+    const progress = Object.assign(new Progress(capture.next, capture.lastAckMs), open);
+    progress.#inflight = [...inflight];
+    progress.#inflightBytes = inflight.reduce((sum, { bytes }) => sum + bytes, 0);
+    progress.#stamp = stamp;
+    progress.#laterStamp = laterStamp;
+    return progress;
+  }
+
+  capture(): ProgressCapture {
+    return {
+      match: this.match,
+      next: this.next,
+      state: this.state,
+      lastAckMs: this.lastAckMs,
+      isDead: this.isDead,
+      ackedRound: this.ackedRound,
+      commitSent: this.commitSent,
+      repairTarget: this.repairTarget,
+      fresh: this.fresh,
+      inflight: [...this.#inflight],
+      stamp: this.#stamp,
+      laterStamp: this.#laterStamp,
+    };
   }
 
   heard(nowMs: number): void {

@@ -4,33 +4,16 @@ import { assert, unreachable } from '@holdfast/base/assert';
 import type { Index, MemberId, Term } from '@holdfast/base/ids';
 import { formatId } from '@holdfast/base/ids';
 import { type Configuration, formatConfiguration, isVoter } from './configuration.ts';
-import { Core, type RaftOptions, type Role } from './core.ts';
-import {
-  answerTermRequest,
-  electionTimeout,
-  handlePreVoteRequest,
-  handlePreVoteResponse,
-  handleTermResponse,
-  handleTimeoutNow,
-  handleVoteRequest,
-  handleVoteResponse,
-  ownVotePersisted,
-  requestTerms,
-  unheardVoters,
-} from './election.ts';
+import { Core, type RaftOptions, type TraceEvent } from './core.ts';
+import type { CoreCapture } from './core-capture.ts';
+import { electionTimeout, ownVotePersisted, requestTerms, unheardVoters } from './election.ts';
 import { formatLogId, type LogId } from './entry.ts';
-import { becomeFollower, forgetLeader } from './follow.ts';
-import {
-  acknowledge,
-  handleAppendEntries,
-  handleHeartbeat,
-  handleInstallSnapshot,
-  snapshotInstalled,
-} from './follower.ts';
+import { forgetLeader } from './follow.ts';
+import { acknowledge, snapshotInstalled } from './follower.ts';
+import { stepMessage } from './incoming.ts';
 import type { Input } from './input.ts';
 import {
   advanceCommit,
-  handleAppendEntriesResponse,
   peerUnreachable,
   propose,
   replicate,
@@ -40,16 +23,10 @@ import {
   tickLeader,
 } from './leader.ts';
 import { changeMembership } from './membership.ts';
-import type { Message } from './message.ts';
 import type { HardState, Ready } from './ready.ts';
 import { repaired, takeRepairEntries, takeRepairSnapshot } from './repair.ts';
-import {
-  expireForwardedReads,
-  handleHeartbeatResponse,
-  handleReadIndexRequest,
-  handleReadIndexResponse,
-  requestRead,
-} from './round.ts';
+import type { Role } from './role.ts';
+import { expireForwardedReads, requestRead } from './round.ts';
 
 export type RaftStatus = {
   readonly id: MemberId;
@@ -87,13 +64,24 @@ const sleptMs = 100;
 export class Raft {
   readonly #core: Core;
 
-  constructor(options: RaftOptions) {
-    this.#core = new Core(options);
+  constructor(options: RaftOptions | Core) {
+    this.#core = options instanceof Core ? options : new Core(options);
+    if (options instanceof Core) return;
     // A member that is the only voter has nobody to wait for.
     const { configuration } = this.#core;
     if (configuration.voters.length === 1 && this.#core.mayCampaign) {
       this.#core.electionAtMs = options.nowMs;
     }
+  }
+
+  /** Goes on as the captured core would: the same inputs give the same Readys. */
+  static resume(capture: CoreCapture, trace?: (event: TraceEvent) => void): Raft {
+    return new Raft(Core.resume(capture, trace));
+  }
+
+  /** All of the core as plain data, to be taken between a Ready and the next input. */
+  capture(): CoreCapture {
+    return this.#core.capture();
   }
 
   /**
@@ -289,107 +277,4 @@ function persisted(core: Core, input: Input & { readonly type: 'persisted' }): v
 function unreachablePeer(core: Core, input: Input & { readonly type: 'peer-unreachable' }): void {
   if (core.role.name === 'leader') peerUnreachable(core.role.leader, input);
   else if (input.refused && input.peer === core.leader) forgetLeader(core, 'leader refused');
-}
-
-/** Terms first (thesis 3.3), then what the message says. */
-function stepMessage(core: Core, message: Message): void {
-  assert(message.to === core.id, 'a message reaches whom it names');
-  if (core.heardTerms) {
-    // Without a status nothing may be promised, accepted or saved: a term that is saved too early
-    // would hide that a vote was forgotten (safety.md 4).
-    if (message.type === 'term-response') handleTermResponse(core, message);
-    else if (message.type === 'term-request') answerTermRequest(core, message.from);
-  } else if (message.type === 'term-request') {
-    answerTermRequest(core, message.from);
-  } else if (message.type === 'pre-vote-request') {
-    handlePreVoteRequest(core, message);
-  } else if (message.type === 'pre-vote-response' && message.term < core.term) {
-    // It answers for the term that was asked for, wherever its giver still is: one that may not
-    // campaign itself would else never learn the term in which its vote is needed.
-    handlePreVoteResponse(core, message);
-  } else if (message.term < core.term) {
-    answerStale(core, message);
-  } else if (message.type === 'vote-request' && defendsLeader(core, message)) {
-    // Thesis 4.2.3: a server that hears a live leader neither votes nor takes the newer term.
-  } else {
-    if (message.term > core.term) enterTerm(core, message);
-    dispatch(core, message);
-  }
-}
-
-const defendsLeader = (core: Core, message: Message & { type: 'vote-request' }): boolean =>
-  !message.transfer && message.term > core.term && core.hearsLeader;
-
-function enterTerm(core: Core, message: Message): void {
-  const isLeaders =
-    message.type === 'append-entries' ||
-    message.type === 'heartbeat' ||
-    message.type === 'install-snapshot';
-  const leader = isLeaders ? message.from : undefined;
-  becomeFollower(core, message.term, { leader, why: `term ${message.term} seen` });
-}
-
-/** Tells a sender whose term is over that it is; answers to nobody's question are dropped. */
-function answerStale(core: Core, message: Message): void {
-  if (message.type === 'vote-request') {
-    core.send({ type: 'vote-response', to: message.from, granted: false });
-  } else if (
-    message.type === 'append-entries' ||
-    message.type === 'heartbeat' ||
-    message.type === 'install-snapshot'
-  ) {
-    core.send({ type: 'heartbeat-response', to: message.from, round: 0, stampMs: core.nowMs });
-  } else if (message.type === 'read-index-request') {
-    handleReadIndexRequest(core, message);
-  }
-}
-
-function dispatch(core: Core, message: Message): void {
-  switch (message.type) {
-    case 'pre-vote-request':
-    case 'term-request':
-    case 'term-response':
-      break; // Seen to before the terms were compared.
-    case 'log-range-request':
-    case 'log-range':
-      break; // The replica's: a core holds no payloads.
-    case 'pre-vote-response':
-      handlePreVoteResponse(core, message);
-      break;
-    case 'vote-request':
-      handleVoteRequest(core, message);
-      break;
-    case 'vote-response':
-      handleVoteResponse(core, message);
-      break;
-    case 'append-entries':
-      handleAppendEntries(core, message);
-      break;
-    case 'append-entries-response':
-      handleAppendEntriesResponse(core, message);
-      break;
-    case 'heartbeat':
-      handleHeartbeat(core, message);
-      break;
-    case 'heartbeat-response':
-      handleHeartbeatResponse(core, message);
-      break;
-    case 'install-snapshot':
-      handleInstallSnapshot(core, message);
-      break;
-    case 'read-index-request':
-      handleReadIndexRequest(core, message);
-      break;
-    case 'read-index-response':
-      handleReadIndexResponse(core, message);
-      break;
-    case 'timeout-now':
-      handleTimeoutNow(core);
-      break;
-    case 'resigned':
-      if (message.from === core.leader) forgetLeader(core, 'leader resigned');
-      break;
-    default:
-      unreachable(message);
-  }
 }
