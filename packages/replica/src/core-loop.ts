@@ -6,13 +6,15 @@ import type { Clock, Timer } from '@holdfast/base/clock';
 import type { Input } from '@holdfast/raft/input';
 import type { Raft } from '@holdfast/raft/raft';
 import type { Ready } from '@holdfast/raft/ready';
+import type { CoreRecorder } from './ports.ts';
 
 export type CoreLoopOptions = {
   readonly raft: Raft;
   readonly clock: Clock;
   readonly nextTurn: (action: () => void) => void;
-  /** A recorder of everything that happens to the core, for replay. */
+  /** Told before each input. */
   readonly onInput: ((nowMs: number, input: Input) => void) | undefined;
+  readonly recorder: Pick<CoreRecorder, 'input' | 'turnEnded'> | undefined;
   /** What else waits for the core: called after the queued inputs, may `step` some more. */
   readonly gather: (step: (input: Input) => void) => void;
   /** Whether gather would find something. */
@@ -65,7 +67,9 @@ export class CoreLoop {
     try {
       do {
         this.#stepWaiting();
-        this.#options.onReady(this.#options.raft.ready());
+        const ready = this.#options.raft.ready();
+        this.#options.recorder?.turnEnded(ready);
+        this.#options.onReady(ready);
       } while (this.#inputs.length > 0);
       this.#options.onSettled();
       this.#armTimer();
@@ -87,9 +91,10 @@ export class CoreLoop {
   }
 
   readonly #step = (input: Input): void => {
-    const { clock, raft, onInput } = this.#options;
+    const { clock, raft, onInput, recorder } = this.#options;
     const nowMs = clock.monotonicMs();
     onInput?.(nowMs, input);
+    recorder?.input(nowMs, input);
     raft.step(nowMs, input);
   };
 

@@ -25,6 +25,7 @@ import { PersistLoop } from './persist-loop.ts';
 import { PersistWaiters } from './persist-waiters.ts';
 import type {
   ApplyResult,
+  CoreRecorder,
   IncomingSnapshot,
   LogStore,
   PeerTransport,
@@ -56,8 +57,9 @@ export type DriverOptions = {
   readonly transport: PeerTransport;
   readonly raftSettings: RaftSettings;
   readonly settings: ReplicaSettings;
-  /** A recorder of everything that happens to the core, for replay. */
+  /** Told before each input of the core. */
   readonly onInput?: (nowMs: number, input: Input) => void;
+  readonly recorder?: CoreRecorder | undefined;
   /** After entries were applied: wakes watches and the like. */
   readonly onApplied?: (entries: readonly Entry[]) => void;
 };
@@ -97,6 +99,7 @@ export class Driver {
     this.#options = options;
     this.#parts = parts;
     this.raft = this.#newRaft();
+    options.recorder?.begin({ raft: this.raft, stateMachine: options.stateMachine });
     this.loop = this.#newLoop();
     this.apply = this.#newApplyLoop();
     this.persist = this.#newPersistLoop();
@@ -214,6 +217,7 @@ export class Driver {
     }
     freshness.applied(applied);
     barriers.applied(applied);
+    this.#options.recorder?.applied(entries);
     this.loop.enqueue({ type: 'applied', index: applied });
     this.#options.onApplied?.(entries);
     this.snapshotter.applied(bytes);
@@ -285,13 +289,14 @@ export class Driver {
   }
 
   #newLoop(): CoreLoop {
-    const { clock, nextTurn, onInput } = this.#options;
+    const { clock, nextTurn, onInput, recorder } = this.#options;
     const { proposer, barriers, forwarding, onFailure } = this.#parts;
     return new CoreLoop({
       raft: this.raft,
       clock,
       nextTurn,
       onInput,
+      recorder,
       gather: (step) => this.#gather(step),
       hasWaiting: () => proposer.isWaiting || barriers.hasArriving || forwarding.isWaiting,
       onReady: (ready) => this.#carryOut(ready),

@@ -20,9 +20,13 @@ type Body = NonNullable<wire.Message['body']>;
 const onlyGroup = 0;
 
 export function encodeMessage(message: Message): Uint8Array {
+  return wire.Message.encode(messageToWire(message)).finish();
+}
+
+export function messageToWire(message: Message): wire.Message {
   const { from, to, term, type } = message;
   assert(to !== from, `a message leaves its sender (${type})`);
-  return wire.Message.encode({ from, to, term, group: onlyGroup, body: toBody(message) }).finish();
+  return { from, to, term, group: onlyGroup, body: toBody(message) };
 }
 
 /**
@@ -30,7 +34,7 @@ export function encodeMessage(message: Message): Uint8Array {
  */
 export function decodeMessage(bytes: Uint8Array): Message {
   try {
-    return fromWire(wire.Message.decode(bytes));
+    return messageFromWire(wire.Message.decode(bytes));
   } catch (error) {
     if (error instanceof HoldfastError) throw error;
     throw new HoldfastError('corrupt', `a peer's message does not decode: ${messageOf(error)}`, {
@@ -71,7 +75,7 @@ function toBody(message: Message): Body {
       return { $case: 'voteResponse', value: { granted: message.granted } };
     case 'append-entries': {
       const { previous, commit, repairTarget } = message;
-      const entries = message.entries.map(toEntry);
+      const entries = message.entries.map(entryToWire);
       return {
         $case: 'appendEntries',
         value: { previous, entries, commit, repairTarget: repairTarget ?? 0 },
@@ -117,7 +121,8 @@ function toBody(message: Message): Body {
   }
 }
 
-function fromWire(message: wire.Message): Message {
+/** Throws as decodeMessage does. */
+export function messageFromWire(message: wire.Message): Message {
   const { body } = message;
   if (message.group !== onlyGroup) {
     throw new HoldfastError('version-mismatch', `group ${message.group} is not known here`);
@@ -152,7 +157,7 @@ function fromBody(body: Body, header: Pick<Message, 'from' | 'to' | 'term'>): Me
         type: 'append-entries',
         ...header,
         previous: fromLogId(previous),
-        entries: entries.map(fromEntry),
+        entries: entries.map(entryFromWire),
         commit: index(commit),
         ...(repairTarget === 0 ? {} : { repairTarget: index(repairTarget) }),
       };
@@ -223,13 +228,13 @@ function fromBody(body: Body, header: Pick<Message, 'from' | 'to' | 'term'>): Me
 const kindNumbers: Readonly<Record<EntryKind, number>> = { command: 1, empty: 2, membership: 3 };
 const kinds: readonly (EntryKind | undefined)[] = [undefined, 'command', 'empty', 'membership'];
 
-function toEntry(entry: Entry): wire.Entry {
+export function entryToWire(entry: Entry): wire.Entry {
   const { index, term, kind, payload } = entry;
   return { index, term, kind: kindNumbers[kind], payload };
 }
 
 /** An unknown kind is never skipped: it would leave a hole in the log. */
-function fromEntry(entry: wire.Entry): Entry {
+export function entryFromWire(entry: wire.Entry): Entry {
   const kind = kinds[entry.kind];
   if (kind === undefined) {
     throw new HoldfastError('version-mismatch', `entry kind ${entry.kind} is not known here`);
@@ -276,7 +281,7 @@ const rangeNumbers = { entries: 1, unknown: 2, snapshot: 3 } as const;
 
 function toLogRange(message: LogRange): wire.LogRange {
   const { requestId, result } = message;
-  const entries = result === 'entries' ? message.entries.map(toEntry) : [];
+  const entries = result === 'entries' ? message.entries.map(entryToWire) : [];
   return { requestId, result: rangeNumbers[result], entries };
 }
 
@@ -288,7 +293,7 @@ function fromLogRange(value: wire.LogRange): RangeResult {
   const id = requestId(value.requestId);
   switch (value.result) {
     case rangeNumbers.entries:
-      return { requestId: id, result: 'entries', entries: value.entries.map(fromEntry) };
+      return { requestId: id, result: 'entries', entries: value.entries.map(entryFromWire) };
     case rangeNumbers.unknown:
       return { requestId: id, result: 'unknown' };
     case rangeNumbers.snapshot:

@@ -4,8 +4,10 @@
 import type { ClusterId, Index, MemberId, RequestId, StoreId, Term } from '@holdfast/base/ids';
 import type { PlacedConfiguration } from '@holdfast/raft/configuration';
 import type { Entry, LogId } from '@holdfast/raft/entry';
+import type { Input } from '@holdfast/raft/input';
 import type { Message, SnapshotMeta } from '@holdfast/raft/message';
-import type { HardState, RepairGoal } from '@holdfast/raft/ready';
+import type { Raft } from '@holdfast/raft/raft';
+import type { HardState, Ready, RepairGoal } from '@holdfast/raft/ready';
 
 /** What the log store found at open, after torn tails were cut and everything found was synced. */
 export type LogRecovery = {
@@ -173,6 +175,22 @@ export interface StateMachine {
   prepare(last: LogId, chunks: AsyncIterable<Uint8Array>): Promise<PreparedState>;
   /** Replaces the whole state; on a rejection the old one is still there. */
   restore(last: LogId, chunks: AsyncIterable<Uint8Array>): Promise<void>;
+}
+
+/**
+ * Hears everything that the core is told, and what is needed to replay it. It never throws and never
+ * waits: a recording that fails ends by itself.
+ */
+export interface CoreRecorder {
+  /** The core and the state as they stand at the start, before the first input. */
+  begin(recorded: { readonly raft: Raft; readonly stateMachine: StateMachine }): void;
+  /** The core is about to take an input. */
+  input(nowMs: number, input: Input): void;
+  /** The inputs since the last turn share this Ready, which is carried out now. */
+  turnEnded(ready: Ready): void;
+  applied(entries: readonly Entry[]): void;
+  /** What was recorded is written out; nothing is heard any more. */
+  close(): Promise<void>;
 }
 
 /** A proposal that a follower hands to the leader: one hop, never sent twice (safety.md 21). */

@@ -310,6 +310,7 @@ export class Replica {
     await log.close();
     await status.close();
     await snapshots.close();
+    await this.#options.recorder?.close();
   }
 
   /** The last deeds of a healthy member: a successor, the answers it owes, a snapshot. */

@@ -70,7 +70,7 @@ export interface Input {
     { $case: "message"; value: Message }
     | { $case: "propose"; value: Proposals }
     | { $case: "persisted"; value: Persisted }
-    | { $case: "applied"; value: number }
+    | { $case: "applied"; value: Applied }
     | //
     /** All others, as tagged JSON: they are rare and small. */
     { $case: "other"; value: Uint8Array }
@@ -87,8 +87,13 @@ export interface Proposal {
 }
 
 export interface Persisted {
-  statusSequence?: number | undefined;
+  /** Zero: no status was saved. */
+  statusSequence: number;
   log: LogId | undefined;
+}
+
+export interface Applied {
+  index: number;
 }
 
 /** Applied entries that stood in the log when the segment began: no input of it brings them. */
@@ -543,10 +548,7 @@ export const Input: MessageFns<Input> = {
         Persisted.encode(message.body.value, writer.uint32(34).fork()).join();
         break;
       case "applied":
-        if (BigInt.asUintN(64, message.body.value) !== message.body.value) {
-          throw new globalThis.Error("value provided for field message.body.value of type uint64 too large");
-        }
-        writer.uint32(40).uint64(message.body.value);
+        Applied.encode(message.body.value, writer.uint32(42).fork()).join();
         break;
       case "other":
         writer.uint32(50).bytes(message.body.value);
@@ -601,11 +603,11 @@ export const Input: MessageFns<Input> = {
             continue;
           }
           case 5: {
-            if (tag !== 40) {
+            if (tag !== 42) {
               break;
             }
 
-            message.body = { $case: "applied", value: longToNumber(reader.uint64()) };
+            message.body = { $case: "applied", value: Applied.decode(reader, reader.uint32()) };
             continue;
           }
           case 6: {
@@ -736,16 +738,16 @@ export const Proposal: MessageFns<Proposal> = {
 };
 
 function createBasePersisted(): Persisted {
-  return { statusSequence: undefined, log: undefined };
+  return { statusSequence: 0, log: undefined };
 }
 
 export const Persisted: MessageFns<Persisted> = {
   encode(message: Persisted, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
-    if (message.statusSequence !== undefined) {
-      if (BigInt.asUintN(64, message.statusSequence) !== message.statusSequence) {
-        throw new globalThis.Error("value provided for field message.statusSequence of type uint64 too large");
+    if (message.statusSequence !== 0) {
+      if (BigInt.asUintN(64, BigInt(message.statusSequence)) !== BigInt(message.statusSequence)) {
+        throw new globalThis.Error("value provided for field BigInt(message.statusSequence) of type uint64 too large");
       }
-      writer.uint32(8).uint64(message.statusSequence);
+      writer.uint32(8).uint64(BigInt(message.statusSequence));
     }
     if (message.log !== undefined) {
       LogId.encode(message.log, writer.uint32(18).fork()).join();
@@ -780,6 +782,55 @@ export const Persisted: MessageFns<Persisted> = {
             }
 
             message.log = LogId.decode(reader, reader.uint32());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseApplied(): Applied {
+  return { index: 0 };
+}
+
+export const Applied: MessageFns<Applied> = {
+  encode(message: Applied, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.index !== 0) {
+      if (BigInt.asUintN(64, BigInt(message.index)) !== BigInt(message.index)) {
+        throw new globalThis.Error("value provided for field BigInt(message.index) of type uint64 too large");
+      }
+      writer.uint32(8).uint64(BigInt(message.index));
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): Applied {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseApplied();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.index = longToNumber(reader.uint64());
             continue;
           }
         }
