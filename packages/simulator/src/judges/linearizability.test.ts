@@ -85,6 +85,17 @@ describe('explainRegister', () => {
     expect(explainRegister([...history, again])).toBeDefined();
   });
 
+  it('lets an unknown delete make room for an unknown swap whose value was seen', () => {
+    const history = [
+      operation(put('a'), [1, 2], done),
+      operation(remove, [3, Infinity], undefined),
+      operation(swap(undefined, 'b'), [4, Infinity], undefined),
+      operation(get, [5, 6], saw('b')),
+    ];
+    expect(explainRegister(history)).toBeUndefined();
+    expect(explainRegister(history.filter(({ action }) => action !== remove))).toBeDefined();
+  });
+
   it('refuses a value that was refused to its writer', () => {
     expect(explainRegister([operation(get, [1, 2], saw('never written'))])).toBeDefined();
   });

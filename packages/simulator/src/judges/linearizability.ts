@@ -40,13 +40,15 @@ function provenBefore({ action, result }: RegisterOperation): Register {
 }
 
 function boundUnknown(operations: readonly RegisterOperation[]): RegisterOperation[] {
-  const absenceSeen = operations.some(
-    ({ result }) => result?.type === 'observed' && result.before === undefined,
-  );
   const known = operations.filter(({ result }) => result !== undefined);
   const unknown = operations.filter(({ result }) => result === undefined);
-  const kept = unknown.filter(({ action }) => action.type === 'delete' && absenceSeen);
-  return [...known, ...kept, ...observedWrites(known, unknown)];
+  const certain = [...known, ...observedWrites(known, unknown)];
+  // A compare-and-set that took effect on an absent key saw the absence, whoever saw its value.
+  const absenceSeen = certain.some(
+    ({ result }) => result?.type === 'observed' && result.before === undefined,
+  );
+  const deletes = unknown.filter(({ action }) => action.type === 'delete' && absenceSeen);
+  return [...certain, ...deletes];
 }
 
 /** Unknown writes whose value somebody saw, each returning no later than who saw it. */
