@@ -117,7 +117,8 @@ export class Core {
     this.applied = options.applied;
     this.#handed = options.applied;
     this.#trace = options.trace;
-    this.electionAtMs = options.nowMs + this.electionDelayMs();
+    const { startMinMs, startMaxMs } = options.settings;
+    this.electionAtMs = options.nowMs + this.random.integer(startMinMs, startMaxMs);
     assert(this.#configurations.length > 0, 'a core knows a configuration');
     assert(options.applied <= options.commit, 'applied <= commit');
     assert(options.commit <= this.log.last.index, 'commit <= last');

@@ -6,6 +6,13 @@ export type RaftSettings = {
   /** A follower that heard no leader for a random time in [min, max) asks for pre-votes. */
   readonly electionMinMs: number;
   readonly electionMaxMs: number;
+  /**
+   * A member that has just started knows no leader, and asks for pre-votes after a random time in
+   * [min, max): long enough to be heard by a leader that lives, which voters then defend; short for
+   * a cluster that came back together (D-17).
+   */
+  readonly startMinMs: number;
+  readonly startMaxMs: number;
   /** After a lost or split vote the next try comes within [min, max). */
   readonly retryMinMs: number;
   readonly retryMaxMs: number;
@@ -34,6 +41,8 @@ export const defaultRaftSettings: RaftSettings = {
   heartbeatMs: 100,
   electionMinMs: 600,
   electionMaxMs: 1200,
+  startMinMs: 150,
+  startMaxMs: 450,
   retryMinMs: 50,
   retryMaxMs: 300,
   refusedMaxMs: 50,
