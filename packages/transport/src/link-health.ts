@@ -49,6 +49,11 @@ export function withFailure(health: LinkHealth, failure: Failure): LinkHealth {
   return withFailures(health, consecutiveFailures(health) + 1, failure);
 }
 
+/** So many pings in a row had no answer: the count begins anew after the own process slept. */
+export function withSilence(health: LinkHealth, pings: number, failure: Failure): LinkHealth {
+  return withFailures(health, pings, failure);
+}
+
 export function withRefusal(health: LinkHealth, failure: Failure): LinkHealth {
   return withFailures(health, Math.max(deadFailures, consecutiveFailures(health) + 1), failure);
 }

@@ -15,6 +15,7 @@ import {
   newLinkHealth,
   withFailure,
   withRefusal,
+  withSilence,
   withSuccess,
 } from './link-health.ts';
 import { dialPeer, type MemberContext } from './peer-dialer.ts';
@@ -71,7 +72,7 @@ export class PeerLink {
       onDialFailed: (error) => this.#dialFailed(error),
       onLost: (reason) => this.#unreachable(false, reason),
       onHeard,
-      onAnswer: () => this.#succeed(),
+      onAnswer: () => this.#answered(),
       onSilence: (failures) => this.#silent(failures),
     });
     this.#log = this.#newChannel('log', logQueueBytesMax, {
@@ -218,9 +219,15 @@ export class PeerLink {
     this.#unreachable(refused, failure.reason);
   }
 
+  /** Whatever was thought of the peer meanwhile: behind an open control connection is a log one. */
+  #answered(): void {
+    this.#succeed();
+    this.#log.start();
+  }
+
   #silent(failures: number): void {
     const failure = this.#failure(`${failures} pings in a row without an answer`);
-    this.#health = withFailure(this.#health, failure);
+    this.#health = withSilence(this.#health, failures, failure);
     if (this.#health.state.name === 'dead') this.#unreachable(false, failure.reason);
   }
 

@@ -1,6 +1,7 @@
 // Goal: what two members know of each other under each fault, to the millisecond. Method: meshes on
 // the memory network, time advanced by hand; nothing sleeps and nothing is left to chance.
 import { utf8 } from '@holdfast/base/bytes';
+import type { Clock } from '@holdfast/base/clock';
 import { HoldfastError } from '@holdfast/base/errors';
 import { clusterId, storeId } from '@holdfast/base/ids';
 import { ManualClock } from '@holdfast/base/manual-clock';
@@ -203,6 +204,32 @@ describe('the three ends of a control connection', () => {
     world.network.unblock('h2', 'h1');
     await world.pass(2100);
     expect(first.events.at(-1)).toBe('connected 2 1');
+    expect(first.statusOf(2).health.state.name).toBe('healthy');
+    await world.close();
+  });
+
+  it('silence after the own process slept is no death of a connection that goes on', async () => {
+    // Seed 500105 of the simulator: the log connection stayed shut behind an open control one.
+    const world = new World();
+    let lagMs = 0;
+    const { clock } = world;
+    const lagging: Clock = {
+      monotonicMs: () => clock.monotonicMs() + lagMs,
+      wallMs: () => clock.wallMs(),
+      schedule: (delayMs, action) => clock.schedule(delayMs, action),
+    };
+    const first = await world.start(1, { clock: lagging });
+    const second = await world.start(2);
+    await world.pass(600);
+    world.network.block('h2', 'h1');
+    while (consecutiveFailures(first.statusOf(2).health) < 2) await world.pass(10);
+    lagMs += 400;
+    await world.pass(2005);
+    world.network.unblock('h2', 'h1');
+    await world.pass(500);
+    first.send(2, 'still there', 'log');
+    await world.pass(500);
+    expect(second.frames).toEqual(['1:still there']);
     expect(first.statusOf(2).health.state.name).toBe('healthy');
     await world.close();
   });
