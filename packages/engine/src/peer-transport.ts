@@ -15,6 +15,7 @@ import {
 } from '@holdfast/proto/peer';
 import type { Message } from '@holdfast/raft/message';
 import {
+  connectionOf,
   decodeMessage,
   decodeSnapshotMeta,
   encodeMessage,
@@ -160,11 +161,6 @@ export class TcpPeerTransport implements PeerTransport {
     }
     return message;
   }
-}
-
-/** All append-entries and their answers in one order; nothing that is urgent behind them. */
-function connectionOf({ type }: Message): 'control' | 'log' {
-  return type === 'append-entries' || type === 'append-entries-response' ? 'log' : 'control';
 }
 
 function toPeerEvent(event: PeerLinkEvent): Parameters<PeerHandler['onPeerEvent']>[0] {

@@ -23,7 +23,7 @@ import type {
 } from '@holdfast/raft/message';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { decodeMessage, encodeMessage } from './message-codec.ts';
+import { connectionOf, decodeMessage, encodeMessage } from './message-codec.ts';
 
 const counters = fc.oneof(fc.nat(300), fc.constantFrom(2 ** 31, 2 ** 32, 2 ** 53 - 1));
 const identities = fc.bigInt({ min: 0n, max: 2n ** 64n - 1n });
@@ -232,5 +232,22 @@ describe('what does not decode', () => {
     expect(codeOf(bytesOf({ body: { $case: 'installSnapshot', value: { snapshot } } }))).toBe(
       'corrupt',
     );
+  });
+});
+
+describe('the connection of a message', () => {
+  const sides: readonly (readonly [Message['type'], 'control' | 'log'])[] = [
+    ['append-entries', 'log'],
+    ['append-entries-response', 'log'],
+    ['log-range', 'log'],
+    ['log-range-request', 'control'],
+    ['heartbeat', 'control'],
+    ['heartbeat-response', 'control'],
+    ['vote-request', 'control'],
+    ['timeout-now', 'control'],
+  ];
+
+  it.each(sides)('of %s is %s: entries delay nothing that is urgent', (type, connection) => {
+    expect(connectionOf({ type })).toBe(connection);
   });
 });

@@ -16,6 +16,20 @@ import type {
 
 type Body = NonNullable<wire.Message['body']>;
 
+/**
+ * On which connection a message belongs (safety.md 16): all append-entries and their answers in one
+ * order, and with them what else carries entries; nothing that is urgent waits behind these.
+ */
+export function connectionOf({ type }: Pick<Message, 'type'>): 'control' | 'log' {
+  return logMessages.has(type) ? 'log' : 'control';
+}
+
+const logMessages: ReadonlySet<Message['type']> = new Set([
+  'append-entries',
+  'append-entries-response',
+  'log-range',
+]);
+
 /** The only group; others stay possible on the wire (safety.md, bytes to have). */
 const onlyGroup = 0;
 

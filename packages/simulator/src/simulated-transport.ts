@@ -4,7 +4,7 @@
 import { HoldfastError, messageOf } from '@holdfast/base/errors';
 import type { MemberId } from '@holdfast/base/ids';
 import type { Message } from '@holdfast/raft/message';
-import { decodeMessage, encodeMessage } from '@holdfast/replica/message-codec';
+import { connectionOf, decodeMessage, encodeMessage } from '@holdfast/replica/message-codec';
 import type {
   ForwardRequest,
   ForwardResponse,
@@ -83,9 +83,8 @@ export class SimulatedTransport implements PeerTransport {
   send(message: Message): void {
     this.#onSent(message);
     const bytes = encodeMessage(message);
-    const isLog = message.type === 'append-entries' || message.type === 'append-entries-response';
     const lane = {
-      connection: isLog ? 'log' : 'control',
+      connection: connectionOf(message),
       mayRepeat: true,
       isAnswer: message.type.endsWith('-response'),
       bytes: bytes.length,
