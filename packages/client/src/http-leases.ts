@@ -12,6 +12,8 @@ type StatusView = LeaseTime & {
 
 export class HttpLeases implements LeaseApi {
   readonly #session: Session;
+  /** Of the answers that were given out: when their calls were sent. */
+  readonly #sentMs = new WeakMap<LeaseGrant, number>();
 
   constructor(session: Session) {
     this.#session = session;
@@ -21,6 +23,7 @@ export class HttpLeases implements LeaseApi {
     ttlMs: number,
     options: CallOptions & { readonly id?: string | undefined } = {},
   ): Promise<LeaseGrant> {
+    const sentMs = this.#session.clock.monotonicMs();
     const reply = await send(this.#session, {
       kind: 'once',
       method: 'POST',
@@ -29,7 +32,9 @@ export class HttpLeases implements LeaseApi {
       ...limitsOf(options),
     });
     const { id, ttlMs: granted } = jsonOf<LeaseGrant>(reply);
-    return { id, ttlMs: granted };
+    const lease = { id, ttlMs: granted };
+    this.#sentMs.set(lease, sentMs);
+    return lease;
   }
 
   async revoke(id: string, options: CallOptions = {}): Promise<{ readonly deleted: number }> {
@@ -43,11 +48,17 @@ export class HttpLeases implements LeaseApi {
     return { deleted };
   }
 
-  /** Repeated without a thought: it writes nothing. */
+  /**
+   * Sent as a read is, to the next member too where one is silent: it writes nothing, and a lease may
+   * be shorter than the wait for a frozen member.
+   */
   async keepAlive(id: string, options: CallOptions = {}): Promise<LeaseTime> {
     const path = `${leasePath(id)}/keep-alive`;
-    const call: Call = { kind: 'repeatable', method: 'POST', path, ...limitsOf(options) };
-    return timeOf(await send(this.#session, call));
+    const call: Call = { kind: 'read', method: 'POST', path, ...limitsOf(options) };
+    const sentMs = this.#session.clock.monotonicMs();
+    const time = timeOf(await send(this.#session, call));
+    this.#sentMs.set(time, sentMs);
+    return time;
   }
 
   async timeToLive(
@@ -75,7 +86,8 @@ export class HttpLeases implements LeaseApi {
 
   hold(lease: LeaseGrant): HeldLease {
     const { clock, random } = this.#session;
-    return new LeaseKeeper(lease, { leases: this, clock, random });
+    const sentMs = this.#sentMs.get(lease) ?? clock.monotonicMs();
+    return new LeaseKeeper(lease, sentMs, { leases: this, clock, random });
   }
 }
 

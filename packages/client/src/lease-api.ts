@@ -41,6 +41,9 @@ export interface LeaseApi {
   list(
     options?: ReadOptions & { readonly limit?: number | undefined },
   ): Promise<{ readonly ids: readonly string[]; readonly count: number }>;
-  /** Keeps it alive, three times in its time and with jitter, until it is stopped or lost. */
+  /**
+   * Keeps it alive, three times in its time and with jitter, until it is stopped or lost. Hand in
+   * what `grant` or `keepAlive` answered: any other lease counts as granted at this moment.
+   */
   hold(lease: LeaseGrant): HeldLease;
 }

@@ -24,7 +24,7 @@ function started(answer: (sentMs: number, options: CallOptions) => Promise<Lease
     },
   };
   const ports = { leases, clock, random: new SeededRandom(1) };
-  const keeper = new LeaseKeeper({ id: '7', ttlMs: 9000 }, ports);
+  const keeper = new LeaseKeeper({ id: '7', ttlMs: 9000 }, clock.monotonicMs(), ports);
   return { clock, sent, revoked, keeper };
 }
 

@@ -29,12 +29,15 @@ export class LeaseKeeper implements HeldLease {
   /** The lease certainly lives until then. */
   #safeUntilMs: number;
 
-  /** To be made right after the grant was answered; the first keep-alive leaves at once. */
-  constructor({ id, ttlMs }: LeaseGrant, ports: LeaseKeeperPorts) {
+  /**
+   * The time counts from the sending of the grant: its answer may have been long on its way. The
+   * first keep-alive leaves at once.
+   */
+  constructor({ id, ttlMs }: LeaseGrant, sentMs: number, ports: LeaseKeeperPorts) {
     this.id = id;
     this.#ttlMs = ttlMs;
     this.#ports = ports;
-    this.#safeUntilMs = ports.clock.monotonicMs() + ttlMs;
+    this.#safeUntilMs = sentMs + ttlMs;
     this.#running = this.#run();
   }
 

@@ -44,16 +44,19 @@ function placeIn(place: SessionPlace | undefined) {
 
 /**
  * The response to a command of that kind; throws what the command failed with, and AppliedBefore
- * for a repeated one whose answer is not kept in full.
+ * for a repeated one whose answer is not kept in full. In a session, `conflict`: the sequence was
+ * used for a write of another kind before.
  */
 export function responseOf<Case extends CommandCase>(
   result: CommandResult,
   kind: Case,
+  session?: SessionPlace,
 ): ResponseOf<Case> {
   const { response } = result;
   if (response?.$case === kind) return response.value as ResponseOf<Case>;
   if (response?.$case === 'appliedBefore') throw new AppliedBefore(response.value);
   if (response?.$case !== 'failure') {
+    if (session && response) throw usedForAnother(session, result);
     const message = `the answer to a ${kind} is a ${response?.$case ?? 'nothing'}`;
     bugLog('command answer', message);
     throw new HoldfastError('internal', message, { outcome: 'applied' });
@@ -62,6 +65,13 @@ export function responseOf<Case extends CommandCase>(
   const details = code === 'compacted' ? { compactRevision: revision } : {};
   throw new HoldfastError(code as ErrorCode, message, { details });
 }
+
+const usedForAnother = ({ sequence }: SessionPlace, { revision, response }: CommandResult) =>
+  new HoldfastError(
+    'conflict',
+    `sequence ${sequence} of the session was used for another write (${response?.$case}), at ` +
+      `revision ${revision}: nothing was done now`,
+  );
 
 /** Whether the request is one that older versions do not know. */
 export function isOfLeases({ $case }: CommandRequest): boolean {

@@ -6,6 +6,10 @@ export type HeapItem = { readonly id: bigint; readonly atMs: number };
 export class DeadlineHeap {
   readonly #items: HeapItem[] = [];
 
+  get size(): number {
+    return this.#items.length;
+  }
+
   push(id: bigint, atMs: number): void {
     const items = this.#items;
     let at = items.length;

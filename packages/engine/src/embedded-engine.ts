@@ -60,7 +60,7 @@ import { bindMember } from './member-binding.ts';
 import { pause } from './pause.ts';
 import { RevisionWaiters } from './revision-waiters.ts';
 import { StoreWatch } from './store-watch.ts';
-import { admit } from './write-admission.ts';
+import { quotaRefusal, requireApplied } from './write-admission.ts';
 
 /** A member as the cluster was started with it. */
 export type InitialMember = {
@@ -169,7 +169,7 @@ export class EmbeddedEngine extends LeasingEngine implements Engine {
 
   async put(request: PutRequest, options: WriteOptions): Promise<Answer<PutResponse>> {
     const result = await this.#execute({ $case: 'put', value: request }, options);
-    return this.#answer(responseOf(result, 'put'), result.revision, 0);
+    return this.#answer(responseOf(result, 'put', options.session), result.revision, 0);
   }
 
   async deleteRange(
@@ -177,12 +177,12 @@ export class EmbeddedEngine extends LeasingEngine implements Engine {
     options: WriteOptions,
   ): Promise<Answer<DeleteRangeResponse>> {
     const result = await this.#execute({ $case: 'deleteRange', value: request }, options);
-    return this.#answer(responseOf(result, 'deleteRange'), result.revision, 0);
+    return this.#answer(responseOf(result, 'deleteRange', options.session), result.revision, 0);
   }
 
   async txn(request: TxnRequest, options: WriteOptions): Promise<Answer<TxnResponse>> {
     const result = await this.#execute({ $case: 'txn', value: request }, options);
-    return this.#answer(responseOf(result, 'txn'), result.revision, 0);
+    return this.#answer(responseOf(result, 'txn', options.session), result.revision, 0);
   }
 
   async compact(request: CompactRequest, options: WriteOptions): Promise<Answer<undefined>> {
@@ -265,7 +265,9 @@ export class EmbeddedEngine extends LeasingEngine implements Engine {
   async #execute(request: CommandRequest, options: WriteOptions): Promise<CommandResult> {
     const { bytes } = this.store;
     const { quotaBytes } = this.#options;
-    admit(request, { bytes, quotaBytes, applyLag: this.#replica.applyLag });
+    requireApplied(this.#replica.applyLag);
+    const full = quotaRefusal(request, { bytes, quotaBytes });
+    if (full && !(await this.isAnswered(options))) throw full;
     if (options.session || isOfLeases(request)) await this.#awaitVersion(options.signal);
     const envelope = encodeCommand(request, options);
     const { result } = await this.#replica.propose(envelope, options.signal);
@@ -373,6 +375,7 @@ export class EmbeddedEngine extends LeasingEngine implements Engine {
       random: this.#options.random,
       lessor: this.#leader.lessor,
       execute: (request, options) => this.#execute(request, options),
+      awaitVersion: (signal) => this.#awaitVersion(signal),
       askLeader: (question, signal) => this.#replica.askLeader(question, signal),
       awaitRevision: (wanted, signal) => this.#awaitRevision(wanted, signal),
       awaitConsistency: (options) => this.#awaitConsistency(options),

@@ -31,7 +31,7 @@ export type KeptLease = {
 export class LeaseReign {
   readonly term: Term;
   readonly #kept = new Map<bigint, KeptLease>();
-  readonly #heap = new DeadlineHeap();
+  #heap = new DeadlineHeap();
   /** Every lease of the state at the begin of the term has its deadline. */
   isWhole = false;
   /** When the remaining times were last written to the log. */
@@ -44,6 +44,11 @@ export class LeaseReign {
 
   get size(): number {
     return this.#kept.size;
+  }
+
+  /** What it holds in memory, of leases that ended otherwise too. */
+  get heldCount(): number {
+    return Math.max(this.#kept.size, this.#heap.size);
   }
 
   find(id: bigint): KeptLease | undefined {
@@ -102,6 +107,16 @@ export class LeaseReign {
   lookAgain(lease: KeptLease, atMs: number): void {
     lease.lookAtMs = Math.max(atMs, lease.deadlineMs);
     this.#heap.push(lease.id, lease.lookAtMs);
+  }
+
+  /** Begins a new heap. Each lease that is answered has to be put back, or ended. */
+  takeApart(): readonly KeptLease[] {
+    this.#heap = new DeadlineHeap();
+    return [...this.#kept.values()];
+  }
+
+  putBack(lease: KeptLease): void {
+    if (this.#kept.get(lease.id) === lease) this.#heap.push(lease.id, lease.lookAtMs);
   }
 
   /** It exists no more; another one that was granted under its id since does. */

@@ -136,6 +136,20 @@ describe('a lease', () => {
   });
 });
 
+describe('a cluster with a member that may not know leases', () => {
+  it('asks no leader about one: an older one would take the question for a write', async () => {
+    const world = new EngineWorld(3);
+    worlds.push(world);
+    for (const machine of world.machines.slice(0, 2)) await machine.start();
+    await world.until(() => world.maybeLeader !== undefined);
+    for (const { engine } of world.living) {
+      for (const asked of [engine.leaseKeepAlive(7n, actor), engine.leaseTimeToLive(7n, actor)]) {
+        expect(await world.settle(codeOf(asked))).toBe('failed-precondition');
+      }
+    }
+  });
+});
+
 describe('a write in a session', () => {
   const at = (id: bigint, sequence: bigint) => ({
     ...actor,
@@ -153,6 +167,20 @@ describe('a write in a session', () => {
     expect(again.header.revision).toBe(first.header.revision);
     const next = await world.settle(other.engine.put(request, at(id, 2n)));
     expect(next.header.revision).toBe(first.header.revision + 1);
+  });
+
+  it('that took effect is answered as it was, though the store is full by now', async () => {
+    const world = await started(3, { quotaBytes: 2000 });
+    const [one, other] = world.machines as [TestMachine, TestMachine];
+    const { body } = await world.settle(one.engine.sessionRegister({ ttlMs: 60_000 }, actor));
+    const request = putRequest(keysOf('a'), new Uint8Array(3000));
+    const first = await world.settle(one.engine.put(request, at(body.id, 1n)));
+    await world.converge();
+    const again = await world.settle(other.engine.put(request, at(body.id, 1n)));
+    expect(again.header.revision).toBe(first.header.revision);
+    expect(await world.settle(codeOf(other.engine.put(request, at(body.id, 2n))))).toBe(
+      'quota-exceeded',
+    );
   });
 
   it('takes effect once, though its leader dies before it answers', async () => {

@@ -30,6 +30,8 @@ export type LeasePorts = {
   readonly lessor: Lessor;
   /** Through the log. */
   execute(request: CommandRequest, options: WriteOptions): Promise<CommandResult>;
+  /** Throws `failed-precondition` while a member knows neither leases nor sessions. */
+  awaitVersion(signal?: AbortSignal): Promise<void>;
   /** Of the leader; rejects as its handler does. */
   askLeader(question: Uint8Array, signal?: AbortSignal): Promise<Uint8Array>;
   /** Until this member has applied it. */
@@ -110,6 +112,14 @@ export abstract class LeasingEngine {
     return { header, body: undefined };
   }
 
+  /** Whether a write was applied before: then it has that answer, whatever is refused by now. */
+  protected async isAnswered(options: WriteOptions): Promise<boolean> {
+    const { session } = options;
+    if (!session) return false;
+    await this.leasePorts.awaitConsistency(options); // Linearizable.
+    return this.leasePorts.store.sessions.hasAnswer(session.id, session.sequence);
+  }
+
   /** On the leader: what a member asks it. */
   protected async answerQuestion(body: Uint8Array): Promise<Uint8Array> {
     const { kind, id } = decodeLeaseQuestion(body);
@@ -125,12 +135,15 @@ export abstract class LeasingEngine {
   ) {
     const request = { $case: kind, value } as CommandRequest;
     const result = await this.leasePorts.execute(request, options);
-    return this.leasePorts.answer(responseOf(result, kind), result.revision, 0);
+    const response = responseOf(result, kind, options.session);
+    return this.leasePorts.answer(response, result.revision, 0);
   }
 
   async #ask(question: LeaseQuestion, options: LeaderOptions): Promise<Answer<LeaseTime>> {
     const { id } = question;
     requireRange(id, 63);
+    // A leader of an older version would take the question for a malformed write.
+    await this.leasePorts.awaitVersion(options.signal);
     const bytes = await this.#askPatiently(encodeLeaseQuestion(question), options.signal);
     const { ttlMs, remainingMs, revision: at } = decodeLeaseAnswer(bytes);
     return this.leasePorts.answer({ id, ttlMs, remainingMs }, revision(at), 0);

@@ -166,6 +166,24 @@ describe('a lease', () => {
     expect(log.store.leases.size).toBe(0);
   });
 
+  it('that was revoked is forgotten long before its deadline, and no other one', async () => {
+    const { clock, log, leader, lessor } = started();
+    await lessor.attend();
+    leader.grant(1n, 5000);
+    for (let id = 2n; id < 10_010n; id += 1n) {
+      leader.grant(id, 4_000_000);
+      log.apply({ $case: 'leaseRevoke', value: { id } }, term(1));
+    }
+    await lessor.attend();
+    expect(lessor.size).toBe(1);
+    clock.advance(4999);
+    await lessor.attend();
+    expect(log.store.leases.size).toBe(1);
+    clock.advance(1);
+    await lessor.attend();
+    expect(log.store.leases.size).toBe(0);
+  });
+
   it('tells the time that is left', async () => {
     const { clock, leader, lessor } = started();
     await lessor.attend();

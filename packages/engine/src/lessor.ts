@@ -24,6 +24,7 @@ import { type KeptLease, type LeaseFacts, LeaseReign } from './lease-reign.ts';
 export type LeaseView = {
   get(id: bigint): (LeaseFacts & { readonly keyCount: number }) | undefined;
   ids(): Iterable<bigint>;
+  readonly size: number;
 };
 
 /** This member as a leader. */
@@ -83,6 +84,8 @@ export type LeaseTime = { readonly ttlMs: number; readonly remainingMs: number }
 const oversleptMs = 1000;
 /** Leases that one slice of a walk looks at. */
 const sliceLeases = 1000;
+/** Leases that ended before their time, and are kept in mind still, until it is worth a walk. */
+const forgottenMax = 10_000;
 
 export class Lessor {
   readonly #options: LessorOptions;
@@ -151,6 +154,7 @@ export class Lessor {
   async attend(signal?: AbortSignal): Promise<void> {
     const reign = await this.#wholeReign(signal);
     if (!reign) return;
+    await this.#maybeForgetEnded(reign);
     while (await this.#expireSome(reign, signal)) {
       // Each turn has waited for its entry: the log sets the pace.
     }
@@ -237,6 +241,16 @@ export class Lessor {
   #timeOf(lease: KeptLease): LeaseTime {
     const { ttlMs, deadlineMs } = lease;
     return { ttlMs, remainingMs: Math.max(0, Math.floor(deadlineMs - this.#nowMs)) };
+  }
+
+  /** A revoked lease would be kept in mind until its deadline, which may be years away. */
+  async #maybeForgetEnded(reign: LeaseReign): Promise<void> {
+    const leases = this.#options.leases();
+    if (reign.heldCount <= 2 * leases.size + forgottenMax) return;
+    await this.#inSlices(reign, reign.takeApart(), (lease) => {
+      if (leases.get(lease.id)) reign.putBack(lease);
+      else reign.end(lease);
+    });
   }
 
   // ---------------------------------------------------------------- expiry

@@ -195,7 +195,7 @@ export class MemoryEngine extends LeasingEngine implements Engine {
     options: WriteOptions,
   ) {
     const result = await this.#execute(command, options);
-    return this.#answer(responseOf(result, kind), revision(result.revision), 0);
+    return this.#answer(responseOf(result, kind, options.session), revision(result.revision), 0);
   }
 
   async #execute(command: CommandRequest, options: WriteOptions): Promise<CommandResult> {
@@ -263,6 +263,7 @@ export class MemoryEngine extends LeasingEngine implements Engine {
       random,
       lessor: this.#lessor,
       execute: (request, options) => this.#execute(request, options),
+      awaitVersion: () => Promise.resolve(),
       askLeader: async (question) => {
         await this.#attendLeases();
         return this.answerQuestion(question);

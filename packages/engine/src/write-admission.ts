@@ -4,27 +4,25 @@ import { HoldfastError } from '@holdfast/base/errors';
 import type { TxnRequest } from '@holdfast/proto/internal';
 import type { CommandRequest } from './command-answer.ts';
 
-export type Admission = {
-  /** Bytes of uncompacted data in the store. */
-  readonly bytes: number;
-  readonly quotaBytes: number | undefined;
-  /** Entries committed and not yet applied. */
-  readonly applyLag: number;
-};
-
 /** Entries committed but not yet applied beyond which a member takes no writes (etcd's rule). */
 const applyLagMax = 10_000;
 
-/** Throws `resource-exhausted` or `quota-exceeded`. */
-export function admit(request: CommandRequest, { bytes, quotaBytes, applyLag }: Admission): void {
-  if (applyLag > applyLagMax) {
-    throw new HoldfastError(
-      'resource-exhausted',
-      `this member has yet to apply ${applyLag} entries; write through another member`,
-    );
-  }
-  if (quotaBytes === undefined || bytes < quotaBytes || !isAdding(request)) return;
+/** Throws `resource-exhausted`. */
+export function requireApplied(applyLag: number): void {
+  if (applyLag <= applyLagMax) return;
   throw new HoldfastError(
+    'resource-exhausted',
+    `this member has yet to apply ${applyLag} entries; write through another member`,
+  );
+}
+
+/** `bytes`: of uncompacted data in the store. Undefined: there is room, or none is asked for. */
+export function quotaRefusal(
+  request: CommandRequest,
+  { bytes, quotaBytes }: { readonly bytes: number; readonly quotaBytes: number | undefined },
+): HoldfastError | undefined {
+  if (quotaBytes === undefined || bytes < quotaBytes || !isAdding(request)) return undefined;
+  return new HoldfastError(
     'quota-exceeded',
     `the store holds ${bytes} bytes of its ${quotaBytes}: delete keys or compact history; ` +
       'deletes and compaction are always taken',

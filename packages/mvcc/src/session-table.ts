@@ -61,6 +61,10 @@ export class SessionTable {
     return this.#sessions.get(id)?.ttlMs;
   }
 
+  hasAnswer(id: bigint, sequence: bigint): boolean {
+    return this.#sessions.get(id)?.results.has(sequence) ?? false;
+  }
+
   register(id: bigint, ttlMs: number, timeMs: number): void {
     assert(!this.#sessions.has(id), 'a session is registered once');
     const session = { id, ttlMs, lastActiveMs: timeMs, lowest: 1n, results: new Map() };

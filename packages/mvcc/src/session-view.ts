@@ -17,6 +17,11 @@ export class SessionView {
     return this.#read().sessions.has(id);
   }
 
+  /** Whether a write with that sequence was applied, and its answer is kept still. */
+  hasAnswer(id: bigint, sequence: bigint): boolean {
+    return this.#read().sessions.hasAnswer(id, sequence);
+  }
+
   /**
    * `max` sessions at most that an expiry whose entry is proposed at `nowLogMs` would end: the
    * leader's wall clock, or KvStore.lastProposedAtMs where that is later.

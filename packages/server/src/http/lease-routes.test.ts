@@ -129,6 +129,25 @@ describe('a session', () => {
     }
   });
 
+  it('does nothing under a sequence that was used for a write of another kind', async () => {
+    const at = await register();
+    const writes = [
+      () => put('/v1/kv/a', '1', at(1)),
+      () => put('/v1/kv/a', '2', at(1, { 'if-none-match': '*' })),
+      () => call('DELETE', '/v1/kv/a', at(1)),
+      () => post('/v1/leases', { ttlMs: 5000 }, at(1)),
+      () => put('/v1/configs/n/g/x.json', '{}', at(1, { 'content-type': 'application/json' })),
+    ];
+    expect((await (writes[0] as (typeof writes)[0])()).statusCode).toBe(200);
+    const { revision } = door.engine.status();
+    for (const [index, write] of writes.slice(1).entries()) {
+      const answer = await write();
+      expect(answer.statusCode, `write ${index + 1}: ${answer.payload}`).toBe(409);
+      expect(answer.json()).toMatchObject({ code: 'conflict', outcome: 'not-applied' });
+    }
+    expect(door.engine.status().revision).toBe(revision);
+  });
+
   it('answers a refused write as it was refused', async () => {
     const at = await register();
     await put('/v1/kv/a', '1');
