@@ -13,7 +13,7 @@ import { cpuMsOf } from './system-figures.ts';
 
 const clock = new SystemClock();
 const pollMs = 5;
-const giveUpMs = 120_000;
+const giveUpMs = 300_000;
 
 export type Plan = { readonly name: string; readonly client: string; readonly peer: string };
 
@@ -101,7 +101,7 @@ export class RecoveryCluster {
     for (const plan of this.plans) await this.untilReady(plan);
   }
 
-  /** Asks every few milliseconds until there is an answer. Rejects after two minutes. */
+  /** Asks every few milliseconds until there is an answer. Rejects after five minutes. */
   async until<T>(what: string, ask: () => Promise<T | undefined>): Promise<T> {
     const endMs = clock.monotonicMs() + giveUpMs;
     while (clock.monotonicMs() < endMs) {
