@@ -36,6 +36,7 @@ import {
 import { txnRequest } from '@holdfast/domain/requests';
 import type { TxnRequest } from '@holdfast/proto/internal';
 import { AppliedBefore } from './applied-before.ts';
+import { ConfigChanges } from './config-changes.ts';
 import {
   type ConfigContent,
   type ConfigHistory,
@@ -110,6 +111,7 @@ export class ConfigService {
   readonly #historyMax: number;
   readonly #lanes = new KeyedLanes(changesWaitingMax);
   readonly #reader: ConfigReader;
+  readonly #changes: ConfigChanges;
 
   constructor(options: ConfigServiceOptions) {
     this.#engine = options.engine;
@@ -117,6 +119,7 @@ export class ConfigService {
     this.#historyMax = Math.max(1, options.historyMax ?? historyDefault);
     this.contentBytesMax = options.contentBytesMax ?? contentBytesMax;
     this.#reader = new ConfigReader(options.engine);
+    this.#changes = new ConfigChanges(this.#reader);
   }
 
   /**
@@ -209,7 +212,7 @@ export class ConfigService {
     request: ConfigWatchRequest,
     options: Omit<ReadOptions, 'consistency'>,
   ): Promise<ConfigWatch> {
-    return ConfigWatch.open({ engine: this.#engine, reader: this.#reader }, request, options);
+    return ConfigWatch.open({ engine: this.#engine, changes: this.#changes }, request, options);
   }
 
   /**

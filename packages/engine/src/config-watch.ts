@@ -3,9 +3,8 @@
 
 import { emptyBytes } from '@holdfast/base/bytes';
 import type { Revision } from '@holdfast/base/ids';
-import { type ConfigEvent, decodeConfigEvent } from '@holdfast/domain/config-event';
 import { type ConfigFilter, configFilter, filterRange } from '@holdfast/domain/config-key';
-import type { ConfigReader } from './config-reader.ts';
+import type { ConfigChanges, ConfigWatchEvent, WantedChanges } from './config-changes.ts';
 import type { Engine, ReadOptions, WatchItem, WatchStream } from './engine.ts';
 
 export type ConfigWatchRequest = {
@@ -15,14 +14,6 @@ export type ConfigWatchRequest = {
   /** Whether events bring the content with them. */
   readonly content?: boolean | undefined;
   readonly progressMs?: number | undefined;
-};
-
-export type ConfigWatchEvent = ConfigEvent & {
-  /**
-   * Where the request asked for contents: that of a publication, unless so many changes have
-   * followed that no kept version needs it any more; a later event brings a newer one then.
-   */
-  readonly content: Uint8Array | undefined;
 };
 
 export type ConfigWatchItem =
@@ -36,10 +27,8 @@ export type ConfigWatchItem =
 
 type ConfigWatchOptions = {
   readonly stream: WatchStream;
-  readonly reader: ConfigReader;
-  readonly filter: ConfigFilter;
-  readonly content: boolean;
-  readonly options: Omit<ReadOptions, 'consistency'>;
+  readonly changes: ConfigChanges;
+  readonly wanted: WantedChanges;
 };
 
 /** After so many transactions that the filter kept away, the watcher is told how far it is. */
@@ -56,7 +45,7 @@ export class ConfigWatch implements AsyncIterable<ConfigWatchItem> {
   }
 
   static async open(
-    { engine, reader }: { readonly engine: Engine; readonly reader: ConfigReader },
+    { engine, changes }: { readonly engine: Engine; readonly changes: ConfigChanges },
     request: ConfigWatchRequest,
     options: Omit<ReadOptions, 'consistency'>,
   ): Promise<ConfigWatch> {
@@ -72,7 +61,8 @@ export class ConfigWatch implements AsyncIterable<ConfigWatchItem> {
       },
       options,
     );
-    return new ConfigWatch({ stream, reader, filter, content: request.content ?? false, options });
+    const wanted = { filter, content: request.content ?? false };
+    return new ConfigWatch({ stream, changes, wanted });
   }
 
   close(): void {
@@ -94,11 +84,8 @@ export class ConfigWatch implements AsyncIterable<ConfigWatchItem> {
   async #decode(item: WatchItem): Promise<ConfigWatchItem | undefined> {
     if (item.type === 'progress') return item;
     const { revision } = item;
-    const events: ConfigWatchEvent[] = [];
-    for (const event of item.events) {
-      const decoded = decodeConfigEvent(event, this.#options.filter);
-      if (decoded) events.push({ ...decoded, content: await this.#contentOf(decoded) });
-    }
+    const { changes, wanted } = this.#options;
+    const events = await changes.of(item.events, wanted);
     if (events.length > 0) {
       this.#foreign = 0;
       return { type: 'events', revision, events };
@@ -106,12 +93,5 @@ export class ConfigWatch implements AsyncIterable<ConfigWatchItem> {
     // A busy neighbourhood must not leave the watcher behind compaction, nor fill its connection.
     this.#foreign = (this.#foreign + 1) % foreignMax;
     return this.#foreign === 0 ? { type: 'progress', revision } : undefined;
-  }
-
-  async #contentOf(event: ConfigEvent): Promise<Uint8Array | undefined> {
-    const { reader, content, options } = this.#options;
-    const { contentHash } = event.change;
-    if (!content || contentHash === undefined) return undefined;
-    return await reader.contentOf(contentHash, options, event.revision);
   }
 }

@@ -60,6 +60,7 @@ import { bindMember } from './member-binding.ts';
 import { pause } from './pause.ts';
 import { RevisionWaiters } from './revision-waiters.ts';
 import { StoreWatch } from './store-watch.ts';
+import { WatchTurns } from './watch-turns.ts';
 import { quotaRefusal, requireApplied } from './write-admission.ts';
 
 /** A member as the cluster was started with it. */
@@ -110,6 +111,7 @@ export class EmbeddedEngine extends LeasingEngine implements Engine {
   readonly #revisionWaiters = new RevisionWaiters();
   readonly #leader: LeaderWork;
   readonly #watches = new Set<StoreWatch>();
+  readonly #watchTurns: WatchTurns;
   #isReclaiming = false;
   #boundCount = 0;
   #hasFailed = false;
@@ -119,6 +121,7 @@ export class EmbeddedEngine extends LeasingEngine implements Engine {
     super();
     this.#options = options;
     this.store = new KvStore({ yieldNow: () => this.#yieldNow() });
+    this.#watchTurns = new WatchTurns(options.nextTurn);
     const onFatal = (error: unknown): void => this.#fail(error);
     this.#tasks = new TaskGroup(onFatal);
     this.#replica = new Replica({
@@ -196,11 +199,12 @@ export class EmbeddedEngine extends LeasingEngine implements Engine {
     options: Omit<ReadOptions, 'consistency'>,
   ): Promise<WatchStream> {
     await this.#awaitRevision(options.minRevision, options.signal);
-    const { clock, nextTurn } = this.#options;
+    const { clock } = this.#options;
     const { signal } = options;
     if (this.#closing) throw stopping();
     const onEnd = (ended: StoreWatch): void => void this.#watches.delete(ended);
-    const watch = new StoreWatch({ store: this.store, clock, nextTurn, request, signal, onEnd });
+    const turns = this.#watchTurns;
+    const watch = new StoreWatch({ store: this.store, clock, turns, request, signal, onEnd });
     this.#watches.add(watch);
     return watch;
   }

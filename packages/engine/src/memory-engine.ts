@@ -55,6 +55,7 @@ import { type LeasePorts, LeasingEngine } from './leasing-engine.ts';
 import { defaultLessorSettings, Lessor } from './lessor.ts';
 import { RevisionWaiters } from './revision-waiters.ts';
 import { StoreWatch } from './store-watch.ts';
+import { WatchTurns } from './watch-turns.ts';
 
 export type MemoryEngineOptions = {
   /** Times progress items; default: a clock that stands still. */
@@ -77,6 +78,7 @@ export class MemoryEngine extends LeasingEngine implements Engine {
   readonly #memberId: MemberId;
   readonly #store = new KvStore({ yieldNow: () => Promise.resolve() });
   readonly #waiters = new RevisionWaiters();
+  readonly #watchTurns = new WatchTurns(queueMicrotask);
   readonly #lessor: Lessor;
 
   constructor(options: MemoryEngineOptions = {}) {
@@ -127,7 +129,7 @@ export class MemoryEngine extends LeasingEngine implements Engine {
     return new StoreWatch({
       store: this.#store,
       clock: this.#clock,
-      nextTurn: queueMicrotask,
+      turns: this.#watchTurns,
       request,
       signal,
     });

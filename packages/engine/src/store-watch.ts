@@ -8,6 +8,7 @@ import type { Revision } from '@holdfast/base/ids';
 import type { KvStore } from '@holdfast/mvcc/kv-store';
 import type { WatchCursor } from '@holdfast/mvcc/watch-hub';
 import type { WatchItem, WatchRequest, WatchStream } from './engine.ts';
+import type { WatchTurns } from './watch-turns.ts';
 
 /** How many events one pull takes from the store before others run. */
 const eventsPerPull = 256;
@@ -16,7 +17,8 @@ export type StoreWatchOptions = {
   readonly store: KvStore;
   readonly clock: Clock;
   readonly request: WatchRequest;
-  readonly nextTurn: (action: () => void) => void;
+  /** Shared by all watches of a member. */
+  readonly turns: WatchTurns;
   readonly signal: AbortSignal | undefined;
   /** Called once, when the watch is over. */
   readonly onEnd?: (watch: StoreWatch) => void;
@@ -56,6 +58,8 @@ export class StoreWatch implements WatchStream {
     try {
       if (this.#options.signal?.aborted) this.#onAbort();
       while (!this.#isClosed) {
+        if (this.#cursor.behind) await this.#options.turns.take();
+        if (this.#isClosed) break;
         const batches = this.#cursor.next(eventsPerPull);
         for (const { revision, events } of batches) {
           this.#lastGivenMs = this.#options.clock.monotonicMs();
@@ -89,10 +93,7 @@ export class StoreWatch implements WatchStream {
 
   /** Until there may be an event, or progress is due: then its revision. */
   async #wait(): Promise<Revision | undefined> {
-    if (this.#cursor.behind) {
-      await new Promise<void>((resolve) => this.#options.nextTurn(resolve));
-      return undefined;
-    }
+    if (this.#cursor.behind) return undefined;
     const timer = this.#progressTimer();
     try {
       await new Promise<void>((resolve) => {

@@ -17,6 +17,10 @@ export type WatchEvent = {
 /** All events of one revision that a watcher wants; never a part of them. */
 export type WatchBatch = { readonly revision: Revision; readonly events: readonly WatchEvent[] };
 
+/** Of keys and values: what whoever passes the event on has to work on. */
+export const eventBytes = ({ kv, prevKv }: WatchEvent): number =>
+  kv.key.length + kv.value.length + (prevKv === undefined ? 0 : prevKv.value.length);
+
 export type HistoryQuery = {
   readonly keyspace: number;
   readonly range: KeyRange;
@@ -25,6 +29,8 @@ export type HistoryQuery = {
   readonly from: number;
   /** Ends after the revision in which this many events are reached. */
   readonly eventsMax: number;
+  /** Ends after the revision in which the events have this many bytes of keys and values. */
+  readonly bytesMax: number;
   /** Ends after the revision in which this many records have been looked at. */
   readonly recordsMax: number;
 };
@@ -48,6 +54,7 @@ class HistoryReader {
   readonly #batches: WatchBatch[] = [];
   #events: WatchEvent[] = [];
   #eventCount = 0;
+  #bytes = 0;
   #until: number;
 
   constructor(state: StoreState, query: HistoryQuery) {
@@ -70,7 +77,7 @@ class HistoryReader {
       address = heap.previous(address);
     }
     for (let n = addresses.length - 1; n >= 0; n -= 1) {
-      if (this.#eventCount >= this.#query.eventsMax) return;
+      if (this.#isFull) return;
       this.#add(addresses[n] as number);
       this.#closeRevision(heap.modRevision(addresses[n] as number));
     }
@@ -83,7 +90,7 @@ class HistoryReader {
     let address = first > revision ? 0 : this.#state.revisions.address(first);
     let seen = 0;
     for (let at = first; at <= revision; at += 1) {
-      if (this.#eventCount >= this.#query.eventsMax || seen >= this.#query.recordsMax) return;
+      if (this.#isFull || seen >= this.#query.recordsMax) return;
       while (address !== 0 && heap.modRevision(address) === at) {
         if (this.#wants(address)) this.#add(address);
         seen += 1;
@@ -92,6 +99,10 @@ class HistoryReader {
       this.#closeRevision(at);
     }
     this.#until = revision + 1;
+  }
+
+  get #isFull(): boolean {
+    return this.#eventCount >= this.#query.eventsMax || this.#bytes >= this.#query.bytesMax;
   }
 
   #wants(address: number): boolean {
@@ -105,12 +116,14 @@ class HistoryReader {
 
   #add(address: number): void {
     const deleted = this.#state.heap.isTombstone(address);
-    this.#events.push({
+    const event: WatchEvent = {
       type: deleted ? 'delete' : 'put',
       kv: keyValue(this.#state, address, deleted),
       prevKv: this.#query.prevKv ? this.#before(address) : undefined,
-    });
+    };
+    this.#events.push(event);
     this.#eventCount += 1;
+    this.#bytes += eventBytes(event);
   }
 
   /** At the compact revision the older version is gone, whether or not its bytes still stand. */

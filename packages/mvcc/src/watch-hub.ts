@@ -6,6 +6,7 @@ import { HoldfastError } from '@holdfast/base/errors';
 import type { Revision } from '@holdfast/base/ids';
 import { IntervalSet } from './interval-set.ts';
 import { isEmptyRange, type KeyRange, keyRange } from './key-range.ts';
+import { SharedBatches } from './shared-batches.ts';
 import type { StoreState } from './store-state.ts';
 import { readHistory, type WatchBatch } from './watch-history.ts';
 
@@ -22,6 +23,8 @@ export type WatchOptions = {
 
 /** Watchers of the same range, and which of them wait for an event in it. */
 type WatchGroup = {
+  /** Names it among the groups of this hub. */
+  readonly number: number;
   readonly keyspace: number;
   readonly range: KeyRange;
   readonly waiting: Set<WatchCursor>;
@@ -35,12 +38,16 @@ type WatchedSpace = {
 
 /** How many records one next() looks at before it lets others run. */
 const recordsPerReadMax = 2048;
+/** Bytes of keys and values after which next() answers with what it has. */
+const bytesPerReadMax = 64 * 1024;
 
 export class WatchHub {
   readonly #spaces = new Map<number, WatchedSpace>();
   #state: StoreState;
   #woken: WatchCursor[] = [];
   #count = 0;
+  #groupCount = 0;
+  readonly #shared = new SharedBatches();
 
   constructor(state: StoreState) {
     this.#state = state;
@@ -70,6 +77,7 @@ export class WatchHub {
       read: () => this.#state,
       leave: () => this.#leave(group, cursor),
       wait: () => void group.waiting.add(cursor),
+      share: (batches) => this.#share(group, options.prevKv ?? false, batches),
       query: { keyspace: options.keyspace, range, prevKv: options.prevKv ?? false },
       start,
       floor: options.startRevision || this.#state.revision,
@@ -108,6 +116,7 @@ export class WatchHub {
   replaceState(state: StoreState): void {
     const revision = this.#state.revision + 1;
     this.#state = state;
+    this.#shared.clear();
     for (const space of this.#spaces.values()) {
       for (const group of space.keys.values()) this.#wakeAll(group, revision);
       for (const group of space.ranges.values()) this.#wakeAll(group, revision);
@@ -133,6 +142,18 @@ export class WatchHub {
     }
   }
 
+  /** Watchers of the same range get the same objects. */
+  #share(
+    group: WatchGroup,
+    prevKv: boolean,
+    batches: readonly WatchBatch[],
+  ): readonly WatchBatch[] {
+    if (group.count === 1) return batches;
+    const kind = `${group.number}${prevKv ? '+' : ''}`;
+    this.#shared.compactedTo(this.#state.compactRevision);
+    return batches.map((batch) => this.#shared.share(kind, batch));
+  }
+
   #join(keyspace: number, range: KeyRange): WatchGroup {
     let space = this.#spaces.get(keyspace);
     if (!space) {
@@ -141,7 +162,8 @@ export class WatchHub {
     }
     let group = range.single ? space.keys.get(range.lo) : space.ranges.get(range);
     if (!group) {
-      group = { keyspace, range, waiting: new Set(), count: 0 };
+      this.#groupCount += 1;
+      group = { number: this.#groupCount, keyspace, range, waiting: new Set(), count: 0 };
       if (range.single) space.keys.set(range.lo, group);
       else space.ranges.add(range, group);
     }
@@ -165,6 +187,7 @@ type CursorParts = {
   readonly read: () => StoreState;
   readonly leave: () => void;
   readonly wait: () => void;
+  readonly share: (batches: readonly WatchBatch[]) => readonly WatchBatch[];
   readonly query: {
     readonly keyspace: number;
     readonly range: KeyRange;
@@ -189,8 +212,8 @@ export class WatchCursor {
   }
 
   /**
-   * The next revisions that have events for this watcher, about `limit` events in all; empty when
-   * there are none now. Throws `compacted` when a compaction has overtaken the cursor.
+   * The next revisions that have events for this watcher, about `limit` events or 64 KiB in all;
+   * empty when there are none now. Watchers of one range are given the same objects. Throws `compacted` when a compaction has overtaken the cursor.
    */
   next(limit: number): readonly WatchBatch[] {
     if (this.#asleep || this.#closed) return [];
@@ -204,11 +227,13 @@ export class WatchCursor {
       ...this.#parts.query,
       from: this.#from,
       eventsMax: limit,
+      bytesMax: bytesPerReadMax,
       recordsMax: recordsPerReadMax,
     });
     this.#from = until;
-    if (batches.length === 0 && until > state.revision) this.fallAsleep();
-    return batches;
+    // Woken by whatever comes from here on, also while these batches are being passed on.
+    if (until > state.revision) this.fallAsleep();
+    return this.#parts.share(batches);
   }
 
   /** There is more to read now: call next() again, after letting others run. */

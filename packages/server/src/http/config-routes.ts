@@ -2,6 +2,7 @@
 // the ConfigService; what a configuration is, they do not know.
 import { parseFormat } from '@holdfast/domain/format';
 import { ConfigService } from '@holdfast/engine/config-service';
+import type { ConfigWatchItem } from '@holdfast/engine/config-watch';
 import type { Engine } from '@holdfast/engine/engine';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { Type } from 'typebox';
@@ -22,6 +23,7 @@ import {
   versionView,
   versionViewSchema,
 } from './config-view.ts';
+import { SharedFrames } from './event-frames.ts';
 import { startRevisionOf, streamEvents } from './event-stream.ts';
 import type { HttpContext, RouteGroup } from './http-context.ts';
 import { headerView, headerViewSchema } from './kv-view.ts';
@@ -67,9 +69,14 @@ export function registerConfigRoutes(
   routes.watch(app);
 }
 
+type ChangesItem = Extract<ConfigWatchItem, { readonly type: 'events' }>;
+
 class ConfigRoutes {
   readonly #context: HttpContext;
   readonly #services: ServiceCache;
+  readonly #frames = new SharedFrames((item: ChangesItem) =>
+    item.events.map((event) => ({ event: event.type, data: configEventView(event) })),
+  );
 
   constructor(context: HttpContext, options: ConfigRouteOptions) {
     this.#context = context;
@@ -316,8 +323,7 @@ class ConfigRoutes {
     await streamEvents(this.#context, http, {
       startRevision,
       open: (signal) => service.watch(watch, { ...read, signal }),
-      frames: (item) =>
-        item.events.map((event) => ({ event: event.type, data: configEventView(event) })),
+      frames: this.#frames,
     });
   }
 

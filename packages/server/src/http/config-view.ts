@@ -3,7 +3,7 @@ import { toTextStrict } from '@holdfast/base/bytes';
 import type { ConfigKey } from '@holdfast/domain/config-key';
 import type { Configuration, PlacedVersion } from '@holdfast/domain/config-record';
 import { configFormats, mediaTypeOf } from '@holdfast/domain/format';
-import type { ConfigWatchEvent } from '@holdfast/engine/config-watch';
+import type { ConfigWatchEvent } from '@holdfast/engine/config-changes';
 import type { ResponseHeader } from '@holdfast/engine/engine';
 import { Type } from 'typebox';
 

@@ -12,6 +12,7 @@ import type { WatchItem, WatchStream } from '@holdfast/engine/engine';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 
 import { invalid, naturalOf, type Query } from './call-options.ts';
+import { frameText, type SharedFrames } from './event-frames.ts';
 import type { HttpContext } from './http-context.ts';
 import { problemOf, problemText } from './problem.ts';
 
@@ -26,18 +27,14 @@ type ProgressItem = Extract<WatchItem, { readonly type: 'progress' }>;
 type ItemStream<Item> = AsyncIterable<Item | ProgressItem> &
   Pick<WatchStream, 'startedAt' | 'close'>;
 
-type AnyItem = Pick<EventItem, 'type' | 'revision'>;
-
-/** One frame; its id is the item's revision. `data` is made JSON. */
-export type EventFrame = { readonly event: string; readonly data: unknown };
+type AnyItem = Pick<EventItem, 'type' | 'revision'> & { readonly events: readonly object[] };
 
 export type EventStreamOptions<Item extends AnyItem> = {
   /** As `startRevisionOf` gave it: undefined = from now on. */
   readonly startRevision: Revision | undefined;
   /** Opens the watch; what it throws is answered as a problem. `signal` ends with the client. */
   open(signal: AbortSignal): Promise<ItemStream<Item>>;
-  /** The frames of an item. Only the last one carries the id, since it alone completes the item. */
-  frames(item: Item): readonly EventFrame[];
+  readonly frames: SharedFrames<Item>;
 };
 
 /**
@@ -138,14 +135,10 @@ class EventStream<Item extends AnyItem> {
     });
   }
 
-  #render(item: Item | ProgressItem): string {
+  #render(item: Item | ProgressItem): string | Buffer {
     if (item.type === 'progress') return this.#renderProgress(item.revision);
     this.#seen = item.revision;
-    const frames = this.#options.frames(item);
-    const last = frames.length - 1;
-    return frames
-      .map((frame, at) => frameText(frame, at === last ? item.revision : undefined))
-      .join('');
+    return this.#options.frames.render(item);
   }
 
   /**
@@ -157,9 +150,9 @@ class EventStream<Item extends AnyItem> {
   }
 
   /** Resolves when the socket has room again, or the client has gone. */
-  async #write(text: string): Promise<void> {
+  async #write(text: string | Buffer): Promise<void> {
     const { response, gone } = this.#ends;
-    if (text === '' || response.write(text)) return;
+    if (text.length === 0 || response.write(text)) return;
     try {
       await once(response, 'drain', { signal: gone.signal });
     } catch (error) {
@@ -177,9 +170,4 @@ class EventStream<Item extends AnyItem> {
     const event = problem.code === 'compacted' ? 'gap' : 'error';
     response.write(`event: ${event}\ndata: ${problemText(problem)}\n\n`);
   }
-}
-
-function frameText(frame: EventFrame, id: number | undefined): string {
-  const idLine = id === undefined ? '' : `id: ${id}\n`;
-  return `${idLine}event: ${frame.event}\ndata: ${JSON.stringify(frame.data)}\n\n`;
 }

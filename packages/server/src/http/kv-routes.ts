@@ -8,6 +8,7 @@ import { type Static, Type } from 'typebox';
 import { acceptUnreadBodies } from './body-parsers.ts';
 import { type Call, withCall } from './call.ts';
 import { flagOf, invalid, type Query } from './call-options.ts';
+import { SharedFrames } from './event-frames.ts';
 import { type EventItem, startRevisionOf, streamEvents } from './event-stream.ts';
 import type { HttpContext } from './http-context.ts';
 import { type Exchange, KvHandler } from './kv-handler.ts';
@@ -173,6 +174,9 @@ function compactRoute(app: FastifyInstance, context: HttpContext): void {
 }
 
 function watchRoute(app: FastifyInstance, context: HttpContext): void {
+  const frames = new SharedFrames((item: EventItem) => [
+    { event: 'change', data: changeView(item) },
+  ]);
   app.get(
     '/v1/kv-watch',
     {
@@ -187,14 +191,19 @@ function watchRoute(app: FastifyInstance, context: HttpContext): void {
     },
     (request, reply) =>
       withCall(context, { request, own: watchParameters }, (call) =>
-        watchKeys(context, { request, reply }, call),
+        watchKeys(context, { http: { request, reply }, frames }, call),
       ),
   );
 }
 
+type WatchExchange = {
+  readonly http: { readonly request: FastifyRequest; readonly reply: FastifyReply };
+  readonly frames: SharedFrames<EventItem>;
+};
+
 async function watchKeys(
   context: HttpContext,
-  http: { readonly request: FastifyRequest; readonly reply: FastifyReply },
+  { http, frames }: WatchExchange,
   call: Call,
 ): Promise<void> {
   const startRevision = startRevisionOf(http.request, call.query);
@@ -209,7 +218,7 @@ async function watchKeys(
   await streamEvents(context, http, {
     startRevision,
     open: (signal) => context.slot.engine.watch(watch, { ...read, signal }),
-    frames: (item) => [{ event: 'change', data: changeView(item) }],
+    frames,
   });
 }
 
