@@ -33,6 +33,31 @@ function rot(machine: TestMachine): void {
   machine.disk.flipBit(path, Math.floor((end * 2) / 3), 3);
 }
 
+/**
+ * All are down: a member that has lost both its snapshots and knows the first term alone, and one
+ * of the two that went on without it through later terms.
+ */
+async function damagedBeforeTwoTerms(): Promise<[TestMachine, TestMachine, EngineWorld]> {
+  const settings = { snapshotEntriesMax: 10, snapshotIntervalMinMs: 0 };
+  const at = await filled(60, { replicaSettings: settings, segmentBytes: 4096 });
+  await at.clock.advanceAsync(2000);
+  const [rotten] = at.followers as [TestMachine];
+  expect(rotten.engine.status().purgedIndex).toBeGreaterThan(0);
+  await rotten.kill();
+  for (const path of rotten.disk.paths()) {
+    if (path.endsWith('.snap')) rotten.disk.flipBit(path, 200, 1);
+  }
+  for (let round = 0; round < 2; round += 1) {
+    await at.leader.restart();
+    await at.until(() => at.maybeLeader?.engine.status().ready === true);
+  }
+  for (let n = 60; n < 90; n += 1) await at.settle(at.leader.put(`k${n}`, `v${n}`));
+  await at.converge();
+  const peer = at.leader;
+  for (const machine of at.living) await machine.kill();
+  return [rotten, peer, at];
+}
+
 async function expectAll(of: EngineWorld, count: number): Promise<void> {
   for (let at = 0; at < count; at += 1) {
     const { body } = await of.settle(of.leader.get(`k${at}`));
@@ -82,6 +107,22 @@ describe('a damaged log', () => {
     await peer.start();
     await at.until(() => at.living.every(({ engine }) => engine.status().ready));
     await expectAll(at, 60);
+  });
+
+  it('outlives any crash while a snapshot of a later term comes from a peer (D-15)', async () => {
+    const [rotten, peer, at] = await damagedBeforeTwoTerms();
+    const before = new Set(rotten.disk.paths());
+    await rotten.start();
+    await peer.start();
+    const hasArrived = (): boolean =>
+      rotten.disk.paths().some((path) => path.endsWith('.snap') && !before.has(path));
+    rotten.disk.setFaults(() => (hasArrived() ? { kind: 'crash' } : undefined));
+    await at.until(hasArrived);
+    await at.clock.advanceAsync(10);
+    rotten.disk.setFaults(undefined);
+    await rotten.restart();
+    await at.until(() => at.living.every(({ engine }) => engine.status().ready));
+    await expectAll(at, 90);
   });
 
   it('is not healed from a peer that never had its end', async () => {

@@ -37,7 +37,10 @@ export type Input =
     }
   /** The synced log ends in the chain of the repair's goal, up to `end`. */
   | { readonly type: 'repaired'; readonly end: LogId }
-  /** A repairing member got a whole, verified snapshot from a peer; it stands beside its state. */
+  /**
+   * A repairing member is offered a snapshot of a later term by a peer, which it enters; or got it
+   * whole and verified, and it stands beside its state.
+   */
   | { readonly type: 'repair-snapshot'; readonly snapshot: SnapshotMeta }
   /** A snapshot sent to `peer` ended: it stands there complete, or it did not arrive. */
   | { readonly type: 'snapshot-reported'; readonly peer: MemberId; readonly sent: boolean }

@@ -172,6 +172,11 @@ export class Raft {
     return this.#core.term;
   }
 
+  /** Whether the status on disk says this term, or a later one. */
+  hasSaved(term: Term): boolean {
+    return this.#core.term >= term && this.#core.isStatusSynced;
+  }
+
   get leader(): MemberId | undefined {
     return this.#core.leader;
   }

@@ -154,8 +154,12 @@ describe('a member that lost a part of its log', () => {
     const of = new Rotten();
     const snapshot = { last: id(9, 7), configuration };
     const { install, status } = of.step({ type: 'repair-snapshot', snapshot });
-    expect(install).toEqual(snapshot);
+    expect(install).toBeUndefined();
     expect(status?.state).toMatchObject({ term: 7, vote: undefined, repairing: { goal } });
+    expect(of.raft.hasSaved(term(7))).toBe(false);
+    of.step({ type: 'persisted', statusSequence: status?.sequence ?? 0 });
+    expect(of.raft.hasSaved(term(7))).toBe(true);
+    expect(of.step({ type: 'repair-snapshot', snapshot }).install).toEqual(snapshot);
     const done = of.step({ type: 'snapshot-installed', last: snapshot.last });
     expect(done.status?.state).toEqual({ term: 7, vote: undefined, repairing: undefined });
   });

@@ -53,16 +53,21 @@ export function repaired(core: Core, end: LogId): void {
 
 /**
  * What a snapshot covers is committed: it takes nothing away that was promised, and brings the log
- * to where the rest can be fetched.
+ * to where the rest can be fetched. A later term is entered first, and the snapshot taken when it
+ * is offered again: a saved term is never older than what is stored (safety.md 7, D-06).
  */
 export function takeRepairSnapshot(core: Core, snapshot: SnapshotMeta): void {
   const goal = openGoal(core);
   const { last } = snapshot;
   if (!goal || last.index < goal.after.id.index || last.index <= core.commit) return;
   if (last.term > core.term) {
-    becomeFollower(core, last.term, { leader: undefined, why: 'repaired by a snapshot' });
+    becomeFollower(core, last.term, {
+      leader: undefined,
+      why: 'a snapshot of its term is offered',
+    });
+  } else {
+    core.installSnapshot(snapshot);
   }
-  core.installSnapshot(snapshot);
 }
 
 /** An installed snapshot, whoever sent it, may hold all that was lost. */

@@ -234,6 +234,13 @@ export class Driver {
     this.loop.drain();
   }
 
+  /** A leader was heard, and its term saved, before it sends one; of a mere peer that may be new. */
+  #offered(meta: SnapshotMeta): void {
+    const { leader, term } = this.raft;
+    if (leader !== undefined || meta.last.term <= term) return;
+    this.loop.stepNow({ type: 'repair-snapshot', snapshot: meta });
+  }
+
   /**
    * The core decides whether it still wants it. What a snapshot holds is committed, so a leader
    * that came to office meanwhile stands for it as well as the one who has sent it.
@@ -387,6 +394,8 @@ export class Driver {
       snapshotter: this.snapshotter,
       hardState: () => this.raft.hardState,
       signal: this.#parts.tasks.signal,
+      onOffered: (meta) => this.#offered(meta),
+      isTermSaved: ({ last }) => this.raft.hasSaved(last.term),
       onReceived: (meta) => this.#received(meta),
       onInstalled: (meta) => this.#installed(meta),
     });

@@ -30,6 +30,10 @@ export type SnapshotInstallerOptions = {
   readonly hardState: () => HardState;
   /** Ends what is being received. */
   readonly signal: AbortSignal;
+  /** A peer begins to send it. */
+  readonly onOffered: (meta: SnapshotMeta) => void;
+  /** Whether the status on disk knows its term: no file of a later one may be left by a crash. */
+  readonly isTermSaved: (meta: SnapshotMeta) => boolean;
   /** The snapshot stands beside the old state, whole; answers whether the core wants it. */
   readonly onReceived: (meta: SnapshotMeta) => boolean;
   /** The state machine holds it, and the log begins after it. */
@@ -121,6 +125,7 @@ export class SnapshotInstaller {
   /** Answers false if it stands there whole from an earlier try. */
   async #store(incoming: IncomingSnapshot): Promise<boolean> {
     const { snapshots, signal } = this.#options;
+    this.#options.onOffered(incoming.snapshot);
     const writer = await snapshots.receive(incoming.snapshot);
     if (!writer) return false;
     try {
@@ -129,6 +134,7 @@ export class SnapshotInstaller {
         await writer.write(chunk);
         this.#step(incoming, 'receiving', writer.offset);
       }
+      if (!this.#options.isTermSaved(incoming.snapshot)) throw termNotSaved();
       await writer.commit();
       return true;
     } catch (error) {
@@ -169,6 +175,9 @@ export class SnapshotInstaller {
     this.#loaded = undefined;
   }
 }
+
+const termNotSaved = (): HoldfastError =>
+  new HoldfastError('unavailable', 'its term is not on disk here yet: it goes on where it is');
 
 const busy = (): HoldfastError =>
   new HoldfastError('resource-exhausted', 'another snapshot is being received');
