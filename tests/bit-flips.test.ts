@@ -19,7 +19,7 @@ const writers = 6;
 
 describe('a flipped bit', () => {
   it('in any file of one member stops nothing, loses nothing, and is healed', {
-    timeout: flips * 20_000,
+    timeout: flips * 60_000,
   }, async () => {
     const random = new SeededRandom(seedOfRun());
     await using cluster = await ProcessCluster.start(3, flags);
@@ -59,7 +59,7 @@ async function heals(cluster: ProcessCluster, victim: ProcessMember, path: strin
   await until(
     async () => !victim.isRunning || ((await victim.isReady()) && (await isWhole(victim))),
     {
-      timeoutMs: 30_000,
+      timeoutMs: 60_000,
       what: () => `${victim.place.name} to heal a flip in ${path}; logs:\n${cluster.logs(40)}`,
     },
   );
