@@ -31,7 +31,8 @@ export function recoveryTable(rows: readonly Row[], environment: Environment): s
     // A machine that does other work shows it in every time but the processor's.
     `Measured ${atUtc.slice(0, 10)} by \`npm run bench:recovery\` on ${cpus} for three`,
     `members and the load together, Node ${node}; fdatasync of 4 KiB: p50`,
-    `${syncMs.p50Ms.toFixed(2)} ms, p99 ${syncMs.p99Ms.toFixed(2)} ms; load average before it began: ${load.toFixed(1)}.`,
+    `${syncMs.p50Ms.toFixed(2)} ms, p99 ${syncMs.p99Ms.toFixed(2)} ms; load average before it`,
+    `began: ${load.toFixed(1)}.`,
     '',
   ].join('\n');
 }

@@ -8,7 +8,6 @@ import { parseArgs } from 'node:util';
 
 import { messageOf } from '@holdfast/base/errors';
 import { memberId } from '@holdfast/base/ids';
-import { SingleBar } from 'cli-progress';
 
 import { benchDirectory } from './bench-cluster.ts';
 import { type Plan, RecoveryCluster, statusOf } from './recovery-cluster.ts';
@@ -40,33 +39,39 @@ type Options = {
   readonly write: boolean;
 };
 
-/** Steps of unequal length, so that the bar moves about as time does. */
-class Progress {
-  readonly #bar = new SingleBar({
-    format: '{bar} {percentage}% {what}',
-    stream: process.stderr,
-    clearOnComplete: true,
-  });
-  #done = 0;
+const barWidth = 30;
 
+/** A bar on standard error; without a terminal a line each, for whoever reads the log. */
+class Progress {
+  readonly #total: number;
+  #done = 0;
+  #what = '';
+
+  /** `total`: of the weights, which are about seconds. */
   constructor(total: number) {
-    this.#bar.start(total, 0, { what: '' });
+    this.#total = total;
   }
 
   /** Before a piece of work. */
   begin(what: string): void {
-    // Without a terminal there is no bar: a line each, for whoever reads the log.
-    if (!process.stderr.isTTY) process.stderr.write(`${what}\n`);
-    this.#bar.update(this.#done, { what });
+    this.#what = what;
+    if (process.stderr.isTTY) this.#draw();
+    else process.stderr.write(`${what}\n`);
   }
 
   done(weight: number): void {
     this.#done += weight;
-    this.#bar.update(this.#done);
+    if (process.stderr.isTTY) this.#draw();
   }
 
   close(): void {
-    this.#bar.stop();
+    if (process.stderr.isTTY) process.stderr.write('\r\x1b[K');
+  }
+
+  #draw(): void {
+    const part = Math.min(1, this.#done / this.#total);
+    const bar = '='.repeat(Math.round(part * barWidth)).padEnd(barWidth);
+    process.stderr.write(`\r\x1b[K[${bar}] ${Math.round(part * 100)} % ${this.#what}`);
   }
 }
 
