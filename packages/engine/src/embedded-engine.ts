@@ -26,6 +26,7 @@ import type { Entry } from '@holdfast/raft/entry';
 import type { Input } from '@holdfast/raft/input';
 import { defaultRaftSettings, type RaftSettings } from '@holdfast/raft/settings';
 import type {
+  CoreRecorder,
   LogStore,
   MemberIdentity,
   PeerTransport,
@@ -97,6 +98,7 @@ export type EmbeddedEngineOptions = {
   readonly onMemberBound?: () => void;
   readonly onEvent?: (event: ReplicaEvent) => void;
   readonly onInput?: (nowMs: number, input: Input) => void;
+  readonly recorder?: CoreRecorder | undefined;
 };
 
 /** Records that one slice of reclaiming looks at: well below a millisecond. */

@@ -5,6 +5,7 @@ import type { ClusterId, MemberId } from '@holdfast/base/ids';
 import type { Random } from '@holdfast/base/random';
 import { openDataDirectory } from '@holdfast/engine/data-directory';
 import { EmbeddedEngine, type InitialMember } from '@holdfast/engine/embedded-engine';
+import type { Recorder } from '@holdfast/engine/recorder';
 import type { CompactionSettings } from '@holdfast/mvcc/compaction-policy';
 import type { KvStore } from '@holdfast/mvcc/kv-store';
 import type { Configuration } from '@holdfast/raft/configuration';
@@ -19,6 +20,7 @@ import { addressOf, type Joined, type MemberNetwork, nameOf } from './member-net
 import { type PortWatcher, watchPorts } from './port-watch.ts';
 import type { VirtualClock } from './virtual-clock.ts';
 
+import type { WorldRecordings } from './world-recordings.ts';
 export interface ClusterMemberWatcher extends PortWatcher<ClusterMember> {
   /** Its disk was taken away, with everything on it. */
   onWiped(member: ClusterMember): void;
@@ -46,6 +48,7 @@ export type ClusterMemberOptions = {
   readonly onEnded: (error: unknown) => void;
   readonly newClock: () => VirtualClock;
   readonly segmentBytes: number;
+  readonly recordings: WorldRecordings | undefined;
   readonly replicaSettings: Partial<ReplicaSettings>;
   readonly compactionSettings: Partial<CompactionSettings>;
 };
@@ -56,6 +59,7 @@ type Boot = {
   engine: EmbeddedEngine | undefined;
   joined: Joined | undefined;
   isStarted: boolean;
+  readonly recorder: Recorder | undefined;
 };
 
 export class ClusterMember {
@@ -106,7 +110,8 @@ export class ClusterMember {
     const clock = this.#options.newClock();
     clock.jumpWall(this.#wallOffsetMs);
     this.#boots += 1;
-    const boot: Boot = { clock, engine: undefined, joined: undefined, isStarted: false };
+    const recorder = this.#options.recordings?.newRecorder(this.id, clock);
+    const boot: Boot = { clock, recorder, engine: undefined, joined: undefined, isStarted: false };
     this.#boot = boot;
     this.#run(boot).catch((error: unknown) => this.#failed(boot, error));
   }
@@ -210,13 +215,16 @@ export class ClusterMember {
       onEvent: (event) => watcher.onEvent(this, event),
       onInput: () => watcher.onStep(this),
     });
+      recorder: boot.recorder,
     this.#watchStore(engine);
     return engine;
   }
 
-  #silence({ clock, joined }: Boot, how: CrashKind): void {
+  #silence({ clock, joined, recorder }: Boot, how: CrashKind): void {
     clock.halt();
     joined?.die(how);
+    // Its own disk is no member's: what was recorded until now is kept.
+    recorder?.close().catch((error: unknown) => this.#options.watcher.onFailure(this, error));
   }
 
   /** The engine owns its store: the only way to see what is applied is to stand before it. */

@@ -28,6 +28,7 @@ import { Timeline } from './timeline.ts';
 import { Watchers } from './watchers.ts';
 import { Wipes } from './wipes.ts';
 
+import type { WorldRecordings } from './world-recordings.ts';
 export type ClusterWorldOptions = {
   readonly seed: number;
   /** Lets promise reactions run to their end; the process gives it. */
@@ -43,6 +44,8 @@ export type ClusterWorldOptions = {
   /** Faults of the plan that do not happen, by their places in it. */
   readonly without?: ReadonlySet<number>;
 };
+  /** Where the members are recorded; the run is the same with and without. */
+  readonly recordings?: WorldRecordings | undefined;
 
 /** After the last fault, each member must take a write within this, and all be equal. */
 const convergeMs = 30_000;
@@ -104,6 +107,7 @@ class ClusterWorld implements FaultTarget {
       founders: this.members,
     });
     for (const id of this.members) this.#makeMember(id, id);
+      recordings: options.recordings,
     const keys = pick(this.#random, [2, 8, 40]);
     const shared = {
       queue: this.#queue,

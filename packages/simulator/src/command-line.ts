@@ -14,12 +14,18 @@ export type SimulateFlags = {
   readonly keep: string | undefined;
   readonly scenario: Scenario | undefined;
   readonly without: ReadonlySet<number>;
+  /** Where the members of the one run are recorded. */
+  readonly record: string | undefined;
+  /** A data directory, a recording or one segment of it: replayed in the place of any run. */
+  readonly replay: string | undefined;
 };
 
 export const usage =
   'holdfast simulate [--seeds N] [--seconds N] [--first-seed S] [--world cluster|raft|all]\n' +
   '  [--scenario power-cycles|crash-restarts|reconnects [--times N]] [--keep DIR]\n' +
-  'holdfast simulate --seed S [--trace] [--shrink] [--without 3,4] [--world ...] [--scenario ...]';
+  'holdfast simulate --seed S [--trace] [--shrink] [--without 3,4] [--world ...] [--scenario ...]\n' +
+  '  [--record DIR]\n' +
+  'holdfast simulate --replay DIR|FILE [--trace]';
 
 /** Undefined: the flags are not understood. */
 export function parseFlags(args: readonly string[]): SimulateFlags | undefined {
@@ -40,6 +46,8 @@ export function parseFlags(args: readonly string[]): SimulateFlags | undefined {
     trace: values.has('--trace'),
     shrink: values.has('--shrink'),
     keep: values.get('--keep'),
+    record: values.get('--record'),
+    replay: values.get('--replay'),
     without: new Set((values.get('--without') ?? '').split(',').filter(Boolean).map(Number)),
   };
 }
@@ -61,6 +69,8 @@ const valued = [
   '--times',
   '--keep',
   '--without',
+  '--record',
+  '--replay',
 ];
 
 function valuesOf(args: readonly string[]): ReadonlyMap<string, string> | undefined {

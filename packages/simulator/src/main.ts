@@ -3,15 +3,22 @@
 // the folder where reports of failing seeds are kept.
 import { execFileSync } from 'node:child_process';
 import { appendFileSync, mkdirSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { basename, dirname, join, resolve } from 'node:path';
+import { recordingDirectory } from '@holdfast/engine/recorder';
+import { listSegments } from '@holdfast/engine/recording-reader';
+import type { Disk } from '@holdfast/storage/disk';
+import { NodeDisk } from '@holdfast/storage/node-disk';
 import { type CampaignSummary, runCampaign, type WorldName } from './campaign.ts';
 import { runClusterWorld } from './cluster-world.ts';
 import { parseFlags, type SimulateFlags, usage } from './command-line.ts';
 import type { Drain } from './event-queue.ts';
+import { nameOf } from './member-network.ts';
 import { runRaftWorld } from './raft-world.ts';
+import { replayAll } from './replay-command.ts';
 import type { RunReport } from './run-report.ts';
 import type { Scenario } from './scenario.ts';
 import { shrinkPlan } from './shrink.ts';
+import { WorldRecordings } from './world-recordings.ts';
 
 export type { WorldName } from './campaign.ts';
 
@@ -28,6 +35,8 @@ export type SimulationOptions = {
   readonly scenario?: Scenario;
   /** Faults of the plan that do not happen, by their places in it. */
   readonly without?: ReadonlySet<number>;
+  /** Where members are recorded; of the `cluster` world alone. */
+  readonly recordings?: WorldRecordings;
 };
 
 type Write = (line: string) => void;
@@ -68,6 +77,8 @@ export async function runCommand(
     write(usage);
     return 2;
   }
+  if (flags.replay !== undefined) return await replay(flags.replay, flags.trace, write);
+  if (flags.record !== undefined) return await recordSeed(flags, flags.record, write);
   if (flags.shrink) return await shrinkSeed(flags, write);
   if (flags.trace) return await traceSeed(flags, write);
   return await simulateSeeds(flags, write, signal);
@@ -108,15 +119,52 @@ async function simulateSeeds(
 }
 
 /** One run with its whole timeline. */
-async function traceSeed(flags: SimulateFlags, write: Write): Promise<number> {
+async function traceSeed(
+  flags: SimulateFlags,
+  write: Write,
+  recordings?: WorldRecordings,
+): Promise<number> {
   const report = await runSimulation({
     ...optionsOf(flags),
+    ...(recordings ? { recordings } : {}),
     linesMax: Number.POSITIVE_INFINITY,
   });
   for (const line of report.lines) write(line);
   if (report.failure) write(`FAILED  ${report.failure.message}`);
   write(`seed ${report.seed}  trace ${hashText(report)}  commit ${commitText()}`);
   return report.failure ? 1 : 0;
+}
+
+/** One run with what each member's core was told, in a folder for each. */
+async function recordSeed(flags: SimulateFlags, folder: string, write: Write): Promise<number> {
+  const recordings = new WorldRecordings({ segmentBytes: 64 * 1024 * 1024, segmentsKept: 1000 });
+  const code = await traceSeed(flags, write, recordings);
+  for (const [id, disk] of await recordings.close()) {
+    const root = join(folder, nameOf(id));
+    const paths = await listSegments(disk, recordingDirectory);
+    mkdirSync(join(root, recordingDirectory), { recursive: true });
+    for (const path of paths) writeFileSync(join(root, path), await readWhole(disk, path));
+    write(`${paths.length} segments: npx holdfast simulate --replay ${root}`);
+  }
+  return code;
+}
+
+async function readWhole(disk: Disk, path: string): Promise<Uint8Array> {
+  const file = await disk.open(path, { readOnly: true });
+  const bytes = await file.read(0, await file.size());
+  await file.close();
+  return bytes;
+}
+
+async function replay(path: string, trace: boolean, write: Write): Promise<number> {
+  const isSegment = path.endsWith('.rec');
+  return await replayAll({
+    disk: new NodeDisk(resolve(isSegment ? dirname(path) : path)),
+    segment: isSegment ? basename(path) : undefined,
+    trace,
+    yieldNow: () => new Promise((turn) => setImmediate(turn)),
+    write,
+  });
 }
 
 /** The fewest faults with which this seed still fails. */

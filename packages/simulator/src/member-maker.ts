@@ -12,6 +12,7 @@ import {
 import type { EventQueue } from './event-queue.ts';
 import { newMemberClock } from './member-clocks.ts';
 import type { MemberNetwork } from './member-network.ts';
+import type { WorldRecordings } from './world-recordings.ts';
 
 export type MemberMakerOptions = {
   readonly queue: EventQueue;
@@ -19,6 +20,7 @@ export type MemberMakerOptions = {
   readonly network: MemberNetwork;
   readonly watcher: ClusterMemberWatcher;
   readonly founders: readonly MemberId[];
+  readonly recordings: WorldRecordings | undefined;
 };
 
 type Settings = Pick<
@@ -37,7 +39,7 @@ export class MemberMaker {
 
   /** A founder, or one that joins a cluster of which it knows nothing. */
   make(id: MemberId, onEnded: (error: unknown) => void): ClusterMember {
-    const { queue, random, network, watcher, founders } = this.#options;
+    const { queue, random, network, watcher, founders, recordings } = this.#options;
     const own = new SeededRandom(random.integer(0, 2 ** 48));
     return new ClusterMember({
       ...this.#settings,
@@ -49,6 +51,7 @@ export class MemberMaker {
       random: own,
       watcher,
       onEnded,
+      recordings,
       newClock: () => newMemberClock(queue, own, { startMaxMs: 1_000_000 }),
     });
   }
