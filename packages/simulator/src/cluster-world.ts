@@ -43,9 +43,9 @@ export type ClusterWorldOptions = {
   readonly scenario?: Scenario;
   /** Faults of the plan that do not happen, by their places in it. */
   readonly without?: ReadonlySet<number>;
-};
   /** Where the members are recorded; the run is the same with and without. */
   readonly recordings?: WorldRecordings | undefined;
+};
 
 /** After the last fault, each member must take a write within this, and all be equal. */
 const convergeMs = 30_000;
@@ -105,9 +105,9 @@ class ClusterWorld implements FaultTarget {
       network: this.#network,
       watcher: this.#referee,
       founders: this.members,
+      recordings: options.recordings,
     });
     for (const id of this.members) this.#makeMember(id, id);
-      recordings: options.recordings,
     const keys = pick(this.#random, [2, 8, 40]);
     const shared = {
       queue: this.#queue,
