@@ -13,14 +13,15 @@ import type { Entry } from '@holdfast/raft/entry';
 import type { Message } from '@holdfast/raft/message';
 import type { ReplicaEvent } from '@holdfast/replica/replica';
 import type { ReplicaSettings } from '@holdfast/replica/settings';
+import type { RotPlace } from './disk-rot.ts';
 import type { CrashKind } from './fault.ts';
 import { LogView } from './log-view.ts';
 import { type DiskMood, MemberDisk } from './member-disk.ts';
 import { addressOf, type Joined, type MemberNetwork, nameOf } from './member-network.ts';
 import { type PortWatcher, watchPorts } from './port-watch.ts';
 import type { VirtualClock } from './virtual-clock.ts';
-
 import type { WorldRecordings } from './world-recordings.ts';
+
 export interface ClusterMemberWatcher extends PortWatcher<ClusterMember> {
   /** Its disk was taken away, with everything on it. */
   onWiped(member: ClusterMember): void;
@@ -47,8 +48,8 @@ export type ClusterMemberOptions = {
   /** The member has ended by itself, as its disk allowed it to. */
   readonly onEnded: (error: unknown) => void;
   readonly newClock: () => VirtualClock;
-  readonly segmentBytes: number;
   readonly recordings: WorldRecordings | undefined;
+  readonly segmentBytes: number;
   readonly replicaSettings: Partial<ReplicaSettings>;
   readonly compactionSettings: Partial<CompactionSettings>;
 };
@@ -58,8 +59,8 @@ type Boot = {
   /** Undefined until the engine is made; it takes part once `isStarted`. */
   engine: EmbeddedEngine | undefined;
   joined: Joined | undefined;
-  isStarted: boolean;
   readonly recorder: Recorder | undefined;
+  isStarted: boolean;
 };
 
 export class ClusterMember {
@@ -148,8 +149,8 @@ export class ClusterMember {
   }
 
   /** One bit of its disk turns; answers where. */
-  rot(): string | undefined {
-    return this.#disk.rot();
+  rot(place?: RotPlace): string | undefined {
+    return this.#disk.rot(place);
   }
 
   setDisk(mood: DiskMood): void {
@@ -214,17 +215,17 @@ export class ClusterMember {
       onFatal: (error) => this.#failed(boot, error),
       onEvent: (event) => watcher.onEvent(this, event),
       onInput: () => watcher.onStep(this),
-    });
       recorder: boot.recorder,
+    });
     this.#watchStore(engine);
     return engine;
   }
 
   #silence({ clock, joined, recorder }: Boot, how: CrashKind): void {
     clock.halt();
-    joined?.die(how);
     // Its own disk is no member's: what was recorded until now is kept.
     recorder?.close().catch((error: unknown) => this.#options.watcher.onFailure(this, error));
+    joined?.die(how);
   }
 
   /** The engine owns its store: the only way to see what is applied is to stand before it. */

@@ -18,6 +18,7 @@ import { judgePurge, judgeSnapshot } from './judges/snapshot-order.ts';
 import { LogJudges } from './log-judges.ts';
 import { nameOf } from './member-network.ts';
 import type { NewEvents } from './new-events.ts';
+import { RepairTally } from './repair-tally.ts';
 import type { Timeline } from './timeline.ts';
 
 export type ClusterRefereeOptions = {
@@ -32,7 +33,8 @@ export class ClusterReferee implements ClusterMemberWatcher {
   readonly #onFailure: (error: unknown) => void;
   readonly #judges = new LogJudges();
   readonly #promises = new DurablePromises();
-  readonly #counters = { applied: 0, restores: 0, problems: 0 };
+  readonly #repairs = new RepairTally();
+  readonly #counters = { applied: 0, restores: 0, problems: 0, receives: 0, resumedReceives: 0 };
 
   constructor({ timeline, events, onFailure }: ClusterRefereeOptions) {
     this.#timeline = timeline;
@@ -42,7 +44,8 @@ export class ClusterReferee implements ClusterMemberWatcher {
 
   get counters(): Readonly<Record<string, number>> {
     const { electionCount: elections, commits } = this.#judges;
-    return { ...this.#counters, elections, committed: commits.committed };
+    const counted = { ...this.#counters, ...this.#repairs.counters };
+    return { ...counted, elections, committed: commits.committed };
   }
 
   onWiped(member: ClusterMember): void {
@@ -113,6 +116,9 @@ export class ClusterReferee implements ClusterMemberWatcher {
       // While an ordered install has not switched, the marks stand for two states.
       if (raft.purged.index > raft.applied) return;
       this.#judgeChain(member, raft);
+      const way = this.#repairs.observe(member.id, raft);
+      // It promises again by its own word, so what it had synced when it died is back.
+      if (way === 'logs' || way === 'snapshot') this.#judgeLog(member);
       if (raft.role !== 'leader') return;
       const { term, commit, configuration, peers } = raft;
       const seen = { ...logOf(member), member: member.id, term, commit, configuration, peers };
@@ -142,11 +148,22 @@ export class ClusterReferee implements ClusterMemberWatcher {
     if (raft && !raft.repairing && !raft.statusLost) this.#judgeLog(member);
   }
 
+  onReceive(_member: ClusterMember, offset: number): void {
+    this.#counters.receives += 1;
+    if (offset > 0) this.#counters.resumedReceives += 1;
+  }
+
   onDown(member: ClusterMember): void {
+    this.#repairs.forget(member.id);
     const raft = member.engine?.replica.raft;
     if (!raft || raft.purged.index > raft.applied) return;
-    const term = member.log.termAt(raft.persisted);
-    if (term !== undefined) this.#promises.logSynced(member.id, { index: raft.persisted, term });
+    const log = logOf(member);
+    const synced = log.termAt(raft.persisted);
+    // A damaged log owes what it held before, unless a leader has replaced that.
+    if (raft.repairing || raft.statusLost) this.#promises.logReplaced(member.id, log.termAt);
+    else if (synced !== undefined) {
+      this.#promises.logSynced(member.id, { index: raft.persisted, term: synced });
+    }
   }
 
   onSnapshotTaken(member: ClusterMember, through: Index): void {

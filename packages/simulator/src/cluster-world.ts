@@ -10,6 +10,7 @@ import { ClientRecord } from './client-record.ts';
 import { Clients } from './clients.ts';
 import type { ClusterMember } from './cluster-member.ts';
 import { ClusterReferee } from './cluster-referee.ts';
+import type { RotPlace } from './disk-rot.ts';
 import { type Drain, EventQueue } from './event-queue.ts';
 import type { CrashKind } from './fault.ts';
 import { FaultDriver, type FaultTarget } from './fault-driver.ts';
@@ -27,8 +28,8 @@ import { StreamNetwork } from './stream-network.ts';
 import { Timeline } from './timeline.ts';
 import { Watchers } from './watchers.ts';
 import { Wipes } from './wipes.ts';
-
 import type { WorldRecordings } from './world-recordings.ts';
+
 export type ClusterWorldOptions = {
   readonly seed: number;
   /** Lets promise reactions run to their end; the process gives it. */
@@ -79,6 +80,7 @@ class ClusterWorld implements FaultTarget {
   /** Members whose disks may lose what they have synced: a minority, the same for all of a run. */
   readonly #badDisks: ReadonlySet<MemberId>;
   #ends = 0;
+  #rots = 0;
   #isHealed = false;
   #failure: { readonly error: unknown } | undefined;
 
@@ -184,11 +186,13 @@ class ClusterWorld implements FaultTarget {
     this.#cluster.get(member)?.setDisk(mood);
   }
 
-  rot(member: MemberId, bits: number): void {
+  rot(member: MemberId, bits: number, place?: RotPlace): void {
     if (!this.#badDisks.has(member)) return;
     for (let count = 0; count < bits; count += 1) {
-      const where = this.#cluster.get(member)?.rot();
-      if (where) this.#timeline.note(nameOf(member), 'rot', where);
+      const where = this.#cluster.get(member)?.rot(place);
+      if (!where) continue;
+      this.#rots += 1;
+      this.#timeline.note(nameOf(member), 'rot', where);
     }
   }
 
@@ -227,6 +231,7 @@ class ClusterWorld implements FaultTarget {
     const gapMs = pick(this.#random, [400, 1000, 3000]);
     return planRun(this.#fork(), {
       members: this.members,
+      badDisks: [...this.#badDisks],
       startMs: 1500,
       endMs: faultsMs,
       gapMs,
@@ -384,6 +389,7 @@ class ClusterWorld implements FaultTarget {
         ...this.#leaderWatch?.counters,
         replaced: this.#wipes.count,
         ends: this.#ends,
+        rots: this.#rots,
         boots: [...this.#cluster.values()].reduce((sum, { boots }) => sum + boots, 0),
         frames: this.#network.arrivedCount,
         events: this.#queue.firedCount,

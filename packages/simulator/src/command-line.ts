@@ -22,7 +22,7 @@ export type SimulateFlags = {
 
 export const usage =
   'holdfast simulate [--seeds N] [--seconds N] [--first-seed S] [--world cluster|raft|all]\n' +
-  '  [--scenario power-cycles|crash-restarts|reconnects [--times N]] [--keep DIR]\n' +
+  '  [--scenario power-cycles|crash-restarts|reconnects|decays [--times N]] [--keep DIR]\n' +
   'holdfast simulate --seed S [--trace] [--shrink] [--without 3,4] [--world ...] [--scenario ...]\n' +
   '  [--record DIR]\n' +
   'holdfast simulate --replay DIR|FILE [--trace]';

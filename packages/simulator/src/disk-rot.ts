@@ -6,9 +6,14 @@ import type { MemoryDisk } from '@holdfast/storage/memory-disk';
 /** Weighted by repetition. What is not named here holds nothing that a member lives by. */
 const places = ['/log/', '/log/', '/log/', '/snapshots/', '/snapshots/', '/status', 'identity'];
 
+/** What a disk may be told to spoil, and the files of it. */
+export type RotPlace = keyof typeof filesOf;
+
+const filesOf = { log: '.seg', snapshots: '.snap', status: '/status' } as const;
+
 /** Answers what turned, for the timeline; undefined where there is nothing to turn. */
-export function rotBit(disk: MemoryDisk, random: Random): string | undefined {
-  const place = pick(random, places);
+export function rotBit(disk: MemoryDisk, random: Random, chosen?: RotPlace): string | undefined {
+  const place = chosen ? filesOf[chosen] : pick(random, places);
   const paths = disk.paths().filter((path) => path.includes(place) && disk.contents(path).length);
   if (paths.length === 0) return undefined;
   const path = pick(random, paths);

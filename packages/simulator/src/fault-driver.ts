@@ -1,5 +1,6 @@
 // Lets a fault plan happen to a world, and undoes all of it at the end. Owns which faults are on.
 import type { MemberId } from '@holdfast/base/ids';
+import type { RotPlace } from './disk-rot.ts';
 import type { EventQueue } from './event-queue.ts';
 import { type CrashKind, describeFault, type Fault } from './fault.ts';
 import type { PlannedFault } from './fault-plan.ts';
@@ -24,10 +25,13 @@ export interface FaultTarget {
   holdUp(member: MemberId, forMs: number): void;
   jumpWall(member: MemberId, byMs: number): void;
   setDisk(member: MemberId, mood: DiskMood): void;
-  rot(member: MemberId, bits: number): void;
+  rot(member: MemberId, bits: number, place?: RotPlace): void;
   wipe(member: MemberId): void;
   transfer(to: MemberId): void;
 }
+
+/** A member whose disk decays is down for so long. */
+const decayDownMs = 20;
 
 export type FaultDriverOptions = {
   readonly queue: EventQueue;
@@ -110,6 +114,8 @@ export class FaultDriver {
         return this.#target.setDisk(fault.member, fault.mood);
       case 'rot':
         return this.#target.rot(fault.member, fault.bits);
+      case 'decay':
+        return this.#decay(fault);
       case 'wipe':
         return this.#target.wipe(fault.member);
       case 'transfer':
@@ -128,6 +134,8 @@ export class FaultDriver {
       case 'crash':
       case 'crash-in-write':
         return this.#target.start(fault.member);
+      case 'decay':
+        return fault.away === undefined ? undefined : this.#target.start(fault.away);
       case 'blackout':
         return this.#startAll(fault.staggerMs);
       case 'pause':
@@ -167,6 +175,14 @@ export class FaultDriver {
       if (at % 3 !== 2) this.#target.start(member);
       this.#queue.after(gapMs, () => this.#crashAgain(fault, at + 1));
     });
+  }
+
+  #decay({ member, how, place, away }: Fault & { readonly type: 'decay' }): void {
+    this.#target.crash(member, how);
+    if (away !== undefined) this.#target.crash(away, how);
+    // Both copies of what there are two of.
+    this.#target.rot(member, place === 'log' ? 1 : 2, place);
+    this.#queue.after(decayDownMs, () => this.#target.start(member));
   }
 
   #startAll(staggerMs: number): void {

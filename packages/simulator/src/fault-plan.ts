@@ -15,6 +15,8 @@ export type PlannedFault = {
 
 export type FaultPlanOptions = {
   readonly members: readonly MemberId[];
+  /** Whose disks may lose what they have synced. */
+  readonly badDisks: readonly MemberId[];
   readonly startMs: number;
   readonly endMs: number;
   /** Between the beginnings of two faults, on average. */
@@ -39,6 +41,7 @@ const weights: Readonly<Record<FaultType, number>> = {
   'wall-jump': 2,
   disk: 6,
   rot: 4,
+  decay: 6,
   wipe: 1,
   transfer: 3,
 };
@@ -51,7 +54,9 @@ export function planFaults(random: Random, options: FaultPlanOptions): readonly 
   const kinds = chosenKinds(random);
   const gap = (): number => 2 * options.gapMs * random.fraction();
   for (let atMs = options.startMs + gap(); atMs < options.endMs; atMs += gap()) {
-    const fault = newFault(random, pickWeighted(random, kinds), options.members);
+    const type = pickWeighted(random, kinds);
+    const fault =
+      type === 'decay' ? newDecay(random, options) : newFault(random, type, options.members);
     plan.push({ atMs, fault, lastsMs: durationOf(random, fault) });
   }
   return plan;
@@ -75,7 +80,24 @@ function pickWeighted(random: Random, kinds: readonly WeightedKind[]): FaultType
   return 'crash';
 }
 
-function newFault(random: Random, type: FaultType, members: readonly MemberId[]): Fault {
+/** Two of five leave the others a quorum: then a leader repairs. */
+const awayShare = 0.6;
+
+const decayPlaces = ['log', 'log', 'log', 'snapshots', 'snapshots', 'status'] as const;
+
+export function newDecay(
+  random: Random,
+  { members, badDisks }: Pick<FaultPlanOptions, 'members' | 'badDisks'>,
+): Fault {
+  const member = pick(random, badDisks.length > 0 ? badDisks : members);
+  const others = members.filter((id) => id !== member);
+  const away = random.fraction() < awayShare ? pick(random, others) : undefined;
+  return { type: 'decay', member, how: crashKind(random), place: pick(random, decayPlaces), away };
+}
+
+type OneMembersFault = Exclude<FaultType, 'decay'>;
+
+function newFault(random: Random, type: OneMembersFault, members: readonly MemberId[]): Fault {
   const member = pick(random, members);
   const other = pick(
     random,
@@ -145,6 +167,7 @@ function durationOf(random: Random, fault: Fault): number {
     case 'one-way':
     case 'slow-link':
     case 'weather':
+    case 'decay':
       return upTo(8000);
     case 'blackout':
       return upTo(2000);

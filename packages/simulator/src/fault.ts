@@ -1,5 +1,6 @@
 // What can go wrong in a simulated world: a closed set, each with what a timeline says of it.
 import type { MemberId } from '@holdfast/base/ids';
+import type { RotPlace } from './disk-rot.ts';
 import type { LinkWeather } from './link-weather.ts';
 import type { DiskMood } from './member-disk.ts';
 
@@ -42,6 +43,17 @@ export type Fault =
   | { readonly type: 'disk'; readonly member: MemberId; readonly mood: Exclude<DiskMood, 'fine'> }
   /** So many bits turn on its disk, where the world can bear it. */
   | { readonly type: 'rot'; readonly member: MemberId; readonly bits: number }
+  /**
+   * It dies, its disk spoils something while it is down, and it comes back at once; another one may
+   * be away until the fault ends, so that no leader can be had without it (safety.md 5).
+   */
+  | {
+      readonly type: 'decay';
+      readonly member: MemberId;
+      readonly how: CrashKind;
+      readonly place: RotPlace;
+      readonly away: MemberId | undefined;
+    }
   /** Its disk is replaced by an empty one, under the old member id, and later the member itself. */
   | { readonly type: 'wipe'; readonly member: MemberId }
   | { readonly type: 'transfer'; readonly to: MemberId };
@@ -75,6 +87,10 @@ export function describeFault(fault: Fault): string {
       return `disk of n${fault.member} ${fault.mood}`;
     case 'rot':
       return `rot on n${fault.member} (${fault.bits} bits)`;
+    case 'decay': {
+      const away = fault.away === undefined ? '' : `, n${fault.away} is away`;
+      return `n${fault.member} dies (${fault.how}), and its ${fault.place} decays${away}`;
+    }
     case 'wipe':
       return `wipe n${fault.member}`;
     case 'transfer':

@@ -5,7 +5,7 @@ import type { Clock, Timer } from '@holdfast/base/clock';
 import { pick, type Random } from '@holdfast/base/random';
 import type { Disk } from '@holdfast/storage/disk';
 import { type DiskFault, type DiskOperation, MemoryDisk } from '@holdfast/storage/memory-disk';
-import { rotBit } from './disk-rot.ts';
+import { type RotPlace, rotBit } from './disk-rot.ts';
 import type { VirtualClock } from './virtual-clock.ts';
 
 /**
@@ -72,8 +72,8 @@ export class MemberDisk {
   }
 
   /** One bit turns somewhere, up or down; answers where, or undefined on an empty disk. */
-  rot(): string | undefined {
-    const where = rotBit(this.#disk, this.#random);
+  rot(place?: RotPlace): string | undefined {
+    const where = rotBit(this.#disk, this.#random, place);
     if (where) this.#hasTroubled = true;
     return where;
   }

@@ -18,6 +18,8 @@ export interface PortWatcher<Member> {
   onStatusSaved(member: Member, state: HardState): void;
   /** A snapshot of the own state is whole and about to exist. */
   onSnapshotTaken(member: Member, through: Index): void;
+  /** A peer's snapshot is received, from that byte on. */
+  onReceive(member: Member, offset: number): void;
   /** The log is dropped through there; the snapshots that are kept, newest first. */
   onPurge(member: Member, through: Index, kept: readonly Index[]): void;
 }
@@ -112,6 +114,11 @@ function watchSnapshots<Member extends Watched>(
           await writer.commit();
         },
       });
+    },
+    receive: async (snapshot) => {
+      const writer = await snapshots.receive(snapshot);
+      if (writer) watcher.onReceive(member, writer.offset);
+      return writer;
     },
     retain: async (keep, held) => {
       const all = await snapshots.retain(keep, held);

@@ -176,6 +176,7 @@ class RaftWorld implements FaultTarget {
     const gapMs = pick(this.#random, [200, 500, 1500]);
     return planRun(fork(this.#random), {
       members: this.members,
+      badDisks: [],
       startMs: 1000,
       endMs: faultsMs,
       gapMs,

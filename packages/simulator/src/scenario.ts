@@ -3,9 +3,9 @@
 import type { MemberId } from '@holdfast/base/ids';
 import { pick, type Random } from '@holdfast/base/random';
 import type { CrashKind } from './fault.ts';
-import { type PlannedFault, planFaults } from './fault-plan.ts';
+import { newDecay, type PlannedFault, planFaults } from './fault-plan.ts';
 
-export type ScenarioName = 'power-cycles' | 'crash-restarts' | 'reconnects';
+export type ScenarioName = 'power-cycles' | 'crash-restarts' | 'reconnects' | 'decays';
 
 export type Scenario = {
   readonly name: ScenarioName;
@@ -23,6 +23,8 @@ export type RunPlan = {
 
 export type RunPlanOptions = {
   readonly members: readonly MemberId[];
+  /** Whose disks may lose what they have synced. */
+  readonly badDisks: readonly MemberId[];
   /** Of what chance puts together. */
   readonly startMs: number;
   readonly endMs: number;
@@ -36,6 +38,7 @@ export const scenarioNames: readonly ScenarioName[] = [
   'power-cycles',
   'crash-restarts',
   'reconnects',
+  'decays',
 ];
 
 /** When the cluster has its first leader, at the latest. */
@@ -44,14 +47,14 @@ const startMs = 3000;
 export function planRun(random: Random, options: RunPlanOptions): RunPlan {
   const { members, endMs, scenario, without } = options;
   const whole = scenario
-    ? planScenario(random, members, scenario)
+    ? planScenario(random, options, scenario)
     : { faults: members.length > 1 ? planFaults(random, options) : [], endMs };
   return { ...whole, faults: whole.faults.filter((_, at) => !without.has(at)) };
 }
 
 function planScenario(
   random: Random,
-  members: readonly MemberId[],
+  { members, badDisks }: Pick<RunPlanOptions, 'members' | 'badDisks'>,
   { name, times }: Scenario,
 ): RunPlan {
   switch (name) {
@@ -61,6 +64,8 @@ function planScenario(
       return planCrashRestarts(random, members, times);
     case 'reconnects':
       return planReconnects(random, members, times);
+    case 'decays':
+      return planDecays(random, { members, badDisks }, times);
   }
 }
 
@@ -90,6 +95,22 @@ function planCrashRestarts(random: Random, members: readonly MemberId[], times: 
     return { atMs, fault, lastsMs: 1 + 40 * random.fraction() };
   });
   return { faults, endMs: atMs + 50 };
+}
+
+/** Safety.md 5: one disk spoils something each time that its member starts; some starts are cut short. */
+function planDecays(
+  random: Random,
+  among: Pick<RunPlanOptions, 'members' | 'badDisks'>,
+  times: number,
+): RunPlan {
+  let atMs = startMs;
+  const faults = Array.from({ length: times }, (): PlannedFault => {
+    const lastsMs = 4000 * random.fraction() ** 2;
+    const planned = { atMs, fault: newDecay(random, among), lastsMs };
+    atMs += lastsMs + 3000 * random.fraction() ** 2;
+    return planned;
+  });
+  return { faults, endMs: atMs };
 }
 
 /** C-14: connections end and are redialled, faster than anything can settle. */

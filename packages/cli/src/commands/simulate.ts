@@ -16,6 +16,8 @@ type SimulateOptions = {
   readonly scenario?: string;
   readonly times?: number;
   readonly keep?: string;
+  readonly record?: string;
+  readonly replay?: string;
   readonly world: string;
 };
 
@@ -27,6 +29,8 @@ Examples:
   holdfast simulate --seed 7 --trace
   holdfast simulate --seed 7 --shrink
   holdfast simulate --scenario power-cycles --times 1000 --seeds 1
+  holdfast simulate --seed 7 --record /tmp/seven
+  holdfast simulate --replay /tmp/seven/n1 --trace
 `;
 
 export function addSimulateCommand(program: Command, context: CliContext): void {
@@ -53,12 +57,15 @@ export function addSimulateCommand(program: Command, context: CliContext): void 
         'power-cycles',
         'crash-restarts',
         'reconnects',
+        'decays',
       ]),
     )
     .addOption(
       new Option('--times <count>', 'how often in each run').argParser(integerIn(1, 100_000)),
     )
     .option('--keep <directory>', 'keep reports of failing runs there')
+    .option('--record <directory>', 'record what the members of the one run are told, there')
+    .option('--replay <path>', 'replay a recording: a data directory, or one segment of it')
     .addOption(
       new Option('--world <world>', 'whole members under clients, consensus alone, or both')
         .choices(['cluster', 'raft', 'all'])
@@ -76,13 +83,18 @@ async function simulate(
   command: Command,
   context: CliContext,
 ): Promise<void> {
-  const { seed, seeds, seconds, firstSeed, trace, shrink, world } = options;
-  if (seeds === undefined && seed === undefined && seconds === undefined) {
-    command.error('error: name --seeds COUNT, --seconds COUNT or --seed SEED');
+  const { seed, seeds, seconds, firstSeed, trace, shrink, world, replay } = options;
+  if (replay !== undefined) {
+    const traced = trace ? ['--trace'] : [];
+    context.exitCode = await context.runSimulator(['--replay', replay, ...traced]);
+    return;
   }
-  const { without, scenario, times, keep } = options;
+  if (seeds === undefined && seed === undefined && seconds === undefined) {
+    command.error('error: name --seeds COUNT, --seconds COUNT or --seed SEED, or --replay PATH');
+  }
+  const { without, scenario, times, keep, record } = options;
   const which =
-    seed === undefined ? { seeds, seconds, 'first-seed': firstSeed } : { seed, without };
+    seed === undefined ? { seeds, seconds, 'first-seed': firstSeed } : { seed, without, record };
   const args = Object.entries({ ...which, scenario, times, keep })
     .filter(([, value]) => value !== undefined)
     .flatMap(([name, value]) => [`--${name}`, String(value)]);

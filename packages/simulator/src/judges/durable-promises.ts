@@ -20,6 +20,13 @@ export class DurablePromises {
     this.#logs.set(member, last);
   }
 
+  /** A leader has put another entry where the synced one stood, which so was not committed. */
+  logReplaced(member: MemberId, termAt: TermAt): void {
+    const synced = this.#logs.get(member);
+    const held = synced && termAt(synced.index);
+    if (held !== undefined && held !== synced?.term) this.#logs.delete(member);
+  }
+
   statusSaved(member: MemberId, saved: SavedVote): void {
     this.#saves.set(member, saved);
   }
