@@ -27,6 +27,7 @@ import { buildHttpApp } from './http/http-server.ts';
 import { deriveClusterId, deriveMemberId } from './identity.ts';
 import type { Log } from './log.ts';
 import { tellEvent } from './member-events.ts';
+import { memberRecorder } from './member-recorder.ts';
 import { Metrics } from './metrics.ts';
 import { QuietLog } from './quiet-log.ts';
 import type { MemberSettings } from './settings.ts';
@@ -305,6 +306,7 @@ export class Member {
         historyRevisionsMax: settings.historyRevisionsMax,
       },
       quotaBytes: settings.quotaBytes,
+      recorder: memberRecorder({ settings, clock, log, disk: new NodeDisk(this.#root) }),
       onFatal,
       onEvent: (event) => tellEvent(event, log, (id) => this.#life.engine?.nameOf(id)),
     });

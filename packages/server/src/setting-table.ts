@@ -100,6 +100,18 @@ export const settingTable = {
     { lo: 1, hi: 100_000 },
     'MB a second of snapshots that are sent to peers',
   ),
+  recording: {
+    kind: 'choice',
+    of: ['off', 'on'],
+    default: 'off',
+    help: 'keep what the core is told in DIR/recording, for replay; it holds the values written',
+  },
+  'recording-segment-bytes': number(
+    64 * mebibyte,
+    { lo: mebibyte, hi: 4096 * mebibyte },
+    'of a recording file, beside the image of the store that it begins with',
+  ),
+  'recording-segments-kept': number(4, { lo: 2, hi: 1000 }, 'older ones are removed'),
   'start-phase-ms': number(
     60_000,
     { lo: 0, hi: day },

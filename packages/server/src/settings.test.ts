@@ -40,7 +40,7 @@ function samples(row: SettingRow): readonly [string, string, string] {
     case 'flag':
       return ['true', 'false', 'true'];
     case 'choice':
-      return [row.of[0] as string, row.of[1] as string, row.of[2] as string];
+      return [row.of[0] as string, row.of[1] as string, row.of[2 % row.of.length] as string];
     case 'number':
       return [String(row.lo), String(row.lo + 1), String(row.lo + 2)];
     default:

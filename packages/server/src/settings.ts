@@ -45,6 +45,8 @@ export type MemberSettings = {
   readonly quotaBytes: number;
   readonly segmentBytes: number;
   readonly snapshots: SnapshotSettings;
+  /** Undefined: off. */
+  readonly recording: { readonly segmentBytes: number; readonly segmentsKept: number } | undefined;
   readonly startPhaseMs: number;
   readonly historyAgeMs: number;
   readonly historyRevisionsMax: number;
@@ -139,6 +141,7 @@ function numbersOf(reader: Reader) {
     quotaBytes: reader.number('quota-bytes'),
     segmentBytes: reader.number('segment-bytes'),
     snapshots: snapshotsOf(reader),
+    recording: recordingOf(reader),
     startPhaseMs: reader.number('start-phase-ms'),
     historyAgeMs: reader.number('history-age-ms'),
     historyRevisionsMax: reader.number('history-revisions-max'),
@@ -160,6 +163,14 @@ function snapshotsOf(reader: Reader): SnapshotSettings {
     snapshotsKept: reader.number('snapshots-kept'),
     snapshotWriteBytesPerSecond: reader.number('snapshot-write-mbps') * megabyte,
     snapshotSendBytesPerSecond: reader.number('snapshot-send-mbps') * megabyte,
+  };
+}
+
+function recordingOf(reader: Reader): MemberSettings['recording'] {
+  if (reader.text('recording') === 'off') return undefined;
+  return {
+    segmentBytes: reader.number('recording-segment-bytes'),
+    segmentsKept: reader.number('recording-segments-kept'),
   };
 }
 

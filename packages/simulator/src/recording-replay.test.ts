@@ -43,7 +43,7 @@ async function replayAll(disks: readonly Disk[]): Promise<readonly ReplayReport[
 const path = '00000001.rec';
 let longest: readonly RecordedBody[] | undefined;
 
-/** A disk with one segment alone: that of seed 8 with the most frames, so with all kinds of them. */
+/** A disk with one segment alone: that of seed 8 with the most frames, and so all kinds of them. */
 async function oneSegment(): Promise<{ disk: Disk; frames: RecordedBody[] }> {
   longest ??= await findLongest((await record(8)).disks);
   const disk = new MemoryDisk();
