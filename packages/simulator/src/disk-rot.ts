@@ -14,7 +14,8 @@ const filesOf = { log: '.seg', snapshots: '.snap', status: '/status' } as const;
 /** Answers what turned, for the timeline; undefined where there is nothing to turn. */
 export function rotBit(disk: MemoryDisk, random: Random, chosen?: RotPlace): string | undefined {
   const place = chosen ? filesOf[chosen] : pick(random, places);
-  const paths = disk.paths().filter((path) => path.includes(place) && disk.contents(path).length);
+  const isMeant = (path: string): boolean => (chosen ? path.endsWith(place) : path.includes(place));
+  const paths = disk.paths().filter((path) => isMeant(path) && disk.contents(path).length);
   if (paths.length === 0) return undefined;
   const path = pick(random, paths);
   const offset = offsetIn(disk.contents(path), random);

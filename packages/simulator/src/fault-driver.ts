@@ -30,6 +30,9 @@ export interface FaultTarget {
   transfer(to: MemberId): void;
 }
 
+/** So many, that mostly both copies are struck of what there are two of. */
+const decayBits: Readonly<Record<RotPlace, number>> = { log: 1, snapshots: 4, status: 8 };
+
 /** A member whose disk decays is down for so long. */
 const decayDownMs = 20;
 
@@ -180,8 +183,7 @@ export class FaultDriver {
   #decay({ member, how, place, away }: Fault & { readonly type: 'decay' }): void {
     this.#target.crash(member, how);
     if (away !== undefined) this.#target.crash(away, how);
-    // Both copies of what there are two of.
-    this.#target.rot(member, place === 'log' ? 1 : 2, place);
+    this.#target.rot(member, decayBits[place], place);
     this.#queue.after(decayDownMs, () => this.#target.start(member));
   }
 
