@@ -22,6 +22,10 @@ describe('the version of a cluster', () => {
     expect(raisedVersion(stateOf(1, 2, 2), ids)).toBeUndefined();
   });
 
+  it('is not held back by a member that was removed', () => {
+    expect(raisedVersion(stateOf(1, 1, 2, 2), ids.slice(1))).toBe(knownVersion);
+  });
+
   it('is proposed once', () => {
     expect(raisedVersion(stateOf(2, 2, 2, 2), ids)).toBeUndefined();
   });

@@ -41,15 +41,13 @@ export function requireLeases(
   );
 }
 
-/** Members of the configuration that have not said that they know `version`, and bound ones that
- * said less. */
+/** Members of the configuration that have not said that they know `version`; others do not count. */
 function heldBackBy(
   store: VersionView,
   configured: readonly MemberId[],
   version: number,
 ): readonly MemberId[] {
-  const bound = store.members();
-  const knows = new Set(bound.filter((one) => one.version >= version).map((one) => one.memberId));
-  const all = new Set<bigint>([...configured, ...bound.map((one) => one.memberId)]);
-  return [...all].filter((id) => !knows.has(id)) as MemberId[];
+  const bound = store.members().filter((one) => one.version >= version);
+  const knows = new Set<bigint>(bound.map((one) => one.memberId));
+  return configured.filter((id) => !knows.has(id));
 }

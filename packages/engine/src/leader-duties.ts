@@ -54,8 +54,10 @@ export class LeaderDuties {
 
   #newVersion(): CommandRequest | undefined {
     const { store, configured } = this.#options;
-    const version = raisedVersion(store, configured());
-    return version === undefined ? undefined : { $case: 'clusterVersion', value: { version } };
+    const memberIds = [...configured()];
+    const version = raisedVersion(store, memberIds);
+    if (version === undefined) return undefined;
+    return { $case: 'clusterVersion', value: { version, memberIds } };
   }
 
   #idleSessions(): CommandRequest | undefined {

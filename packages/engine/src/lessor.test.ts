@@ -22,7 +22,10 @@ class TestLog {
     const member = { memberId: 1n, storeId: 1n, name: 'a', peerAddresses: [], clientAddresses: [] };
     const value = { ...member, version: knownVersion };
     this.apply({ $case: 'bindMember', value }, term(1));
-    this.apply({ $case: 'clusterVersion', value: { version: knownVersion } }, term(1));
+    this.apply(
+      { $case: 'clusterVersion', value: { version: knownVersion, memberIds: [] } },
+      term(1),
+    );
   }
 
   apply(request: CommandRequest, inTerm: Term): CommandResult {

@@ -236,7 +236,10 @@ export class MemoryEngine extends LeasingEngine implements Engine {
     const own = { actor: 'member:memory' };
     const bind: CommandRequest = { $case: 'bindMember', value: member };
     this.#apply(bind, encodeCommand(bind, own));
-    const raise: CommandRequest = { $case: 'clusterVersion', value: { version: knownVersion } };
+    const raise: CommandRequest = {
+      $case: 'clusterVersion',
+      value: { version: knownVersion, memberIds: [] },
+    };
     this.#apply(raise, encodeCommand(raise, own));
   }
 

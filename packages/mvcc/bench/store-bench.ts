@@ -191,7 +191,7 @@ apply({
   $case: 'bindMember',
   value: { ...noMember, memberId: 1n, storeId: 1n, version: 2 },
 });
-apply({ $case: 'clusterVersion', value: { version: 2 } });
+apply({ $case: 'clusterVersion', value: { version: 2, memberIds: [] } });
 const leased = 100_000;
 apply({ $case: 'leaseGrant', value: { id: 1n, ttlMs: 60_000 } });
 const withLease = (n: number): AppliedEntry => commandEntry(putCommand(n, 1n));

@@ -172,7 +172,7 @@ function execute(state: StoreState, call: Call): Response {
       state.memberBound(BindMemberRequest.encode(request.value).finish());
       return { $case: 'bindMember', value: {} };
     case 'clusterVersion':
-      state.members.raiseVersion(request.value.version);
+      state.members.raiseVersion(request.value);
       state.clusterVersionRaised();
       return { $case: 'clusterVersion', value: {} };
     default:

@@ -141,7 +141,10 @@ const bind = (version: number): Command =>
   });
 
 /** What brings a new store to the version of leases and sessions. */
-export const raiseToTwo: readonly Command[] = [bind(2), command('clusterVersion', { version: 2 })];
+export const raiseToTwo: readonly Command[] = [
+  bind(2),
+  command('clusterVersion', { version: 2, memberIds: [] }),
+];
 
 export function payload(
   body: Uint8Array,

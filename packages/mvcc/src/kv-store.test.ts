@@ -298,8 +298,8 @@ describe('members', () => {
       },
     },
   });
-  const raise = (version: number): Command => ({
-    request: { $case: 'clusterVersion', value: { version } },
+  const raise = (version: number, memberIds: bigint[] = []): Command => ({
+    request: { $case: 'clusterVersion', value: { version, memberIds } },
   });
 
   it('keep their data directory; another one under the same id is refused', () => {
@@ -320,6 +320,15 @@ describe('members', () => {
     expect(store.clusterVersion).toBe(2);
     expect(failureCode(applyAll(store, raise(1)))).toBe('failed-precondition');
     expect(failureCode(applyAll(store, member(3n, { version: 1 })))).toBe('version-mismatch');
+  });
+
+  it('count for the cluster version as long as they are in the configuration', () => {
+    const store = newStore();
+    applyAll(store, member(1n, { version: 1 }), member(2n), member(3n));
+    expect(failureCode(applyAll(store, raise(2, [1n, 2n])))).toBe('failed-precondition');
+    expect(failureCode(applyAll(store, raise(2, [2n, 9n])))).toBe('failed-precondition');
+    applyAll(store, raise(2, [2n, 3n]));
+    expect(store.clusterVersion).toBe(2);
   });
 });
 

@@ -2,7 +2,7 @@
 // of the replicated state.
 import { HoldfastError } from '@holdfast/base/errors';
 import { formatId } from '@holdfast/base/ids';
-import type { BindMemberRequest } from '@holdfast/proto/internal';
+import type { BindMemberRequest, ClusterVersionRequest } from '@holdfast/proto/internal';
 import type { StoreLimits } from './store-limits.ts';
 
 export class MemberTable {
@@ -51,9 +51,13 @@ export class MemberTable {
     this.#members.set(request.memberId, request);
   }
 
-  /** Raises the cluster's version, to that of the oldest member at most; never lowers it. */
-  raiseVersion(version: number): void {
-    const lowest = Math.min(...[...this.#members.values()].map((member) => member.version));
+  /**
+   * Raises the cluster's version, to that of the oldest of these members at most; never lowers it.
+   * A member that is no longer in the configuration would hold it for ever. No ids: all members.
+   */
+  raiseVersion({ version, memberIds }: ClusterVersionRequest): void {
+    const ids = memberIds.length > 0 ? memberIds : [...this.#members.keys()];
+    const lowest = Math.min(...ids.map((id) => this.#members.get(id)?.version ?? 0));
     if (version < this.#clusterVersion || version > lowest) {
       throw new HoldfastError(
         'failed-precondition',

@@ -132,6 +132,8 @@ export interface BindMemberRequest {
 
 export interface ClusterVersionRequest {
   version: number;
+  /** Of the configuration, as the leader knew it: others that were bound once do not count. None: all. */
+  memberIds: bigint[];
 }
 
 /** The proposer has chosen the id (never zero), so that a repeated grant is told apart from a new one. */
@@ -1284,13 +1286,23 @@ export const BindMemberRequest: MessageFns<BindMemberRequest> = {
 };
 
 function createBaseClusterVersionRequest(): ClusterVersionRequest {
-  return { version: 0 };
+  return { version: 0, memberIds: [] };
 }
 
 export const ClusterVersionRequest: MessageFns<ClusterVersionRequest> = {
   encode(message: ClusterVersionRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     if (message.version !== 0) {
       writer.uint32(8).uint32(message.version);
+    }
+    if (message.memberIds.length !== 0) {
+      writer.uint32(18).fork();
+      for (const v of message.memberIds) {
+        if (BigInt.asUintN(64, v) !== v) {
+          throw new globalThis.Error("a value provided in array field memberIds of type fixed64 is too large");
+        }
+        writer.fixed64(v);
+      }
+      writer.join();
     }
     return writer;
   },
@@ -1315,6 +1327,24 @@ export const ClusterVersionRequest: MessageFns<ClusterVersionRequest> = {
 
             message.version = reader.uint32();
             continue;
+          }
+          case 2: {
+            if (tag === 17) {
+              message.memberIds.push(reader.fixed64() as bigint);
+
+              continue;
+            }
+
+            if (tag === 18) {
+              const end2 = reader.uint32() + reader.pos;
+              while (reader.pos < end2) {
+                message.memberIds.push(reader.fixed64() as bigint);
+              }
+
+              continue;
+            }
+
+            break;
           }
         }
         if ((tag & 7) === 4 || tag === 0) {
