@@ -221,8 +221,8 @@ export const clientMutations: readonly Mutation[] = [
     edits: [
       {
         file: embeddedEngine,
-        find: "return this.#answer(responseOf(result, 'put'), result.revision, 0);",
-        replace: "return this.#answer(responseOf(result, 'put'), result.revision - 1, 0);",
+        find: "responseOf(result, 'put', options.session), result.revision, 0);",
+        replace: "responseOf(result, 'put', options.session), result.revision - 1, 0);",
       },
     ],
   },
