@@ -185,7 +185,8 @@ export class ClusterReferee implements ClusterMemberWatcher {
       persisted: raft.persisted,
       last: raft.last.index,
       lastLogTerm: raft.last.term,
-      savedTerm: raft.term,
+      // A lost status says no term until those of the others were heard (safety.md 4).
+      savedTerm: raft.statusLost ? raft.last.term : raft.term,
     });
   }
 
