@@ -116,6 +116,25 @@ describe('snapshot files', () => {
     }
   });
 
+  it('that the disk refuses to read are no bug: each such operation says so', async () => {
+    // Seeds 800293, 800445 and 800474 of the simulator: a start ended with the disk's own error.
+    const disk = new MemoryDisk();
+    const { files } = await open(disk);
+    await save(files, 5, image(600_000));
+    const { files: again, found } = await open(disk);
+    const snapshot = found[0] as StoredSnapshot;
+    for (let reads = 1; reads <= 3; reads += 1) {
+      let count = 0;
+      disk.setFaults(({ kind }) => {
+        if (kind === 'read') count += 1;
+        return kind === 'read' && count === reads ? { kind: 'error', code: 'EIO' } : undefined;
+      });
+      await expect(load(again, snapshot)).rejects.toMatchObject({ code: 'unavailable' });
+    }
+    disk.setFaults(undefined);
+    expect(equalBytes(await load(again, snapshot), image(600_000))).toBe(true);
+  });
+
   it('are not left behind by abort, nor by a full disk', async () => {
     const disk = new MemoryDisk({ capacityBytes: 400_000 });
     const { files } = await open(disk);

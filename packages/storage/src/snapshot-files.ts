@@ -132,11 +132,22 @@ export class SnapshotFiles {
   /**
    * The image's bytes from `offset` on, each chunk verified before it is given, and the whole at
    * the end if it is read as a whole. Throws `corrupt`, after setting the file aside: the next
-   * open() answers the older one.
+   * open() answers the older one; `unavailable` where the disk refuses.
    */
   async *read(snapshot: StoredSnapshot, offset = 0): AsyncGenerator<Uint8Array, void, undefined> {
+    try {
+      yield* this.#read(snapshot, offset);
+    } catch (error) {
+      throw toOperatingError(error, 'reading a snapshot');
+    }
+  }
+
+  async *#read(
+    snapshot: StoredSnapshot,
+    offset: number,
+  ): AsyncGenerator<Uint8Array, void, undefined> {
     const name = snapshotName(snapshot);
-    const file = await this.#openFile(name);
+    const file = await this.#disk.open(this.#at(name), { readOnly: true });
     let reason: string | undefined;
     try {
       const opened = await this.#verifyEnds(file, name);
@@ -216,14 +227,6 @@ export class SnapshotFiles {
     if (size !== snapshotFileBytes(headerBytes, footer.imageBytes)) return 'its size is wrong';
     const { imageBytes: bytes, imageCrc: checksum } = footer;
     return { snapshot: { ...meta, stateHash, bytes, checksum }, headerBytes };
-  }
-
-  async #openFile(name: string): Promise<DiskFile> {
-    try {
-      return await this.#disk.open(this.#at(name), { readOnly: true });
-    } catch (error) {
-      throw toOperatingError(error, 'reading a snapshot');
-    }
   }
 
   async #setAside(name: string, reason: string): Promise<void> {
