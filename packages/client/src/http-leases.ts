@@ -49,8 +49,8 @@ export class HttpLeases implements LeaseApi {
   }
 
   /**
-   * Sent as a read is, to the next member too where one is silent: it writes nothing, and a lease may
-   * be shorter than the wait for a frozen member.
+   * Sent as a read is, to the next member too where one is silent: it writes nothing, and a lease
+   * may be shorter than the wait for a frozen member.
    */
   async keepAlive(id: string, options: CallOptions = {}): Promise<LeaseTime> {
     const path = `${leasePath(id)}/keep-alive`;

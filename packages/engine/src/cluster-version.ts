@@ -41,7 +41,7 @@ export function requireLeases(
   );
 }
 
-/** Members of the configuration that have not said that they know `version`; others do not count. */
+/** Members of the configuration that have not said that they know `version`; no others count. */
 function heldBackBy(
   store: VersionView,
   configured: readonly MemberId[],

@@ -4,6 +4,7 @@
 // socket is never paused: pings pass.
 import { must } from '@holdfast/base/assert';
 import { emptyBytes } from '@holdfast/base/bytes';
+import type { Timer } from '@holdfast/base/clock';
 import { type ErrorCode, HoldfastError } from '@holdfast/base/errors';
 import { SnapshotBegin, SnapshotEnd, SnapshotProgress, SnapshotResult } from '@holdfast/proto/peer';
 import { decodePayload } from './decode-payload.ts';
@@ -23,9 +24,15 @@ export type SnapshotSending = {
 };
 
 /**
+ * A receiver looks what it has of the snapshot, and then says where to begin. Members of the first
+ * version never say it: they know another image, and would wait in silence for as long as we do.
+ */
+const firstWordMs = 60_000;
+
+/**
  * Resolves when the receiver says that the whole snapshot stands there, or that it needs none of
- * it. Rejects with its error, with `unavailable` when the connection breaks, or with the signal's
- * reason. Ends the link in any case.
+ * it. Rejects with its error, with `unavailable` when the connection breaks, with `version-mismatch`
+ * when it never says where to begin, or with the signal's reason. Ends the link in any case.
  */
 export async function sendSnapshot(sending: SnapshotSending): Promise<void> {
   const stream = new OutgoingStream(sending);
@@ -65,6 +72,7 @@ class OutgoingStream {
   readonly over: Promise<'accepted'>;
   readonly #sending: SnapshotSending;
   readonly #watch: SilenceWatch;
+  readonly #patience: Timer;
   #sent: number | undefined;
   #consumed = 0;
   #failure: unknown;
@@ -99,6 +107,7 @@ class OutgoingStream {
       onFrame: (frame) => this.#heed(frame),
       onEnd: (end) => this.#fail(broken(end.type === 'failed' ? end.reason : 'the peer hung up')),
     });
+    this.#patience = context.clock.schedule(firstWordMs, () => this.#fail(neverAsked()));
     if (signal.aborted) this.#onAbort();
     signal.addEventListener('abort', this.#onAbort, { once: true });
   }
@@ -130,6 +139,7 @@ class OutgoingStream {
 
   close(): void {
     this.#watch.close();
+    this.#patience.cancel();
     this.#sending.signal.removeEventListener('abort', this.#onAbort);
   }
 
@@ -158,6 +168,7 @@ class OutgoingStream {
     }
     this.#consumed = Math.max(this.#consumed, received);
     if (this.#sent === undefined) {
+      this.#patience.cancel();
       this.#sent = received;
       this.#ask(received);
     }
@@ -193,3 +204,10 @@ function* pieces(chunk: Uint8Array, bytesMax: number): Generator<Uint8Array> {
 
 const broken = (why: string): HoldfastError =>
   new HoldfastError('unavailable', `the snapshot connection broke: ${why}`);
+
+const neverAsked = (): HoldfastError =>
+  new HoldfastError(
+    'version-mismatch',
+    'the peer does not say where the snapshot is to begin: it may run an older version, which can ' +
+      'not take one from this member; start it with this version',
+  );

@@ -121,14 +121,7 @@ describe('a receiver of a snapshot', () => {
 
 describe('a snapshot whose link breaks', () => {
   it('is sent from the last good byte on, as often as it takes', async () => {
-    const clock = new ManualClock();
-    const network = new MemoryNetwork(clock, { latencyMs: () => 1, pieceBytesMax: 50_000 });
-    const peers = [1, 2].map((id) => ({ memberId: idOf(id), address: `h${id}:4654` }));
-    const [first, second] = [1, 2].map(
-      (id) => new TestMember(id, { network: network.host(`h${id}`), clock }, { peers }),
-    ) as [TestMember, TestMember];
-    await Promise.all([first.start(), second.start()]);
-    await clock.advanceAsync(600);
+    const { clock, network, first, second, close } = await twoMembers();
     const image = new Uint8Array(4_000_000).map((_, at) => at % 251);
     const kept: Uint8Array[] = [];
     const have = (): number => kept.reduce((sum, { length }) => sum + length, 0);
@@ -157,8 +150,47 @@ describe('a snapshot whose link breaks', () => {
     expect(starts[1]).toBeGreaterThan(1_000_000);
     expect(starts[2]).toBeGreaterThan(2_000_000);
     expect(Buffer.compare(Buffer.concat(kept), image)).toBe(0);
+    await close();
+  });
+});
+
+describe('a snapshot for a member that does not know its kind', () => {
+  it('is given up with a sentence, though the member lives', async () => {
+    const { clock, first, second, close } = await twoMembers();
+    const accepting = new AbortController();
+    second.acceptSnapshot = () =>
+      new Promise((_resolve, reject) => {
+        accepting.signal.addEventListener('abort', () => reject(accepting.signal.reason));
+      });
+    const target = { peer: idOf(2), begin: beginOf(100) };
+    const none = async function* (): AsyncGenerator<Uint8Array> {};
+    const sending = first.mesh.sendSnapshot(target, none, new AbortController().signal);
+    const outcome = sending.catch((error: unknown) => error);
+    await clock.advanceAsync(70_000);
+    expect(await outcome).toMatchObject({
+      code: 'version-mismatch',
+      message: expect.stringMatching(/start it with this version/),
+    });
+    accepting.abort(new HoldfastError('cancelled', 'the test is over'));
+    await close();
+    expect(clock.pendingCount).toBe(0);
+  });
+});
+
+/** Two members that have found each other. */
+async function twoMembers() {
+  const clock = new ManualClock();
+  const network = new MemoryNetwork(clock, { latencyMs: () => 1, pieceBytesMax: 50_000 });
+  const peers = [1, 2].map((id) => ({ memberId: idOf(id), address: `h${id}:4654` }));
+  const [first, second] = [1, 2].map(
+    (id) => new TestMember(id, { network: network.host(`h${id}`), clock }, { peers }),
+  ) as [TestMember, TestMember];
+  await Promise.all([first.start(), second.start()]);
+  await clock.advanceAsync(600);
+  const close = async (): Promise<void> => {
     const closing = Promise.all([first.mesh.close(), second.mesh.close()]);
     await clock.advanceAsync(1000);
     await closing;
-  });
-});
+  };
+  return { clock, network, first, second, close };
+}

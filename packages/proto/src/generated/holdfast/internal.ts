@@ -132,7 +132,7 @@ export interface BindMemberRequest {
 
 export interface ClusterVersionRequest {
   version: number;
-  /** Of the configuration, as the leader knew it: others that were bound once do not count. None: all. */
+  /** Of the configuration, as the leader knew it: no others count. None: all that are bound. */
   memberIds: bigint[];
 }
 
