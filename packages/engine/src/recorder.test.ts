@@ -1,6 +1,6 @@
 // Goal: a recording is a ring; it never makes a member wait, and ends alone when its disk fails.
-// Method: a recorder over a core of one voter and a small state, on a disk in memory that fails when
-// the test says so. What is in a recording is judged by its replay (simulator).
+// Method: a recorder over a core of one voter and a small state, on a disk in memory that fails
+// when the test says so. What is in a recording is judged by its replay (simulator).
 import { utf8 } from '@holdfast/base/bytes';
 import { index, memberId, term } from '@holdfast/base/ids';
 import { ManualClock } from '@holdfast/base/manual-clock';
