@@ -278,6 +278,7 @@ export class Member {
 
   #createEngine(directory: DataDirectory, onFatal: (error: unknown) => void): EmbeddedEngine {
     const { settings, clock, random, log } = this.#options;
+    const { heartbeatMs, electionMinMs, electionMaxMs } = settings;
     const transport = this.#createTransport(directory);
     return new EmbeddedEngine({
       ...directory,
@@ -295,16 +296,13 @@ export class Member {
         transport.judgeAgain();
         if (this.#life.engine) this.#guard.remember(this.#life.engine);
       },
-      raftSettings: {
-        heartbeatMs: settings.heartbeatMs,
-        electionMinMs: settings.electionMinMs,
-        electionMaxMs: settings.electionMaxMs,
-      },
+      raftSettings: { heartbeatMs, electionMinMs, electionMaxMs },
       replicaSettings: settings.snapshots,
       compactionSettings: {
         historyAgeMs: settings.historyAgeMs,
         historyRevisionsMax: settings.historyRevisionsMax,
       },
+      lessorSettings: settings.lessor,
       quotaBytes: settings.quotaBytes,
       recorder: memberRecorder({ settings, clock, log, disk: new NodeDisk(this.#root) }),
       onFatal,

@@ -112,6 +112,16 @@ export const settingTable = {
     'of a recording file, beside the image of the store that it begins with',
   ),
   'recording-segments-kept': number(4, { lo: 2, hi: 1000 }, 'older ones are removed'),
+  'lease-tick-ms': number(
+    200,
+    { lo: 10, hi: 60_000 },
+    'a leader looks so often for leases that have run out',
+  ),
+  'lease-checkpoint-ms': number(
+    300_000,
+    { lo: 1000, hi: day },
+    'what is left of a longer lease is logged so often: a new leader prolongs it by no more',
+  ),
   'start-phase-ms': number(
     60_000,
     { lo: 0, hi: day },

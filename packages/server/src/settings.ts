@@ -47,6 +47,8 @@ export type MemberSettings = {
   readonly snapshots: SnapshotSettings;
   /** Undefined: off. */
   readonly recording: { readonly segmentBytes: number; readonly segmentsKept: number } | undefined;
+  /** How the leases are kept while this member leads. */
+  readonly lessor: { readonly tickMs: number; readonly checkpointMs: number };
   readonly startPhaseMs: number;
   readonly historyAgeMs: number;
   readonly historyRevisionsMax: number;
@@ -142,6 +144,10 @@ function numbersOf(reader: Reader) {
     segmentBytes: reader.number('segment-bytes'),
     snapshots: snapshotsOf(reader),
     recording: recordingOf(reader),
+    lessor: {
+      tickMs: reader.number('lease-tick-ms'),
+      checkpointMs: reader.number('lease-checkpoint-ms'),
+    },
     startPhaseMs: reader.number('start-phase-ms'),
     historyAgeMs: reader.number('history-age-ms'),
     historyRevisionsMax: reader.number('history-revisions-max'),
