@@ -35,8 +35,8 @@ describe('a power cut of all members', () => {
       leaderMs.push(await restart(cluster, random));
     }
     process.stdout.write(
-      `${cycles} power cuts: ${recorder.acknowledged.size} writes acknowledged, ${lostBytes} bytes ` +
-        `that were not synced lost; a leader after ${leaderMs.map(Math.round).join(', ')} ms\n`,
+      `${cycles} power cuts: ${recorder.acknowledged.size} writes acknowledged, ` +
+        `${lostBytes} bytes that were not synced lost; a leader after ${leaderMs.map(Math.round).join(', ')} ms\n`,
     );
     await expectConverged(cluster, recorder.acknowledged);
     expect(recorder.acknowledged.size).toBeGreaterThan(cycles);

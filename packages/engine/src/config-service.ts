@@ -27,12 +27,7 @@ import {
   configurationOf,
   type PlacedVersion,
 } from '@holdfast/domain/config-record';
-import {
-  type ConfigFormat,
-  checkContent,
-  contentBytesMax,
-  detectFormat,
-} from '@holdfast/domain/format';
+import { type ConfigFormat, contentBytesMax, detectFormat } from '@holdfast/domain/format';
 import { txnRequest } from '@holdfast/domain/requests';
 import type { TxnRequest } from '@holdfast/proto/internal';
 import { AppliedBefore } from './applied-before.ts';
@@ -44,6 +39,7 @@ import {
   ConfigReader,
 } from './config-reader.ts';
 import { ConfigWatch, type ConfigWatchRequest } from './config-watch.ts';
+import { type ContentCheck, checkHere } from './content-check.ts';
 import type {
   Answer,
   Consistency,
@@ -62,6 +58,8 @@ export type ConfigServiceOptions = {
   readonly historyMax?: number;
   /** Default 1 MiB. */
   readonly contentBytesMax?: number;
+  /** Default: in this thread. */
+  readonly checkContent?: ContentCheck | undefined;
 };
 
 export type PublishRequest = {
@@ -109,6 +107,7 @@ export class ConfigService {
   readonly #engine: Engine;
   readonly #clock: Clock;
   readonly #historyMax: number;
+  readonly #checkContent: ContentCheck;
   readonly #lanes = new KeyedLanes(changesWaitingMax);
   readonly #reader: ConfigReader;
   readonly #changes: ConfigChanges;
@@ -118,6 +117,7 @@ export class ConfigService {
     this.#clock = options.clock;
     this.#historyMax = Math.max(1, options.historyMax ?? historyDefault);
     this.contentBytesMax = options.contentBytesMax ?? contentBytesMax;
+    this.#checkContent = options.checkContent ?? checkHere;
     this.#reader = new ConfigReader(options.engine);
     this.#changes = new ConfigChanges(this.#reader);
   }
@@ -131,12 +131,13 @@ export class ConfigService {
   async publish(request: PublishRequest, options: WriteOptions): Promise<Answer<ConfigChange>> {
     const { key, content, format, mediaType } = checked(request);
     const hinted = detectFormat({ format, name: key.name, mediaType });
-    checkContent(content, hinted ?? 'text', this.contentBytesMax);
+    const check = { bytesMax: this.contentBytesMax, signal: options.signal };
+    await this.#checkContent(content, hinted ?? 'text', check);
     const facts = { content, contentHash: sha256(content), force: request.force ?? false };
     let passed = hinted ?? 'text';
     const { header, body } = await this.#change(request, options, async (base) => {
       const wanted = hinted ?? base.state?.latest.format ?? 'text';
-      if (wanted !== passed) checkContent(content, wanted, this.contentBytesMax);
+      if (wanted !== passed) await this.#checkContent(content, wanted, check);
       passed = wanted;
       return planPublish({ ...base, ...facts, format: wanted });
     });

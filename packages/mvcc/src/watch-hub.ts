@@ -213,7 +213,8 @@ export class WatchCursor {
 
   /**
    * The next revisions that have events for this watcher, about `limit` events or 64 KiB in all;
-   * empty when there are none now. Watchers of one range are given the same objects. Throws `compacted` when a compaction has overtaken the cursor.
+   * empty when there are none now. Watchers of one range are given the same objects. Throws
+   * `compacted` when a compaction has overtaken the cursor.
    */
   next(limit: number): readonly WatchBatch[] {
     if (this.#asleep || this.#closed) return [];

@@ -17,6 +17,7 @@ import { newConfiguration } from '@holdfast/raft/configuration';
 import { lockDirectory, NodeDisk } from '@holdfast/storage/node-disk';
 import { TcpNetwork } from '@holdfast/transport/tcp-link';
 import type { FastifyInstance } from 'fastify';
+import { ContentChecker } from './content-checker.ts';
 import { watchDirectory } from './directory-watch.ts';
 import { DiskWatch } from './disk-watch.ts';
 import { EngineLife } from './engine-life.ts';
@@ -239,13 +240,14 @@ export class Member {
 
   #buildDoor(): FastifyInstance {
     const { settings, clock, log } = this.#options;
+    const contents = new ContentChecker({ clock });
     return buildHttpApp({
       slot: this.#slot,
       clock,
       version,
       metrics: this.#metrics,
       clientAddress: () => this.#clientAddress,
-      routes: [configRoutes({ historyMax: settings.configVersionsMax })],
+      routes: [configRoutes({ historyMax: settings.configVersionsMax, contents })],
       onFault: (error, where) => log.error({ err: error, where }, 'a request met a fault'),
       limits: {
         bodyBytesMax: settings.valueBytesMax,

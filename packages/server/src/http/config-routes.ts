@@ -7,6 +7,7 @@ import type { Engine } from '@holdfast/engine/engine';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { Type } from 'typebox';
 
+import type { ContentChecker } from '../content-checker.ts';
 import { acceptRawBodies } from './body-parsers.ts';
 import { type Call, withCall } from './call.ts';
 import { flagOf, invalid, naturalOf } from './call-options.ts';
@@ -49,6 +50,8 @@ const next = Type.Union([Type.String(), Type.Null()], { description: 'cursor of 
 export type ConfigRouteOptions = {
   /** Versions kept of each configuration; default 100. */
   readonly historyMax?: number;
+  /** Checks contents; ended with the door. Default: in this thread. */
+  readonly contents?: ContentChecker;
 };
 
 /** Made once for a door; joins it as one of `routes`. */
@@ -61,6 +64,8 @@ export function registerConfigRoutes(
   context: HttpContext,
   options: ConfigRouteOptions = {},
 ): void {
+  const { contents } = options;
+  if (contents) app.addHook('onClose', () => contents.close());
   const routes = new ConfigRoutes(context, options);
   app.register(async (scope) => routes.contents(scope));
   routes.lists(app);
@@ -359,7 +364,10 @@ class ServiceCache {
   #make(engine: Engine): ConfigService {
     const { clock, limits } = this.#context;
     const contentBytesMax = limits.bodyBytesMax;
-    return new ConfigService({ engine, clock, contentBytesMax, ...this.#options });
+    const { historyMax, contents } = this.#options;
+    const checkContent = contents?.check;
+    const limited = historyMax === undefined ? {} : { historyMax };
+    return new ConfigService({ engine, clock, contentBytesMax, checkContent, ...limited });
   }
 }
 
