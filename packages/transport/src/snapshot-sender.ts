@@ -31,8 +31,9 @@ const firstWordMs = 60_000;
 
 /**
  * Resolves when the receiver says that the whole snapshot stands there, or that it needs none of
- * it. Rejects with its error, with `unavailable` when the connection breaks, with `version-mismatch`
- * when it never says where to begin, or with the signal's reason. Ends the link in any case.
+ * it. Rejects with its error, with `unavailable` when the connection breaks, with
+ * `version-mismatch` when it never says where to begin, or with the signal's reason. Ends the link
+ * in any case.
  */
 export async function sendSnapshot(sending: SnapshotSending): Promise<void> {
   const stream = new OutgoingStream(sending);
@@ -208,6 +209,6 @@ const broken = (why: string): HoldfastError =>
 const neverAsked = (): HoldfastError =>
   new HoldfastError(
     'version-mismatch',
-    'the peer does not say where the snapshot is to begin: it may run an older version, which can ' +
-      'not take one from this member; start it with this version',
+    'the peer does not say where the snapshot is to begin: it may run an older version, which ' +
+      'can not take one from this member; start it with this version',
   );
