@@ -128,6 +128,7 @@ export class Raft {
         break;
       case 'repaired':
         repaired(core, input.end);
+        acknowledge(core, false);
         break;
       case 'repair-snapshot':
         takeRepairSnapshot(core, input.snapshot);

@@ -122,6 +122,28 @@ describe('a member that lost a part of its log', () => {
     expect(of.raft.hardState.repairing).toEqual({ target: 5, goal });
   });
 
+  it('tells a leader that has come meanwhile, which waits for nothing but its success', () => {
+    const of = new Rotten();
+    of.step(putBack);
+    of.step(synced);
+    const message = {
+      type: 'append-entries',
+      from: memberId(2n),
+      to: memberId(1n),
+      term: term(5),
+      previous: id(8),
+      entries: [],
+      commit: index(0),
+      repairTarget: index(9),
+    } as const;
+    const named = of.step({ type: 'message', message });
+    of.step({ type: 'persisted', statusSequence: named.status?.sequence ?? 0 });
+    const { status, messages } = of.step(whole);
+    expect(messages).toEqual([]);
+    const told = of.step({ type: 'persisted', statusSequence: status?.sequence ?? 0 });
+    expect(told.messages).toMatchObject([{ result: 'success', match: 8 }]);
+  });
+
   it('takes nothing that cannot have been its own', () => {
     const strange: readonly (readonly Entry[])[] = [
       [entry(6)],

@@ -3,7 +3,7 @@
 // changes: no term, no commit, no acknowledgement rests on it. Once that end is synced again it may
 // promise as before. As soon as a leader is heard the leader repairs, and this stands aside.
 import { assert } from '@holdfast/base/assert';
-import { next } from '@holdfast/base/ids';
+import { index, next } from '@holdfast/base/ids';
 import type { Core } from './core.ts';
 import { type Entry, type LogId, sameLogId } from './entry.ts';
 import { becomeFollower } from './follow.ts';
@@ -49,6 +49,8 @@ export function repaired(core: Core, end: LogId): void {
   assert(sameLogId(goal.end.id, end), 'a repair ends in its goal');
   if (core.log.persisted < end.index || !core.log.has(end)) return;
   core.saveState({ repairing: undefined });
+  // A leader that has come meanwhile knows all of this, but as a repairing member's word.
+  core.ackedToLeader = index(0);
 }
 
 /**
