@@ -3,6 +3,7 @@
 // survive all of it, progress is owed only after the end.
 import type { MemberId } from '@holdfast/base/ids';
 import { pick, type Random } from '@holdfast/base/random';
+import type { RotPlace } from './disk-rot.ts';
 import type { CrashKind, Fault } from './fault.ts';
 import { calmWeather, labWeather, roughWeather, stormWeather } from './link-weather.ts';
 
@@ -52,11 +53,11 @@ const keptShare = 0.5;
 export function planFaults(random: Random, options: FaultPlanOptions): readonly PlannedFault[] {
   const plan: PlannedFault[] = [];
   const kinds = chosenKinds(random);
+  const newDecay = decaysOf(random, options);
   const gap = (): number => 2 * options.gapMs * random.fraction();
   for (let atMs = options.startMs + gap(); atMs < options.endMs; atMs += gap()) {
     const type = pickWeighted(random, kinds);
-    const fault =
-      type === 'decay' ? newDecay(random, options) : newFault(random, type, options.members);
+    const fault = type === 'decay' ? newDecay() : newFault(random, type, options.members);
     plan.push({ atMs, fault, lastsMs: durationOf(random, fault) });
   }
   return plan;
@@ -83,16 +84,27 @@ function pickWeighted(random: Random, kinds: readonly WeightedKind[]): FaultType
 /** Two of five leave the others a quorum: then a leader repairs. */
 const awayShare = 0.6;
 
-const decayPlaces = ['log', 'log', 'log', 'snapshots', 'snapshots', 'status'] as const;
+/**
+ * What decays in one run: a member that loses its status and every snapshot can only be replaced,
+ * and says so (D-02).
+ */
+const decayPlaces: readonly (readonly RotPlace[])[] = [
+  ['log', 'log', 'snapshots'],
+  ['log', 'log', 'snapshots'],
+  ['log', 'log', 'status'],
+];
 
-export function newDecay(
+export function decaysOf(
   random: Random,
   { members, badDisks }: Pick<FaultPlanOptions, 'members' | 'badDisks'>,
-): Fault {
-  const member = pick(random, badDisks.length > 0 ? badDisks : members);
-  const others = members.filter((id) => id !== member);
-  const away = random.fraction() < awayShare ? pick(random, others) : undefined;
-  return { type: 'decay', member, how: crashKind(random), place: pick(random, decayPlaces), away };
+): () => Fault {
+  const places = pick(random, decayPlaces);
+  return () => {
+    const member = pick(random, badDisks.length > 0 ? badDisks : members);
+    const others = members.filter((id) => id !== member);
+    const away = random.fraction() < awayShare ? pick(random, others) : undefined;
+    return { type: 'decay', member, how: crashKind(random), place: pick(random, places), away };
+  };
 }
 
 type OneMembersFault = Exclude<FaultType, 'decay'>;

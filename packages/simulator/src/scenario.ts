@@ -3,7 +3,7 @@
 import type { MemberId } from '@holdfast/base/ids';
 import { pick, type Random } from '@holdfast/base/random';
 import type { CrashKind } from './fault.ts';
-import { newDecay, type PlannedFault, planFaults } from './fault-plan.ts';
+import { decaysOf, type PlannedFault, planFaults } from './fault-plan.ts';
 
 export type ScenarioName = 'power-cycles' | 'crash-restarts' | 'reconnects' | 'decays';
 
@@ -97,16 +97,17 @@ function planCrashRestarts(random: Random, members: readonly MemberId[], times: 
   return { faults, endMs: atMs + 50 };
 }
 
-/** Safety.md 5: one disk spoils something each time that its member starts; some starts are cut short. */
+/** Safety.md 5: one disk spoils something each time that its member starts. */
 function planDecays(
   random: Random,
   among: Pick<RunPlanOptions, 'members' | 'badDisks'>,
   times: number,
 ): RunPlan {
+  const newDecay = decaysOf(random, among);
   let atMs = startMs;
   const faults = Array.from({ length: times }, (): PlannedFault => {
     const lastsMs = 4000 * random.fraction() ** 2;
-    const planned = { atMs, fault: newDecay(random, among), lastsMs };
+    const planned = { atMs, fault: newDecay(), lastsMs };
     atMs += lastsMs + 3000 * random.fraction() ** 2;
     return planned;
   });
