@@ -19,7 +19,8 @@ export function tellEvent(
       );
       return;
     case 'problem':
-      log.warn({ what: event.what, reason: messageOf(event.error) }, 'problem');
+      // What says everything by itself has no error.
+      log.warn({ what: event.what, ...reasonOf(event.error) }, 'problem');
       return;
     case 'lost-log':
       log.error({ peer: nameOf(event.peer), endsAt: event.last }, lostLogText);
@@ -35,3 +36,6 @@ export function tellEvent(
 const lostLogText =
   'a member came back with less of the log than it had acknowledged, as if an older copy of its ' +
   'data directory had been put in place: it is filled again from here. Find out why';
+
+const reasonOf = (error: unknown): { readonly reason?: string } =>
+  error === undefined ? {} : { reason: messageOf(error) };
