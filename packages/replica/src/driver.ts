@@ -122,6 +122,10 @@ export class Driver {
 
   /** A peer streams a snapshot to this member. */
   receiveSnapshot(incoming: IncomingSnapshot): Promise<void> {
+    const { snapshot } = incoming;
+    const isOfPeer = this.raft.leader === undefined && snapshot.last.term > this.raft.term;
+    // A leader was heard, and its term saved, before it sends one; of a mere peer that may be new.
+    if (isOfPeer) this.loop.stepNow({ type: 'repair-snapshot', snapshot });
     return this.#installer.receive(incoming);
   }
 
@@ -232,13 +236,6 @@ export class Driver {
     this.#persistWaiters.persisted(meta.last.index);
     this.#applied([], []);
     this.loop.drain();
-  }
-
-  /** A leader was heard, and its term saved, before it sends one; of a mere peer that may be new. */
-  #offered(meta: SnapshotMeta): void {
-    const { leader, term } = this.raft;
-    if (leader !== undefined || meta.last.term <= term) return;
-    this.loop.stepNow({ type: 'repair-snapshot', snapshot: meta });
   }
 
   /**
@@ -394,7 +391,6 @@ export class Driver {
       snapshotter: this.snapshotter,
       hardState: () => this.raft.hardState,
       signal: this.#parts.tasks.signal,
-      onOffered: (meta) => this.#offered(meta),
       isTermSaved: ({ last }) => this.raft.hasSaved(last.term),
       onReceived: (meta) => this.#received(meta),
       onInstalled: (meta) => this.#installed(meta),

@@ -30,8 +30,6 @@ export type SnapshotInstallerOptions = {
   readonly hardState: () => HardState;
   /** Ends what is being received. */
   readonly signal: AbortSignal;
-  /** A peer begins to send it. */
-  readonly onOffered: (meta: SnapshotMeta) => void;
   /** Whether the status on disk knows its term: no file of a later one may be left by a crash. */
   readonly isTermSaved: (meta: SnapshotMeta) => boolean;
   /** The snapshot stands beside the old state, whole; answers whether the core wants it. */
@@ -125,7 +123,6 @@ export class SnapshotInstaller {
   /** Answers false if it stands there whole from an earlier try. */
   async #store(incoming: IncomingSnapshot): Promise<boolean> {
     const { snapshots, signal } = this.#options;
-    this.#options.onOffered(incoming.snapshot);
     const writer = await snapshots.receive(incoming.snapshot);
     if (!writer) return false;
     try {

@@ -10,7 +10,7 @@ import { ClientRecord } from './client-record.ts';
 import { Clients } from './clients.ts';
 import type { ClusterMember } from './cluster-member.ts';
 import { ClusterReferee } from './cluster-referee.ts';
-import type { RotPlace } from './disk-rot.ts';
+import { chooseBadDisks, type RotPlace } from './disk-rot.ts';
 import { type Drain, EventQueue } from './event-queue.ts';
 import type { CrashKind } from './fault.ts';
 import { FaultDriver, type FaultTarget } from './fault-driver.ts';
@@ -100,7 +100,7 @@ class ClusterWorld implements FaultTarget {
     const count = options.memberCount ?? (options.scenario ? 3 : chosen);
     this.members = Array.from({ length: count }, (_, at) => memberId(BigInt(at + 1)));
     this.#network = this.#newNetwork();
-    this.#badDisks = chooseMinority(this.#random, this.members);
+    this.#badDisks = chooseBadDisks(this.#random, this.members);
     this.#maker = new MemberMaker({
       queue: this.#queue,
       random: this.#fork(),
@@ -396,11 +396,4 @@ class ClusterWorld implements FaultTarget {
       },
     };
   }
-}
-
-function chooseMinority(random: Random, members: readonly MemberId[]): ReadonlySet<MemberId> {
-  const chosen = new Set<MemberId>();
-  const count = Math.floor((members.length - 1) / 2);
-  while (chosen.size < count) chosen.add(pick(random, members));
-  return chosen;
 }

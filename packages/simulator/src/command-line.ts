@@ -22,9 +22,10 @@ export type SimulateFlags = {
 
 export const usage =
   'holdfast simulate [--seeds N] [--seconds N] [--first-seed S] [--world cluster|raft|all]\n' +
-  '  [--scenario power-cycles|crash-restarts|reconnects|decays [--times N]] [--keep DIR]\n' +
-  'holdfast simulate --seed S [--trace] [--shrink] [--without 3,4] [--world ...] [--scenario ...]\n' +
-  '  [--record DIR]\n' +
+  '  [--scenario power-cycles|crash-restarts|reconnects|decays [--times N]]\n' +
+  '  [--keep DIR]\n' +
+  'holdfast simulate --seed S [--trace] [--shrink] [--without 3,4] [--world ...]\n' +
+  '  [--scenario ...] [--record DIR]\n' +
   'holdfast simulate --replay DIR|FILE [--trace]';
 
 /** Undefined: the flags are not understood. */

@@ -1,5 +1,6 @@
 // Where rot strikes: one bit of one file of a disk, seldom in the fill behind the data, where it
 // would mean nothing. Chooses the kind of file first, so that small files are met as often.
+import type { MemberId } from '@holdfast/base/ids';
 import { pick, type Random } from '@holdfast/base/random';
 import type { MemoryDisk } from '@holdfast/storage/memory-disk';
 
@@ -32,4 +33,15 @@ function offsetIn(bytes: Uint8Array, random: Random): number {
   if (bytes[offset] !== 0 || random.fraction() < 0.5) return offset;
   const next = bytes.findIndex((byte, at) => at > offset && byte !== 0);
   return next < 0 ? offset : random.integer(next, Math.min(next + 48, bytes.length));
+}
+
+/** Whose disks may lose what they have synced: a minority, so that no entry loses its last copy. */
+export function chooseBadDisks(
+  random: Random,
+  members: readonly MemberId[],
+): ReadonlySet<MemberId> {
+  const chosen = new Set<MemberId>();
+  const count = Math.floor((members.length - 1) / 2);
+  while (chosen.size < count) chosen.add(pick(random, members));
+  return chosen;
 }
