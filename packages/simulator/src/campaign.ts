@@ -13,6 +13,8 @@ export type CampaignOptions = {
   /** Real time, by `nowMs`; default: no end. */
   readonly forMs?: number;
   readonly nowMs: () => number;
+  /** Processor time of this process, all of its threads. */
+  readonly processorMs: () => number;
   /** Ends after the run at hand. */
   readonly signal?: AbortSignal;
   readonly run: (seed: number, world: WorldName) => Promise<RunReport>;
@@ -27,6 +29,8 @@ export type CampaignSummary = {
   readonly simulatedMs: number;
   /** Simulated time for each second of real time: the whole cluster's, not each member's. */
   readonly speed: number;
+  /** The same for each second of processor time, which other work stretches less. */
+  readonly processorSpeed: number;
   readonly counters: Readonly<Record<string, number>>;
 };
 
@@ -36,7 +40,11 @@ export async function runCampaign(options: CampaignOptions): Promise<CampaignSum
   const { worlds, firstSeed, nowMs, signal, onProgress } = options;
   const { seeds = Number.POSITIVE_INFINITY, forMs = Number.POSITIVE_INFINITY } = options;
   const startMs = nowMs();
-  const tally = new Tally(() => nowMs() - startMs);
+  const processorStartMs = options.processorMs();
+  const tally = new Tally({
+    elapsedMs: () => nowMs() - startMs,
+    processorMs: () => options.processorMs() - processorStartMs,
+  });
   for (let seed = firstSeed; seed < firstSeed + seeds; seed += 1) {
     if (signal?.aborted || nowMs() - startMs >= forMs) break;
     for (const world of worlds) {
@@ -49,23 +57,27 @@ export async function runCampaign(options: CampaignOptions): Promise<CampaignSum
   return tally.summary;
 }
 
+type Stopwatches = { readonly elapsedMs: () => number; readonly processorMs: () => number };
+
 class Tally {
-  readonly #elapsedMs: () => number;
+  readonly #stopwatches: Stopwatches;
   readonly #failures: FailedRun[] = [];
   readonly #counters: Record<string, number> = {};
   #runs = 0;
   #simulatedMs = 0;
 
-  constructor(elapsedMs: () => number) {
-    this.#elapsedMs = elapsedMs;
+  constructor(stopwatches: Stopwatches) {
+    this.#stopwatches = stopwatches;
   }
 
   get summary(): CampaignSummary {
+    const { elapsedMs, processorMs } = this.#stopwatches;
     return {
       runs: this.#runs,
       failures: this.#failures,
       simulatedMs: this.#simulatedMs,
-      speed: this.#simulatedMs / Math.max(1, this.#elapsedMs()),
+      speed: this.#simulatedMs / Math.max(1, elapsedMs()),
+      processorSpeed: this.#simulatedMs / Math.max(1, processorMs()),
       counters: this.#counters,
     };
   }

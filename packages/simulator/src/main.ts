@@ -99,6 +99,7 @@ async function simulateSeeds(
     worlds,
     firstSeed,
     nowMs,
+    processorMs,
     ...(seeds === undefined ? {} : { seeds }),
     ...(seconds === undefined ? {} : { forMs: seconds * 1000 }),
     ...(signal ? { signal } : {}),
@@ -226,12 +227,20 @@ function keepReport(
   appendFileSync(join(folder, 'failures.txt'), line);
 }
 
-function tallyText({ runs, failures, simulatedMs, speed }: CampaignSummary): string {
+/** Of all threads of this process: the collector and the compiler work beside the run. */
+function processorMs(): number {
+  const { user, system } = process.cpuUsage();
+  return (user + system) / 1000;
+}
+
+function tallyText(summary: CampaignSummary): string {
+  const { runs, failures, simulatedMs, speed, processorSpeed } = summary;
   const failed = failures.map(({ seed, world }) => `${world} ${seed}`).join(', ');
   const seconds = (simulatedMs / 1000).toFixed(0);
   return (
     `${runs} runs, ${failures.length} failed${failed ? `: ${failed}` : ''}\n` +
-    `${seconds} simulated seconds, ${speed.toFixed(0)} for each real second`
+    `${seconds} simulated seconds, ${speed.toFixed(0)} for each real second, ` +
+    `${processorSpeed.toFixed(0)} for each second of processor time`
   );
 }
 
