@@ -34,9 +34,10 @@ describe('a power cut of all members', () => {
       for (const { place } of cluster.members) lostBytes += losePower(place.dataDir, random);
       leaderMs.push(await restart(cluster, random));
     }
+    const told = leaderMs.map(Math.round).join(', ');
     process.stdout.write(
       `${cycles} power cuts: ${recorder.acknowledged.size} writes acknowledged, ` +
-        `${lostBytes} bytes that were not synced lost; a leader after ${leaderMs.map(Math.round).join(', ')} ms\n`,
+        `${lostBytes} bytes that were not synced lost; a leader after ${told} ms\n`,
     );
     await expectConverged(cluster, recorder.acknowledged);
     expect(recorder.acknowledged.size).toBeGreaterThan(cycles);
