@@ -1,7 +1,8 @@
 // The main job: a real tree of configuration files goes in while a watcher follows, and the leader
 // is killed in the middle. Goal: the import finishes; every file was published exactly once, and
-// reads back byte for byte from each member; the watcher saw every change, in order, each once; the killed member comes back and
-// catches up. Method: the command line as users run it, on files that this machine really has.
+// reads back byte for byte from each member; the watcher saw every change, in order, each once; the
+// killed member comes back and catches up. Method: the command line as users run it, on files that
+// this machine really has.
 import { createHash } from 'node:crypto';
 import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { HoldfastClient } from '@holdfast/client/holdfast-client';

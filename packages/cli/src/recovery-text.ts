@@ -99,4 +99,6 @@ function extrasOf({ findings, install, repair }: RecoveryView): readonly string[
 
 /** One line stays one line: a picture that is drawn over needs to know its height. */
 const cut = (text: string, { columns }: Look, less = 0): string =>
-  [...text].slice(0, Math.max(20, columns - 1 - less)).join('');
+  Array.from(text)
+    .slice(0, Math.max(20, columns - 1 - less))
+    .join('');

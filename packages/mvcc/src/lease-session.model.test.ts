@@ -217,7 +217,9 @@ function commandOf(action: Action): Command {
 
 function checkState(store: KvStore, model: Model, nowMs: number): void {
   const { kvs } = store.range(rangeRequest('a', '\0'));
-  expect(kvs.map((kv) => [text(kv.key), kv.lease])).toEqual([...model.keys].sort());
+  expect(kvs.map((kv) => [text(kv.key), kv.lease])).toEqual(
+    [...model.keys].sort(([a], [b]) => (a < b ? -1 : 1)),
+  );
   expect([...store.leases.ids()]).toEqual([...model.leases.keys()]);
   for (const [id, remainingMs] of model.leases) {
     const keys = store.leases.keysOf(id).map((one) => text(one.key));

@@ -178,8 +178,8 @@ export interface StateMachine {
 }
 
 /**
- * Hears everything that the core is told, and what is needed to replay it. It never throws and never
- * waits: a recording that fails ends by itself.
+ * Hears everything that the core is told, and what is needed to replay it. It never throws and
+ * never waits: a recording that fails ends by itself.
  */
 export interface CoreRecorder {
   /** The core and the state as they stand at the start, before the first input. */

@@ -19,7 +19,7 @@ type Fed = {
 
 /** Every reaction to what has been fed has run. */
 async function settled(): Promise<void> {
-  for (let turn = 0; turn < 20; turn += 1) await undefined;
+  for (let turn = 0; turn < 20; turn += 1) await Promise.resolve();
 }
 
 function newReceiver(accept: SnapshotReceiverOptions['accept']): Fed {

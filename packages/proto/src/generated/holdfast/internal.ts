@@ -136,7 +136,7 @@ export interface ClusterVersionRequest {
   memberIds: bigint[];
 }
 
-/** The proposer has chosen the id (never zero), so that a repeated grant is told apart from a new one. */
+/** The proposer has chosen the id (never zero), so that a repeated grant is told from a new one. */
 export interface LeaseGrantRequest {
   id: bigint;
   ttlMs: number;
