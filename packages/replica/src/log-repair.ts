@@ -70,6 +70,8 @@ export class LogRepair {
   #peer: MemberId | undefined;
   #fetched: Index | undefined;
   #waitsFor = '';
+  /** The peers have purged the first lost entries, so a snapshot has to stand for them. */
+  #isPurged = false;
 
   constructor(options: LogRepairOptions) {
     this.#options = options;
@@ -146,7 +148,12 @@ export class LogRepair {
     return true;
   }
 
-  /** The whole range, page by page; undefined unless it ends in the chain of the goal. */
+  /**
+   * The whole range, page by page; undefined unless it ends in the goal. Where a peer's snapshot
+   * stands for its beginning, the own chain cannot cross it: the range then begins behind that
+   * snapshot, and the id of its end is the proof. A peer answers only if its log holds that id, and
+   * then everything before it is what stood here (Log Matching, thesis 3.5).
+   */
   async #survey(
     peer: MemberId,
     goal: RepairGoal,
@@ -154,7 +161,8 @@ export class LogRepair {
   ): Promise<readonly Page[] | undefined> {
     const pages: Page[] = [];
     let heldBytes = 0;
-    let at = goal.after;
+    const covered = this.#coveredBySnapshot(goal);
+    let at = covered ?? goal.after;
     if (!this.#isReachable(at.id)) {
       await this.#ask(peer, { previous: beforeLog, end: goal.end.id }, signal);
       return undefined;
@@ -169,10 +177,18 @@ export class LogRepair {
       at = page.last;
       this.#fetched = at.id.index;
     }
-    if (sameLogId(at.id, goal.end.id) && at.chain === goal.end.chain) return pages;
+    const isProven = covered !== undefined || at.chain === goal.end.chain;
+    if (sameLogId(at.id, goal.end.id) && isProven) return pages;
     this.#waitsFor = 'a peer whose entries end in the checksum chain that this member had';
     bugLog('log-repair', 'a peer holds the end of this log, with other bytes before it');
     return undefined;
+  }
+
+  /** Where the own log begins, if what was lost before it is nowhere to be had but in snapshots. */
+  #coveredBySnapshot(goal: RepairGoal): ChainedId | undefined {
+    const { purged } = this.#options.log.marks;
+    const isCovered = this.#isPurged && purged.index > goal.after.id.index;
+    return isCovered ? { id: purged, chain: 0 } : undefined;
   }
 
   /** The very page that was proven, though the peer may give it in other pieces now. */
@@ -259,6 +275,7 @@ export class LogRepair {
     const range = await Promise.race([answer, silence]);
     answered.abort();
     this.#asked = undefined;
+    if (range) this.#isPurged = range.result === 'snapshot';
     if (range?.result === 'entries') {
       return follow(wanted, range.entries) ? range.entries : undefined;
     }
