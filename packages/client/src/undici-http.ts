@@ -1,7 +1,7 @@
 // The network adapter of the SDK: undici's keep-alive pools, one per endpoint. It sets no deadline
 // but that of connecting; all others arrive as the request's signal.
 import { HoldfastError, messageOf } from '@holdfast/base/errors';
-import { Agent, type Dispatcher } from 'undici';
+import type { Agent, Dispatcher } from 'undici';
 
 import { type HttpAnswer, type HttpPort, type HttpRequest, TransportFailure } from './http-port.ts';
 
@@ -23,22 +23,17 @@ const beforeSendCodes: ReadonlySet<string> = new Set([
 ]);
 
 export class UndiciHttp implements HttpPort {
-  readonly #agent: Agent;
+  readonly #options: UndiciHttpOptions;
+  #agent: Promise<Agent> | undefined;
 
   constructor(options: UndiciHttpOptions) {
-    this.#agent = new Agent({
-      connect: { timeout: options.connectTimeoutMs, noDelay: true },
-      connections: options.connectionsMax,
-      pipelining: 1,
-      headersTimeout: 0,
-      bodyTimeout: 0,
-      keepAliveTimeout: 4_000,
-    });
+    this.#options = options;
   }
 
   async request(request: HttpRequest): Promise<HttpAnswer> {
     try {
-      const reply = await this.#agent.request({
+      const agent = await this.#opened();
+      const reply = await agent.request({
         origin: `http://${request.endpoint}`,
         method: request.method,
         path: request.path,
@@ -54,7 +49,27 @@ export class UndiciHttp implements HttpPort {
   }
 
   async close(): Promise<void> {
-    await this.#agent.destroy();
+    const agent = await this.#agent;
+    await agent?.destroy();
+  }
+
+  /** Loaded with the first request: a command that asks nobody, such as `start`, pays nothing. */
+  #opened(): Promise<Agent> {
+    this.#agent ??= this.#open();
+    return this.#agent;
+  }
+
+  async #open(): Promise<Agent> {
+    const { connectTimeoutMs, connectionsMax } = this.#options;
+    const { Agent } = await import('undici');
+    return new Agent({
+      connect: { timeout: connectTimeoutMs, noDelay: true },
+      connections: connectionsMax,
+      pipelining: 1,
+      headersTimeout: 0,
+      bodyTimeout: 0,
+      keepAliveTimeout: 4_000,
+    });
   }
 }
 
