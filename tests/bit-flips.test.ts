@@ -14,7 +14,10 @@ import { repetitions, seedOfRun } from './support/repetitions.ts';
 
 const flips = repetitions(20);
 /** Small files, so that a snapshot, a purged log and several segments are always among them. */
-const flags = ['--snapshot-entries-max', '300', '--segment-bytes', '1048576'];
+const flags = [
+  ...['--snapshot-entries-max', '300', '--snapshot-interval-ms', '200'],
+  ...['--segment-bytes', '1048576'],
+];
 const writers = 6;
 
 describe('a flipped bit', () => {

@@ -7,7 +7,10 @@ import { describe, expect, it } from 'vitest';
 import { expectConverged } from './support/converged.ts';
 import { ProcessCluster, type ProcessMember } from './support/process-cluster.ts';
 
-const smallFiles = ['--snapshot-entries-max', '100', '--segment-bytes', '1048576'];
+const smallFiles = [
+  ...['--snapshot-entries-max', '100', '--snapshot-interval-ms', '200'],
+  ...['--segment-bytes', '1048576'],
+];
 
 type Damage = (path: string) => void;
 const zero: Damage = (path) => writeFileSync(path, Buffer.alloc(statSync(path).size));

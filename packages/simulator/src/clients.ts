@@ -20,7 +20,7 @@ export type ClientsOptions = {
   readonly onFailure: (error: unknown) => void;
 };
 
-/** Together about twenty operations a simulated second. */
+/** Together about thirteen operations a simulated second, with the leases' and sessions'. */
 const plainCount = 4;
 const plainGapMs = 300;
 const lesseeCount = 2;

@@ -12,9 +12,19 @@ export type RotPlace = keyof typeof filesOf;
 
 const filesOf = { log: '.seg', snapshots: '.snap', status: '/status' } as const;
 
+export type RotTarget = {
+  readonly chosen?: RotPlace | undefined;
+  /** Kinds of file that were struck before: see `isFatal`. */
+  readonly struck: Set<RotPlace>;
+};
+
 /** Answers what turned, for the timeline; undefined where there is nothing to turn. */
-export function rotBit(disk: MemoryDisk, random: Random, chosen?: RotPlace): string | undefined {
+export function rotBit(disk: MemoryDisk, random: Random, target: RotTarget): string | undefined {
+  const { chosen, struck } = target;
   const place = chosen ? filesOf[chosen] : pick(random, places);
+  if (isFatal(place, target)) return undefined;
+  if (place.includes('snap')) struck.add('snapshots');
+  if (hasStatus(place)) struck.add('status');
   const isMeant = (path: string): boolean => (chosen ? path.endsWith(place) : path.includes(place));
   const paths = disk.paths().filter((path) => isMeant(path) && disk.contents(path).length);
   if (paths.length === 0) return undefined;
@@ -24,6 +34,18 @@ export function rotBit(disk: MemoryDisk, random: Random, chosen?: RotPlace): str
   disk.flipBit(path, offset, bit);
   return `${path} byte ${offset} bit ${bit}`;
 }
+
+/**
+ * A member that has lost its status and its snapshots cannot know what it has acknowledged: it
+ * refuses to start, rightly, and is replaced by a person. No run goes there.
+ */
+function isFatal(place: string, { struck }: RotTarget): boolean {
+  return place.includes('snap')
+    ? struck.has('status')
+    : hasStatus(place) && struck.has('snapshots');
+}
+
+const hasStatus = (place: string): boolean => place.includes('status');
 
 function offsetIn(bytes: Uint8Array, random: Random): number {
   const end = bytes.findLastIndex((byte) => byte !== 0) + 1;

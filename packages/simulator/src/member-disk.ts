@@ -28,6 +28,7 @@ export class MemberDisk {
   #stalled: (() => void)[] = [];
   #doom: Doom | undefined;
   #hasTroubled = false;
+  readonly #struck = new Set<RotPlace>();
 
   constructor(random: Random) {
     this.#random = random;
@@ -73,7 +74,7 @@ export class MemberDisk {
 
   /** One bit turns somewhere, up or down; answers where, or undefined on an empty disk. */
   rot(place?: RotPlace): string | undefined {
-    const where = rotBit(this.#disk, this.#random, place);
+    const where = rotBit(this.#disk, this.#random, { chosen: place, struck: this.#struck });
     if (where) this.#hasTroubled = true;
     return where;
   }
@@ -81,6 +82,7 @@ export class MemberDisk {
   /** Another disk, new and empty. */
   replace(): void {
     this.#hasTroubled = true;
+    this.#struck.clear();
     this.#disk = this.#newDisk();
   }
 

@@ -7,7 +7,7 @@ import type { ScenarioName } from './scenario.ts';
 const played = (name: ScenarioName, times: number, world: 'cluster' | 'raft', seed = 1) =>
   runSimulation({ seed, world, scenario: { name, times } });
 
-describe('C-14: what is over before anything can settle, a thousand times', () => {
+describe('C-14: what is over before anything can settle, again and again', () => {
   it('crash and restart: cores', async () => {
     const { failure } = await played('crash-restarts', 1000, 'raft');
     expect(failure).toBeUndefined();
