@@ -15,7 +15,7 @@ const filesOf = { log: '.seg', snapshots: '.snap', status: '/status' } as const;
 export type RotTarget = {
   readonly chosen?: RotPlace | undefined;
   /** Kinds of file that were struck before: see `isFatal`. */
-  readonly struck: Set<RotPlace>;
+  readonly struck: Set<RotPlace | 'identity'>;
 };
 
 /** Answers what turned, for the timeline; undefined where there is nothing to turn. */
@@ -25,6 +25,7 @@ export function rotBit(disk: MemoryDisk, random: Random, target: RotTarget): str
   if (isFatal(place, target)) return undefined;
   if (place.includes('snap')) struck.add('snapshots');
   if (hasStatus(place)) struck.add('status');
+  if (place === 'identity') struck.add('identity');
   const isMeant = (path: string): boolean => (chosen ? path.endsWith(place) : path.includes(place));
   const paths = disk.paths().filter((path) => isMeant(path) && disk.contents(path).length);
   if (paths.length === 0) return undefined;
@@ -37,9 +38,11 @@ export function rotBit(disk: MemoryDisk, random: Random, target: RotTarget): str
 
 /**
  * A member that has lost its status and its snapshots cannot know what it has acknowledged: it
- * refuses to start, rightly, and is replaced by a person. No run goes there.
+ * refuses to start, rightly, and is replaced by a person; so is one whose two copies of its
+ * identity are gone. No run goes there.
  */
 function isFatal(place: string, { struck }: RotTarget): boolean {
+  if (place === 'identity') return struck.has('identity');
   return place.includes('snap')
     ? struck.has('status')
     : hasStatus(place) && struck.has('snapshots');

@@ -28,7 +28,7 @@ export class MemberDisk {
   #stalled: (() => void)[] = [];
   #doom: Doom | undefined;
   #hasTroubled = false;
-  readonly #struck = new Set<RotPlace>();
+  readonly #struck = new Set<RotPlace | 'identity'>();
 
   constructor(random: Random) {
     this.#random = random;
