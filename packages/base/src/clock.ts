@@ -33,3 +33,12 @@ export function sleep(clock: Clock, delayMs: number, signal?: AbortSignal): Prom
     signal?.addEventListener('abort', onAbort, { once: true });
   });
 }
+
+/** As `sleep`, for loops that look at their signal themselves: an abort only ends it early. */
+export async function pause(clock: Clock, delayMs: number, signal: AbortSignal): Promise<void> {
+  try {
+    await sleep(clock, delayMs, signal);
+  } catch {
+    // Nothing but the signal's reason can come here, and whoever waits looks at the signal.
+  }
+}

@@ -3,7 +3,7 @@
 // alive while it is idle. A write whose outcome is unknown is sent again under its number until the
 // caller's deadline; a session that has expired meanwhile leaves it unknown, and says so: what may
 // have been applied in one session is never sent in another.
-import { type Clock, sleep } from '@holdfast/base/clock';
+import { type Clock, pause } from '@holdfast/base/clock';
 import { startDeadline, waitFor } from '@holdfast/base/deadline';
 import { HoldfastError, isHoldfastError } from '@holdfast/base/errors';
 import type { Random } from '@holdfast/base/random';
@@ -102,7 +102,7 @@ export class ExactlyOnce {
       } finally {
         registered.numbers.giveBack(number);
       }
-      await pause(this.#ports.clock, signal, retryMs * this.#ports.random.fraction());
+      await pause(this.#ports.clock, retryMs * this.#ports.random.fraction(), signal);
     }
   }
 
@@ -129,7 +129,7 @@ export class ExactlyOnce {
         if (firstAnswers.has(error.code)) throw certain(error);
         if (error.outcome === 'unknown') isUncertain = true;
         if (!error.retryable || signal.aborted) throw isUncertain ? uncertain(error) : error;
-        await pause(clock, signal);
+        await pause(clock, retryMs, signal);
       }
     }
   }
@@ -186,7 +186,7 @@ export class ExactlyOnce {
     const { signal } = this.#closed;
     const everyMs = this.#options.ttlMs / beatsPerLife;
     while (!signal.aborted) {
-      await pause(clock, signal, everyMs);
+      await pause(clock, everyMs, signal);
       const registered = this.#registered;
       const isIdle = clock.monotonicMs() - this.#writtenMs >= everyMs;
       if (signal.aborted || !registered || !isIdle) continue;
@@ -209,14 +209,6 @@ export class ExactlyOnce {
 }
 
 const sessionPath = (id: bigint): string => `/v1/sessions/${id}`;
-
-async function pause(clock: Clock, signal: AbortSignal, delayMs = retryMs): Promise<void> {
-  try {
-    await sleep(clock, delayMs, signal);
-  } catch {
-    // Whoever waits looks at the signal.
-  }
-}
 
 /** A repeated write is answered as the first one was: an unknown try before it is of no matter. */
 const certain = (error: HoldfastError): HoldfastError =>

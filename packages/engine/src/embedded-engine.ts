@@ -1,7 +1,7 @@
 // The engine that needs nothing else: a replica with its in-memory store, put together from ports.
 // It answers reads at the asked level, turns writes into proposals, and sees to the leader's
 // duties.
-import type { Clock } from '@holdfast/base/clock';
+import { type Clock, pause } from '@holdfast/base/clock';
 import { HoldfastError } from '@holdfast/base/errors';
 import { type MemberId, memberId, type Revision, revision } from '@holdfast/base/ids';
 import type { Random } from '@holdfast/base/random';
@@ -58,7 +58,6 @@ import { LeaderWork } from './leader-work.ts';
 import { type LeasePorts, LeasingEngine } from './leasing-engine.ts';
 import type { LessorSettings } from './lessor.ts';
 import { bindMember } from './member-binding.ts';
-import { pause } from './pause.ts';
 import { RevisionWaiters } from './revision-waiters.ts';
 import { StoreWatch } from './store-watch.ts';
 import { WatchTurns } from './watch-turns.ts';

@@ -1,6 +1,6 @@
 // What this member does while it leads, and as a leader only: keeps the leases, and sees to its
 // duties. Owns neither the replica nor the store; proposes in its own term or not at all.
-import type { Clock } from '@holdfast/base/clock';
+import { type Clock, pause } from '@holdfast/base/clock';
 import type { MemberId, Term } from '@holdfast/base/ids';
 import {
   type CompactionSettings,
@@ -13,7 +13,6 @@ import type { Replica } from '@holdfast/replica/replica';
 import { type CommandRequest, encodeCommand, grantedIn, responseOf } from './command-answer.ts';
 import { LeaderDuties } from './leader-duties.ts';
 import { defaultLessorSettings, type Leadership, Lessor, type LessorSettings } from './lessor.ts';
-import { pause } from './pause.ts';
 
 export type LeaderWorkOptions = {
   readonly clock: Clock;

@@ -1,7 +1,8 @@
 // What this member knows about who leads, and the gate that calls pass: open while there is a
 // leader, waited at during an election, shut for good when the member stops. Owns the contacts.
 import type { Clock } from '@holdfast/base/clock';
-import { HoldfastError } from '@holdfast/base/errors';
+import { waitFor } from '@holdfast/base/deadline';
+import { HoldfastError, isHoldfastError } from '@holdfast/base/errors';
 import type { MemberId } from '@holdfast/base/ids';
 import { membersOf } from '@holdfast/raft/configuration';
 import type { Raft } from '@holdfast/raft/raft';
@@ -15,10 +16,12 @@ export type LeaderGateOptions = {
   readonly id: MemberId;
   readonly clock: Clock;
   readonly transport: Pick<PeerTransport, 'isConnected'>;
-  readonly settings: Pick<ReplicaSettings, 'reachableMs' | 'callsWaitingMax'>;
+  readonly settings: Pick<ReplicaSettings, 'reachableMs' | 'callsWaitingMax' | 'leaderWaitMs'>;
   /** The name that people know a member by, for refusals. */
   readonly describeMember: (id: MemberId) => string;
 };
+
+const retryMs = 20;
 
 export class LeaderGate {
   readonly #options: LeaderGateOptions;
@@ -66,6 +69,27 @@ export class LeaderGate {
       this.throwIfShut();
       const waitMs = Math.max(0, untilMs - this.#options.clock.monotonicMs());
       await this.#wait.wait(waitMs, signal);
+    }
+  }
+
+  /**
+   * Makes a call of the leader, and makes it again for as long as a call waits for one where it is
+   * refused with `not-leader`: that alone says for certain that it has had no effect. The signal
+   * ends the wait, never the attempt.
+   */
+  async callLeader<T>(attempt: () => Promise<T>, signal?: AbortSignal): Promise<T> {
+    const { clock, settings } = this.#options;
+    const untilMs = clock.monotonicMs() + settings.leaderWaitMs;
+    signal?.throwIfAborted();
+    for (;;) {
+      if (!this.isOpen) await this.pass(untilMs, signal);
+      try {
+        return await waitFor(attempt(), signal);
+      } catch (error) {
+        if (!isHoldfastError(error, 'not-leader')) throw error;
+        if (clock.monotonicMs() >= untilMs) throw this.refusal();
+        await this.pause(retryMs, signal);
+      }
     }
   }
 

@@ -2,8 +2,7 @@
 // process where it leads, and over the one hop where another does. Nothing is written, so whoever
 // hears no answer may ask again. It knows no question's meaning; a handler answers.
 import type { Clock } from '@holdfast/base/clock';
-import { waitFor } from '@holdfast/base/deadline';
-import { HoldfastError, isHoldfastError, messageOf } from '@holdfast/base/errors';
+import { HoldfastError, messageOf } from '@holdfast/base/errors';
 import type { MemberId, RequestId } from '@holdfast/base/ids';
 import type { Raft } from '@holdfast/raft/raft';
 import { type Forwarding, notLeader } from './forwarding.ts';
@@ -31,8 +30,6 @@ type Asked = {
   readonly reject: (error: HoldfastError) => void;
 };
 
-const retryMs = 20;
-
 export class LeaderQuestions {
   readonly #options: LeaderQuestionsOptions;
   readonly #asked = new Map<RequestId, Asked>();
@@ -47,20 +44,8 @@ export class LeaderQuestions {
    * The leader's answer. Rejects as the handler does, or with `no-leader`, `no-quorum`,
    * `leadership-lost` or `resource-exhausted`.
    */
-  async ask(body: Uint8Array, signal?: AbortSignal): Promise<Uint8Array> {
-    const { gate, settings, clock } = this.#options;
-    const untilMs = clock.monotonicMs() + settings.leaderWaitMs;
-    signal?.throwIfAborted();
-    for (;;) {
-      if (!gate.isOpen) await gate.pass(untilMs, signal);
-      try {
-        return await waitFor(this.#submit(body), signal);
-      } catch (error) {
-        if (!isHoldfastError(error, 'not-leader')) throw error;
-        if (clock.monotonicMs() >= untilMs) throw gate.refusal();
-        await gate.pause(retryMs, signal);
-      }
-    }
+  ask(body: Uint8Array, signal?: AbortSignal): Promise<Uint8Array> {
+    return this.#options.gate.callLeader(() => this.#submit(body), signal);
   }
 
   /** A follower's question. */

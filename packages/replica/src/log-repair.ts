@@ -5,7 +5,7 @@
 import { assert } from '@holdfast/base/assert';
 import { Backoff } from '@holdfast/base/backoff';
 import { bugLog } from '@holdfast/base/bug-log';
-import { type Clock, sleep } from '@holdfast/base/clock';
+import { type Clock, pause } from '@holdfast/base/clock';
 import { type Index, index, type MemberId, type RequestId } from '@holdfast/base/ids';
 import type { Random } from '@holdfast/base/random';
 import {
@@ -290,7 +290,7 @@ export class LogRepair {
 
   /** Ends early, and well, when the signal aborts. */
   async #pause(ms: number, signal: AbortSignal): Promise<undefined> {
-    await sleep(this.#options.clock, ms, signal).catch(() => undefined);
+    await pause(this.#options.clock, ms, signal);
     return undefined;
   }
 }

@@ -2,8 +2,7 @@
 // one hop to the leader's, try again only where it is certain that nothing was written. Also takes
 // in what followers forward. Never waits for the disk or a peer itself.
 import type { Clock } from '@holdfast/base/clock';
-import { waitFor } from '@holdfast/base/deadline';
-import { HoldfastError, isHoldfastError } from '@holdfast/base/errors';
+import { HoldfastError } from '@holdfast/base/errors';
 import type { MemberId, Term } from '@holdfast/base/ids';
 import { isEntryEnvelope } from '@holdfast/proto/entry-envelope';
 import type { Proposal } from '@holdfast/raft/input';
@@ -30,8 +29,6 @@ export type ProposerOptions = {
   readonly askTurn: () => void;
 };
 
-const retryMs = 20;
-
 export class Proposer {
   readonly #options: ProposerOptions;
   #toPropose: Proposal[] = [];
@@ -40,21 +37,8 @@ export class Proposer {
     this.#options = options;
   }
 
-  async propose(envelope: Uint8Array, signal?: AbortSignal): Promise<Proposed> {
-    const { gate, settings, clock } = this.#options;
-    const untilMs = clock.monotonicMs() + settings.leaderWaitMs;
-    signal?.throwIfAborted();
-    for (;;) {
-      if (!gate.isOpen) await gate.pass(untilMs, signal);
-      try {
-        return await waitFor(this.#submit(envelope), signal);
-      } catch (error) {
-        // `not-leader` alone says for certain that nothing was written: only then, try again.
-        if (!isHoldfastError(error, 'not-leader')) throw error;
-        if (clock.monotonicMs() >= untilMs) throw gate.refusal();
-        await gate.pause(retryMs, signal);
-      }
-    }
+  propose(envelope: Uint8Array, signal?: AbortSignal): Promise<Proposed> {
+    return this.#options.gate.callLeader(() => this.#submit(envelope), signal);
   }
 
   /**

@@ -1,7 +1,7 @@
 // Snapshots on their way to peers: which one each is sent, how fast, and which stored ones must
 // stay for it. A peer that has begun with one is sent that one to its end, also over broken links,
 // however many newer ones are taken meanwhile: else a slow link would never see an end.
-import { type Clock, sleep } from '@holdfast/base/clock';
+import { type Clock, pause } from '@holdfast/base/clock';
 import { isHoldfastError } from '@holdfast/base/errors';
 import type { MemberId } from '@holdfast/base/ids';
 import { type LogId, sameLogId } from '@holdfast/raft/entry';
@@ -121,7 +121,7 @@ export class SnapshotSending {
     } else if (!isHoldfastError(error, 'unavailable')) {
       // The peer has a reason, as a full disk: it is given time. A broken link is tried at once.
       // An abort ends the wait, and with it this member's need to tell anybody.
-      await sleep(clock, settings.snapshotRetryMs, signal).catch(() => undefined);
+      await pause(clock, settings.snapshotRetryMs, signal);
     }
   }
 
