@@ -14,20 +14,25 @@ const stateOf = (clusterVersion: number, ...versions: readonly number[]): Versio
 
 describe('the version of a cluster', () => {
   it('rises when every member has said that it knows the new one', () => {
-    expect(raisedVersion(stateOf(1, 2, 2, 2), ids)).toBe(knownVersion);
-    expect(raisedVersion(stateOf(1, 2, 1, 2), ids)).toBeUndefined();
+    expect(raisedVersion(stateOf(1, 3, 3, 3), ids)).toBe(knownVersion);
+    expect(raisedVersion(stateOf(1, 3, 1, 3), ids)).toBeUndefined();
   });
 
   it('does not rise while one of the configuration has not been heard of', () => {
     expect(raisedVersion(stateOf(1, 2, 2), ids)).toBeUndefined();
   });
 
+  it('rises as far as the oldest member goes', () => {
+    expect(raisedVersion(stateOf(1, 3, 2, 3), ids)).toBe(2);
+    expect(raisedVersion(stateOf(2, 3, 2, 3), ids)).toBeUndefined();
+  });
+
   it('is not held back by a member that was removed', () => {
-    expect(raisedVersion(stateOf(1, 1, 2, 2), ids.slice(1))).toBe(knownVersion);
+    expect(raisedVersion(stateOf(1, 1, 3, 3), ids.slice(1))).toBe(knownVersion);
   });
 
   it('is proposed once', () => {
-    expect(raisedVersion(stateOf(2, 2, 2, 2), ids)).toBeUndefined();
+    expect(raisedVersion(stateOf(3, 3, 3, 3), ids)).toBeUndefined();
   });
 
   it('refuses leases and sessions meanwhile, with the names of those that hold it back', () => {

@@ -4,9 +4,12 @@
 import { HoldfastError } from '@holdfast/base/errors';
 import type { MemberId } from '@holdfast/base/ids';
 
-/** The newest kind of entry that this code understands: 2 = leases and sessions. */
-export const knownVersion = 2;
-const leasesVersion = 2;
+/**
+ * The newest kind of entry that this code understands: 2 = leases and sessions, 3 = a lease is
+ * known by the entry that granted it.
+ */
+export const knownVersion = 3;
+export const leasesVersion = 2;
 
 export type VersionView = {
   readonly clusterVersion: number;
@@ -18,9 +21,10 @@ export function raisedVersion(
   store: VersionView,
   configured: readonly MemberId[],
 ): number | undefined {
-  if (store.clusterVersion >= knownVersion) return undefined;
-  const isHeldBack = heldBackBy(store, configured, knownVersion).length > 0;
-  return isHeldBack ? undefined : knownVersion;
+  for (let version = knownVersion; version > store.clusterVersion; version -= 1) {
+    if (heldBackBy(store, configured, version).length === 0) return version;
+  }
+  return undefined;
 }
 
 /** Throws `failed-precondition` while leases and sessions can not be written. */

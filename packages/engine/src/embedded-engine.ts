@@ -35,7 +35,7 @@ import type {
 } from '@holdfast/replica/ports';
 import { Replica, type ReplicaEvent } from '@holdfast/replica/replica';
 import { defaultReplicaSettings, type ReplicaSettings } from '@holdfast/replica/settings';
-import { knownVersion, requireLeases } from './cluster-version.ts';
+import { knownVersion, leasesVersion, requireLeases } from './cluster-version.ts';
 import {
   type CommandRequest,
   commandResults,
@@ -281,7 +281,7 @@ export class EmbeddedEngine extends LeasingEngine implements Engine {
 
   /** Throws `failed-precondition` while a member does not understand leases and sessions. */
   async #awaitVersion(signal?: AbortSignal): Promise<void> {
-    if (this.store.clusterVersion >= knownVersion) return;
+    if (this.store.clusterVersion >= leasesVersion) return;
     // This member may merely be behind.
     await this.#replica.readBarrier(signal);
     requireLeases(this.store, this.#configured(), (id) => this.nameOf(id));

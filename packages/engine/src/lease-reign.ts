@@ -9,10 +9,13 @@ export type LeaseFacts = {
   readonly id: bigint;
   readonly ttlMs: number;
   readonly remainingMs: number;
+  /** Which of the leases under its id it is: what the log is told of it names this. */
+  readonly grantedAt: number;
 };
 
 export type KeptLease = {
   readonly id: bigint;
+  readonly grantedAt: number;
   readonly ttlMs: number;
   /** Not ended before. Never falls. */
   deadlineMs: number;
@@ -65,6 +68,7 @@ export class LeaseReign {
     if (known) return known;
     const lease: KeptLease = {
       id: facts.id,
+      grantedAt: facts.grantedAt,
       ttlMs: facts.ttlMs,
       deadlineMs: nowMs + facts.remainingMs,
       renewedMs: nowMs,

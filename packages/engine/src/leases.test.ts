@@ -4,6 +4,7 @@ import { utf8 } from '@holdfast/base/bytes';
 import { type HoldfastError, isHoldfastError } from '@holdfast/base/errors';
 import { putRequest } from '@holdfast/domain/requests';
 import { afterEach, describe, expect, it } from 'vitest';
+import { knownVersion } from './cluster-version.ts';
 import {
   actor,
   EngineWorld,
@@ -19,7 +20,9 @@ async function started(size: number, options: TestEngineOptions = {}): Promise<E
   const world = new EngineWorld(size, options);
   worlds.push(world);
   await world.start();
-  await world.until(() => world.living.every(({ engine }) => engine.store.clusterVersion === 2));
+  await world.until(() =>
+    world.living.every(({ engine }) => engine.store.clusterVersion === knownVersion),
+  );
   return world;
 }
 

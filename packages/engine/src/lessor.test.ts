@@ -169,6 +169,26 @@ describe('a lease', () => {
     expect(log.store.leases.size).toBe(0);
   });
 
+  it('that was granted anew while its end was about to be proposed lives', async () => {
+    const { clock, log, leader, lessor } = started();
+    await lessor.attend();
+    leader.grant(7n, 2000);
+    clock.advance(2000);
+    leader.isConfirmed = false;
+    const attending = lessor.attend();
+    await clock.advanceAsync(0);
+    log.apply({ $case: 'leaseRevoke', value: { id: 7n } }, term(1));
+    leader.grant(7n, 5000);
+    leader.endRounds(true);
+    leader.isConfirmed = true;
+    await attending;
+    expect(log.kinds()).toContain('leaseExpire');
+    expect(log.store.leases.size).toBe(1);
+    clock.advance(5000);
+    await lessor.attend();
+    expect(log.store.leases.size).toBe(0);
+  });
+
   it('that was revoked is forgotten long before its deadline, and no other one', async () => {
     const { clock, log, leader, lessor } = started();
     await lessor.attend();
@@ -271,7 +291,8 @@ describe('a leader that slept', () => {
     const { clock, log, leader } = started(1);
     leader.grant(7n, 5000);
     clock.advance(6000);
-    const value = { ids: [7n], term: term(1) };
+    const grantedAt = [BigInt(log.store.leases.get(7n)?.grantedAt ?? 0)];
+    const value = { ids: [7n], term: term(1), grantedAt };
     log.apply({ $case: 'leaseExpire', value }, term(2));
     expect(log.store.leases.size).toBe(1);
   });

@@ -303,7 +303,10 @@ export class Lessor {
     for (const lease of doomed) lease.isExpiring = true;
     try {
       const ids = doomed.map(({ id }) => id);
-      await this.#options.leadership.propose(term, { $case: 'leaseExpire', value: { ids, term } });
+      // By the time that the entry is applied, its id may be that of another lease.
+      const grantedAt = doomed.map((lease) => BigInt(lease.grantedAt));
+      const value = { ids, term, grantedAt };
+      await this.#options.leadership.propose(term, { $case: 'leaseExpire', value });
     } catch (error) {
       // What may have been written may still take effect: no keep-alive is taken of it any more.
       const isUnwritten = isHoldfastError(error) && error.outcome === 'not-applied';
@@ -343,7 +346,7 @@ export class Lessor {
       const leases = batch.map((lease) => {
         // Noted before it is written: from now on a keep-alive has to put it right first.
         lease.checkpointMs = this.#timeOf(lease).remainingMs;
-        return { id: lease.id, remainingMs: lease.checkpointMs };
+        return { id: lease.id, remainingMs: lease.checkpointMs, grantedAt: lease.grantedAt };
       });
       await leadership.propose(term, { $case: 'leaseCheckpoint', value: { leases, term } });
     }
@@ -356,12 +359,12 @@ export class Lessor {
     signal: AbortSignal | undefined,
   ): Promise<void> {
     const { leases, leadership } = this.#options;
-    const { id, ttlMs } = lease;
+    const { id, ttlMs, grantedAt } = lease;
     const remainingMs = leases().get(id)?.remainingMs ?? ttlMs;
     if (lease.checkpointMs >= ttlMs && remainingMs >= ttlMs) return;
     lease.waiting += 1;
     try {
-      const value = { leases: [{ id, remainingMs: ttlMs }], term: reign.term };
+      const value = { leases: [{ id, remainingMs: ttlMs, grantedAt }], term: reign.term };
       await waitFor(leadership.propose(reign.term, { $case: 'leaseCheckpoint', value }), signal);
       lease.checkpointMs = ttlMs;
     } finally {

@@ -30,12 +30,17 @@ type Request = NonNullable<Command['request']>;
 type Response = NonNullable<CommandResult['response']>;
 
 /** Of a committed entry of kind "command", what applying it takes. */
-type CommandEntry = { readonly term: number; readonly payload: Uint8Array };
+type CommandEntry = {
+  readonly index: number;
+  readonly term: number;
+  readonly payload: Uint8Array;
+};
 
 /** A command on its way through apply. */
 type Call = {
   /** An error where the body is none. */
   readonly command: Command | HoldfastError;
+  readonly index: number;
   readonly term: number;
   readonly timeMs: number;
   readonly inSession: boolean;
@@ -54,7 +59,7 @@ export function applyCommand(
   entry: CommandEntry,
   limits: StoreLimits,
 ): CommandResult {
-  const { payload, term } = entry;
+  const { payload, index, term } = entry;
   refuseNewerFormat(payload);
   const body = bodyOf(payload);
   if (body instanceof HoldfastError) return failed(state, body);
@@ -63,7 +68,7 @@ export function applyCommand(
   assert(timeMs >= state.lastProposedAtMs, 'the time of the log never goes back');
   state.lastProposedAtMs = timeMs;
   const inSession = hasSession(payload);
-  const call = { command, term, timeMs, inSession, limits };
+  const call = { command, index, term, timeMs, inSession, limits };
   return inSession ? performOnce(state, payload, call) : perform(state, call);
 }
 
@@ -186,7 +191,7 @@ type LeaseOrSession = Extract<Request, { readonly $case: `lease${string}` | `ses
 function executeLeaseOrSession(state: StoreState, request: LeaseOrSession, call: Call): Response {
   switch (request.$case) {
     case 'leaseGrant':
-      return { $case: 'leaseGrant', value: grantLease(state, request.value, call.limits) };
+      return { $case: 'leaseGrant', value: grantLease(state, request.value, call) };
     case 'leaseRevoke':
       return { $case: 'leaseRevoke', value: revokeLease(state, request.value) };
     case 'leaseExpire':

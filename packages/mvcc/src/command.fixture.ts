@@ -140,10 +140,10 @@ const bind = (version: number): Command =>
     version,
   });
 
-/** What brings a new store to the version of leases and sessions. */
-export const raiseToTwo: readonly Command[] = [
-  bind(2),
-  command('clusterVersion', { version: 2, memberIds: [] }),
+/** What brings a store to that cluster version: 2 has leases and sessions, 3 grants by index. */
+export const raiseTo = (version: number): readonly Command[] => [
+  bind(version),
+  command('clusterVersion', { version, memberIds: [] }),
 ];
 
 export function payload(
@@ -211,7 +211,14 @@ export function applyAll(store: KvStore, ...commands: readonly Command[]): Comma
 /** A store that knows leases and sessions. */
 export function newStoreAtTwo(options: Partial<KvStoreOptions> = {}): KvStore {
   const store = newStore(options);
-  applyAll(store, ...raiseToTwo);
+  applyAll(store, ...raiseTo(2));
+  return store;
+}
+
+/** A store that knows each lease by its grant. */
+export function newStoreAtThree(options: Partial<KvStoreOptions> = {}): KvStore {
+  const store = newStore(options);
+  applyAll(store, ...raiseTo(3));
   return store;
 }
 

@@ -24,6 +24,7 @@ export const sectionKinds = {
   times: 2,
   leases: 3,
   sessions: 4,
+  grantedLeases: 5,
   records: 8,
   order: 9,
   end: 0xffffffff,

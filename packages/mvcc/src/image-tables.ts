@@ -4,7 +4,7 @@
 import { HoldfastError } from '@holdfast/base/errors';
 import { BindMemberRequest } from '@holdfast/proto/internal';
 import { checkImage, type ImageSection, sectionKinds } from './image-format.ts';
-import { decodeLeases, leaseSections } from './lease-section.ts';
+import { decodeLeases, grantedLeaseSections, olderLeaseSections } from './lease-section.ts';
 import type { LeaseFacts } from './lease-table.ts';
 import { decodeSessions, sessionSections } from './session-section.ts';
 import { type FrozenSession, SessionTable } from './session-table.ts';
@@ -30,8 +30,9 @@ export const freezeTables = (state: StoreState): FrozenTables => ({
 export function* tableSections(frozen: FrozenTables): Generator<ImageSection, void, void> {
   yield encodeMembers(frozen.members);
   yield encodeTimes(frozen.times);
-  yield* leaseSections(frozen.leases);
+  yield* olderLeaseSections(frozen.leases);
   yield* sessionSections(frozen.sessions);
+  yield* grantedLeaseSections(frozen.leases);
 }
 
 /** What the sections of tables have said so far. */
@@ -52,6 +53,7 @@ export class ImageTables {
         this.times.push(...decodeTimes(payload, items));
         return true;
       case sectionKinds.leases:
+      case sectionKinds.grantedLeases:
         this.leases.push(...decodeLeases(section));
         return true;
       case sectionKinds.sessions:

@@ -14,15 +14,17 @@ import {
   failureCode,
   grant,
   newStore,
+  newStoreAtThree,
   newStoreAtTwo,
   op,
   put,
-  raiseToTwo,
+  raiseTo,
   rangeRequest,
   revoke,
   text,
   txn,
 } from './command.fixture.ts';
+import { imageHeaderBytes, sectionHeaderBytes, sectionKinds } from './image-format.ts';
 import type { KvStore } from './kv-store.ts';
 
 const keysOf = (store: KvStore, id: bigint): string[] =>
@@ -34,9 +36,10 @@ const keysOf = (store: KvStore, id: bigint): string[] =>
 const leaseOf = (store: KvStore, key: string): bigint | undefined =>
   store.range(rangeRequest(key)).kvs[0]?.lease;
 
-const expire = (term: number, ...ids: bigint[]) => command('leaseExpire', { ids, term });
+const expire = (term: number, ...ids: bigint[]) =>
+  command('leaseExpire', { ids, term, grantedAt: [] });
 const checkpoint = (term: number, id: bigint, remainingMs: number) =>
-  command('leaseCheckpoint', { leases: [{ id, remainingMs }], term });
+  command('leaseCheckpoint', { leases: [{ id, remainingMs, grantedAt: 0 }], term });
 
 async function restored(store: KvStore): Promise<KvStore> {
   const image = await collect(store.image().chunks());
@@ -45,12 +48,24 @@ async function restored(store: KvStore): Promise<KvStore> {
   return copy;
 }
 
+function sectionKindsOf(image: Uint8Array): number[] {
+  const view = new DataView(image.buffer, image.byteOffset, image.byteLength);
+  const kinds: number[] = [];
+  let at = imageHeaderBytes;
+  while (at < image.length) {
+    kinds.push(view.getUint32(at, true));
+    at += sectionHeaderBytes + view.getUint32(at + 8, true);
+  }
+  return kinds;
+}
+
 describe('a lease', () => {
   it('is granted once, within bounds, and is there', () => {
     const store = newStoreAtTwo();
     const granted = applyAll(store, grant(7n, 5000));
     expect(granted.response).toEqual({ $case: 'leaseGrant', value: { id: 7n, ttlMs: 5000 } });
-    expect(store.leases.get(7n)).toEqual({ id: 7n, ttlMs: 5000, remainingMs: 5000, keyCount: 0 });
+    const facts = { id: 7n, ttlMs: 5000, remainingMs: 5000, grantedAt: 0, keyCount: 0 };
+    expect(store.leases.get(7n)).toEqual(facts);
     expect([...store.leases.ids()]).toEqual([7n]);
     expect(store.revision).toBe(1);
     const refused: [Parameters<typeof grant>, string][] = [
@@ -195,6 +210,60 @@ describe('an expiry', () => {
   });
 });
 
+describe('a lease that was granted anew under its id', () => {
+  const id = 1n;
+  const named = (grantedAt: number) => ({
+    expiry: command('leaseExpire', { ids: [id], term: 1, grantedAt: [BigInt(grantedAt)] }),
+    checkpoint: command('leaseCheckpoint', {
+      leases: [{ id, remainingMs: 1, grantedAt }],
+      term: 1,
+    }),
+  });
+  const grantedAt = (store: KvStore): number => store.leases.get(id)?.grantedAt ?? -1;
+
+  it('is not ended or shortened by what the leader meant for the one before it', () => {
+    const store = newStoreAtThree();
+    applyAll(store, grant(id));
+    const before = grantedAt(store);
+    applyAll(store, revoke(id), grant(id), put('a', '', { lease: id }));
+    expect(grantedAt(store)).toBeGreaterThan(before);
+    const { stateHash } = store;
+    const late = named(before);
+    const answer = applyAll(store, late.checkpoint, late.expiry);
+    expect(answer.response).toEqual({ $case: 'leaseExpire', value: { expired: [] } });
+    expect(store.leases.get(id)).toMatchObject({ remainingMs: 10_000, keyCount: 1 });
+    expect(store.stateHash).toBe(stateHash);
+    applyAll(store, named(grantedAt(store)).expiry);
+    expect([store.leases.size, store.keys]).toEqual([0, 0]);
+  });
+
+  it('is told apart after a restore too, also beside leases of an older version', async () => {
+    const store = newStoreAtTwo();
+    applyAll(store, grant(2n), ...raiseTo(3), grant(id), revoke(id), grant(id), grant(3n));
+    const copy = await restored(store);
+    expect([...copy.leases.ids()]).toEqual([2n, 1n, 3n]);
+    for (const lease of [1n, 2n, 3n]) {
+      expect(copy.leases.get(lease)).toEqual(store.leases.get(lease));
+    }
+    applyAll(copy, named(grantedAt(store) - 2).expiry);
+    expect(copy.leases.size).toBe(3);
+    applyAll(copy, named(grantedAt(store)).expiry, expire(1, 2n));
+    expect([...copy.leases.ids()]).toEqual([3n]);
+  });
+
+  it('is the same to a member of cluster version 2, which knows no grants', async () => {
+    const store = newStoreAtTwo();
+    applyAll(store, grant(id), revoke(id), grant(id));
+    expect(grantedAt(store)).toBe(0);
+    const image = await collect(store.image().chunks());
+    const kinds = sectionKindsOf(image);
+    expect(kinds).toContain(sectionKinds.leases);
+    expect(kinds).not.toContain(sectionKinds.grantedLeases);
+    applyAll(store, named(0).expiry);
+    expect(store.leases.size).toBe(0);
+  });
+});
+
 describe('a checkpoint', () => {
   it('says what a new leader gives the lease, as a whole or not at all', () => {
     const store = newStoreAtTwo();
@@ -203,8 +272,8 @@ describe('a checkpoint', () => {
     expect(store.leases.get(1n)).toMatchObject({ ttlMs: 60_000, remainingMs: 20_000 });
     applyAt(store, { term: 3 }, checkpoint(3, 99n, 5));
     const leases = [
-      { id: 2n, remainingMs: 1 },
-      { id: 1n, remainingMs: 60_001 },
+      { id: 2n, remainingMs: 1, grantedAt: 0 },
+      { id: 1n, remainingMs: 60_001, grantedAt: 0 },
     ];
     const wrong = applyAt(store, { term: 3 }, command('leaseCheckpoint', { leases, term: 3 }));
     expect(failureCode(wrong)).toBe('invalid-argument');
@@ -220,7 +289,7 @@ describe('leases', () => {
       expect(failureCode(applyAll(store, early))).toBe('failed-precondition');
     }
     expect([store.leases.size, store.stateHash]).toEqual([0, 0n]);
-    applyAll(store, ...raiseToTwo);
+    applyAll(store, ...raiseTo(2));
     expect(failureCode(applyAll(store, grant(1n)))).toBeUndefined();
   });
 
@@ -251,7 +320,7 @@ describe('leases', () => {
     const copy = await restored(store);
     copy.validate();
     expect([...copy.leases.ids()]).toEqual([...store.leases.ids()]);
-    expect(copy.leases.get(2n)).toEqual({ id: 2n, ttlMs: 60_000, remainingMs: 7000, keyCount: 2 });
+    expect(copy.leases.get(2n)).toMatchObject({ ttlMs: 60_000, remainingMs: 7000, keyCount: 2 });
     for (const id of [1n, 2n, 3n]) expect(keysOf(copy, id)).toEqual(keysOf(store, id));
     const last = [compact(store.revision), revoke(2n), revoke(3n), grant(4n)];
     for (const one of [store, copy]) applyAll(one, ...last);

@@ -18,10 +18,13 @@ import type { StoreState } from './store-state.ts';
 export const leaseNotFound = (): HoldfastError =>
   new HoldfastError('not-found', 'requested lease not found');
 
+/** From this version of the cluster on, a lease is known by the entry that granted it. */
+const grantsVersion = 3;
+
 export function grantLease(
   state: StoreState,
   request: LeaseGrantRequest,
-  limits: StoreLimits,
+  { limits, index }: { readonly limits: StoreLimits; readonly index: number },
 ): LeaseGrantResponse {
   const { id, ttlMs } = request;
   if (id <= 0n) throw new HoldfastError('invalid-argument', 'the id of a lease is above zero');
@@ -35,9 +38,12 @@ export function grantLease(
   if (state.leases.size >= limits.leasesMax) {
     throw new HoldfastError('resource-exhausted', `there are ${limits.leasesMax} leases already`);
   }
-  state.leases.grant(id, ttlMs);
+  // Older members keep no such fact, and their images and hashes carry none.
+  const grantedAt = state.members.clusterVersion >= grantsVersion ? index : 0;
+  state.leases.grant(id, ttlMs, grantedAt);
   state.hash.mixId(hashTags.leaseGranted, id);
   state.hash.mixNumber(hashTags.leaseGranted, ttlMs);
+  if (grantedAt > 0) state.hash.mixNumber(hashTags.leaseGrantedAt, grantedAt);
   return { id, ttlMs };
 }
 
@@ -47,7 +53,10 @@ export function revokeLease(state: StoreState, request: LeaseRevokeRequest): Lea
   return { deleted: endLeases(state, [request.id]) };
 }
 
-/** Ends those of the leases that there are; none of them in an entry of another term. */
+/**
+ * Ends those of the leases that there are, by the grants that the leader meant; none of them in an
+ * entry of another term.
+ */
 export function expireLeases(
   state: StoreState,
   request: LeaseExpireRequest,
@@ -55,10 +64,17 @@ export function expireLeases(
 ): LeaseExpireResponse {
   // A leader that was put to sleep must not end what its successor keeps alive.
   if (request.term !== term) return { expired: [] };
-  const expired = [...new Set(request.ids)].filter((id) => state.leases.has(id));
+  const meant = request.ids.filter((id, n) =>
+    isMeant(state, id, Number(request.grantedAt[n] ?? 0)),
+  );
+  const expired = [...new Set(meant)];
   endLeases(state, expired);
   return { expired };
 }
+
+/** Whether there is the lease that the leader saw: it may be gone, or be another one by now. */
+const isMeant = (state: StoreState, id: bigint, grantedAt: number): boolean =>
+  state.leases.facts(id)?.grantedAt === grantedAt;
 
 export function checkpointLeases(
   state: StoreState,
@@ -66,7 +82,7 @@ export function checkpointLeases(
   term: number,
 ): void {
   if (request.term !== term) return;
-  const known = request.leases.filter((lease) => state.leases.has(lease.id));
+  const known = request.leases.filter(({ id, grantedAt }) => isMeant(state, id, grantedAt));
   for (const { id, remainingMs } of known) {
     const ttlMs = state.leases.facts(id)?.ttlMs ?? 0;
     if (remainingMs < 0 || remainingMs > ttlMs) {

@@ -14,7 +14,7 @@ import {
   failureCode,
   grant,
   newStore,
-  newStoreAtTwo,
+  newStoreAtThree,
   nextEntry,
   put,
   rangeRequest,
@@ -185,8 +185,9 @@ const steps = fc.array(
   { minLength: 1, maxLength: 80 },
 );
 
-/** Entries stand in term 2; a stale expiry says another. */
-function commandOf(action: Action): Command {
+/** Entries stand in term 2 and mean the leases of the store; a stale expiry says another term. */
+function commandOf(action: Action, { leases }: KvStore): Command {
+  const grantedAt = (id: bigint): number => leases.get(id)?.grantedAt ?? 0;
   switch (action.type) {
     case 'put':
       return put(action.key, 'x', { lease: action.lease });
@@ -198,11 +199,15 @@ function commandOf(action: Action): Command {
       return grant(action.id, ttlMs);
     case 'revoke':
       return revoke(action.id);
-    case 'expire':
-      return command('leaseExpire', { ids: [...action.ids], term: action.stale ? 1 : 2 });
+    case 'expire': {
+      const grants = action.ids.map((id) => BigInt(grantedAt(id)));
+      const term = action.stale ? 1 : 2;
+      return command('leaseExpire', { ids: [...action.ids], term, grantedAt: grants });
+    }
     case 'checkpoint': {
       const { id, remainingMs } = action;
-      return command('leaseCheckpoint', { leases: [{ id, remainingMs }], term: 2 });
+      const lease = { id, remainingMs, grantedAt: grantedAt(id) };
+      return command('leaseCheckpoint', { leases: [lease], term: 2 });
     }
     case 'register':
       return register(action.id, ttlMs);
@@ -224,7 +229,7 @@ function checkState(store: KvStore, model: Model, nowMs: number): void {
   for (const [id, remainingMs] of model.leases) {
     const keys = store.leases.keysOf(id).map((one) => text(one.key));
     expect(keys.sort()).toEqual(model.keysOf(id).sort());
-    expect(store.leases.get(id)).toEqual({ id, ttlMs, remainingMs, keyCount: keys.length });
+    expect(store.leases.get(id)).toMatchObject({ id, ttlMs, remainingMs, keyCount: keys.length });
   }
   expect(store.sessions.size).toBe(model.sessions.size);
   const late = [...model.sessions].filter(([, { lastMs }]) => lastMs + ttlMs <= nowMs);
@@ -253,7 +258,7 @@ function run(
   for (const step of from.steps) {
     nowMs += step.waitMs;
     const at = { term: 2, timeMs: nowMs, ...(step.place && { session: step.place }) };
-    const [result] = store.apply([nextEntry(store, commandOf(step.action), at)]);
+    const [result] = store.apply([nextEntry(store, commandOf(step.action, store), at)]);
     const expected = model.apply(step, nowMs);
     if (!result) throw new Error('a command has a result');
     if ('again' in expected) expect(result).toEqual(expected.again);
@@ -267,7 +272,7 @@ describe('leases and sessions against a naive model', () => {
   it('answer, hold and vanish the same, across a restore too', async () => {
     await fc.assert(
       fc.asyncProperty(steps, steps, async (first, then) => {
-        const [store, restored] = [newStoreAtTwo(), newStore({ slabBytes: 640 })];
+        const [store, restored] = [newStoreAtThree(), newStore({ slabBytes: 640 })];
         const model = new Model();
         const nowMs = run(store, model, { steps: first, nowMs: 1000 });
         const image = await collect(store.image().chunks());
@@ -285,12 +290,12 @@ describe('leases and sessions against a naive model', () => {
   it('end in the same hash and image, restored half way or not', async () => {
     await fc.assert(
       fc.asyncProperty(steps, fc.nat(80), async (all, half) => {
-        const store = newStoreAtTwo();
-        let [live, nowMs] = [newStoreAtTwo({ slabBytes: 512 }), 1000];
+        const store = newStoreAtThree();
+        let [live, nowMs] = [newStoreAtThree({ slabBytes: 512 }), 1000];
         for (const [n, step] of all.entries()) {
           nowMs += step.waitMs;
           const at = { term: 2, timeMs: nowMs, ...(step.place && { session: step.place }) };
-          const entry = nextEntry(store, commandOf(step.action), at);
+          const entry = nextEntry(store, commandOf(step.action, store), at);
           store.apply([entry]);
           live.apply([entry]);
           if (n !== half) continue;

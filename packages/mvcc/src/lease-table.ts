@@ -12,6 +12,11 @@ export type LeaseFacts = {
   readonly ttlMs: number;
   /** What a new leader gives it: the time to live, or what the last checkpoint left of it. */
   readonly remainingMs: number;
+  /**
+   * Index of the entry that granted it: tells it from another one under its id. 0 for a lease that
+   * was granted below cluster version 3.
+   */
+  readonly grantedAt: number;
 };
 
 /** Facts never change, a checkpoint puts another in its place: an image copies references alone. */
@@ -58,9 +63,9 @@ export class LeaseTable {
     return this.#leases.get(id)?.slots ?? noSlots;
   }
 
-  grant(id: bigint, ttlMs: number): void {
+  grant(id: bigint, ttlMs: number, grantedAt: number): void {
     assert(!this.#leases.has(id), 'a lease is granted once');
-    this.#leases.set(id, { id, ttlMs, remainingMs: ttlMs, slots: new Set() });
+    this.#leases.set(id, { id, ttlMs, remainingMs: ttlMs, grantedAt, slots: new Set() });
     this.generation += 1;
   }
 

@@ -28,8 +28,8 @@ export class LeaseView {
     const { leases } = this.#read();
     const facts = leases.facts(id);
     if (!facts) return undefined;
-    const { ttlMs, remainingMs } = facts;
-    return { id, ttlMs, remainingMs, keyCount: leases.slots(id).size };
+    const { ttlMs, remainingMs, grantedAt } = facts;
+    return { id, ttlMs, remainingMs, grantedAt, keyCount: leases.slots(id).size };
   }
 
   /** In the order in which they were granted. Not to be held while entries are applied. */

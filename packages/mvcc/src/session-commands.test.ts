@@ -18,7 +18,7 @@ import {
   nextEntry,
   op,
   put,
-  raiseToTwo,
+  raiseTo,
   rangeOp,
   rangeRequest,
   register,
@@ -186,7 +186,7 @@ describe('a write in a session', () => {
     const early = write(store, 1n, put('a', 'x'));
     expect(failureCode(early)).toBe('failed-precondition');
     expect([store.keys, store.stateHash]).toEqual([0, 0n]);
-    applyAll(store, ...raiseToTwo, register(sessionId));
+    applyAll(store, ...raiseTo(2), register(sessionId));
     expect(failureCode(write(store, 1n, put('a', 'x')))).toBeUndefined();
   });
 

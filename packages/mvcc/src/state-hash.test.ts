@@ -40,7 +40,10 @@ describe('the hash of the state', () => {
   it('after a log of leases and sessions stays what it was', () => {
     const store = newStoreAtTwo();
     applyAll(store, grant(1n), grant(2n, 60_000), put('a', '1', { lease: 1n }));
-    applyAll(store, command('leaseCheckpoint', { leases: [{ id: 2n, remainingMs: 5 }], term: 1 }));
+    applyAll(
+      store,
+      command('leaseCheckpoint', { leases: [{ id: 2n, remainingMs: 5, grantedAt: 0 }], term: 1 }),
+    );
     applyAll(store, revoke(1n), register(1n << 63n), register(9n));
     const session = { sessionId: 1n << 63n, sequence: 1n << 40n, pendingSpan: 3 };
     applyAt(store, { session }, put('b', '2', { prevKv: true }));

@@ -15,6 +15,7 @@ export const hashTags = {
   sessionTouched: 9,
   sessionEntered: 10,
   sessionEnded: 11,
+  leaseGrantedAt: 12,
 } as const;
 
 const multiplierA = 0x85ebca6b;

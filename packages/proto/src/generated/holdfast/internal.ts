@@ -150,6 +150,11 @@ export interface LeaseRevokeRequest {
 export interface LeaseExpireRequest {
   ids: bigint[];
   term: number;
+  /**
+   * For each of the ids the entry that granted it, 0 for one granted below cluster version 3:
+   * a lease that was granted anew under its id since is another one, and lives.
+   */
+  grantedAt: bigint[];
 }
 
 /** What a new leader starts a long lease with, instead of its full time to live. */
@@ -161,6 +166,8 @@ export interface LeaseCheckpointRequest {
 export interface LeaseRemaining {
   id: bigint;
   remainingMs: number;
+  /** As in LeaseExpireRequest. */
+  grantedAt: number;
 }
 
 /**
@@ -1472,7 +1479,7 @@ export const LeaseRevokeRequest: MessageFns<LeaseRevokeRequest> = {
 };
 
 function createBaseLeaseExpireRequest(): LeaseExpireRequest {
-  return { ids: [], term: 0 };
+  return { ids: [], term: 0, grantedAt: [] };
 }
 
 export const LeaseExpireRequest: MessageFns<LeaseExpireRequest> = {
@@ -1492,6 +1499,16 @@ export const LeaseExpireRequest: MessageFns<LeaseExpireRequest> = {
         throw new globalThis.Error("value provided for field BigInt(message.term) of type uint64 too large");
       }
       writer.uint32(16).uint64(BigInt(message.term));
+    }
+    if (message.grantedAt.length !== 0) {
+      writer.uint32(26).fork();
+      for (const v of message.grantedAt) {
+        if (BigInt.asUintN(64, v) !== v) {
+          throw new globalThis.Error("a value provided in array field grantedAt of type uint64 is too large");
+        }
+        writer.uint64(v);
+      }
+      writer.join();
     }
     return writer;
   },
@@ -1534,6 +1551,24 @@ export const LeaseExpireRequest: MessageFns<LeaseExpireRequest> = {
 
             message.term = longToNumber(reader.uint64());
             continue;
+          }
+          case 3: {
+            if (tag === 24) {
+              message.grantedAt.push(reader.uint64() as bigint);
+
+              continue;
+            }
+
+            if (tag === 26) {
+              const end2 = reader.uint32() + reader.pos;
+              while (reader.pos < end2) {
+                message.grantedAt.push(reader.uint64() as bigint);
+              }
+
+              continue;
+            }
+
+            break;
           }
         }
         if ((tag & 7) === 4 || tag === 0) {
@@ -1609,7 +1644,7 @@ export const LeaseCheckpointRequest: MessageFns<LeaseCheckpointRequest> = {
 };
 
 function createBaseLeaseRemaining(): LeaseRemaining {
-  return { id: 0n, remainingMs: 0 };
+  return { id: 0n, remainingMs: 0, grantedAt: 0 };
 }
 
 export const LeaseRemaining: MessageFns<LeaseRemaining> = {
@@ -1625,6 +1660,12 @@ export const LeaseRemaining: MessageFns<LeaseRemaining> = {
         throw new globalThis.Error("value provided for field BigInt(message.remainingMs) of type int64 too large");
       }
       writer.uint32(16).int64(BigInt(message.remainingMs));
+    }
+    if (message.grantedAt !== 0) {
+      if (BigInt.asUintN(64, BigInt(message.grantedAt)) !== BigInt(message.grantedAt)) {
+        throw new globalThis.Error("value provided for field BigInt(message.grantedAt) of type uint64 too large");
+      }
+      writer.uint32(24).uint64(BigInt(message.grantedAt));
     }
     return writer;
   },
@@ -1656,6 +1697,14 @@ export const LeaseRemaining: MessageFns<LeaseRemaining> = {
             }
 
             message.remainingMs = longToNumber(reader.int64());
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.grantedAt = longToNumber(reader.uint64());
             continue;
           }
         }
