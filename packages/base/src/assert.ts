@@ -9,17 +9,21 @@ export class InvariantViolation extends Error {
 
 /** Ends the member unless `condition` holds. `invariant` says what must hold, positively. */
 export function assert(condition: boolean, invariant: string): asserts condition {
-  if (!condition) throw new InvariantViolation(`must hold: ${invariant}`);
+  if (!condition) violated(invariant);
+}
+
+/** Ends the member: for checks so frequent that their text must not be made while they hold. */
+export function violated(invariant: string): never {
+  throw new InvariantViolation(`must hold: ${invariant}`);
 }
 
 /** The value, asserted to be there. For look-ups whose success an invariant guarantees. */
 export function must<T>(value: T | undefined | null, invariant: string): T {
-  if (value === undefined || value === null)
-    throw new InvariantViolation(`must hold: ${invariant}`);
+  if (value === undefined || value === null) violated(invariant);
   return value;
 }
 
 /** The default branch of a switch over a closed union: compiles only if every case is handled. */
 export function unreachable(value: never): never {
-  throw new InvariantViolation(`must hold: union is closed, got ${JSON.stringify(value)}`);
+  violated(`union is closed, got ${JSON.stringify(value)}`);
 }

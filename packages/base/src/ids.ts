@@ -1,6 +1,6 @@
 // Branded numbers: a Term cannot be passed where an Index is meant. Each brand has one constructor,
 // which asserts its range. Counters are safe integers; opaque 64-bit identities are bigints.
-import { assert } from './assert.ts';
+import { violated } from './assert.ts';
 
 declare const brand: unique symbol;
 type Branded<T, Name extends string> = T & { readonly [brand]: Name };
@@ -21,12 +21,18 @@ export type RequestId = Branded<bigint, 'RequestId'>;
 export type StoreId = Branded<bigint, 'StoreId'>;
 
 function natural(value: number, name: string): number {
-  assert(Number.isSafeInteger(value) && value >= 0, `${name} is a natural safe integer (${value})`);
+  if (!Number.isSafeInteger(value) || value < 0) {
+    violated(`${name} is a natural safe integer (${value})`);
+  }
   return value;
 }
 
+const unsigned64End = 1n << 64n;
+
 function unsigned64(value: bigint, name: string): bigint {
-  assert(value >= 0n && value < 1n << 64n, `${name} fits in 64 unsigned bits (${value})`);
+  if (value < 0n || value >= unsigned64End) {
+    violated(`${name} fits in 64 unsigned bits (${value})`);
+  }
   return value;
 }
 

@@ -11,7 +11,9 @@ import {
 import type { RecordSlab } from './record-slab.ts';
 
 /** Room for a section of the usual size and what stands in front of it. */
-const chunkBytes = sectionBytesMax + 4096;
+const chunkBytesMax = sectionBytesMax + 4096;
+/** Of a first chunk: most stores that are only tried out fit in there. */
+const chunkBytesMin = 8192;
 
 export class ImageWriter {
   /**
@@ -91,7 +93,9 @@ export class ImageWriter {
 
   #reserve(length: number): void {
     if (this.#used + length <= this.#chunk.length) return;
-    const grown = new Uint8Array(Math.max(chunkBytes, this.#used + length));
+    const isFirst = this.total === this.#used && this.#used + length <= chunkBytesMin;
+    const usual = isFirst ? chunkBytesMin : chunkBytesMax;
+    const grown = new Uint8Array(Math.max(usual, this.#used + length));
     grown.set(this.#chunk.subarray(0, this.#used));
     this.#chunk = grown;
     this.#view = new DataView(grown.buffer);

@@ -38,7 +38,7 @@ export class KeyOrder {
   *#sectionsOf(keyspace: number): Generator<ImageSection | undefined, void, void> {
     const index = this.#state.indexOf(keyspace);
     if (!index) return;
-    let section = newSection(keyspace);
+    let section = this.#newSection(keyspace);
     let items = 0;
     for (let lo: string | undefined = ''; lo !== undefined; ) {
       const step = this.#step(index, lo, keysPerSection - items);
@@ -47,10 +47,17 @@ export class KeyOrder {
       lo = step.next;
       if (items === keysPerSection || (lo === undefined && items > 0)) {
         yield asSection(section, items);
-        section = newSection(keyspace);
+        section = this.#newSection(keyspace);
         items = 0;
       } else yield undefined;
     }
+  }
+
+  /** The key space's number, a gap, then room for the keys, in eights of bytes. */
+  #newSection(keyspace: number): Uint32Array {
+    const words = new Uint32Array(2 + Math.min(keysPerSection, this.#state.slots + 1));
+    words[0] = keyspace;
+    return words;
   }
 
   /** Numbers of the next keys from `lo` on; the text to go on at, or undefined at the end. */
@@ -75,12 +82,6 @@ export class KeyOrder {
     return { numbers, next: next ? `${this.#state.keyTextOf(last)}\0` : undefined };
   }
 }
-
-const newSection = (keyspace: number): Uint32Array => {
-  const words = new Uint32Array(keysPerSection + 2);
-  words[0] = keyspace;
-  return words;
-};
 
 function asSection(words: Uint32Array, items: number): ImageSection {
   const payload = new Uint8Array(words.buffer, 0, ((items * 4 + 7) & ~7) + 8);

@@ -224,8 +224,11 @@ export class WatchCursor {
       this.fallAsleep();
       return [];
     }
+    const { keyspace, range, prevKv } = this.#parts.query;
     const { batches, until } = readHistory(state, {
-      ...this.#parts.query,
+      keyspace,
+      range,
+      prevKv,
       from: this.#from,
       eventsMax: limit,
       bytesMax: bytesPerReadMax,

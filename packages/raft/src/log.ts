@@ -4,7 +4,7 @@
 //      purged            persisted              last
 //   ─────┼───────────────────┼────────────────────┤
 //        │  in the log store, synced │ accepted, not yet synced
-import { assert } from '@holdfast/base/assert';
+import { assert, violated } from '@holdfast/base/assert';
 import { advance, type Index, index, minIndex, next, type Term, term } from '@holdfast/base/ids';
 import { type Entry, entryBytes, type LogId } from './entry.ts';
 
@@ -108,8 +108,7 @@ export class Log {
 
   sizeAt(at: Index): number {
     const size = this.#sizes[at - this.#sizesFrom - 1];
-    assert(size !== undefined, `the log holds entry ${at}`);
-    return size;
+    return size ?? violated(`the log holds entry ${at}`);
   }
 
   /**

@@ -28,23 +28,27 @@ import { repaired, takeRepairEntries, takeRepairSnapshot } from './repair.ts';
 import type { Role } from './role.ts';
 import { expireForwardedReads, requestRead } from './round.ts';
 
-export type RaftStatus = {
+/** Where the core stands: cheap enough to be looked at between any two steps. */
+export type RaftMarks = {
   readonly id: MemberId;
   readonly role: Role['name'];
   readonly term: Term;
-  readonly vote: MemberId | undefined;
   readonly leader: MemberId | undefined;
-  readonly isVoter: boolean;
   readonly repairing: boolean;
   readonly statusLost: boolean;
-  /** With a lost status: the voters without whom it cannot be replaced. */
-  readonly unheardVoters: readonly MemberId[];
   readonly commit: Index;
   readonly applied: Index;
   readonly persisted: Index;
   readonly last: LogId;
   readonly purged: LogId;
   readonly configuration: Configuration;
+};
+
+export type RaftStatus = RaftMarks & {
+  readonly vote: MemberId | undefined;
+  readonly isVoter: boolean;
+  /** With a lost status: the voters without whom it cannot be replaced. */
+  readonly unheardVoters: readonly MemberId[];
   readonly configurationIndex: number;
   /** On a leader: whether it has committed an entry of its own term. */
   readonly hasCommittedInTerm: boolean;
@@ -199,25 +203,32 @@ export class Raft {
     return this.#core.log.has(id);
   }
 
-  status(): RaftStatus {
+  marks(): RaftMarks {
     const core = this.#core;
-    const leader = core.role.name === 'leader' ? core.role.leader : undefined;
     return {
       id: core.id,
       role: core.role.name,
       term: core.term,
-      vote: core.hardState.vote,
       leader: core.leader,
-      isVoter: isVoter(core.configuration, core.id),
       repairing: core.hardState.repairing !== undefined,
       statusLost: core.heardTerms !== undefined,
-      unheardVoters: unheardVoters(core),
       commit: core.commit,
       applied: core.applied,
       persisted: core.log.persisted,
       last: core.log.last,
       purged: core.log.purged,
       configuration: core.configuration,
+    };
+  }
+
+  status(): RaftStatus {
+    const core = this.#core;
+    const leader = core.role.name === 'leader' ? core.role.leader : undefined;
+    return {
+      ...this.marks(),
+      vote: core.hardState.vote,
+      isVoter: isVoter(core.configuration, core.id),
+      unheardVoters: unheardVoters(core),
       configurationIndex: core.configurationIndex,
       hasCommittedInTerm: leader !== undefined && core.commit >= leader.firstIndex,
       peers: [...(leader?.progress ?? [])].map(([id, progress]) => ({

@@ -4,6 +4,7 @@
 // leader's.
 import { advance, type MemberId, type Term } from '@holdfast/base/ids';
 import type { Entry } from '@holdfast/raft/entry';
+import type { AppendEntries } from '@holdfast/raft/message';
 import type { AppendOrder } from '@holdfast/raft/ready';
 import type { LogStore, PeerTransport } from './ports.ts';
 
@@ -78,15 +79,16 @@ export class AppendSender {
     // The order is void; the core has gone on without it, or asks again.
     if (!isWhole || !this.#options.leadsIn(order.term)) return;
     const { previous, to, term, commit, repairTarget } = order;
-    this.#options.transport.send({
+    const { from, transport } = this.#options;
+    const message: AppendEntries = {
       type: 'append-entries',
-      from: this.#options.from,
+      from,
       to,
       term,
       previous,
       entries,
       commit,
-      ...(repairTarget === undefined ? {} : { repairTarget }),
-    });
+    };
+    transport.send(repairTarget === undefined ? message : { ...message, repairTarget });
   }
 }

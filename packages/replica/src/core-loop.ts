@@ -105,15 +105,23 @@ export class CoreLoop {
     this.#options.gather(this.#step);
   }
 
+  /**
+   * Each heartbeat moves the election away: a timer that is early looks again, which is cheaper
+   * than a new one a heartbeat.
+   */
   #armTimer(): void {
     const { raft, clock } = this.#options;
     const atMs = raft.nextTickMs;
-    if (atMs === this.#timerAtMs) return;
+    if (this.#timerAtMs <= atMs) return;
     this.#timer?.cancel();
     this.#timerAtMs = atMs;
-    this.#timer = clock.schedule(Math.max(0, atMs - clock.monotonicMs()), () => {
-      this.#timerAtMs = Number.POSITIVE_INFINITY;
-      this.enqueue({ type: 'tick' });
-    });
+    this.#timer = clock.schedule(Math.max(0, atMs - clock.monotonicMs()), () => this.#timerFired());
+  }
+
+  #timerFired(): void {
+    const { raft, clock } = this.#options;
+    this.#timerAtMs = Number.POSITIVE_INFINITY;
+    if (clock.monotonicMs() >= raft.nextTickMs) this.enqueue({ type: 'tick' });
+    else this.#armTimer();
   }
 }

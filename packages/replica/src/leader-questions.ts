@@ -8,6 +8,7 @@ import type { Raft } from '@holdfast/raft/raft';
 import { type Forwarding, notLeader } from './forwarding.ts';
 import type { LeaderGate } from './leader-gate.ts';
 import type { ForwardRequest } from './ports.ts';
+import { lost } from './proposals.ts';
 import type { RequestIds } from './request-ids.ts';
 import type { ReplicaSettings } from './settings.ts';
 
@@ -82,10 +83,14 @@ export class LeaderQuestions {
   }
 
   /** Ends those that were asked before `beforeMs`. */
-  expire(beforeMs: number, error: HoldfastError): void {
+  expire(beforeMs: number): void {
     for (const [requestId, { sinceMs }] of this.#asked) {
-      if (sinceMs < beforeMs) this.refuse(requestId, error);
+      if (sinceMs < beforeMs) this.refuse(requestId, lost('unknown'));
     }
+  }
+
+  rejectAll(error: HoldfastError): void {
+    for (const requestId of [...this.#asked.keys()]) this.refuse(requestId, error);
   }
 
   get #isFull(): boolean {

@@ -1,13 +1,14 @@
 // The mapping between the core's Message and the bytes of holdfast.peer.Message: case by case, both
 // ways, and nothing else. What cannot be decoded is an operating error (`corrupt`): bytes of
 // another process never break an invariant of this one.
-import { assert, unreachable } from '@holdfast/base/assert';
+import { unreachable, violated } from '@holdfast/base/assert';
 import { HoldfastError, messageOf } from '@holdfast/base/errors';
 import { index, memberId, requestId, term } from '@holdfast/base/ids';
 import * as wire from '@holdfast/proto/peer';
 import { decodeConfiguration, encodeConfiguration } from '@holdfast/raft/configuration';
 import type { Entry, EntryKind, LogId } from '@holdfast/raft/entry';
 import type {
+  AppendEntries,
   AppendEntriesResponse,
   LogRange,
   Message,
@@ -39,7 +40,7 @@ export function encodeMessage(message: Message): Uint8Array {
 
 export function messageToWire(message: Message): wire.Message {
   const { from, to, term, type } = message;
-  assert(to !== from, `a message leaves its sender (${type})`);
+  if (to === from) violated(`a message leaves its sender (${type})`);
   return { from, to, term, group: onlyGroup, body: toBody(message) };
 }
 
@@ -151,38 +152,66 @@ export function messageFromWire(message: wire.Message): Message {
   });
 }
 
-function fromBody(body: Body, header: Pick<Message, 'from' | 'to' | 'term'>): Message {
+/** Field by field: a spread of the header costs more than all the rest of a small message. */
+function fromBody(
+  body: Body,
+  { from, to, term: sentIn }: Pick<Message, 'from' | 'to' | 'term'>,
+): Message {
   switch (body.$case) {
     case 'preVoteRequest':
-      return { type: 'pre-vote-request', ...header, lastLog: fromLogId(body.value.lastLog) };
+      return {
+        type: 'pre-vote-request',
+        from,
+        to,
+        term: sentIn,
+        lastLog: fromLogId(body.value.lastLog),
+      };
     case 'preVoteResponse': {
       const { granted, requestTerm } = body.value;
-      return { type: 'pre-vote-response', ...header, granted, requestTerm: term(requestTerm) };
+      return {
+        type: 'pre-vote-response',
+        from,
+        to,
+        term: sentIn,
+        granted,
+        requestTerm: term(requestTerm),
+      };
     }
     case 'voteRequest': {
       const { lastLog, transfer } = body.value;
-      return { type: 'vote-request', ...header, lastLog: fromLogId(lastLog), transfer };
+      return {
+        type: 'vote-request',
+        from,
+        to,
+        term: sentIn,
+        lastLog: fromLogId(lastLog),
+        transfer,
+      };
     }
     case 'voteResponse':
-      return { type: 'vote-response', ...header, granted: body.value.granted };
+      return { type: 'vote-response', from, to, term: sentIn, granted: body.value.granted };
     case 'appendEntries': {
       const { previous, entries, commit, repairTarget } = body.value;
-      return {
+      const message: AppendEntries = {
         type: 'append-entries',
-        ...header,
+        from,
+        to,
+        term: sentIn,
         previous: fromLogId(previous),
         entries: entries.map(entryFromWire),
         commit: index(commit),
-        ...(repairTarget === 0 ? {} : { repairTarget: index(repairTarget) }),
       };
+      return repairTarget === 0 ? message : { ...message, repairTarget: index(repairTarget) };
     }
     case 'appendEntriesResponse':
-      return { type: 'append-entries-response', ...header, ...fromAppendResponse(body.value) };
+      return fromAppendResponse(body.value, { from, to, term: sentIn });
     case 'heartbeat': {
       const { commit, round, freshStampMs, freshCommit } = body.value;
       return {
         type: 'heartbeat',
-        ...header,
+        from,
+        to,
+        term: sentIn,
         commit: index(commit),
         round,
         freshStampMs,
@@ -191,49 +220,57 @@ function fromBody(body: Body, header: Pick<Message, 'from' | 'to' | 'term'>): Me
     }
     case 'heartbeatResponse': {
       const { round, stampMs } = body.value;
-      return { type: 'heartbeat-response', ...header, round, stampMs };
+      return { type: 'heartbeat-response', from, to, term: sentIn, round, stampMs };
     }
     case 'installSnapshot':
       return {
         type: 'install-snapshot',
-        ...header,
+        from,
+        to,
+        term: sentIn,
         snapshot: decodeSnapshotMeta(body.value.snapshot),
       };
     case 'readIndexRequest':
       return {
         type: 'read-index-request',
-        ...header,
+        from,
+        to,
+        term: sentIn,
         requestId: requestId(body.value.requestId),
       };
     case 'readIndexResponse': {
       const { readIndex } = body.value;
       return {
         type: 'read-index-response',
-        ...header,
+        from,
+        to,
+        term: sentIn,
         requestId: requestId(body.value.requestId),
         readIndex: readIndex === 0 ? undefined : index(readIndex),
       };
     }
     case 'timeoutNow':
-      return { type: 'timeout-now', ...header };
+      return { type: 'timeout-now', from, to, term: sentIn };
     case 'resigned':
-      return { type: 'resigned', ...header };
+      return { type: 'resigned', from, to, term: sentIn };
     case 'termRequest':
-      return { type: 'term-request', ...header };
+      return { type: 'term-request', from, to, term: sentIn };
     case 'termResponse':
-      return { type: 'term-response', ...header, lost: body.value.lost };
+      return { type: 'term-response', from, to, term: sentIn, lost: body.value.lost };
     case 'logRangeRequest': {
       const { previous, end } = body.value;
       return {
         type: 'log-range-request',
-        ...header,
+        from,
+        to,
+        term: sentIn,
         requestId: requestId(body.value.requestId),
         previous: fromLogId(previous),
         end: fromLogId(end),
       };
     }
     case 'logRange':
-      return { type: 'log-range', ...header, ...fromLogRange(body.value) };
+      return { type: 'log-range', from, to, term: sentIn, ...fromLogRange(body.value) };
     default:
       return unreachable(body);
   }
@@ -268,18 +305,22 @@ function toAppendResponse(message: AppendEntriesResponse): wire.AppendEntriesRes
   return { result, match: 0, previous, conflictTerm, conflictFirst, last };
 }
 
-type AppendResult<R extends AppendEntriesResponse = AppendEntriesResponse> = R extends R
-  ? Omit<R, 'type' | 'from' | 'to' | 'term'>
-  : never;
-
-function fromAppendResponse(value: wire.AppendEntriesResponse): AppendResult {
+function fromAppendResponse(
+  value: wire.AppendEntriesResponse,
+  { from, to, term: sentIn }: Pick<Message, 'from' | 'to' | 'term'>,
+): AppendEntriesResponse {
+  const type = 'append-entries-response';
   switch (value.result) {
     case resultNumbers.success:
-      return { result: 'success', match: index(value.match) };
+      return { type, from, to, term: sentIn, result: 'success', match: index(value.match) };
     case resultNumbers.repairing:
-      return { result: 'repairing', match: index(value.match) };
+      return { type, from, to, term: sentIn, result: 'repairing', match: index(value.match) };
     case resultNumbers.rejected:
       return {
+        type,
+        from,
+        to,
+        term: sentIn,
         result: 'rejected',
         previous: fromLogId(value.previous),
         conflictTerm: term(value.conflictTerm),

@@ -60,7 +60,8 @@ export class Proposals {
     const overwritten = this.#placed.get(id.index);
     // Another log may still hold that one, and a later leader commit it.
     if (overwritten) this.#end(overwritten, lost('unknown'));
-    this.#placed.set(id.index, { ...pending, term: id.term });
+    const { resolve, reject, bytes, sinceMs } = pending;
+    this.#placed.set(id.index, { resolve, reject, bytes, sinceMs, term: id.term });
   }
 
   refuse(requestId: RequestId, error: HoldfastError): void {
@@ -116,9 +117,9 @@ export class Proposals {
   }
 
   /** Ends those without a place that came before `beforeMs`. */
-  expireUnplaced(beforeMs: number, error: HoldfastError): void {
+  expireUnplaced(beforeMs: number): void {
     for (const [requestId, pending] of this.#unplaced) {
-      if (pending.sinceMs < beforeMs) this.refuse(requestId, error);
+      if (pending.sinceMs < beforeMs) this.refuse(requestId, lost('unknown'));
     }
   }
 

@@ -12,7 +12,7 @@ import { type Forwarding, notLeader } from './forwarding.ts';
 import type { LeaderGate } from './leader-gate.ts';
 import type { LeaderQuestions } from './leader-questions.ts';
 import type { ForwardRequest } from './ports.ts';
-import { lost, type Proposals, type Proposed, type Waiter } from './proposals.ts';
+import type { Proposals, Proposed, Waiter } from './proposals.ts';
 import type { RequestIds } from './request-ids.ts';
 import type { ReplicaSettings } from './settings.ts';
 
@@ -90,8 +90,8 @@ export class Proposer {
     // What a former leader was asked is answered soon or never.
     const toFormer = Math.min(beforeMs, gate.leaderSinceMs ?? beforeMs);
     const unanswered = nowMs - settings.forwardTimeoutMs;
-    proposals.expireUnplaced(Math.max(toFormer, unanswered), lost('unknown'));
-    questions.expire(Math.max(toFormer, unanswered), lost('unknown'));
+    proposals.expireUnplaced(Math.max(toFormer, unanswered));
+    questions.expire(Math.max(toFormer, unanswered));
   }
 
   /** Nobody listens at `peer` any more: if it led, it will not answer what it was asked. */
@@ -100,8 +100,8 @@ export class Proposer {
     if (core().leader !== peer) return;
     // What has not left yet certainly had no effect.
     forwarding.flushRequests(undefined);
-    proposals.expireUnplaced(Number.POSITIVE_INFINITY, lost('unknown'));
-    questions.expire(Number.POSITIVE_INFINITY, lost('unknown'));
+    proposals.expireUnplaced(Number.POSITIVE_INFINITY);
+    questions.expire(Number.POSITIVE_INFINITY);
   }
 
   #submit(envelope: Uint8Array): Promise<Proposed> {

@@ -9,7 +9,7 @@ import { TaskGroup } from '@holdfast/base/task-group';
 import type { Configuration } from '@holdfast/raft/configuration';
 import type { TraceEvent } from '@holdfast/raft/core';
 import type { Message } from '@holdfast/raft/message';
-import type { Raft, RaftStatus } from '@holdfast/raft/raft';
+import type { Raft, RaftMarks, RaftStatus } from '@holdfast/raft/raft';
 import { bootClock } from './boot-clock.ts';
 import { ConfirmedReads } from './confirmed-reads.ts';
 import { Driver, type DriverOptions } from './driver.ts';
@@ -201,6 +201,11 @@ export class Replica {
     return this.#driver?.raft.status();
   }
 
+  /** Where the core stands; undefined before it is there. */
+  get marks(): RaftMarks | undefined {
+    return this.#driver?.raft.marks();
+  }
+
   get isLeader(): boolean {
     return this.#driver?.raft.role === 'leader';
   }
@@ -338,7 +343,7 @@ export class Replica {
     const message = 'this member stops; what became of the write is not known: read it back';
     const error = new HoldfastError(code, message, { outcome: 'unknown' });
     this.#proposals.rejectAll(error);
-    this.#questions.expire(Number.POSITIVE_INFINITY, error);
+    this.#questions.rejectAll(error);
     this.#forwarding.flushResponses();
     this.#barriers.close();
   }

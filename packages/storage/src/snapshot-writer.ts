@@ -42,7 +42,7 @@ export class SnapshotFileWriter {
   readonly #parts: SnapshotWriterParts;
   /** One block is filled while the other one is written. */
   #block = new Uint8Array(blockStrideBytes);
-  #otherBlock = new Uint8Array(blockStrideBytes);
+  #otherBlock: Uint8Array<ArrayBuffer> | undefined;
   #writing: Promise<void> = Promise.resolve();
   #syncing: Promise<void> = Promise.resolve();
   #file: DiskFile | undefined;
@@ -159,7 +159,8 @@ export class SnapshotFileWriter {
     await this.#writing;
     this.#writing = this.#append(file, block);
     this.#writing.catch(() => undefined); // Thrown where it is awaited.
-    [this.#block, this.#otherBlock] = [this.#otherBlock, this.#block];
+    const next = this.#otherBlock ?? new Uint8Array(blockStrideBytes);
+    [this.#block, this.#otherBlock] = [next, this.#block];
     this.#blocks += 1;
     this.#filled = 0;
   }
