@@ -21,9 +21,17 @@ const callTimeoutMs = 3000;
 export class ClientCalls {
   readonly #options: ClientCallsOptions;
   readonly #abandon = new Map<ClusterMember, Set<() => void>>();
+  /** Of calls that are over: a signal that never aborted serves the next call as well. */
+  readonly #idle: AbortController[] = [];
+  #count = 0;
 
   constructor(options: ClientCallsOptions) {
     this.#options = options;
+  }
+
+  /** Operations that were asked of members since the beginning. */
+  get count(): number {
+    return this.#count;
   }
 
   /** Some member that can be asked; undefined if the one that was chosen is down: refused. */
@@ -42,7 +50,8 @@ export class ClientCalls {
 
   /** The answer or the error; an end of the member or of patience leaves the outcome unknown. */
   async wait<T>({ member }: Target, work: (signal: AbortSignal) => Promise<T>): Promise<Told<T>> {
-    const controller = new AbortController();
+    this.#count += 1;
+    const controller = this.#idle.pop() ?? new AbortController();
     const waiting = this.#abandon.get(member) ?? new Set();
     this.#abandon.set(member, waiting);
     return await new Promise<Told<T>>((resolve) => {
@@ -58,7 +67,10 @@ export class ClientCalls {
       });
       waiting.add(onDown);
       work(controller.signal).then(
-        (answer) => finish({ answer }),
+        (answer) => {
+          if (!controller.signal.aborted) this.#idle.push(controller);
+          finish({ answer });
+        },
         (error: unknown) => {
           // Clients are told operating errors alone; anything else is a bug of the member.
           if (isHoldfastError(error)) finish({ error });

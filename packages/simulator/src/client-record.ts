@@ -73,16 +73,16 @@ export class ClientRecord {
 /** One call in flight; forgotten while unknown, it stays unknown. */
 export class RecordedCall {
   readonly #record: ClientRecord;
-  readonly #effects: readonly Effect[];
+  readonly #written: readonly Written[];
   readonly #open: readonly OpenCall[];
   readonly #ordered: OrderedCall;
 
   constructor(record: ClientRecord, client: number, effects: readonly Effect[]) {
     this.#record = record;
-    this.#effects = effects;
     this.#open = effects.map(({ key, action }) => record.history.call({ client, key, action }));
     this.#ordered = record.order.call();
-    for (const { key, value } of this.#written()) record.writes.attempted(key, value);
+    this.#written = writtenBy(effects);
+    for (const { key, value } of this.#written) record.writes.attempted(key, value);
   }
 
   /** Throws a Violation if no such answer may be given. */
@@ -96,7 +96,7 @@ export class RecordedCall {
       const isTold = before === undefined || typeof before === 'string';
       this.#open[at]?.answered(isTold ? { type: 'observed', before } : { type: 'done' });
     }
-    for (const { key, value, at } of this.#written()) {
+    for (const { key, value, at } of this.#written) {
       if (!answers[at]?.wrote) continue;
       writes.acknowledged(key, value, revision);
       this.#record.effects.acknowledged(key, value, revision);
@@ -106,7 +106,7 @@ export class RecordedCall {
   refused(): void {
     this.#record.counters.refused += 1;
     for (const open of this.#open) open.refused();
-    for (const { key, value } of this.#written()) {
+    for (const { key, value } of this.#written) {
       this.#record.writes.refused(key, value);
       if (value !== undefined) this.#record.effects.refused(value);
     }
@@ -115,11 +115,16 @@ export class RecordedCall {
   unknown(): void {
     this.#record.counters.unknown += 1;
   }
+}
 
-  #written(): { readonly key: string; readonly value: Register; readonly at: number }[] {
-    return this.#effects.flatMap(({ key, action }, at) => {
-      if (action.type === 'get') return [];
-      return [{ key, at, value: action.type === 'delete' ? undefined : action.value }];
-    });
+/** `at` is the place of the effect among all of its call. */
+type Written = { readonly key: string; readonly value: Register; readonly at: number };
+
+function writtenBy(effects: readonly Effect[]): readonly Written[] {
+  const written: Written[] = [];
+  for (const [at, { key, action }] of effects.entries()) {
+    if (action.type === 'get') continue;
+    written.push({ key, at, value: action.type === 'delete' ? undefined : action.value });
   }
+  return written;
 }

@@ -2,18 +2,18 @@
 // those judges; the judges of client promises belong to the clients.
 import { must, unreachable } from '@holdfast/base/assert';
 import { messageOf } from '@holdfast/base/errors';
-import { type Index, index, type Term } from '@holdfast/base/ids';
+import { type Index, index } from '@holdfast/base/ids';
 import { formatConfiguration } from '@holdfast/raft/configuration';
 import type { Entry, LogId } from '@holdfast/raft/entry';
 import type { Message } from '@holdfast/raft/message';
-import type { RaftStatus } from '@holdfast/raft/raft';
+import type { RaftMarks } from '@holdfast/raft/raft';
 import type { HardState } from '@holdfast/raft/ready';
 import type { StatusRecovery } from '@holdfast/replica/ports';
 import type { ReplicaEvent } from '@holdfast/replica/replica';
 import type { ClusterMember, ClusterMemberWatcher } from './cluster-member.ts';
 import { DurablePromises } from './judges/durable-promises.ts';
 import { judgeInvariantChain } from './judges/invariant-chain.ts';
-import type { HeldLog } from './judges/kept-acknowledgements.ts';
+import type { TrackedPeer } from './judges/repair-count.ts';
 import { judgePurge, judgeSnapshot } from './judges/snapshot-order.ts';
 import { LogJudges } from './log-judges.ts';
 import { nameOf } from './member-network.ts';
@@ -110,24 +110,17 @@ export class ClusterReferee implements ClusterMemberWatcher {
   }
 
   onStep(member: ClusterMember): void {
-    const raft = member.engine?.replica.raft;
+    const raft = member.engine?.replica.marks;
     if (!raft) return;
-    this.#guard(() => {
-      // While an ordered install has not switched, the marks stand for two states.
-      if (raft.purged.index > raft.applied) return;
-      this.#judgeChain(member, raft);
-      const way = this.#repairs.observe(member.id, raft);
-      // It promises again by its own word, so what it had synced when it died is back.
-      if (way === 'logs' || way === 'snapshot') this.#judgeLog(member);
-      if (raft.role !== 'leader') return;
-      const { term, commit, configuration, peers } = raft;
-      const seen = { ...logOf(member), member: member.id, term, commit, configuration, peers };
-      this.#judges.observeLeader(seen);
-    });
+    try {
+      this.#judgeStep(member, raft);
+    } catch (error) {
+      this.#onFailure(error);
+    }
   }
 
   onSent(member: ClusterMember, message: Message): void {
-    this.#guard(() => this.#judges.observeSent(message, logOf(member)));
+    this.#guard(() => this.#judges.observeSent(message, member.log));
   }
 
   onStatusFound(member: ClusterMember, { status, lost }: StatusRecovery): void {
@@ -144,7 +137,7 @@ export class ClusterReferee implements ClusterMemberWatcher {
   }
 
   onStarted(member: ClusterMember): void {
-    const raft = member.engine?.replica.raft;
+    const raft = member.engine?.replica.marks;
     if (raft && !raft.repairing && !raft.statusLost) this.#judgeLog(member);
   }
 
@@ -155,19 +148,19 @@ export class ClusterReferee implements ClusterMemberWatcher {
 
   onDown(member: ClusterMember): void {
     this.#repairs.forget(member.id);
-    const raft = member.engine?.replica.raft;
+    const raft = member.engine?.replica.marks;
     if (!raft || raft.purged.index > raft.applied) return;
-    const log = logOf(member);
+    const { log } = member;
     const synced = log.termAt(raft.persisted);
     // A damaged log owes what it held before, unless a leader has replaced that.
-    if (raft.repairing || raft.statusLost) this.#promises.logReplaced(member.id, log.termAt);
+    if (raft.repairing || raft.statusLost) this.#promises.logReplaced(member.id, log);
     else if (synced !== undefined) {
       this.#promises.logSynced(member.id, { index: raft.persisted, term: synced });
     }
   }
 
   onSnapshotTaken(member: ClusterMember, through: Index): void {
-    const raft = member.engine?.replica.raft;
+    const raft = member.engine?.replica.marks;
     if (!raft) return;
     const { applied, persisted } = raft;
     this.#guard(() => judgeSnapshot(member.id, { through, applied, persisted }));
@@ -177,7 +170,19 @@ export class ClusterReferee implements ClusterMemberWatcher {
     this.#guard(() => judgePurge(member.id, through, kept));
   }
 
-  #judgeChain(member: ClusterMember, raft: RaftStatus): void {
+  #judgeStep(member: ClusterMember, raft: RaftMarks): void {
+    // While an ordered install has not switched, the marks stand for two states.
+    if (raft.purged.index > raft.applied) return;
+    this.#judgeChain(member, raft);
+    const way = this.#repairs.observe(member.id, raft);
+    // It promises again by its own word, so what it had synced when it died is back.
+    if (way === 'logs' || way === 'snapshot') this.#judgeLog(member);
+    if (raft.role === 'leader') {
+      this.#judges.observeLeader(raft, member.log, () => peersOf(member));
+    }
+  }
+
+  #judgeChain(member: ClusterMember, raft: RaftMarks): void {
     judgeInvariantChain(member.id, {
       purged: raft.purged.index,
       applied: raft.applied,
@@ -191,9 +196,7 @@ export class ClusterReferee implements ClusterMemberWatcher {
   }
 
   #judgeLog(member: ClusterMember): void {
-    const { purged, termAt } = logOf(member);
-    const mark = { index: purged, term: termAt(purged) as Term };
-    this.#guard(() => this.#promises.judgeLog(member.id, { purged: mark, termAt }));
+    this.#guard(() => this.#promises.judgeLog(member.id, member.log));
   }
 
   #observeState(member: ClusterMember): void {
@@ -211,7 +214,5 @@ export class ClusterReferee implements ClusterMemberWatcher {
   }
 }
 
-const logOf = ({ log }: ClusterMember): HeldLog => ({
-  purged: log.purged,
-  termAt: (at) => log.termAt(at),
-});
+const peersOf = ({ engine }: ClusterMember): readonly TrackedPeer[] =>
+  engine?.replica.raft?.peers ?? [];

@@ -384,6 +384,7 @@ class ClusterWorld implements FaultTarget {
         ...this.#record.counters,
         leaseEnds: this.#record.leases.endCount,
         sessionRepeats: this.#record.sessions.repeatCount,
+        operations: this.#clients.operationCount,
         ...this.#watchers.counters,
         acknowledged: this.#record.writes.count,
         ...this.#leaderWatch?.counters,

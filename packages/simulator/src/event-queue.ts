@@ -1,6 +1,6 @@
 // Simulated time. Owns the only order in which anything happens: by due time, then by the order of
 // making. It never reads a real clock, so a run is decided by what was put in.
-import { assert } from '@holdfast/base/assert';
+import { assert, violated } from '@holdfast/base/assert';
 import type { Timer } from '@holdfast/base/clock';
 
 type QueuedEvent = { readonly atMs: number; readonly order: number; action: Action | undefined };
@@ -36,7 +36,7 @@ export class EventQueue {
 
   /** Runs `action` at `atMs`, or now if that has passed. */
   at(atMs: number, action: Action): Timer {
-    assert(Number.isFinite(atMs), `an event has a finite time (${atMs})`);
+    if (!Number.isFinite(atMs)) violated(`an event has a finite time (${atMs})`);
     const event: QueuedEvent = { atMs: Math.max(atMs, this.#nowMs), order: this.#order, action };
     this.#order += 1;
     this.#heap.push(event);

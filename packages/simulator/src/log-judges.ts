@@ -14,12 +14,11 @@ import { StateMachineSafety } from './judges/state-machine-safety.ts';
 import { Votes } from './judges/votes.ts';
 
 /** A leader as it is between two steps. */
-export type SeenLeader = HeldLog & {
-  readonly member: MemberId;
+export type SeenLeader = {
+  readonly id: MemberId;
   readonly term: Term;
   readonly commit: Index;
   readonly configuration: Configuration;
-  readonly peers: readonly TrackedPeer[];
 };
 
 export class LogJudges {
@@ -36,14 +35,19 @@ export class LogJudges {
     return this.#elections.electionCount;
   }
 
-  /** After each step of a member that leads. */
-  observeLeader({ member, term, commit, configuration, peers, ...log }: SeenLeader): void {
+  /** After each step of a member that leads; `peers` is asked for where it has committed. */
+  observeLeader(
+    { id: member, term, commit, configuration }: SeenLeader,
+    log: HeldLog,
+    peers: () => readonly TrackedPeer[],
+  ): void {
     if (this.#elections.observeLeader(term, member)) {
       this.#votes.observeLeader(member, term, configuration);
-      this.#completeness.observeElection({ member, term, ...log });
+      this.#completeness.observeElection({ member, term, log });
     }
+    if (!this.#rule.isNews(member, term, commit)) return;
     this.#rule.observeLeader(member, { term, commit, commitTerm: log.termAt(commit) });
-    judgeRepairCount(member, peers);
+    judgeRepairCount(member, peers());
   }
 
   /** What a member promises to others, as it leaves. */

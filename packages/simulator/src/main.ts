@@ -92,7 +92,7 @@ async function simulateSeeds(
 ): Promise<number> {
   const { worlds, firstSeed, seeds, seconds, keep } = flags;
   // Members refuse thousands of calls in a run, and nobody reads where: a trace shows it whole.
-  Error.stackTraceLimit = 1;
+  Error.stackTraceLimit = 0;
   const nowMs = (): number => performance.now();
   let toldMs = nowMs();
   const summary = await runCampaign({

@@ -1,7 +1,6 @@
 // The wires between simulated members. Owns who is attached in which boot, what is cut in which
 // direction, and the fate of each frame: lost, late, twice, out of order. Frames of an older boot,
 // and those on a connection that broke, never arrive. Knows nothing of what a frame says.
-import { must } from '@holdfast/base/assert';
 import type { MemberId } from '@holdfast/base/ids';
 import type { Random } from '@holdfast/base/random';
 import type { EventQueue } from './event-queue.ts';
@@ -57,16 +56,23 @@ type Pair = {
   generation: number;
 };
 
+/** One direction of a pair. */
+type Arrow = {
+  readonly from: MemberId;
+  readonly to: MemberId;
+  readonly pair: Pair;
+  isCut: boolean;
+  /** Milliseconds that its frames take more. */
+  slowByMs: number;
+  /** When the last frame of a connection arrives: a later one must not arrive before. */
+  readonly lastArrivalMs: Record<Connection, number>;
+};
+
 export class Network {
   readonly #queue: EventQueue;
   readonly #random: Random;
   readonly #attached = new Map<MemberId, Attachment>();
-  readonly #pairs = new Map<string, Pair>();
-  readonly #cuts = new Set<string>();
-  /** Milliseconds that frames of an arrow take more. */
-  readonly #slow = new Map<string, number>();
-  /** When the last frame of a connection arrives: a later one must not arrive before. */
-  readonly #lastArrivalMs = new Map<string, number>();
+  readonly #arrows = new Map<MemberId, Map<MemberId, Arrow>>();
   readonly counters = { sent: 0, answers: 0, bytes: 0, lost: 0, delivered: 0, repeated: 0 };
   weather: LinkWeather = calmWeather;
 
@@ -104,34 +110,36 @@ export class Network {
 
   /** Nothing passes from `from` to `to` any more; the other direction is untouched. */
   cut(from: MemberId, to: MemberId): void {
-    const arrow = arrowOf(from, to);
-    if (this.#cuts.has(arrow)) return;
-    this.#cuts.add(arrow);
-    const delayMs = this.#darkNoticeMs();
-    const { generation } = this.#pair(from, to);
-    this.#queue.after(delayMs, () => this.#noticeDark(from, to, generation));
+    const arrow = this.#arrow(from, to);
+    if (arrow.isCut) return;
+    arrow.isCut = true;
+    const { generation } = arrow.pair;
+    this.#queue.after(this.#darkNoticeMs(), () => this.#noticeDark(arrow, generation));
   }
 
   heal(from: MemberId, to: MemberId): void {
-    if (!this.#cuts.delete(arrowOf(from, to))) return;
+    const arrow = this.#arrow(from, to);
+    if (!arrow.isCut) return;
+    arrow.isCut = false;
     this.#dialSoon(from, to, redialMs);
   }
 
   healAll(): void {
-    for (const arrow of [...this.#cuts]) {
-      const [from, to] = arrow.split('>').map(BigInt) as [MemberId, MemberId];
-      this.heal(from, to);
+    for (const arrows of this.#arrows.values()) {
+      for (const arrow of arrows.values()) {
+        this.heal(arrow.from, arrow.to);
+        arrow.slowByMs = 0;
+      }
     }
-    this.#slow.clear();
   }
 
   /** Frames from `from` to `to` take so much longer; 0: as all others. */
   slowDown(from: MemberId, to: MemberId, byMs: number): void {
-    this.#slow.set(arrowOf(from, to), byMs);
+    this.#arrow(from, to).slowByMs = byMs;
   }
 
   isCut(from: MemberId, to: MemberId): boolean {
-    return this.#cuts.has(arrowOf(from, to));
+    return this.#arrow(from, to).isCut;
   }
 
   /** The connections of a pair break, as a firewall or an operator ends them, and are redialled. */
@@ -156,18 +164,19 @@ export class Network {
     this.#count(frame);
     const { from, to, mayRepeat } = frame;
     const receiver = this.#attached.get(to);
-    const { up, generation } = this.#pair(from.member, to);
-    const isCut = !up || this.isCut(from.member, to);
+    const arrow = this.#arrow(from.member, to);
+    const { up, generation } = arrow.pair;
+    const isCut = !up || arrow.isCut;
     const isLost = this.#chance(this.weather.dropShare);
     if (!receiver || isCut || (isLost && (mayRepeat || this.#breaks(from.member, to)))) {
       this.counters.lost += 1;
       return;
     }
-    const arrive = (): void => this.#arrive(frame, receiver, generation);
-    this.#queue.at(this.#arrivalMs(frame, isLost ? this.#resendDelayMs() : 0), arrive);
+    const arrive = (): void => this.#arrive(frame, { arrow, receiver, generation });
+    this.#queue.at(this.#arrivalMs(frame, arrow, isLost ? this.#resendDelayMs() : 0), arrive);
     if (!mayRepeat || !this.#chance(this.weather.duplicateShare)) return;
     this.counters.repeated += 1;
-    this.#queue.after(this.#latencyMs(frame) + this.#between(0, 50), arrive);
+    this.#queue.after(this.#latencyMs(frame, arrow) + this.#between(0, 50), arrive);
   }
 
   #count({ isAnswer, bytes }: Frame): void {
@@ -188,12 +197,20 @@ export class Network {
     return again ? 3 * resendMs : resendMs;
   }
 
-  #arrive(frame: Frame, receiver: Attachment, generation: number): void {
+  #arrive(
+    frame: Frame,
+    sent: {
+      readonly arrow: Arrow;
+      readonly receiver: Attachment;
+      readonly generation: number;
+    },
+  ): void {
+    const { arrow, receiver, generation } = sent;
     const sender = this.#attached.get(frame.from.member);
     const isOfOldBoot = sender !== undefined && sender !== frame.from;
-    const isBroken = this.#pair(frame.from.member, frame.to).generation !== generation;
+    const isBroken = arrow.pair.generation !== generation;
     const isGone = this.#attached.get(frame.to) !== receiver;
-    if (isOfOldBoot || isBroken || isGone || this.isCut(frame.from.member, frame.to)) {
+    if (isOfOldBoot || isBroken || isGone || arrow.isCut) {
       this.counters.lost += 1;
       return;
     }
@@ -201,21 +218,19 @@ export class Network {
     receiver.clock.post(0, () => frame.deliver(receiver));
   }
 
-  #arrivalMs(frame: Frame, resendMs: number): number {
-    const { from, to, connection, mayRepeat, isAnswer } = frame;
-    const atMs = this.#queue.nowMs + this.#latencyMs(frame) + resendMs;
+  #arrivalMs(frame: Frame, arrow: Arrow, resendMs: number): number {
+    const { connection, mayRepeat, isAnswer } = frame;
+    const atMs = this.#queue.nowMs + this.#latencyMs(frame, arrow) + resendMs;
     const { reorderShare, slowAnswerShare } = this.weather;
     const isFree = (isAnswer && slowAnswerShare > 0) || this.#chance(reorderShare);
     if (mayRepeat && isFree) return atMs;
-    const name = `${arrowOf(from.member, to)} ${connection}`;
-    const orderedMs = Math.max(atMs, this.#lastArrivalMs.get(name) ?? 0);
-    this.#lastArrivalMs.set(name, orderedMs);
+    const orderedMs = Math.max(atMs, arrow.lastArrivalMs[connection]);
+    arrow.lastArrivalMs[connection] = orderedMs;
     return orderedMs;
   }
 
-  #latencyMs({ from, to, isAnswer }: Frame): number {
+  #latencyMs({ isAnswer }: Frame, { slowByMs }: Arrow): number {
     const { latencyMinMs, latencyMaxMs, slowShare, slowAnswerShare } = this.weather;
-    const slowByMs = this.#slow.size > 0 ? (this.#slow.get(arrowOf(from.member, to)) ?? 0) : 0;
     const latencyMs = this.#between(latencyMinMs, latencyMaxMs) + slowByMs;
     if (!this.#chance(isAnswer ? slowAnswerShare : slowShare)) return latencyMs;
     return latencyMs + this.#between(this.weather.slowMinMs, this.weather.slowMaxMs);
@@ -254,9 +269,8 @@ export class Network {
     });
   }
 
-  #noticeDark(from: MemberId, to: MemberId, generation: number): void {
-    if (!this.isCut(from, to) || this.#pair(from, to).generation !== generation) return;
-    this.#breakPair(from, to);
+  #noticeDark({ from, to, isCut, pair }: Arrow, generation: number): void {
+    if (isCut && pair.generation === generation) this.#breakPair(from, to);
   }
 
   /** Both ends, where they still live, see their connections end. */
@@ -281,9 +295,20 @@ export class Network {
   }
 
   #pair(a: MemberId, b: MemberId): Pair {
-    const name = a < b ? `${a} ${b}` : `${b} ${a}`;
-    if (!this.#pairs.has(name)) this.#pairs.set(name, { up: false, generation: 0 });
-    return must(this.#pairs.get(name), 'every pair is known once asked for');
+    return this.#arrow(a, b).pair;
+  }
+
+  #arrow(from: MemberId, to: MemberId): Arrow {
+    return this.#arrows.get(from)?.get(to) ?? this.#newArrow(from, to);
+  }
+
+  #newArrow(from: MemberId, to: MemberId): Arrow {
+    const pair = this.#arrows.get(to)?.get(from)?.pair ?? { up: false, generation: 0 };
+    const lastArrivalMs = { control: 0, log: 0, bulk: 0 };
+    const arrow: Arrow = { from, to, pair, isCut: false, slowByMs: 0, lastArrivalMs };
+    const arrows = this.#arrows.get(from) ?? new Map<MemberId, Arrow>();
+    this.#arrows.set(from, arrows.set(to, arrow));
+    return arrow;
   }
 
   #darkNoticeMs(): number {
@@ -298,5 +323,3 @@ export class Network {
     return lo + (hi - lo) * this.#random.fraction();
   }
 }
-
-const arrowOf = (from: MemberId, to: MemberId): string => `${from}>${to}`;

@@ -128,14 +128,19 @@ function watchSnapshots<Member extends Watched>(
   });
 }
 
-/** The same object, but for some of its methods. */
+/**
+ * The same object, but for some of its methods: everything else is asked of the object itself. Not
+ * a proxy, which costs as much as what a small call does.
+ */
 function withChanges<T extends object>(object: T, changes: Partial<T>): T {
-  return new Proxy(object, {
-    get: (target, name) => {
-      const changed = changes[name as keyof T];
-      if (changed !== undefined) return changed;
-      const own = Reflect.get(target, name, target);
-      return typeof own === 'function' ? own.bind(target) : own;
-    },
-  });
+  const changed: Record<string, unknown> = {};
+  let kind: object | null = object;
+  for (; kind && kind !== Object.prototype; kind = Object.getPrototypeOf(kind)) {
+    for (const [name, { value }] of Object.entries(Object.getOwnPropertyDescriptors(kind))) {
+      if (Object.hasOwn(changed, name)) continue;
+      if (typeof value === 'function') changed[name] = value.bind(object);
+      else Object.defineProperty(changed, name, { get: () => Reflect.get(object, name, object) });
+    }
+  }
+  return Object.assign(changed, changes) as T;
 }

@@ -6,7 +6,7 @@ import { formatConfiguration } from '@holdfast/raft/configuration';
 import type { TraceEvent } from '@holdfast/raft/core';
 import type { Entry, LogId } from '@holdfast/raft/entry';
 import type { Message } from '@holdfast/raft/message';
-import type { RaftStatus } from '@holdfast/raft/raft';
+import type { RaftMarks } from '@holdfast/raft/raft';
 import type { EventQueue } from './event-queue.ts';
 import { CommitDurability, type HoldsDurably } from './judges/commit-durability.ts';
 import { CommitFreshness } from './judges/commit-freshness.ts';
@@ -55,22 +55,15 @@ export class RaftReferee implements RaftMemberWatcher {
   }
 
   onStep(member: RaftMember): void {
-    const status = member.raft?.status();
-    if (!status) return;
-    if (status.role === 'leader') {
-      const { term, commit, configuration, peers } = status;
-      this.#judges.observeLeader({
-        ...logOf(member),
-        member: member.id,
-        term,
-        commit,
-        configuration,
-        peers,
-      });
+    const { raft } = member;
+    if (!raft) return;
+    const marks = raft.marks();
+    if (marks.role === 'leader') {
+      this.#judges.observeLeader(marks, logOf(member), () => raft.status().peers);
     }
     if (member.isInstalling) return;
-    this.#observeCommit(member, status);
-    this.#judgeChain(member, status);
+    this.#observeCommit(member, marks);
+    this.#judgeChain(member, marks);
   }
 
   onTrace(member: RaftMember, event: TraceEvent): void {
@@ -141,8 +134,8 @@ export class RaftReferee implements RaftMemberWatcher {
     throw error;
   }
 
-  #observeCommit(member: RaftMember, status: RaftStatus): void {
-    const { commit, role, configuration } = status;
+  #observeCommit(member: RaftMember, marks: RaftMarks): void {
+    const { commit, role, configuration } = marks;
     this.#judges.commits.observeCommit(member.id, commit, (at) => member.storage.termAt(at));
     this.#freshness.observeCommit(this.#queue.nowMs, this.#judges.commits.committed);
     const term = member.storage.termAt(commit);
@@ -150,15 +143,15 @@ export class RaftReferee implements RaftMemberWatcher {
     this.#durability.observeCommit({ index: commit, term }, configuration, this.#holdsDurably);
   }
 
-  #judgeChain(member: RaftMember, status: RaftStatus): void {
+  #judgeChain(member: RaftMember, marks: RaftMarks): void {
     judgeInvariantChain(member.id as MemberId, {
-      purged: status.purged.index,
-      applied: status.applied,
-      committed: status.commit,
-      persisted: status.persisted,
-      last: status.last.index,
-      lastLogTerm: status.last.term,
-      savedTerm: status.term,
+      purged: marks.purged.index,
+      applied: marks.applied,
+      committed: marks.commit,
+      persisted: marks.persisted,
+      last: marks.last.index,
+      lastLogTerm: marks.last.term,
+      savedTerm: marks.term,
     });
   }
 }

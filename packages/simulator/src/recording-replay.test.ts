@@ -134,9 +134,15 @@ describe('a replay says where', () => {
 
   it('an input is lost', async () => {
     const { disk, frames } = await oneSegment();
-    const isProposal = (body: RecordedBody): boolean =>
-      body.$case === 'turn' && body.value.inputs.some((one) => one.body?.$case !== 'other');
-    const lost = frames.findIndex((body, at) => at > frames.length / 2 && isProposal(body));
+    const bringsEntries = (body: RecordedBody): boolean =>
+      body.$case === 'turn' &&
+      body.value.inputs.some(({ body: input }) => {
+        if (input?.$case === 'propose') return true;
+        const message = input?.$case === 'message' ? input.value.body : undefined;
+        return message?.$case === 'appendEntries' && message.value.entries.length > 0;
+      });
+    const lost = frames.findIndex((body, at) => at > frames.length / 2 && bringsEntries(body));
+    expect(lost).toBeGreaterThan(0);
     await rewrite(disk, frames.toSpliced(lost, 1));
     expect((await replaySegment({ disk, path, yieldNow })).difference).toBeDefined();
   });

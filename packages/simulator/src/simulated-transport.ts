@@ -199,10 +199,14 @@ export class SimulatedTransport implements PeerTransport {
     lane: Lane,
     deliver: (peer: { transport: SimulatedTransport; handler: PeerHandler }) => void,
   ): void {
+    const { connection, mayRepeat, isAnswer, bytes } = lane;
     this.#network.carry({
-      ...lane,
       from: this.attachment,
       to,
+      connection,
+      mayRepeat,
+      isAnswer,
+      bytes,
       deliver: (receiver) => {
         const transport = this.#registry.get(receiver);
         const handler = transport ? transport.#handler : undefined;

@@ -13,6 +13,12 @@ export type LeaderMarks = {
 export class CommitRule {
   readonly #known = new Map<MemberId, { readonly term: Term; readonly commit: Index }>();
 
+  /** Whether a leader stands elsewhere than when it was last seen. */
+  isNews(member: MemberId, term: Term, commit: Index): boolean {
+    const known = this.#known.get(member);
+    return known?.term !== term || known.commit !== commit;
+  }
+
   observeLeader(member: MemberId, { term, commit, commitTerm }: LeaderMarks): void {
     const known = this.#known.get(member);
     this.#known.set(member, { term, commit });

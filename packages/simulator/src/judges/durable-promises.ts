@@ -4,12 +4,10 @@
 // member had synced when it died.
 import type { MemberId, Term } from '@holdfast/base/ids';
 import type { LogId } from '@holdfast/raft/entry';
-import type { TermAt } from './commit-permanence.ts';
+import type { HeldLog } from './kept-acknowledgements.ts';
 import { Violation } from './violation.ts';
 
 export type SavedVote = { readonly term: Term; readonly vote: MemberId | undefined };
-
-export type FoundLog = { readonly purged: LogId; readonly termAt: TermAt };
 
 export class DurablePromises {
   readonly #logs = new Map<MemberId, LogId>();
@@ -21,9 +19,9 @@ export class DurablePromises {
   }
 
   /** A leader has put another entry where the synced one stood, which so was not committed. */
-  logReplaced(member: MemberId, termAt: TermAt): void {
+  logReplaced(member: MemberId, log: HeldLog): void {
     const synced = this.#logs.get(member);
-    const held = synced && termAt(synced.index);
+    const held = synced && log.termAt(synced.index);
     if (held !== undefined && held !== synced?.term) this.#logs.delete(member);
   }
 
@@ -49,10 +47,10 @@ export class DurablePromises {
   }
 
   /** The log that a start found, or that a member stands on which takes itself for whole. */
-  judgeLog(member: MemberId, { purged, termAt }: FoundLog): void {
+  judgeLog(member: MemberId, log: HeldLog): void {
     const synced = this.#logs.get(member);
-    if (!synced || synced.index <= purged.index) return;
-    const held = termAt(synced.index);
+    if (!synced || synced.index <= log.purged) return;
+    const held = log.termAt(synced.index);
     if (held === synced.term) return;
     const detail = `${member} starts without the synced ${synced.index}@${synced.term}`;
     throw new Violation('durable-promises', `${detail}: it holds ${held ?? 'nothing'} there`);

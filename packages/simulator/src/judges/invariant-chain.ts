@@ -17,17 +17,15 @@ export type Marks = {
 /** Throws unless the marks of `member` stand in the order that the design promises. */
 export function judgeInvariantChain(member: MemberId, marks: Marks): void {
   const { purged, applied, committed, persisted, last } = marks;
-  const hold: readonly (readonly [string, number, number])[] = [
-    ['purged <= applied', purged, applied],
-    ['purged <= persisted', purged, persisted],
-    ['applied <= committed', applied, committed],
-    ['committed <= last', committed, last],
-    ['persisted <= last', persisted, last],
-    ['last log term <= saved term', marks.lastLogTerm, marks.savedTerm],
-  ];
-  for (const [name, low, high] of hold) {
-    if (low > high) {
-      throw new Violation('invariant-chain', `${name} on member ${member} (${low} > ${high})`);
-    }
-  }
+  if (purged > applied) broken(member, 'purged <= applied', marks);
+  if (purged > persisted) broken(member, 'purged <= persisted', marks);
+  if (applied > committed) broken(member, 'applied <= committed', marks);
+  if (committed > last) broken(member, 'committed <= last', marks);
+  if (persisted > last) broken(member, 'persisted <= last', marks);
+  if (marks.lastLogTerm > marks.savedTerm) broken(member, 'last log term <= saved term', marks);
+}
+
+function broken(member: MemberId, link: string, marks: Marks): never {
+  const all = Object.entries(marks).map(([name, value]) => `${name} ${value}`);
+  throw new Violation('invariant-chain', `${link} on member ${member} (${all.join(', ')})`);
 }

@@ -1,13 +1,13 @@
 // A member that promises anything still holds what it has acknowledged and what was then committed
 // (safety.md 1, 3, 5 and 15): whatever became of its disk, it repairs before it votes or says
 // success again. Owns what each member has acknowledged, over all of its boots.
-import type { Index, MemberId } from '@holdfast/base/ids';
+import type { Index, MemberId, Term } from '@holdfast/base/ids';
 import type { LogId } from '@holdfast/raft/entry';
-import type { CommitPermanence, TermAt } from './commit-permanence.ts';
+import type { CommitPermanence } from './commit-permanence.ts';
 import { Violation } from './violation.ts';
 
 /** A member's log as it is now. */
-export type HeldLog = { readonly purged: Index; readonly termAt: TermAt };
+export type HeldLog = { readonly purged: Index; termAt(at: Index): Term | undefined };
 
 /** How many of a member's acknowledgements are remembered: what it replaced is above the commit. */
 const rememberedMax = 200;

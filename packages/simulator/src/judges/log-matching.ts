@@ -1,14 +1,15 @@
 // Log matching (thesis 3.5): two logs that share a (index, term) agree on that entry and on all
 // before it. Checked by induction: one (index, term) has one content and one predecessor, ever.
 import { crc32 } from '@holdfast/base/crc32';
-import type { MemberId, Term } from '@holdfast/base/ids';
-import type { Entry, LogId } from '@holdfast/raft/entry';
+import type { Index, MemberId, Term } from '@holdfast/base/ids';
+import { type Entry, type EntryKind, formatLogId, type LogId } from '@holdfast/raft/entry';
 import { Violation } from './violation.ts';
 
-type Known = { readonly content: string; readonly previousTerm: Term };
+type Known = { readonly content: number; readonly previousTerm: Term };
 
 export class LogMatching {
-  readonly #known = new Map<string, Known>();
+  /** By term, then by index. */
+  readonly #known = new Map<Term, Map<Index, Known>>();
 
   /** `member` takes `entries` into its log directly behind `previous`. */
   observeAppend(member: MemberId, previous: LogId, entries: readonly Entry[]): void {
@@ -28,19 +29,25 @@ export class LogMatching {
   }
 
   #compare(member: MemberId, previousTerm: Term, entry: Entry): void {
-    const place = `${entry.index}@${entry.term}`;
+    const ofTerm = this.#known.get(entry.term) ?? new Map<Index, Known>();
+    this.#known.set(entry.term, ofTerm);
     const content = contentOf(entry);
-    const known = this.#known.get(place);
-    if (!known) this.#known.set(place, { content, previousTerm });
+    const known = ofTerm.get(entry.index);
+    if (!known) ofTerm.set(entry.index, { content, previousTerm });
     else if (known.content !== content) {
-      throw new Violation('log-matching', `entry ${place} of member ${member} differs in content`);
+      const what = `entry ${formatLogId(entry)} of member ${member} differs in content`;
+      throw new Violation('log-matching', what);
     } else if (known.previousTerm !== previousTerm) {
       const terms = `${known.previousTerm} and ${previousTerm}`;
-      throw new Violation('log-matching', `entry ${place} follows both terms ${terms}`);
+      throw new Violation(
+        'log-matching',
+        `entry ${formatLogId(entry)} follows both terms ${terms}`,
+      );
     }
   }
 }
 
-/** Short and equal for equal entries: kind, length and checksum. */
-export const contentOf = (entry: Entry): string =>
-  `${entry.kind}:${entry.payload.length}:${crc32(entry.payload)}`;
+/** Equal for equal entries: the checksum of kind and payload. */
+export const contentOf = ({ kind, payload }: Entry): number => crc32(payload, kindSeeds[kind]);
+
+const kindSeeds: Readonly<Record<EntryKind, number>> = { command: 1, empty: 2, membership: 3 };

@@ -103,11 +103,11 @@ describe('DurablePromises', () => {
     judge.statusSaved(a, { term: term(2), vote: b });
     return judge;
   };
-  const start = id(0, 0);
+  const start = index(0);
 
   it('accepts what was synced, and more', () => {
     judgeOf().judgeLog(a, { purged: start, termAt: log(1, 1, 2, 2) });
-    judgeOf().judgeLog(a, { purged: id(4, 2), termAt: log() });
+    judgeOf().judgeLog(a, { purged: index(4), termAt: log() });
     judgeOf().judgeStatus(a, { term: term(2), vote: b });
     judgeOf().judgeStatus(a, { term: term(3), vote: undefined });
   });

@@ -76,11 +76,12 @@ describe('LeaderCompleteness', () => {
     const commits = new CommitPermanence();
     commits.observeCommit(a, index(3), log(1, 1, 2));
     const judge = new LeaderCompleteness(commits);
-    const leader = { member: b, term: term(3), purged: index(0) };
-    judge.observeElection({ ...leader, termAt: log(1, 1, 2, 2) });
-    judge.observeElection({ ...leader, purged: index(3), termAt: () => undefined });
-    expect(() => judge.observeElection({ ...leader, termAt: log(1, 1) })).toThrow(/nothing at 3/);
-    expect(() => judge.observeElection({ ...leader, termAt: log(1, 1, 1) })).toThrow(/term 2/);
+    const leader = { member: b, term: term(3) };
+    const whole = (...terms: number[]) => ({ purged: index(0), termAt: log(...terms) });
+    judge.observeElection({ ...leader, log: whole(1, 1, 2, 2) });
+    judge.observeElection({ ...leader, log: { purged: index(3), termAt: () => undefined } });
+    expect(() => judge.observeElection({ ...leader, log: whole(1, 1) })).toThrow(/nothing at 3/);
+    expect(() => judge.observeElection({ ...leader, log: whole(1, 1, 1) })).toThrow(/term 2/);
   });
 });
 

@@ -1,12 +1,15 @@
 // Every member applies the same entry at the same index, each index once and in order, and reaches
 // the same state (thesis 3.6.3, C-04, safety.md 10).
-import type { Index, MemberId } from '@holdfast/base/ids';
-import type { Entry } from '@holdfast/raft/entry';
+import type { Index, MemberId, Term } from '@holdfast/base/ids';
+import type { Entry, EntryKind } from '@holdfast/raft/entry';
 import { contentOf } from './log-matching.ts';
 import { Violation } from './violation.ts';
 
+type Applied = { readonly term: Term; readonly kind: EntryKind; readonly content: number };
+
 export class StateMachineSafety {
-  readonly #applied: string[] = [];
+  /** By index. */
+  readonly #applied: Applied[] = [];
   readonly #hashes = new Map<Index, bigint>();
   readonly #appliedOf = new Map<MemberId, Index>();
 
@@ -38,12 +41,14 @@ export class StateMachineSafety {
   }
 
   #compare(member: MemberId, entry: Entry): void {
-    const content = `${entry.term}:${contentOf(entry)}`;
-    const known = this.#applied[entry.index];
-    if (known === undefined) this.#applied[entry.index] = content;
-    else if (known !== content) {
-      const detail = `${member} applied ${content} at ${entry.index}, another applied ${known}`;
-      throw new Violation('state-machine-safety', detail);
+    const { term, index, kind } = entry;
+    const content = contentOf(entry);
+    const known = this.#applied[index];
+    if (known === undefined) this.#applied[index] = { term, kind, content };
+    else if (known.term !== term || known.content !== content) {
+      const other = `${known.kind} of term ${known.term} (${known.content})`;
+      const detail = `${member} applied ${kind} of term ${term} (${content}) at ${index}`;
+      throw new Violation('state-machine-safety', `${detail}, another applied ${other}`);
     }
   }
 }
