@@ -34,7 +34,7 @@ export const durabilityMutations: readonly Mutation[] = [
     edits: [
       {
         file: logRecovery,
-        find: 'if (tail.clean && tail.stop.end === durable.offset) await log.current.file.sync();',
+        find: 'if (tail.clean && tail.stop.end === durable.offset) await syncInPlace(log.current);',
         replace: 'if (tail.clean) await null;',
       },
     ],

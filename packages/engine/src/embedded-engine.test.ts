@@ -342,6 +342,27 @@ describe('disks', () => {
     expect((await world.settle(full.get('a'))).body).toBe('3');
   });
 
+  it('a full one lets a member start, which waits where it must write', async () => {
+    const world = await started(3);
+    const full = world.followers[0] as TestMachine;
+    await full.kill();
+    const noRoom = { kind: 'error', code: 'ENOSPC' } as const;
+    full.disk.setFaults(({ kind, path }) =>
+      kind === 'write' && path.includes('/log/') ? noRoom : undefined,
+    );
+    let hasStarted = false;
+    const starting = full.boot().then(() => {
+      hasStarted = true;
+    });
+    await world.until(() => full.events.some((event) => event.type === 'problem'));
+    await world.settle(world.leader.put('a', '1'));
+    expect(hasStarted).toBe(false);
+    full.disk.setFaults(undefined);
+    await world.settle(starting);
+    await world.converge();
+    expect((await world.settle(full.get('a'))).body).toBe('1');
+  });
+
   it('a failing one ends its member, once, and the others go on at once', async () => {
     const world = await started(3);
     const dead = world.leader;

@@ -43,7 +43,10 @@ export type LogRecovery = {
 
 /** The Raft log. Three marks: accepted (readable), submitted (written), persisted (synced). */
 export interface LogStore {
-  /** The signal breaks it off with its reason, and nothing is harmed. Progress in bytes. */
+  /**
+   * The signal breaks it off with its reason, and nothing is harmed. Progress in bytes. After
+   * `disk-full` it may be asked again.
+   */
   open(watch?: {
     readonly signal?: AbortSignal | undefined;
     readonly onProgress?: ((doneBytes: number, totalBytes: number) => void) | undefined;

@@ -64,9 +64,12 @@ class Directory {
     return this;
   }
 
-  recover(signal = new AbortController().signal): Promise<Recovered> {
+  recover(
+    signal = new AbortController().signal,
+    waitForRoom?: () => Promise<void>,
+  ): Promise<Recovered> {
     const { log, status, snapshots, stateMachine, phases } = this;
-    const stores = { log, status, snapshots, stateMachine };
+    const stores = { log, status, snapshots, stateMachine, ...(waitForRoom && { waitForRoom }) };
     return recover({ ...stores, phases, bootstrap: configuration, signal });
   }
 
@@ -237,5 +240,35 @@ describe('a start', () => {
     const newer = new HoldfastError('version-mismatch', 'newer');
     directory.stateMachine.restore = () => Promise.reject(newer);
     await expect(directory.recover()).rejects.toBe(newer);
+  });
+});
+
+describe('a full disk', () => {
+  const full = (): HoldfastError => new HoldfastError('disk-full', 'opening the log: no space');
+
+  it('lets a start wait for room, which is seen, and go on', async () => {
+    const directory = await (await new Directory().fill(5)).save(1);
+    const { log } = directory;
+    const open = log.open.bind(log);
+    let tries = 0;
+    log.open = () => {
+      tries += 1;
+      return tries < 4 ? Promise.reject(full()) : open();
+    };
+    const seen: (string | undefined)[] = [];
+    const recovered = await directory.recover(undefined, async () => {
+      seen.push(directory.details['log']);
+    });
+    expect(recovered.log.last).toEqual(id(5));
+    expect(seen).toEqual(Array(3).fill('waits for room on the disk: opening the log: no space'));
+  });
+
+  it('ends the start of one that cannot wait, or has been told to stop', async () => {
+    const directory = await (await new Directory().fill(5)).save(1);
+    directory.log.open = () => Promise.reject(full());
+    await expect(directory.recover()).rejects.toMatchObject({ code: 'disk-full' });
+    const stopping = new HoldfastError('shutting-down', 'this member is stopping');
+    const waiting = directory.recover(undefined, () => Promise.reject(stopping));
+    await expect(waiting).rejects.toBe(stopping);
   });
 });

@@ -22,7 +22,7 @@ import type {
   StoredSnapshot,
   StoredStatus,
 } from './ports.ts';
-import type { RecoveryPhases } from './recovery-phases.ts';
+import type { PhaseName, RecoveryPhases } from './recovery-phases.ts';
 import { repairNeed } from './repair-need.ts';
 
 export type RecoveryOptions = {
@@ -35,6 +35,11 @@ export type RecoveryOptions = {
   readonly phases: RecoveryPhases;
   /** Ends the recovery between two steps, with its reason. */
   readonly signal: AbortSignal;
+  /**
+   * Resolves when a step that found the disk full may be tried again; rejects once the signal has
+   * aborted. Absent: a full disk ends the start.
+   */
+  readonly waitForRoom?: () => Promise<void>;
 };
 
 export type Recovered = {
@@ -63,9 +68,13 @@ const newState: HardState = { term: term(0), vote: undefined, repairing: undefin
 
 export async function recover(options: RecoveryOptions): Promise<Recovered> {
   const { phases, signal } = options;
-  const status = await phases.run('status', () => options.status.open(), tellStatus);
+  const status = await run(options, { name: 'status', tell: tellStatus }, () =>
+    options.status.open(),
+  );
   signal.throwIfAborted();
-  const found = await phases.run('snapshot-scan', () => options.snapshots.open(), tellSnapshots);
+  const found = await run(options, { name: 'snapshot-scan', tell: tellSnapshots }, () =>
+    options.snapshots.open(),
+  );
   await phases.run('membership', async () => found[0], tellMembership);
   signal.throwIfAborted();
   const snapshot = await phases.run(
@@ -74,14 +83,39 @@ export async function recover(options: RecoveryOptions): Promise<Recovered> {
     (loaded) => (loaded ? `loaded ${formatLogId(loaded.last)}` : 'none'),
   );
   signal.throwIfAborted();
-  const opened = await phases.run('log', () => openLog(options), tellLog);
+  const opened = await run(options, { name: 'log', tell: tellLog }, () => openLog(options));
   signal.throwIfAborted();
-  return await phases.run(
-    'checks',
-    () => check(options, { status, snapshot, opened, found }),
-    (recovered) => `starts at commit ${recovered.commit}, applied ${recovered.applied.index}`,
-  );
+  const checks = { name: 'checks', tell: tellChecks } as const;
+  return await run(options, checks, () => check(options, { status, snapshot, opened, found }));
 }
+
+type TellingPhase<T> = { readonly name: PhaseName; readonly tell: (result: T) => string };
+
+/**
+ * A phase that writes: a full disk keeps the member alive, and the phase waits (safety.md 9). Each
+ * of them may be run again, as after a crash.
+ */
+function run<T>(
+  { phases, waitForRoom }: RecoveryOptions,
+  { name, tell }: TellingPhase<T>,
+  work: () => Promise<T>,
+): Promise<T> {
+  const untilRoom = async (): Promise<T> => {
+    for (;;) {
+      try {
+        return await work();
+      } catch (error) {
+        if (!waitForRoom || !isHoldfastError(error, 'disk-full')) throw error;
+        phases.say(name, `waits for room on the disk: ${error.message}`);
+        await waitForRoom();
+      }
+    }
+  };
+  return phases.run(name, untilRoom, tell);
+}
+
+const tellChecks = ({ commit, applied }: Recovered): string =>
+  `starts at commit ${commit}, applied ${applied.index}`;
 
 const tellStatus = (status: StatusRecovery): string => {
   if (status.lost) return 'both copies are unreadable: no votes until all other voters were heard';

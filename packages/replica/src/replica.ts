@@ -2,7 +2,7 @@
 // readBarrier, status, close. It owns the promises of its callers; the driver owns the core and its
 // loops. No disk, socket or clock of its own; see ports.ts.
 import { must } from '@holdfast/base/assert';
-import type { Clock, Timer } from '@holdfast/base/clock';
+import { type Clock, sleep, type Timer } from '@holdfast/base/clock';
 import { HoldfastError, isHoldfastError } from '@holdfast/base/errors';
 import { type Index, index, type MemberId, type Term, term } from '@holdfast/base/ids';
 import { TaskGroup } from '@holdfast/base/task-group';
@@ -275,9 +275,14 @@ export class Replica {
   // ---------------------------------------------------------------- beginning and end
 
   async #start(): Promise<void> {
-    const { log, stateMachine, transport } = this.#options;
-    const { signal } = this.#stopping;
-    const recovered = await recover({ ...this.#options, phases: this.#phases, signal });
+    const { log, stateMachine, transport, settings } = this.#options;
+    const [phases, { signal }] = [this.#phases, this.#stopping];
+    const waitForRoom = (): Promise<void> => {
+      const what = 'the disk is full, and the start waits for room';
+      this.#options.onEvent?.({ type: 'problem', what, error: undefined });
+      return sleep(this.#clock, settings.diskRetryMs, signal);
+    };
+    const recovered = await recover({ ...this.#options, phases, signal, waitForRoom });
     const range = { after: recovered.applied, last: recovered.log.last };
     this.#logTime.atLeast(await lastLogTimeMs(log, range, stateMachine.lastProposedAtMs));
     signal.throwIfAborted();

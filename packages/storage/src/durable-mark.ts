@@ -6,7 +6,7 @@ import { index, term } from '@holdfast/base/ids';
 import type { ChainedId } from '@holdfast/raft/entry';
 import { getCounter, isZero, putCounter, viewOf } from './byte-codec.ts';
 import type { Disk, DiskFile } from './disk.ts';
-import { createWhole, openIfThere } from './file-steps.ts';
+import { createWhole, openIfThere, readTwice } from './file-steps.ts';
 import type { LogPosition } from './log-group.ts';
 import { sectorBytes } from './sector.ts';
 import { checkVersion } from './twin-file.ts';
@@ -56,8 +56,13 @@ export class DurableMarkFile {
       });
       return undefined;
     }
-    const bytes = await this.#file.read(0, slotCount * sectorBytes);
+    const file = this.#file;
+    return readTwice(async () => this.#newest(await file.read(0, slotCount * sectorBytes)));
+  }
+
+  #newest(bytes: Uint8Array): DurableMark | undefined {
     let best: DurableMark | undefined;
+    this.#slotsBad = 0;
     for (let slot = 0; slot < slotCount; slot += 1) {
       const written = bytes.subarray(slot * sectorBytes, slot * sectorBytes + slotBytes);
       const found = decodeSlot(written);

@@ -38,6 +38,14 @@ export async function removeIfThere(disk: Disk, path: string): Promise<void> {
   }
 }
 
+/**
+ * What `read` makes of its bytes; undefined where they are damaged both times. One wrong answer of
+ * a disk (or of what lies between it and this process) is no damage, and a repair is dear.
+ */
+export async function readTwice<T>(read: () => Promise<T | undefined>): Promise<T | undefined> {
+  return (await read()) ?? (await read());
+}
+
 /** Makes an empty file in place of one that a crash may have left. */
 export async function createFresh(disk: Disk, path: string): Promise<DiskFile> {
   await removeIfThere(disk, path);

@@ -1,7 +1,7 @@
 // The files of one log directory, and their names. Knows what lies where, not what it means.
 import type { Disk } from './disk.ts';
 import { DurableMarkFile } from './durable-mark.ts';
-import { removeIfThere } from './file-steps.ts';
+import { readTwice, removeIfThere } from './file-steps.ts';
 import { LogBaseFile } from './log-base-file.ts';
 import type { LogBase } from './log-index.ts';
 import { chainStart } from './log-record.ts';
@@ -34,7 +34,10 @@ export class LogFiles {
   readonly base: LogBaseFile;
   readonly note: RotNote;
 
+  readonly #options: SegmentMakerOptions;
+
   constructor(options: SegmentMakerOptions) {
+    this.#options = options;
     this.disk = options.disk;
     this.directory = options.directory;
     this.groupId = options.groupId;
@@ -64,6 +67,13 @@ export class LogFiles {
     return found.sort((a, b) => a.sequence - b.sequence);
   }
 
+  /** Files that know nothing yet: what another try to open the log finds is on the disk alone. */
+  async again(): Promise<LogFiles> {
+    // The failure that led here is the one to tell.
+    await this.close().catch(() => undefined);
+    return new LogFiles(this.#options);
+  }
+
   async close(): Promise<void> {
     await this.maker.close();
     await this.mark.close();
@@ -73,7 +83,9 @@ export class LogFiles {
   async #openSegment(sequence: number): Promise<FoundSegment> {
     const path = this.pathOf(sequence);
     const file = await this.disk.open(path);
-    const found = decodeSegmentHeader(await file.read(0, segmentDataOffset));
+    const found = await readTwice(async () =>
+      decodeSegmentHeader(await file.read(0, segmentDataOffset)),
+    );
     const own = found?.sequence === sequence && found.groupId === this.groupId;
     const header = own ? found : undefined;
     const segment = new LogSegment({

@@ -1,6 +1,6 @@
 // Reads entries back from their segments, and believes none before its checksums, its index and its
 // place in the chain are what was known when it was written.
-import { HoldfastError } from '@holdfast/base/errors';
+import { HoldfastError, isHoldfastError } from '@holdfast/base/errors';
 import { type Index, index } from '@holdfast/base/ids';
 import { type Entry, entryOverheadBytes } from '@holdfast/raft/entry';
 import { toOperatingError } from './disk-error.ts';
@@ -25,17 +25,26 @@ export async function readEntries(log: LogIndex, range: ReadRange): Promise<read
   const [first, last] = [wanted[0], wanted.at(-1)];
   if (!first || !last) return [];
   const length = last.offset + recordBytes(last.payloadLength) - first.offset;
-  const bytes = await segment.read(first.offset, length).catch((error: unknown) => {
-    throw toOperatingError(error, 'reading the log');
-  });
-  return wanted.map((position, at) =>
-    verifiedEntry(bytes, {
-      at: position.offset - first.offset,
-      index: range.lo + at,
-      position,
-      segment,
-    }),
-  );
+  const read = async (): Promise<readonly Entry[]> => {
+    const bytes = await segment.read(first.offset, length).catch((error: unknown) => {
+      throw toOperatingError(error, 'reading the log');
+    });
+    return wanted.map((position, at) =>
+      verifiedEntry(bytes, {
+        at: position.offset - first.offset,
+        index: range.lo + at,
+        position,
+        segment,
+      }),
+    );
+  };
+  try {
+    return await read();
+  } catch (error) {
+    // One wrong answer of a disk is no damage.
+    if (isHoldfastError(error, 'corrupt')) return read();
+    throw error;
+  }
 }
 
 /** All entries [lo, hi), segment by segment. */

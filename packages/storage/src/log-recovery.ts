@@ -3,6 +3,7 @@
 // that was found is trusted in place beyond the durable mark: it may be in the cache only, of a
 // process that saw its sync fail (safety.md 1), so it is copied into a new segment and synced.
 import { assert, must } from '@holdfast/base/assert';
+import { HoldfastError, messageOf } from '@holdfast/base/errors';
 import { type Index, index } from '@holdfast/base/ids';
 import type { RepairGoal } from '@holdfast/raft/ready';
 import { endOfContent } from './byte-codec.ts';
@@ -19,10 +20,11 @@ import {
   scanSegment,
   truncateTo,
 } from './log-scan.ts';
+import type { LogSegment } from './log-segment.ts';
 import type { LogRot, OpenWatch } from './log-store.ts';
 import { segmentDataOffset } from './segment-header.ts';
 import { moveTail, replaceDamaged } from './tail-repair.ts';
-import { judgeTail } from './tail-verdict.ts';
+import { judgeTail, type Verdict } from './tail-verdict.ts';
 
 export type RecoveredLog = {
   readonly log: LogIndex;
@@ -61,7 +63,17 @@ export async function recoverLog(files: LogFiles, watch: OpenWatch = {}): Promis
   await makeDurableDirectory(files.disk, files.directory);
   const survey = await surveyLog(files, watch);
   if (!survey) return startLog(files);
-  const { walk, outcome } = survey;
+  try {
+    return await makeTrue(files, survey);
+  } catch (error) {
+    // The failure is the one to tell.
+    for (const { segment } of survey.walk.found) await segment.close().catch(() => undefined);
+    throw error;
+  }
+}
+
+/** What is going to be said is true on disk, and synced, when this resolves. */
+async function makeTrue(files: LogFiles, { walk, outcome }: LogSurvey): Promise<RecoveredLog> {
   const { state } = walk;
   const rot =
     'reason' in outcome
@@ -257,16 +269,19 @@ async function judgeEnd(
   if (state.durable.segment > sequence) {
     return { sequence: sequence + 1, reason: 'the log ends before its durable mark' };
   }
-  const content = stop.damage ? await contentFrom(segment, stop.end, fileBytes) : new Uint8Array(0);
-  const verdict = judgeTail({
-    segment: sequence,
-    end: stop.end,
-    content,
-    damage: stop.damage ?? { at: stop.end, extentEnd: undefined, reason: 'the segment is full' },
-    fileBytes,
-    expectedBytes: segment.header.size,
-    durable: state.durable,
-  });
+  const judge = async (): Promise<Verdict> =>
+    judgeTail({
+      segment: sequence,
+      end: stop.end,
+      content: stop.damage ? await contentFrom(segment, stop.end, fileBytes) : new Uint8Array(0),
+      damage: stop.damage ?? { at: stop.end, extentEnd: undefined, reason: 'the segment is full' },
+      fileBytes,
+      expectedBytes: segment.header.size,
+      durable: state.durable,
+    });
+  let verdict = await judge();
+  // What lies there may have been misread.
+  if (verdict.kind !== 'clean') verdict = await judge();
   if (verdict.kind === 'rot') return { sequence, reason: verdict.reason, at: stop.damage?.at };
   if (!stop.boundaries.has(state.durable.offset)) {
     return { sequence, reason: 'the durable mark lies inside of a group' };
@@ -308,11 +323,24 @@ async function finishTail(files: LogFiles, walk: Walk, tail: Tail): Promise<unde
   const end = { segment: log.current.sequence, offset: tail.stop.end };
   assert(!isBefore(end, durable), 'a log that ends before its durable mark is rotten');
   const { lo, hi } = log.liveFrom(durable.offset);
-  if (tail.clean && tail.stop.end === durable.offset) await log.current.file.sync();
-  else await moveTail(files, log, { lo, hi, cutAt: durable.offset, commitHint });
+  if (tail.clean && tail.stop.end === durable.offset) await syncInPlace(log.current);
+  else {
+    const contentEnd = tail.stop.end + tail.tornBytes;
+    await moveTail(files, log, { lo, hi, cutAt: durable.offset, contentEnd, commitHint });
+  }
   saveMark(files, walk);
   await files.mark.sync();
   return undefined;
+}
+
+/** Whatever it fails with, no later sync of these pages is believed (safety.md 1). */
+async function syncInPlace({ file }: LogSegment): Promise<void> {
+  try {
+    await file.sync();
+  } catch (cause) {
+    const message = `syncing what was found in the log: ${messageOf(cause)}`;
+    throw new HoldfastError('unavailable', message, { outcome: 'unknown', cause });
+  }
 }
 
 /** Notes the rot, sets the damaged files aside, and leaves a log that ends before the damage. */

@@ -72,22 +72,31 @@ export async function scanSegment(
   const boundaries = new Set([range.from]);
   let end = range.from;
   while (end < range.until) {
-    const header = decodeGroupHeader(await window.at(end, groupHeaderBytes), 0);
-    if (header) state.durable = laterOf(state.durable, header.durable);
-    const damage = header
-      ? takeGroup(await window.at(end, groupHeaderBytes + header.bytes), {
-          header,
-          at: end,
-          until: range.until,
-          state,
-        })
-      : { at: end, extentEnd: undefined, reason: 'no intact group header' };
-    if (damage || !header) return { end, boundaries, damage };
-    state.commitHint = Math.max(state.commitHint, header.commitHint);
-    end += groupHeaderBytes + header.bytes;
+    const place = { at: end, until: range.until, state };
+    let next = await nextGroup(window, place);
+    if (typeof next !== 'number') {
+      // One wrong answer of a disk is no damage: it is asked again before anything is lost.
+      window.forget();
+      next = await nextGroup(window, place);
+    }
+    if (typeof next !== 'number') return { end, boundaries, damage: next };
+    end = next;
     boundaries.add(end);
   }
   return { end, boundaries, damage: undefined };
+}
+
+/** Takes in the group that begins there, and answers where it ends; or what is wrong with it. */
+async function nextGroup(window: Window, place: Omit<Group, 'header'>): Promise<number | Damage> {
+  const { at, state } = place;
+  const header = decodeGroupHeader(await window.at(at, groupHeaderBytes), 0);
+  if (!header) return { at, extentEnd: undefined, reason: 'no intact group header' };
+  state.durable = laterOf(state.durable, header.durable);
+  const length = groupHeaderBytes + header.bytes;
+  const damage = takeGroup(await window.at(at, length), { ...place, header });
+  if (damage) return damage;
+  state.commitHint = Math.max(state.commitHint, header.commitHint);
+  return at + length;
 }
 
 type Group = {
@@ -184,6 +193,11 @@ class Window {
   constructor(segment: LogSegment, onRead: ((offset: number) => void) | undefined) {
     this.#segment = segment;
     this.#onRead = onRead;
+  }
+
+  /** The next bytes come from the disk, whatever was read before. */
+  forget(): void {
+    this.#bytes = new Uint8Array(0);
   }
 
   /** Bytes from `offset`, fewer than `length` only at the end of the file. */

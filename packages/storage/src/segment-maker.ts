@@ -21,8 +21,11 @@ export type SegmentMakerOptions = {
 export type SegmentOrder = Omit<SegmentHeader, 'size' | 'groupId'> & {
   /** The segment grows beyond the usual size if this needs it; counts from the file's begin. */
   readonly bytesMin: number;
-  /** Made while somebody waits for a start: short, and the log soon goes on in a usual one. */
-  readonly isShort?: boolean;
+  /**
+   * Made while somebody waits for a start, and the log soon goes on in a usual one: short, or only
+   * as long as it must be, on a full disk.
+   */
+  readonly length?: 'short' | 'least';
   /** Writes first content; answers its end. */
   readonly fill?: (file: DiskFile) => Promise<number>;
 };
@@ -41,9 +44,8 @@ export class SegmentMaker {
 
   /** Durable under its name when resolved; a segment of the same sequence is replaced. */
   async make(order: SegmentOrder): Promise<LogSegment> {
-    const { directory, groupId, segmentBytes } = this.#options;
-    const usualBytes = order.isShort ? Math.min(shortBytes, segmentBytes) : segmentBytes;
-    const size = Math.max(usualBytes, order.bytesMin);
+    const { directory, groupId } = this.#options;
+    const size = Math.max(this.#wantedBytes(order), order.bytesMin);
     const header: SegmentHeader = { ...order, size, groupId };
     const path = `${directory}/${segmentName(order.sequence)}`;
     let end = segmentDataOffset;
@@ -68,6 +70,12 @@ export class SegmentMaker {
     const spare = this.#spare;
     this.#spare = undefined;
     if (spare) await discard(this.#options.disk, spare, this.#sparePath);
+  }
+
+  #wantedBytes({ length }: SegmentOrder): number {
+    const { segmentBytes } = this.#options;
+    if (length === 'least') return segmentDataOffset;
+    return length === 'short' ? Math.min(shortBytes, segmentBytes) : segmentBytes;
   }
 
   get #sparePath(): string {

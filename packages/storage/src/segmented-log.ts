@@ -40,7 +40,7 @@ const megabyte = 1024 * 1024;
 
 export class SegmentedLog {
   readonly #disk: Disk;
-  readonly #files: LogFiles;
+  #files: LogFiles;
   readonly #groupBytesMax: number;
   readonly #cacheBytesMax: number;
   readonly #encoder = new GroupEncoder();
@@ -77,7 +77,8 @@ export class SegmentedLog {
   }
 
   /**
-   * Verified, repaired and synced when resolved (log-recovery.ts). Rejects with `version-mismatch`.
+   * Verified, repaired and synced when resolved (log-recovery.ts). Rejects with `version-mismatch`,
+   * or with `disk-full`, after which it may be opened again.
    */
   async open(watch?: OpenWatch): Promise<LogRecovery> {
     assert(!this.#log, 'a log is opened once');
@@ -87,6 +88,7 @@ export class SegmentedLog {
       this.#commitHint = found.commitHint;
       return answerOf(found);
     } catch (error) {
+      this.#files = await this.#files.again();
       watch?.signal?.throwIfAborted();
       throw toOperatingError(error, 'opening the log');
     }

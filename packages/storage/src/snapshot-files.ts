@@ -212,6 +212,12 @@ export class SnapshotFiles {
 
   /** What the header and footer say, or why they cannot be believed. */
   async #verifyEnds(file: DiskFile, name: string): Promise<OpenedSnapshot | string> {
+    const ends = await this.#readEnds(file, name);
+    // One wrong answer of a disk is no damage.
+    return typeof ends === 'string' ? this.#readEnds(file, name) : ends;
+  }
+
+  async #readEnds(file: DiskFile, name: string): Promise<OpenedSnapshot | string> {
     const size = await file.size();
     const start = await file.read(0, Math.min(size, snapshotHeaderBytesMax));
     const header = decodeSnapshotHeader(start);

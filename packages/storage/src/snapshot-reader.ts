@@ -57,7 +57,13 @@ export class BlockReader {
     const data = openBlock(this.#bytes.subarray(0, length), this.#next);
     this.#bytes = this.#bytes.subarray(length);
     this.#next += 1;
-    return data;
+    return data ?? this.#readAgain(this.#next - 1);
+  }
+
+  /** One wrong answer of a disk is no damage. */
+  async #readAgain(number: number): Promise<Uint8Array | undefined> {
+    const at = this.#place.headerBytes + number * blockStrideBytes;
+    return openBlock(await this.#file.read(at, this.#strideOf(number)), number);
   }
 
   /** Nothing is read from the file any more. */

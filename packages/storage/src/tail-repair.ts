@@ -4,6 +4,7 @@
 import { type Index, index, previous as indexBefore } from '@holdfast/base/ids';
 import type { LogId } from '@holdfast/raft/entry';
 import type { DiskFile } from './disk.ts';
+import { isDiskFull } from './disk-error.ts';
 import { copyWhole, makeDurableDirectory } from './file-steps.ts';
 import { GroupEncoder, soloGroupBytes } from './group-encoder.ts';
 import type { FoundSegment, LogFiles } from './log-files.ts';
@@ -12,6 +13,7 @@ import type { LogIndex } from './log-index.ts';
 import { readAll } from './log-reader.ts';
 import { recordBytes } from './log-record.ts';
 import type { ScanState } from './log-scan.ts';
+import type { LogSegment } from './log-segment.ts';
 import { segmentDataOffset, segmentName } from './segment-header.ts';
 
 /** Files that are kept aside: those from furthest along the log. */
@@ -26,6 +28,8 @@ export type TailMove = {
   readonly hi: Index;
   /** Where the log leaves the segment that was the newest. */
   readonly cutAt: number;
+  /** Behind the last byte of that segment that is not zero. */
+  readonly contentEnd: number;
   readonly commitHint: number;
 };
 
@@ -35,16 +39,20 @@ export type TailMove = {
 export async function moveTail(files: LogFiles, log: LogIndex, move: TailMove): Promise<void> {
   const old = log.current;
   const before = log.idAt(indexBefore(move.lo));
-  const copy = new EntryCopy(log, move);
-  const segment = await files.maker.make({
-    sequence: old.sequence + 1,
-    previousEnd: move.cutAt,
-    previous: before,
-    previousChain: log.chainAt(before.index),
-    startsLog: false,
-    bytesMin: copy.endFrom(segmentDataOffset),
-    isShort: true,
-    fill: (file) => copy.writeTo(file, { segment: old.sequence + 1, offset: segmentDataOffset }),
+  const { copy, segment } = await makeWithLittleRoom(old, move, async (length) => {
+    const copy = new EntryCopy(log, move);
+    const sequence = old.sequence + 1;
+    const segment = await files.maker.make({
+      sequence,
+      previousEnd: move.cutAt,
+      previous: before,
+      previousChain: log.chainAt(before.index),
+      startsLog: false,
+      bytesMin: copy.endFrom(segmentDataOffset),
+      length,
+      fill: (file) => copy.writeTo(file, { segment: sequence, offset: segmentDataOffset }),
+    });
+    return { copy, segment };
   });
   log.truncate(before.index);
   log.addSegment(segment);
@@ -52,6 +60,24 @@ export async function moveTail(files: LogFiles, log: LogIndex, move: TailMove): 
   old.end = move.cutAt;
   // Gives the space back; whether the shorter length is ever synced does not matter.
   await old.file.truncate(move.cutAt);
+}
+
+/**
+ * On a full disk the zeros behind what the old segment holds make the room. They say nothing: a
+ * write that is cut off by the end of its file is unfinished as well as one that zeros cut off.
+ */
+async function makeWithLittleRoom<T>(
+  old: LogSegment,
+  { contentEnd }: TailMove,
+  make: (length: 'short' | 'least') => Promise<T>,
+): Promise<T> {
+  try {
+    return await make('short');
+  } catch (error) {
+    if (!isDiskFull(error)) throw error;
+    await old.file.truncate(contentEnd);
+    return make('least');
+  }
 }
 
 export type DamagedSegments = {
@@ -105,7 +131,7 @@ async function rebuildSegment(
     previousChain: old ? old.header.previousChain : log.chainAt(log.last.index),
     startsLog: old ? old.header.startsLog : log.segments.length === 0,
     bytesMin: copy.endFrom(offset),
-    isShort: true,
+    length: 'short',
     fill: (file) => copy.writeTo(file, place),
   });
   await old?.close();
@@ -115,7 +141,6 @@ async function rebuildSegment(
   copy.index(log);
 }
 
-/** A name in the directory of damaged files that is not taken: an earlier find stays. */
 /** What was set aside helps people to find out why; it must not fill the disk. */
 async function dropOldest(files: LogFiles): Promise<void> {
   const names = await files.disk.list(files.damagedDirectory);
@@ -124,6 +149,7 @@ async function dropOldest(files: LogFiles): Promise<void> {
   }
 }
 
+/** A name in the directory of damaged files that is not taken: an earlier find stays. */
 async function freeName(files: LogFiles, sequence: number): Promise<string> {
   const taken = new Set(await files.disk.list(files.damagedDirectory));
   const name = segmentName(sequence);
@@ -140,13 +166,15 @@ type Copied = {
   readonly chain: number;
 };
 
+type CopyRange = Pick<TailMove, 'lo' | 'hi' | 'commitHint'>;
+
 /** Live entries on their way from where they lie into a new segment. */
 class EntryCopy {
   readonly #log: LogIndex;
-  readonly #range: Pick<TailMove, 'lo' | 'hi' | 'commitHint'>;
+  readonly #range: CopyRange;
   readonly #copied: Copied[] = [];
 
-  constructor(log: LogIndex, range: Pick<TailMove, 'lo' | 'hi' | 'commitHint'>) {
+  constructor(log: LogIndex, range: CopyRange) {
     this.#log = log;
     this.#range = range;
   }

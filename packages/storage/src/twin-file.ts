@@ -7,7 +7,7 @@ import { HoldfastError } from '@holdfast/base/errors';
 import { getCounter, putCounter, viewOf } from './byte-codec.ts';
 import type { Disk, DiskFile } from './disk.ts';
 import { toOperatingError } from './disk-error.ts';
-import { createWhole, openIfThere, parentOf } from './file-steps.ts';
+import { createWhole, openIfThere, parentOf, readTwice } from './file-steps.ts';
 
 //  0 u32 crc of the rest, from 4 to the payload's end    4 u32 magic
 //  8 u16 format version   10 u16 zero   12 u32 payload length   16 u64 sequence   24 payload
@@ -56,6 +56,8 @@ export class TwinFile {
       if (!this.#file) return { payload: undefined, exists: false, copiesBad: 0 };
       return await this.#recover(this.#file);
     } catch (error) {
+      // The failure is the one to tell; another try may follow.
+      await this.close().catch(() => undefined);
       throw toOperatingError(error, `opening the ${this.#options.what}`);
     }
   }
@@ -84,7 +86,9 @@ export class TwinFile {
 
   async #recover(file: DiskFile): Promise<TwinRecovery> {
     const copies: (Copy | undefined)[] = [];
-    for (const offset of copyOffsets) copies.push(this.#decode(await file.read(offset, copyBytes)));
+    for (const offset of copyOffsets) {
+      copies.push(await readTwice(async () => this.#decode(await file.read(offset, copyBytes))));
+    }
     const copiesBad = copies.filter((copy) => !copy).length;
     const best = copies.reduce((a, b) => (!a || (b && b.sequence > a.sequence) ? b : a), undefined);
     if (!best) return { payload: undefined, exists: true, copiesBad };
