@@ -75,12 +75,17 @@ async function leaveBehind(world: TestWorld): Promise<TestMember> {
   await write(world, 3);
   await world.until(() => behind.applied === world.leader.applied);
   world.isolate(behind);
+  await leaveAlone(world, behind);
+  return behind;
+}
+
+/** Nothing but a snapshot will help the member that is away. */
+async function leaveAlone(world: TestWorld, behind: TestMember): Promise<void> {
   for (let round = 0; round < 2; round += 1) {
     await write(world, 10);
     await world.settle(world.leader.replica.takeSnapshot());
   }
   expect(world.leader.log.marks.purged.index).toBeGreaterThan(behind.applied);
-  return behind;
 }
 
 const tapped = async (settings = {}): Promise<{ world: TestWorld; tap: Tap }> => {
@@ -169,6 +174,35 @@ describe('a member that is being sent a snapshot', () => {
     expect(tries).toBe(2);
     expect(tap.sent).toHaveLength(2); // A fresh one: what had come was set aside.
     expect(stateMachine.commands).toEqual(world.leader.stateMachine.commands);
+  });
+});
+
+describe('a snapshot that brings other members', () => {
+  it('makes its receiver one of them, also after a restart (D-07)', async () => {
+    const world = await worlds.started(4);
+    const behind = world.followers[0] as TestMember;
+    const others = world.members.filter((member) => member !== behind).map(({ id }) => id);
+    const configurationOf = (member: TestMember) => member.replica.status().raft?.configuration;
+    const changed = { voters: others, learners: [behind.id] };
+    world.isolate(behind);
+    world.leader.replica.changeMembership(changed);
+    await world.until(() => configurationOf(world.leader)?.learners.length === 1);
+    await leaveAlone(world, behind);
+    expect(configurationOf(behind)).toMatchObject({ learners: [] });
+    world.rejoin(behind);
+    await world.until(() => behind.applied === world.leader.applied);
+    expect(behind.replica.status().snapshotIndex).toBeGreaterThan(0);
+    expect(configurationOf(behind)).toEqual(configurationOf(world.leader));
+    expect(configurationOf(behind)).toMatchObject(changed);
+    await behind.restart();
+    await world.until(() => behind.replica.status().raft !== undefined);
+    expect(configurationOf(behind)).toMatchObject(changed);
+    // Nobody asks it any more, and it asks nobody: it is no voter.
+    world.isolate(behind);
+    const { term } = behind.replica;
+    for (let waitedMs = 0; waitedMs < 5000; waitedMs += 100) await world.clock.advanceAsync(100);
+    expect(behind.replica.term).toBe(term);
+    await write(world, 1);
   });
 });
 
