@@ -3,6 +3,7 @@
 import { utf8 } from '@holdfast/base/bytes';
 import type { Random } from '@holdfast/base/random';
 import type { ClientCalls } from './client-calls.ts';
+import { ClientGroup } from './client-group.ts';
 import type { ClientRecord } from './client-record.ts';
 import type { EventQueue } from './event-queue.ts';
 import { keyspace, putRequest } from './key-requests.ts';
@@ -24,37 +25,30 @@ const actor = 'lessee';
 export class LeaseClients {
   readonly #options: LeaseClientsOptions;
   readonly #random: Random;
+  readonly #group: ClientGroup;
   #leases = 0n;
-  #isEnded = false;
-  #running = 0;
 
   constructor(options: LeaseClientsOptions) {
     this.#options = options;
     this.#random = options.random;
+    this.#group = new ClientGroup(options.onFailure);
   }
 
   start(): void {
-    for (let client = 0; client < this.#options.count; client += 1) {
-      this.#running += 1;
-      this.#run()
-        .catch(this.#options.onFailure)
-        .finally(() => {
-          this.#running -= 1;
-        });
-    }
+    this.#group.start(this.#options.count, () => this.#run());
   }
 
   end(): void {
-    this.#isEnded = true;
+    this.#group.end();
   }
 
   get isIdle(): boolean {
-    return this.#running === 0;
+    return this.#group.isIdle;
   }
 
   async #run(): Promise<void> {
     const { calls } = this.#options;
-    while (!this.#isEnded) {
+    while (!this.#group.isEnded) {
       await calls.pause(1000 * this.#random.fraction());
       this.#leases += 1n;
       await this.#live(this.#leases, 1000 + this.#random.integer(0, 1500));
@@ -70,7 +64,7 @@ export class LeaseClients {
     );
     if (!isGranted) return;
     const acts = this.#random.integer(0, 14);
-    for (let act = 0; act < acts && !this.#isEnded; act += 1) {
+    for (let act = 0; act < acts && !this.#group.isEnded; act += 1) {
       await this.#options.calls.pause(0.6 * ttlMs * this.#random.fraction());
       if (record.leases.hasEnded(id)) return;
       if (this.#random.fraction() < 0.4) await this.#hang(id, act);

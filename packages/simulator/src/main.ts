@@ -234,13 +234,15 @@ function processorMs(): number {
 }
 
 function tallyText(summary: CampaignSummary): string {
-  const { runs, failures, simulatedMs, speed, processorSpeed } = summary;
+  const { runs, failures, simulatedMs, speed, processorSpeed, counters } = summary;
   const failed = failures.map(({ seed, world }) => `${world} ${seed}`).join(', ');
   const seconds = (simulatedMs / 1000).toFixed(0);
+  const load = (1000 * (counters.operations ?? 0)) / Math.max(1, simulatedMs);
   return (
     `${runs} runs, ${failures.length} failed${failed ? `: ${failed}` : ''}\n` +
     `${seconds} simulated seconds, ${speed.toFixed(0)} for each real second, ` +
-    `${processorSpeed.toFixed(0)} for each second of processor time`
+    `${processorSpeed.toFixed(0)} for each second of processor time; ` +
+    `${load.toFixed(1)} client operations in each`
   );
 }
 

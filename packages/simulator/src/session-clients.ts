@@ -4,6 +4,7 @@
 import type { Random } from '@holdfast/base/random';
 import type { SessionPlace } from '@holdfast/engine/engine';
 import type { ClientCalls, Told } from './client-calls.ts';
+import { ClientGroup } from './client-group.ts';
 import type { ClientRecord, Effect, RecordedCall } from './client-record.ts';
 import { putRequest, registerOf } from './key-requests.ts';
 
@@ -29,36 +30,29 @@ type Answered = { readonly revision: number; readonly before: string | undefined
 export class SessionClients {
   readonly #options: SessionClientsOptions;
   readonly #random: Random;
+  readonly #group: ClientGroup;
   #sessions = 0n;
-  #isEnded = false;
-  #running = 0;
 
   constructor(options: SessionClientsOptions) {
     this.#options = options;
     this.#random = options.random;
+    this.#group = new ClientGroup(options.onFailure);
   }
 
   start(): void {
-    for (let at = 0; at < this.#options.count; at += 1) {
-      this.#running += 1;
-      this.#run(firstClient + lanes * at)
-        .catch(this.#options.onFailure)
-        .finally(() => {
-          this.#running -= 1;
-        });
-    }
+    this.#group.start(this.#options.count, (at) => this.#run(firstClient + lanes * at));
   }
 
   end(): void {
-    this.#isEnded = true;
+    this.#group.end();
   }
 
   get isIdle(): boolean {
-    return this.#running === 0;
+    return this.#group.isIdle;
   }
 
   async #run(client: number): Promise<void> {
-    while (!this.#isEnded) {
+    while (!this.#group.isEnded) {
       await this.#options.calls.pause(500 * this.#random.fraction());
       const session = await this.#register();
       if (!session) continue;
@@ -83,7 +77,7 @@ export class SessionClients {
   /** One write after the other, until the session is gone. */
   async #work(client: number, session: Session): Promise<void> {
     const writes = this.#random.integer(1, 25);
-    for (let write = 0; write < writes && !this.#isEnded; write += 1) {
+    for (let write = 0; write < writes && !this.#group.isEnded; write += 1) {
       await this.#options.calls.pause(1200 * this.#random.fraction() ** 2);
       if (!(await this.#write(client, session))) return;
     }

@@ -5,6 +5,7 @@ import { HoldfastError } from '@holdfast/base/errors';
 import { pick, type Random } from '@holdfast/base/random';
 import type { ReadOptions } from '@holdfast/engine/engine';
 import type { ClientCalls, Target } from './client-calls.ts';
+import { ClientGroup } from './client-group.ts';
 import type { ClientRecord, Effect, EffectAnswer } from './client-record.ts';
 import type { ClusterMember } from './cluster-member.ts';
 import {
@@ -37,35 +38,28 @@ export class Workload {
   readonly #random: Random;
   readonly #record: ClientRecord;
   readonly #calls: ClientCalls;
+  readonly #group: ClientGroup;
   #values = 0;
-  #isEnded = false;
-  #running = 0;
 
   constructor(options: WorkloadOptions) {
     this.#options = options;
     this.#random = options.random;
     this.#record = options.record;
     this.#calls = options.calls;
+    this.#group = new ClientGroup(options.onFailure);
   }
 
   start(): void {
-    for (let client = 1; client <= this.#options.clients; client += 1) {
-      this.#running += 1;
-      this.#runClient(client)
-        .catch(this.#options.onFailure)
-        .finally(() => {
-          this.#running -= 1;
-        });
-    }
+    this.#group.start(this.#options.clients, (at) => this.#runClient(at + 1));
   }
 
   /** No call begins after this; those in flight come to their end. */
   end(): void {
-    this.#isEnded = true;
+    this.#group.end();
   }
 
   get isIdle(): boolean {
-    return this.#running === 0;
+    return this.#group.isIdle;
   }
 
   /** One put through this very member; answers whether it was acknowledged. */
@@ -75,7 +69,7 @@ export class Workload {
   }
 
   async #runClient(client: number): Promise<void> {
-    while (!this.#isEnded) {
+    while (!this.#group.isEnded) {
       await this.#calls.pause(2 * this.#options.gapMs * this.#random.fraction());
       const target = this.#calls.someone(this.#random);
       if (target) await this.#operate(target, client);
