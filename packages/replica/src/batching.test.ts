@@ -1,5 +1,5 @@
-// Goal: what is proposed together is replicated together (C-18). Method: bursts on a leader of three
-// over memory twins; what it sends to each follower is counted.
+// Goal: what is proposed together is replicated together (C-18). Method: bursts on a leader of
+// three over memory twins; what it sends to each follower is counted.
 import { afterEach, describe, expect, it } from 'vitest';
 import type { PeerTransport } from './ports.ts';
 import { type TestWorld, TestWorlds } from './replica.fixture.ts';

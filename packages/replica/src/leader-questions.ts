@@ -22,7 +22,8 @@ export type LeaderQuestionsOptions = {
   readonly forwarding: Forwarding;
   readonly requestIds: RequestIds;
   readonly core: () => Raft;
-  readonly answer: AnswerQuestion;
+  /** Absent: this member answers none. */
+  readonly answer: AnswerQuestion | undefined;
 };
 
 type Asked = {
@@ -33,12 +34,14 @@ type Asked = {
 
 export class LeaderQuestions {
   readonly #options: LeaderQuestionsOptions;
+  readonly #answer: AnswerQuestion;
   readonly #asked = new Map<RequestId, Asked>();
   /** Questions of peers that are being answered. */
   #answering = 0;
 
   constructor(options: LeaderQuestionsOptions) {
     this.#options = options;
+    this.#answer = options.answer ?? (() => Promise.reject(noAnswer()));
   }
 
   /**
@@ -57,8 +60,7 @@ export class LeaderQuestions {
     else if (this.#isFull) waiter.reject(this.#tooMany());
     else {
       this.#answering += 1;
-      void this.#options // Both ends are heard: nothing is left to float.
-        .answer(request.body)
+      void this.#answer(request.body) // Both ends are heard: nothing is left to float.
         .then(waiter.resolve, (error: unknown) => waiter.reject(asHoldfastError(error)))
         .finally(() => {
           this.#answering -= 1;
@@ -99,7 +101,7 @@ export class LeaderQuestions {
 
   #submit(body: Uint8Array): Promise<Uint8Array> {
     const { role, leader, term } = this.#options.core();
-    if (role === 'leader') return this.#options.answer(body);
+    if (role === 'leader') return this.#answer(body);
     if (leader === undefined) return Promise.reject(notLeader());
     if (this.#isFull) return Promise.reject(this.#tooMany());
     const requestId = this.#options.requestIds.next();
@@ -123,3 +125,6 @@ const asHoldfastError = (error: unknown): HoldfastError =>
   error instanceof HoldfastError
     ? error
     : new HoldfastError('internal', messageOf(error), { cause: error });
+
+const noAnswer = (): HoldfastError =>
+  new HoldfastError('unimplemented', 'this member answers no questions');

@@ -102,7 +102,7 @@ export class Replica {
       ...shared,
       forwarding: this.#forwarding,
       requestIds: this.#requestIds,
-      answer: options.onQuestion ?? (() => Promise.reject(noAnswer())),
+      answer: options.onQuestion,
     });
     this.#proposer = new Proposer({
       ...shared,
@@ -399,6 +399,3 @@ export class Replica {
     return must(this.#driver, 'the replica was started');
   }
 }
-
-const noAnswer = (): HoldfastError =>
-  new HoldfastError('unimplemented', 'this member answers no questions');
