@@ -89,6 +89,9 @@ export async function recover(options: RecoveryOptions): Promise<Recovered> {
   return await run(options, checks, () => check(options, { status, snapshot, opened, found }));
 }
 
+/** What a member says of a start that waits so. */
+export const waitingForRoom = 'the disk is full, and the start waits for room';
+
 type TellingPhase<T> = { readonly name: PhaseName; readonly tell: (result: T) => string };
 
 /**

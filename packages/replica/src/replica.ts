@@ -24,7 +24,7 @@ import { Proposals, type Proposed } from './proposals.ts';
 import { Proposer } from './proposer.ts';
 import { ReadBarriers } from './read-barriers.ts';
 import { Readiness } from './readiness.ts';
-import { type Recovered, type RecoveryFindings, recover } from './recovery.ts';
+import { type Recovered, type RecoveryFindings, recover, waitingForRoom } from './recovery.ts';
 import { RecoveryPhases } from './recovery-phases.ts';
 import type { ReplicaStatus } from './replica-status.ts';
 import { RequestIds } from './request-ids.ts';
@@ -278,8 +278,7 @@ export class Replica {
     const { log, stateMachine, transport, settings } = this.#options;
     const [phases, { signal }] = [this.#phases, this.#stopping];
     const waitForRoom = (): Promise<void> => {
-      const what = 'the disk is full, and the start waits for room';
-      this.#options.onEvent?.({ type: 'problem', what, error: undefined });
+      this.#options.onEvent?.({ type: 'problem', what: waitingForRoom, error: undefined });
       return sleep(this.#clock, settings.diskRetryMs, signal);
     };
     const recovered = await recover({ ...this.#options, phases, signal, waitForRoom });

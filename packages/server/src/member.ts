@@ -27,7 +27,7 @@ import { listenHttp, probeAddress } from './http/http-listener.ts';
 import { buildHttpApp } from './http/http-server.ts';
 import { deriveClusterId, deriveMemberId } from './identity.ts';
 import type { Log } from './log.ts';
-import { tellEvent } from './member-events.ts';
+import { MemberEvents } from './member-events.ts';
 import { memberRecorder } from './member-recorder.ts';
 import { Metrics } from './metrics.ts';
 import { QuietLog } from './quiet-log.ts';
@@ -92,12 +92,12 @@ export class Member {
       peerAddress: address,
     }));
     const { clock, log } = options;
-    this.#strangers = new QuietLog(clock, (from, reason) =>
-      log.warn({ from, reason }, 'turned away at the peer port'),
-    );
-    this.#absences = new QuietLog(clock, (peer, reason) =>
-      log.warn({ peer, reason }, 'no way to a peer'),
-    );
+    const turnedAway = (from: string, reason: string): void =>
+      log.warn({ from, reason }, 'turned away at the peer port');
+    this.#strangers = new QuietLog({ clock, say: turnedAway });
+    const away = (peer: string, reason: string): void =>
+      log.warn({ peer, reason }, 'no way to a peer');
+    this.#absences = new QuietLog({ clock, say: away });
     this.#slot = new EngineSlot(() => this.#phases());
     this.#clientAddress = settings.advertiseClient ?? settings.listenClient;
     this.failed = new Promise<never>((_, reject) => {
@@ -282,6 +282,7 @@ export class Member {
     const { settings, clock, random, log } = this.#options;
     const { heartbeatMs, electionMinMs, electionMaxMs } = settings;
     const transport = this.#createTransport(directory);
+    const events = new MemberEvents({ log, clock, nameOf: (id) => this.#life.engine?.nameOf(id) });
     return new EmbeddedEngine({
       ...directory,
       name: settings.name,
@@ -308,7 +309,7 @@ export class Member {
       quotaBytes: settings.quotaBytes,
       recorder: memberRecorder({ settings, clock, log, disk: new NodeDisk(this.#root) }),
       onFatal,
-      onEvent: (event) => tellEvent(event, log, (id) => this.#life.engine?.nameOf(id)),
+      onEvent: (event) => events.tell(event),
     });
   }
 

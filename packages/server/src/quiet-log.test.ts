@@ -8,7 +8,10 @@ describe('a quiet log', () => {
   it('repeats itself only when there is news, or after a while', () => {
     const clock = new ManualClock();
     const said: string[] = [];
-    const log = new QuietLog(clock, (subject, text) => said.push(`${subject} ${text}`));
+    const log = new QuietLog({
+      clock,
+      say: (subject, text) => said.push(`${subject} ${text}`),
+    });
     log.tell('n2', 'gone');
     log.tell('n2', 'gone');
     log.tell('n3', 'gone');
@@ -22,9 +25,32 @@ describe('a quiet log', () => {
     expect(log.last('n3')).toBe('gone');
   });
 
+  it('says how often a state was met, now and then, and at once when it comes back', () => {
+    const clock = new ManualClock();
+    const said: string[] = [];
+    const log = new QuietLog({
+      clock,
+      repeatAfterMs: 300_000,
+      newsAfterMs: 30_000,
+      say: (subject, text, unsaid) => said.push(`${subject} ${text} +${unsaid}`),
+    });
+    for (let second = 0; second <= 300; second += 1) {
+      log.tell('disk', `full, ${second} bytes missing`);
+      clock.advance(1000);
+    }
+    expect(said.splice(0)).toEqual([
+      'disk full, 0 bytes missing +0',
+      'disk full, 300 bytes missing +299',
+    ]);
+    log.tell('disk', 'full, 7 bytes missing');
+    clock.advance(30_000);
+    log.tell('disk', 'full, 9 bytes missing');
+    expect(said).toEqual(['disk full, 9 bytes missing +1']);
+  });
+
   it('remembers no more than it may', () => {
     const said: string[] = [];
-    const log = new QuietLog(new ManualClock(), (subject) => said.push(subject));
+    const log = new QuietLog({ clock: new ManualClock(), say: (subject) => said.push(subject) });
     for (let at = 0; at < 300; at += 1) log.tell(`stranger ${at}`, 'x');
     log.tell('stranger 299', 'x');
     log.tell('stranger 0', 'x');
