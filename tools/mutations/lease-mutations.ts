@@ -38,13 +38,18 @@ export const leaseMutations: readonly Mutation[] = [
   },
   {
     name: 'new-leader-gives-no-time',
-    does: 'a new leader takes every lease for run out',
+    does: 'a new leader takes every lease that it meets for run out',
     rule: '20',
     edits: [
       {
         file: leaseReign,
         find: 'deadlineMs: nowMs + facts.remainingMs,',
         replace: 'deadlineMs: nowMs,',
+      },
+      {
+        file: leaseReign,
+        find: 'lookAtMs: nowMs + facts.remainingMs,',
+        replace: 'lookAtMs: nowMs,',
       },
     ],
   },

@@ -34,6 +34,7 @@ describe('mutations', () => {
     'vote-forgotten-at-restart',
     'watch-one-revision-late',
     'keep-alive-that-keeps-nothing',
+    'new-leader-gives-no-time',
   ])('the judges find %s', { timeout: 120_000 }, async (name) => {
     const mutation = mutations.find((one) => one.name === name);
     if (!mutation) throw new Error(`no such mutation: ${name}`);

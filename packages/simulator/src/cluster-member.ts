@@ -26,6 +26,8 @@ export interface ClusterMemberWatcher extends PortWatcher<ClusterMember> {
   /** Its disk was taken away, with everything on it. */
   onWiped(member: ClusterMember): void;
   onEvent(member: ClusterMember, event: ReplicaEvent): void;
+  /** A sync of its log is about to fail. */
+  onLogSyncFailed(member: ClusterMember): void;
   /** The core is about to take an input: all that came before has been carried out. */
   onStep(member: ClusterMember): void;
   onSent(member: ClusterMember, message: Message): void;
@@ -54,6 +56,9 @@ export type ClusterMemberOptions = {
   readonly compactionSettings: Partial<CompactionSettings>;
 };
 
+/** Of the files that hold the log (docs/formats.md). */
+const segmentSuffix = '.seg';
+
 type Boot = {
   readonly clock: VirtualClock;
   /** Undefined until the engine is made; it takes part once `isStarted`. */
@@ -75,7 +80,9 @@ export class ClusterMember {
   constructor(options: ClusterMemberOptions) {
     this.#options = options;
     this.id = options.id;
-    this.#disk = new MemberDisk(options.random);
+    this.#disk = new MemberDisk(options.random, (path) => {
+      if (path.endsWith(segmentSuffix)) options.watcher.onLogSyncFailed(this);
+    });
   }
 
   /** Nothing that it has synced may be missing, ever: its disk has not failed yet. */

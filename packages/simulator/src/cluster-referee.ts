@@ -12,8 +12,10 @@ import type { StatusRecovery } from '@holdfast/replica/ports';
 import type { ReplicaEvent } from '@holdfast/replica/replica';
 import type { ClusterMember, ClusterMemberWatcher } from './cluster-member.ts';
 import { DurablePromises } from './judges/durable-promises.ts';
+import { FailedSync } from './judges/failed-sync.ts';
 import { judgeInvariantChain } from './judges/invariant-chain.ts';
 import type { TrackedPeer } from './judges/repair-count.ts';
+import { judgeSavedPromise } from './judges/saved-promises.ts';
 import { judgePurge, judgeSnapshot } from './judges/snapshot-order.ts';
 import { LogJudges } from './log-judges.ts';
 import { nameOf } from './member-network.ts';
@@ -33,6 +35,7 @@ export class ClusterReferee implements ClusterMemberWatcher {
   readonly #onFailure: (error: unknown) => void;
   readonly #judges = new LogJudges();
   readonly #promises = new DurablePromises();
+  readonly #failedSync = new FailedSync();
   readonly #repairs = new RepairTally();
   readonly #counters = { applied: 0, restores: 0, problems: 0, receives: 0, resumedReceives: 0 };
 
@@ -120,7 +123,14 @@ export class ClusterReferee implements ClusterMemberWatcher {
   }
 
   onSent(member: ClusterMember, message: Message): void {
-    this.#guard(() => this.#judges.observeSent(message, member.log));
+    this.#guard(() => {
+      judgeSavedPromise(message, this.#promises.savedBy(member.id));
+      this.#judges.observeSent(message, member.log);
+    });
+  }
+
+  onLogSyncFailed(member: ClusterMember): void {
+    this.#failedSync.failed(member.id, member.log.last.index);
   }
 
   onStatusFound(member: ClusterMember, { status, lost }: StatusRecovery): void {
@@ -148,6 +158,7 @@ export class ClusterReferee implements ClusterMemberWatcher {
 
   onDown(member: ClusterMember): void {
     this.#repairs.forget(member.id);
+    this.#failedSync.forget(member.id);
     const raft = member.engine?.replica.marks;
     if (!raft || raft.purged.index > raft.applied) return;
     const { log } = member;
@@ -174,6 +185,7 @@ export class ClusterReferee implements ClusterMemberWatcher {
     // While an ordered install has not switched, the marks stand for two states.
     if (raft.purged.index > raft.applied) return;
     this.#judgeChain(member, raft);
+    this.#failedSync.observe(member.id, raft.persisted);
     const way = this.#repairs.observe(member.id, raft);
     // It promises again by its own word, so what it had synced when it died is back.
     if (way === 'logs' || way === 'snapshot') this.#judgeLog(member);

@@ -22,6 +22,7 @@ const troubleShare = 0.1;
 
 export class MemberDisk {
   readonly #random: Random;
+  readonly #onSyncFailed: (path: string) => void;
   #disk: MemoryDisk;
   #clock: VirtualClock | undefined;
   #mood: DiskMood = 'fine';
@@ -30,8 +31,9 @@ export class MemberDisk {
   #hasTroubled = false;
   readonly #struck = new Set<RotPlace | 'identity'>();
 
-  constructor(random: Random) {
+  constructor(random: Random, onSyncFailed: (path: string) => void) {
     this.#random = random;
+    this.#onSyncFailed = onSyncFailed;
     this.#disk = this.#newDisk();
   }
 
@@ -123,6 +125,7 @@ export class MemberDisk {
     if (this.#random.fraction() >= troubleShare) return undefined;
     const fault = this.#troubleIn(operation);
     if (fault) this.#hasTroubled = true;
+    if (fault && operation.kind === 'sync') this.#onSyncFailed(operation.path);
     return fault;
   }
 

@@ -59,6 +59,11 @@ export class ModelStorage {
     return must(this.#snapshots.at(-1), 'a member always has a state to start from');
   }
 
+  /** Undefined where both copies are unreadable. */
+  get savedStatus(): HardState | undefined {
+    return this.#status.lost ? undefined : this.#status;
+  }
+
   /** Whether a start finds nothing missing. */
   get isWhole(): boolean {
     return !this.#status.lost && this.#status.repairing === undefined;

@@ -12,6 +12,8 @@ import { CommitDurability, type HoldsDurably } from './judges/commit-durability.
 import { CommitFreshness } from './judges/commit-freshness.ts';
 import { judgeInvariantChain } from './judges/invariant-chain.ts';
 import type { HeldLog } from './judges/kept-acknowledgements.ts';
+import { judgeRepairCount } from './judges/repair-count.ts';
+import { judgeSavedPromise } from './judges/saved-promises.ts';
 import { Violation } from './judges/violation.ts';
 import { LogJudges } from './log-judges.ts';
 import type { ModelSnapshot } from './model-storage.ts';
@@ -59,7 +61,9 @@ export class RaftReferee implements RaftMemberWatcher {
     if (!raft) return;
     const marks = raft.marks();
     if (marks.role === 'leader') {
-      this.#judges.observeLeader(marks, logOf(member), () => raft.status().peers);
+      const { peers } = raft.status();
+      this.#judges.observeLeader(marks, logOf(member), () => peers);
+      judgeRepairCount(member.id, peers);
     }
     if (member.isInstalling) return;
     this.#observeCommit(member, marks);
@@ -93,6 +97,7 @@ export class RaftReferee implements RaftMemberWatcher {
   }
 
   onSend(member: RaftMember, message: Message): void {
+    judgeSavedPromise(message, member.storage.savedStatus);
     this.#judges.observeSent(message, logOf(member));
   }
 

@@ -29,6 +29,11 @@ export class DurablePromises {
     this.#saves.set(member, saved);
   }
 
+  /** Its last acknowledged status, or the one that its last start found. */
+  savedBy(member: MemberId): SavedVote | undefined {
+    return this.#saves.get(member);
+  }
+
   /** Its disk was taken away from it, with everything on it. */
   forget(member: MemberId): void {
     this.#logs.delete(member);
@@ -38,6 +43,7 @@ export class DurablePromises {
   /** The status that a start found; a save that was under way may have reached the disk. */
   judgeStatus(member: MemberId, found: SavedVote | undefined): void {
     const saved = this.#saves.get(member);
+    if (found) this.#saves.set(member, { term: found.term, vote: found.vote });
     if (!saved || (found && found.term > saved.term)) return;
     const isSame = found?.term === saved.term && (!saved.vote || found.vote === saved.vote);
     if (isSame) return;

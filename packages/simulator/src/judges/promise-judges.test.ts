@@ -7,9 +7,11 @@ import { describe, expect, it } from 'vitest';
 import { CommitPermanence, type TermAt } from './commit-permanence.ts';
 import { CommitRule } from './commit-rule.ts';
 import { DurablePromises } from './durable-promises.ts';
+import { FailedSync } from './failed-sync.ts';
 import { KeptAcknowledgements } from './kept-acknowledgements.ts';
 import { isMajority } from './majority.ts';
 import { judgeRepairCount } from './repair-count.ts';
+import { judgeSavedPromise } from './saved-promises.ts';
 import { judgePurge, judgeSnapshot } from './snapshot-order.ts';
 import { Votes } from './votes.ts';
 
@@ -93,6 +95,58 @@ describe('judgeRepairCount', () => {
     judgeRepairCount(a, [{ id: b, match: index(4), repairing: false }]);
     const counted = [{ id: b, match: index(4), repairing: true }];
     expect(() => judgeRepairCount(a, counted)).toThrow(/up to 4/);
+  });
+});
+
+describe('judgeSavedPromise', () => {
+  const vote = { type: 'vote-response', from: a, to: b, term: term(2), granted: true } as const;
+
+  it('accepts what the saved status says, and what a later one leaves behind', () => {
+    judgeSavedPromise(vote, { term: term(2), vote: b });
+    judgeSavedPromise(vote, { term: term(3), vote: undefined });
+    judgeSavedPromise({ ...vote, granted: false }, { term: term(1), vote: undefined });
+    judgeSavedPromise(vote, undefined);
+  });
+
+  it('refuses a vote, a candidacy and a success that are not saved yet', () => {
+    const older = { term: term(1), vote: b };
+    const candidacy = {
+      type: 'vote-request',
+      from: a,
+      to: b,
+      term: term(2),
+      lastLog: id(1, 1),
+      transfer: false,
+    } as const;
+    const success = {
+      type: 'append-entries-response',
+      from: a,
+      to: b,
+      term: term(2),
+      result: 'success',
+      match: index(1),
+    } as const;
+    for (const message of [vote, candidacy, success]) {
+      expect(() => judgeSavedPromise(message, older)).toThrow(/status says term 1/);
+    }
+    const other = { term: term(2), vote: c };
+    expect(() => judgeSavedPromise(vote, other)).toThrow(/a vote for 3/);
+    expect(() => judgeSavedPromise(candidacy, other)).toThrow(/a vote for 3/);
+    judgeSavedPromise(success, other);
+  });
+});
+
+describe('FailedSync', () => {
+  it('refuses anything more that is called synced, until the process is gone', () => {
+    const judge = new FailedSync();
+    judge.observe(a, index(3));
+    judge.failed(a, index(5));
+    judge.failed(a, index(9));
+    judge.observe(a, index(5));
+    judge.observe(b, index(6));
+    expect(() => judge.observe(a, index(6))).toThrow(/6 synced after a sync up to 5/);
+    judge.forget(a);
+    judge.observe(a, index(6));
   });
 });
 
