@@ -4,7 +4,7 @@
 import { Backoff } from '@holdfast/base/backoff';
 import { type Clock, sleep } from '@holdfast/base/clock';
 import { startDeadline } from '@holdfast/base/deadline';
-import { HoldfastError, messageOf } from '@holdfast/base/errors';
+import { HoldfastError, isHoldfastError, messageOf } from '@holdfast/base/errors';
 import type { Random } from '@holdfast/base/random';
 
 import type { EndpointSet } from './endpoint-set.ts';
@@ -63,6 +63,8 @@ export type CallerPorts = {
  */
 const hopelessRoundsMax = 3;
 
+const ping: Call = { kind: 'read', method: 'GET', path: '/ping' };
+
 type Attempt = { readonly endpoint: string; readonly result: Reply | HoldfastError };
 
 export class Caller {
@@ -71,6 +73,7 @@ export class Caller {
   readonly #endpoints: EndpointSet;
   readonly #clock: Clock;
   readonly #random: Random;
+  #hasLooked = false;
 
   constructor(options: CallerOptions, ports: CallerPorts) {
     this.#options = options;
@@ -140,16 +143,37 @@ export class Caller {
    * choice has not answered lately, a hedged ping finds one that does.
    */
   async #writeOrder(signal: AbortSignal): Promise<readonly string[]> {
+    await this.#lookAround(signal);
     const order = this.#endpoints.order();
     const first = order[0] as string;
     if (order.length === 1 || this.#endpoints.isProven(first)) return order;
-    const ping: Call = { kind: 'read', method: 'GET', path: '/ping' };
     try {
       const alive = await this.#hedge(ping, new Tries(ping), signal);
       if (alive === undefined) return order;
       return [alive.endpoint, ...order.filter((one) => one !== alive.endpoint)];
     } catch {
       return order; // The write's own tries will tell what is wrong.
+    }
+  }
+
+  /**
+   * Before the first write all are asked who they are, no longer than a read would wait: endpoints
+   * of two clusters are told of (one-cluster-http.ts), and the silent ones are asked last.
+   */
+  async #lookAround(signal: AbortSignal): Promise<void> {
+    if (this.#hasLooked || this.#endpoints.count === 1) return;
+    this.#hasLooked = true;
+    const late = new AbortController();
+    const either = AbortSignal.any([signal, late.signal]);
+    const timer = this.#clock.schedule(this.#options.hedgeMs, () =>
+      late.abort(new HoldfastError('cancelled', 'it does not say who it is')),
+    );
+    const asked = this.#endpoints.order().map((one) => this.#attempt(ping, one, either));
+    const attempts = await Promise.all(asked);
+    timer.cancel();
+    for (const { endpoint, result } of attempts) {
+      if (isHoldfastError(result, 'cluster-mismatch')) throw result;
+      if (isHoldfastError(result, 'cancelled')) this.#endpoints.failed(endpoint);
     }
   }
 

@@ -18,6 +18,7 @@ import { HttpLeases } from './http-leases.ts';
 import type { HttpPort } from './http-port.ts';
 import type { KvApi } from './kv-api.ts';
 import type { LeaseApi } from './lease-api.ts';
+import { OneClusterHttp } from './one-cluster-http.ts';
 import type { Session } from './session.ts';
 import { UndiciHttp } from './undici-http.ts';
 
@@ -59,7 +60,8 @@ export class HoldfastClient implements ClientApi, AsyncDisposable {
     const endpoints = new EndpointSet(options.endpoints, { clock, random });
     const timeoutMs = options.timeoutMs ?? 10_000;
     const limits = { timeoutMs, firstByteMs: 3_000, hedgeMs: 300 };
-    const caller = new Caller(limits, { http: this.#http, endpoints, clock, random });
+    const http = new OneClusterHttp(this.#http, endpoints);
+    const caller = new Caller(limits, { http, endpoints, clock, random });
     const headers = options.actor === undefined ? {} : { 'holdfast-actor': options.actor };
     const session: Session = { caller, clock, random, headers };
     this.configs = new HttpConfigs(session);

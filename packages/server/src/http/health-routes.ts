@@ -58,9 +58,12 @@ function probeRoutes(app: FastifyInstance, context: HttpContext): void {
   app.get('/livez', { schema: { ...text, summary: 'The process lives' } }, (_, reply) =>
     reply.type('text/plain').send('ok\n'),
   );
-  app.get('/ping', { schema: { ...text, summary: 'pong' } }, (_, reply) =>
-    reply.type('text/plain').send('pong\n'),
-  );
+  app.get('/ping', { schema: { ...text, summary: 'pong' } }, (_, reply) => {
+    const status = context.slot.status();
+    // So that a client notices endpoints of two clusters, before it writes to the wrong one.
+    if (status) reply.header('X-Holdfast-Cluster', formatId(status.clusterId));
+    return reply.type('text/plain').send('pong\n');
+  });
   app.get('/readyz', { schema: { ...text, summary: 'This member serves' } }, (_, reply) => {
     const reason = context.slot.notReadyReason();
     if (reason === undefined) return reply.type('text/plain').send('ok\n');

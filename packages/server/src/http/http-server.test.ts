@@ -3,6 +3,7 @@
 import { readFileSync } from 'node:fs';
 
 import { HoldfastError } from '@holdfast/base/errors';
+import { formatId } from '@holdfast/base/ids';
 import { ManualClock } from '@holdfast/base/manual-clock';
 import type { EngineStatus, RecoveryPhase } from '@holdfast/engine/engine';
 import { MemoryEngine } from '@holdfast/engine/memory-engine';
@@ -106,6 +107,14 @@ describe('wrong requests', () => {
       expect(answer.json()).toMatchObject({ code: 'internal', outcome: 'unknown' });
     }
     expect(door.faults.length).toBe(2);
+  });
+});
+
+describe('a ping', () => {
+  it('says which cluster this is, for clients that were given endpoints of two', async () => {
+    const { clusterId } = door.engine.status();
+    const { headers } = await door.app.inject('/ping');
+    expect(headers['x-holdfast-cluster']).toBe(formatId(clusterId));
   });
 });
 
