@@ -5,6 +5,8 @@ import { ConfigService } from '@holdfast/engine/config-service';
 import type { ConfigWatchItem } from '@holdfast/engine/config-watch';
 import type { Engine } from '@holdfast/engine/engine';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import { Type } from 'typebox';
+
 import type { ContentChecker } from '../content-checker.ts';
 import { acceptRawBodies } from './body-parsers.ts';
 import { type Call, withCall } from './call.ts';
@@ -26,7 +28,6 @@ import { SharedFrames } from './event-frames.ts';
 import { startRevisionOf, streamEvents } from './event-stream.ts';
 import type { HttpContext, RouteGroup } from './http-context.ts';
 import { headerView, headerViewSchema } from './kv-view.ts';
-import { Type } from './schema-type.ts';
 import { querySchema, readQuerySchema, responses, sessionHeadersSchema } from './schemas.ts';
 
 const tags = ['configuration'];

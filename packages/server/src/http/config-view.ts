@@ -5,8 +5,9 @@ import type { Configuration, PlacedVersion } from '@holdfast/domain/config-recor
 import { configFormats, mediaTypeOf } from '@holdfast/domain/format';
 import type { ConfigWatchEvent } from '@holdfast/engine/config-changes';
 import type { ResponseHeader } from '@holdfast/engine/engine';
+import { Type } from 'typebox';
+
 import { ageText } from './kv-view.ts';
-import { Type } from './schema-type.ts';
 
 const versionFields = {
   kind: Type.Union([Type.Literal('publish'), Type.Literal('rollback'), Type.Literal('delete')]),

@@ -5,11 +5,11 @@ import { HoldfastError } from '@holdfast/base/errors';
 import { formatId } from '@holdfast/base/ids';
 import type { EngineStatus, PeerStatus } from '@holdfast/engine/engine';
 import type { FastifyInstance } from 'fastify';
+import { Type } from 'typebox';
 import type { Metrics } from '../metrics.ts';
 import { statusPage } from '../status-page.ts';
 import type { HttpContext } from './http-context.ts';
 import { recoveryRoutes } from './recovery-routes.ts';
-import { Type } from './schema-type.ts';
 import { responses } from './schemas.ts';
 
 const tags = ['member'];

@@ -1,10 +1,10 @@
 // JSON bodies: parsed with the place of a mistake, checked against the route's schema.
 import { toTextStrict } from '@holdfast/base/bytes';
 import { HoldfastError, messageOf } from '@holdfast/base/errors';
+import type { TSchema } from 'typebox';
+import { Compile } from 'typebox/compile';
 
 import { invalid } from './call-options.ts';
-import { flawOf } from './schema-check.ts';
-import type { Schema } from './schema-type.ts';
 
 /** The place is searched by parsing again and again, so only in texts up to here. */
 const searchedLengthMax = 64 * 1024;
@@ -72,13 +72,13 @@ type Checked = { readonly value: unknown } | { readonly error: Error };
  */
 export function validatorOf(route: Route): (value: unknown) => Checked {
   if (route.httpPart !== 'body') return (value) => ({ value });
-  const schema = route.schema as Schema;
+  const validator = Compile(route.schema as TSchema);
   return (value) => {
     if (Buffer.isBuffer(value)) return { error: wrongType() };
-    const flaw = flawOf(schema, value);
-    if (!flaw) return { value };
-    const at = flaw.at || '/';
-    return { error: invalid(`the body at ${at}: ${flaw.message}`, { at }) };
+    if (validator.Check(value)) return { value };
+    const first = [...validator.Errors(value)][0];
+    const at = first?.instancePath || '/';
+    return { error: invalid(`the body at ${at}: ${first?.message ?? 'not valid'}`, { at }) };
   };
 }
 

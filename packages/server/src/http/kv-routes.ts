@@ -3,6 +3,8 @@
 import { emptyBytes, utf8 } from '@holdfast/base/bytes';
 import type { WatchRequest } from '@holdfast/engine/engine';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import { type Static, Type } from 'typebox';
+
 import { acceptUnreadBodies } from './body-parsers.ts';
 import { type Call, withCall } from './call.ts';
 import { flagOf, invalid, type Query } from './call-options.ts';
@@ -12,7 +14,6 @@ import type { HttpContext } from './http-context.ts';
 import { type Exchange, KvHandler } from './kv-handler.ts';
 import { listKeys, listParameters } from './kv-list.ts';
 import { eventView, headerView, headerViewSchema, kvKeyspace, kvViewSchema } from './kv-view.ts';
-import { type Static, Type } from './schema-type.ts';
 import {
   keyParamsSchema,
   querySchema,

@@ -3,7 +3,7 @@ import { toTextStrict } from '@holdfast/base/bytes';
 import type { AppliedBefore } from '@holdfast/engine/applied-before';
 import type { ResponseHeader, WatchEvent } from '@holdfast/engine/engine';
 import type { KeyValue } from '@holdfast/proto/internal';
-import { Type } from './schema-type.ts';
+import { Type } from 'typebox';
 
 /** What etcd clients and /v1/kv see (internal.proto). */
 export const kvKeyspace = 1;

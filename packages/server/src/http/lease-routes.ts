@@ -1,11 +1,12 @@
 // The routes of `/v1/leases`: ids are decimal text, times are milliseconds.
 import type { LeasedKey, LeaseTime } from '@holdfast/engine/engine';
 import type { FastifyInstance, FastifyRequest } from 'fastify';
+import { type Static, Type } from 'typebox';
+
 import { withCall } from './call.ts';
 import { flagOf, idOf, invalid, naturalOf } from './call-options.ts';
 import type { HttpContext } from './http-context.ts';
 import { headerView, headerViewSchema, keyView, kvKeyspace } from './kv-view.ts';
-import { type Static, Type } from './schema-type.ts';
 import {
   idParamsSchema,
   querySchema,

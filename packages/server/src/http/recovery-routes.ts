@@ -9,9 +9,10 @@ import type {
   RepairStatus,
 } from '@holdfast/engine/engine';
 import type { FastifyInstance } from 'fastify';
+import { Type } from 'typebox';
+
 import type { EngineSlot } from '../engine-slot.ts';
 import type { HttpContext } from './http-context.ts';
-import { Type } from './schema-type.ts';
 import { responses } from './schemas.ts';
 
 const nullable = (type: ReturnType<typeof Type.Integer>) => Type.Union([type, Type.Null()]);

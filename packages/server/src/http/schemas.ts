@@ -1,7 +1,7 @@
 // Schemas that several groups of routes name in their descriptions.
+import { type TSchema, Type } from 'typebox';
 
 import { readParameters } from './call-options.ts';
-import { type Schema, Type } from './schema-type.ts';
 
 export const problemSchema = Type.Object(
   {
@@ -60,7 +60,7 @@ export const sessionHeadersSchema = Type.Object({
 export const idParamsSchema = Type.Object({ id: Type.String({ description: 'decimal' }) });
 
 /** The answer of a good call, and the problem of any other. */
-export const responses = (good: Schema) => ({ 200: good, default: problemSchema });
+export const responses = (good: TSchema) => ({ 200: good, default: problemSchema });
 
 export const keyParamsSchema = Type.Object({
   key: Type.String({ description: 'one path segment; a slash in it is %2F' }),

@@ -1,10 +1,11 @@
 // The routes of `/v1/sessions`: exactly-once writes begin here (safety.md 21).
 import type { FastifyInstance, FastifyRequest } from 'fastify';
+import { type Static, Type } from 'typebox';
+
 import { withCall } from './call.ts';
 import { idOf } from './call-options.ts';
 import type { HttpContext } from './http-context.ts';
 import { headerView, headerViewSchema } from './kv-view.ts';
-import { type Static, Type } from './schema-type.ts';
 import { idParamsSchema, responses } from './schemas.ts';
 
 const tags = ['session'];

@@ -16,9 +16,10 @@ import type {
   TxnRequest,
   TxnResponse,
 } from '@holdfast/proto/internal';
+import { type Static, Type } from 'typebox';
+
 import { idOf, invalid } from './call-options.ts';
 import { kvKeyspace, kvView } from './kv-view.ts';
-import { type Static, Type } from './schema-type.ts';
 
 const strict = { additionalProperties: false };
 /** How many operations and compares one transaction may hold. */
