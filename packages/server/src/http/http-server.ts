@@ -4,6 +4,7 @@ import { createServer, type RequestListener, type Server } from 'node:http';
 import { setTimeout } from 'node:timers/promises';
 
 import swagger from '@fastify/swagger';
+import { violated } from '@holdfast/base/assert';
 import type { Clock } from '@holdfast/base/clock';
 import { HoldfastError } from '@holdfast/base/errors';
 import { AppliedBefore } from '@holdfast/engine/applied-before';
@@ -107,6 +108,10 @@ async function drain({ streams, deadlines }: HttpContext): Promise<void> {
 
 function createApp({ limits }: HttpContext): FastifyInstance {
   const app = fastify({
+    // Else it loads two compilers of its own, for which a member that starts would wait.
+    schemaController: {
+      compilersFactory: { buildValidator: noOtherCompiler, buildSerializer: noOtherCompiler },
+    },
     bodyLimit: limits.bodyBytesMax,
     forceCloseConnections: true,
     return503OnClosing: false,
@@ -119,6 +124,9 @@ function createApp({ limits }: HttpContext): FastifyInstance {
   app.setSerializerCompiler(serializerOf);
   return app;
 }
+
+const noOtherCompiler = (): never =>
+  violated('bodies are checked and written by the compilers of json-body.ts');
 
 function createHttpServer(listener: RequestListener, limits: HttpLimits): Server {
   const options = {
