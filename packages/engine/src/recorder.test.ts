@@ -4,6 +4,7 @@
 import { utf8 } from '@holdfast/base/bytes';
 import { index, memberId, term } from '@holdfast/base/ids';
 import { ManualClock } from '@holdfast/base/manual-clock';
+import { version } from '@holdfast/base/product-version';
 import { newConfiguration } from '@holdfast/raft/configuration';
 import type { Input } from '@holdfast/raft/input';
 import { Raft } from '@holdfast/raft/raft';
@@ -41,7 +42,7 @@ class Bench {
     this.recorder = new Recorder({
       disk: this.disk,
       clock: this.clock,
-      version: '0',
+      version,
       segmentBytes: 1000,
       segmentsKept: 3,
       onProblem: (what) => this.problems.push(what),
@@ -152,5 +153,19 @@ describe('a recording', () => {
     await expect(read()).rejects.toThrow('other is no recording');
     await file.write(0, Uint8Array.of(0x48, 0x46, 0x52, 0x43, 9, 0, 0, 0));
     await expect(read()).rejects.toThrow('format 9');
+  });
+});
+
+describe('a recording of another version', () => {
+  it('is refused with a sentence that says which one replays it', async () => {
+    const bench = new Bench({ version: '9.9.9' });
+    await bench.turns(3);
+    await bench.recorder.close();
+    const [path] = await bench.segments();
+    const reading = readFrames(bench.disk, path as string).next();
+    await expect(reading).rejects.toMatchObject({
+      code: 'version-mismatch',
+      message: expect.stringMatching(/was recorded by version 9\.9\.9, .* with version 9\.9\.9$/),
+    });
   });
 });

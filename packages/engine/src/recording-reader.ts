@@ -2,6 +2,7 @@
 // that have changed are `corrupt`, with their place.
 import { crc32 } from '@holdfast/base/crc32';
 import { HoldfastError } from '@holdfast/base/errors';
+import { version } from '@holdfast/base/product-version';
 import { Frame } from '@holdfast/proto/recording';
 import type { Disk, DiskFile } from '@holdfast/storage/disk';
 import {
@@ -22,7 +23,13 @@ export async function listSegments(disk: Disk, directory: string): Promise<reado
   return segmentNumbers(await disk.list(directory)).map((one) => `${prefix}${segmentName(one)}`);
 }
 
-/** Throws `corrupt` with the byte where it is damaged, `version-mismatch` for another format. */
+/** The simulator's members say so of themselves; its runs are kept for hours, not for releases. */
+const simulatedVersion = 'simulated';
+
+/**
+ * Throws `corrupt` with the byte where it is damaged, `version-mismatch` for another format, or for
+ * what another version recorded: only the same code goes on in the same way.
+ */
 export async function* readFrames(disk: Disk, path: string): AsyncGenerator<RecordedBody> {
   const file = await disk.open(path, { readOnly: true });
   try {
@@ -31,6 +38,7 @@ export async function* readFrames(disk: Disk, path: string): AsyncGenerator<Reco
     for (let at = fileHeadBytes; at + frameHeadBytes <= size; ) {
       const read = await readFrame(file, { path, at, size });
       if (!read) return;
+      if (read.body.$case === 'head') checkRecorder(read.body.value.version, path);
       yield read.body;
       at = read.end;
     }
@@ -43,6 +51,16 @@ function checkFormat(format: number | undefined, path: string): void {
   if (format === recordingFormat) return;
   if (format === undefined) throw new HoldfastError('corrupt', `${path} is no recording`);
   throw new HoldfastError('version-mismatch', `${path} has format ${format}, not known here`);
+}
+
+function checkRecorder(found: string, path: string): void {
+  if (found === version || found === simulatedVersion) return;
+  throw new HoldfastError(
+    'version-mismatch',
+    `${path} was recorded by version ${found}, and this is ${version}, which may rightly go ` +
+      `another way: replay it with version ${found}`,
+    { details: { found, known: version } },
+  );
 }
 
 type Place = { readonly path: string; readonly at: number; readonly size: number };

@@ -1,11 +1,11 @@
 // The recorder of a member that was started with `--recording on` (docs/recording.md): where it
 // writes, and what is said when it can not.
 import type { Clock } from '@holdfast/base/clock';
+import { version } from '@holdfast/base/product-version';
 import { Recorder } from '@holdfast/engine/recorder';
 import type { Disk } from '@holdfast/storage/disk';
 import type { Log } from './log.ts';
 import type { MemberSettings } from './settings.ts';
-import { version } from './version.ts';
 
 /** Undefined: nothing is recorded, and nothing is spent on it. */
 export function memberRecorder(options: {

@@ -7,6 +7,7 @@ import type { Clock } from '@holdfast/base/clock';
 import { sleep } from '@holdfast/base/clock';
 import { HoldfastError, isHoldfastError, messageOf } from '@holdfast/base/errors';
 import { type ClusterId, formatId, type MemberId } from '@holdfast/base/ids';
+import { version } from '@holdfast/base/product-version';
 import type { Random } from '@holdfast/base/random';
 import { TaskGroup } from '@holdfast/base/task-group';
 import { type DataDirectory, openDataDirectory } from '@holdfast/engine/data-directory';
@@ -35,7 +36,6 @@ import type { MemberSettings } from './settings.ts';
 import { watchStart } from './start-watch.ts';
 import { StoreGuard } from './store-guard.ts';
 import { identifyFile, measureSpace } from './system-files.ts';
-import { version } from './version.ts';
 
 export type MemberOptions = {
   readonly settings: MemberSettings;
