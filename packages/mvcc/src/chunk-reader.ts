@@ -1,5 +1,6 @@
 // Reads the bytes of an image however they are cut into chunks: copies only what spans two of them,
-// sums everything up, and yields to other work at every chunk.
+// sums everything up, and yields to other work at every chunk. Of a chunk that it has read to its
+// end it wants nothing any more when it asks for the next, so its memory may be used again.
 import { crc32 } from '@holdfast/base/crc32';
 import { checkImage, type YieldNow } from './image-format.ts';
 
@@ -32,7 +33,7 @@ export class ChunkReader {
     return this.#view.getUint32(this.#at + offset, true);
   }
 
-  /** A view of the next `length` bytes, which are there. */
+  /** A view of the next `length` bytes, which are there; true until more are needed. */
   take(length: number): Uint8Array {
     const taken = this.#bytes.subarray(this.#at, this.#at + length);
     this.#at += length;
@@ -44,6 +45,7 @@ export class ChunkReader {
   async need(length: number): Promise<void> {
     if (this.available >= length) return;
     if (this.available > 0) return this.#join(length);
+    this.#sumUp();
     while (this.#rest.length === 0) this.#rest = await this.#next();
     if (this.#rest.length < length) return this.#join(length);
     const bytes = this.#rest;
@@ -64,15 +66,17 @@ export class ChunkReader {
 
   /** Makes exactly `length` bytes readable, of what is left and of the chunks that follow. */
   async #join(length: number): Promise<void> {
-    const parts = [this.#bytes.subarray(this.#at)];
-    for (let have = this.available; have < length; ) {
+    const bytes = new Uint8Array(length);
+    bytes.set(this.#bytes.subarray(this.#at));
+    let have = this.available;
+    this.#open(bytes);
+    while (have < length) {
       while (this.#rest.length === 0) this.#rest = await this.#next();
       const part = this.#rest.subarray(0, length - have);
-      parts.push(part);
+      bytes.set(part, have);
       have += part.length;
       this.#rest = this.#rest.subarray(part.length);
     }
-    this.#open(joined(parts, length));
   }
 
   #open(bytes: Uint8Array): void {
@@ -94,14 +98,4 @@ export class ChunkReader {
     this.#checksum = crc32(this.#bytes.subarray(this.#summedAt, this.#at), this.#checksum);
     this.#summedAt = this.#at;
   }
-}
-
-function joined(parts: readonly Uint8Array[], length: number): Uint8Array<ArrayBuffer> {
-  const bytes = new Uint8Array(length);
-  let at = 0;
-  for (const part of parts) {
-    bytes.set(part, at);
-    at += part.length;
-  }
-  return bytes;
 }

@@ -75,14 +75,14 @@ function checkRecord(body: Uint8Array, state: StoreState): void {
 }
 
 async function readHead(input: ChunkReader, options: LoadOptions): Promise<StoreState> {
-  const head = input.take(imageHeaderBytes);
+  const head = input.take(imageHeaderBytes).slice(); // Read on when more bytes have come.
   const view = new DataView(head.buffer, head.byteOffset, head.byteLength);
   const checksum = crc32(head.subarray(0, imageHeaderSummedBytes));
   checkImage(view.getUint32(imageHeaderSummedBytes, true) === checksum, 'its header is damaged');
   const membersBytes = view.getUint32(64, true);
   const timesCount = view.getUint32(68, true);
   await input.need(membersBytes + timesCount * 16);
-  const members = decodeMembers(input.take(membersBytes), view.getUint32(60, true));
+  const members = decodeMembers(input.take(membersBytes).slice(), view.getUint32(60, true));
   const times = decodeTimes(input.take(timesCount * 16), timesCount);
   return new StoreState(
     {

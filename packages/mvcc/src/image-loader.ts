@@ -123,9 +123,10 @@ async function readWhole(
 ): Promise<void> {
   await input.need(header.payloadBytes);
   const { kind, items } = header;
-  const section = { kind, items, payload: input.take(header.payloadBytes) };
-  if (kind === sectionKinds.order) records.takeOrder(section);
-  else if (!tables.take(section)) throw unknownSection(kind);
+  const payload = input.take(header.payloadBytes);
+  if (kind === sectionKinds.order) records.takeOrder({ kind, items, payload });
+  // Tables keep views of their bytes.
+  else if (!tables.take({ kind, items, payload: payload.slice() })) throw unknownSection(kind);
 }
 
 const unknownSection = (kind: number): HoldfastError =>

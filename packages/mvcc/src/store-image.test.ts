@@ -37,6 +37,16 @@ function filled(slabBytes = 2048): KvStore {
   return store;
 }
 
+/** Chunks in one piece of memory: each is gone when the next one is asked for. */
+async function* overwritten(bytes: Uint8Array, length: number): AsyncGenerator<Uint8Array> {
+  const memory = new Uint8Array(length);
+  for await (const chunk of chunked(bytes, length)) {
+    memory.set(chunk);
+    yield memory.subarray(0, chunk.length);
+    memory.fill(0xff);
+  }
+}
+
 describe('an image', () => {
   it('stays that of its moment while writes, compaction and reclaiming go on', async () => {
     const [quiet, busy] = [filled(), filled()];
@@ -62,6 +72,17 @@ describe('an image', () => {
     expect([appliedIndex, stateHash]).toEqual([quiet.appliedIndex, quiet.stateHash]);
     expect(writing.stateHash).not.toBe(stateHash);
     writing.validate();
+  });
+
+  it('is read from memory that is used again for each chunk, however it is cut', async () => {
+    const store = filled();
+    const whole = await collect(store.image().chunks());
+    for (const length of [7, 64, 333, 4096, whole.length]) {
+      const restored = newStore({ slabBytes: 2048 });
+      await restored.restore({ index: store.appliedIndex }, overwritten(whole, length));
+      restored.validate();
+      expect(await collect(restored.image().chunks())).toEqual(whole);
+    }
   });
 
   it('is empty for an empty store, and restores to one', async () => {

@@ -82,6 +82,15 @@ export class MemorySnapshotStore implements SnapshotStore {
     }
   }
 
+  /** Overwrites what the reader had, as a store on a disk does. */
+  async *readTransient(snapshot: StoredSnapshot): AsyncGenerator<Uint8Array> {
+    for await (const chunk of this.read(snapshot)) {
+      const transient = chunk.slice();
+      yield transient;
+      transient.fill(0xff);
+    }
+  }
+
   async reject(snapshot: StoredSnapshot): Promise<void> {
     this.#kept = this.#kept.filter((one) => !sameLogId(one.snapshot.last, snapshot.last));
   }

@@ -154,7 +154,7 @@ export class SnapshotInstaller {
 
   async *#readFor(incoming: IncomingSnapshot): AsyncGenerator<Uint8Array> {
     let bytes = 0;
-    for await (const chunk of this.#options.snapshots.read(incoming.snapshot)) {
+    for await (const chunk of this.#options.snapshots.readTransient(incoming.snapshot)) {
       this.#options.signal.throwIfAborted();
       yield chunk;
       bytes += chunk.length;

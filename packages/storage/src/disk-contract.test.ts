@@ -59,6 +59,16 @@ describe.each(Object.entries(subjects))('the Disk contract on %s', (_, make) => 
     await file.close();
   });
 
+  it('reads the same into memory that it is given, be it enough or not', async () => {
+    const file = await disk.open('a', { create: true });
+    file.writeNow(0, bytes(1, 2, 3, 4));
+    for (const size of [0, 2, 3, 8]) {
+      expect(await file.read(1, 3, new Uint8Array(size))).toEqual(bytes(2, 3, 4));
+      expect(await file.read(3, 3, new Uint8Array(size))).toEqual(bytes(4));
+    }
+    await file.close();
+  });
+
   it('does not keep the bytes that it was given', async () => {
     const file = await disk.open('a', { create: true });
     const given = bytes(1, 2, 3);

@@ -5,8 +5,11 @@
 // syncDirectory() of the directory that holds it. Everything else a power loss may undo.
 
 export interface DiskFile {
-  /** Bytes from `offset`; fewer than `length` only at the end of the file. */
-  read(offset: number, length: number): Promise<Uint8Array>;
+  /**
+   * Bytes from `offset`; fewer than `length` only at the end of the file. They may lie in `memory`,
+   * if that is large enough, and else in memory of their own.
+   */
+  read(offset: number, length: number, memory?: Uint8Array): Promise<Uint8Array>;
   /**
    * Writes now, into the page cache; throws an error with `code: 'ENOSPC'` when the disk is full.
    */

@@ -345,9 +345,12 @@ class Handle implements DiskFile {
     this.#port = port;
   }
 
-  async read(offset: number, length: number): Promise<Uint8Array> {
+  async read(offset: number, length: number, memory?: Uint8Array): Promise<Uint8Array> {
     this.#checkOpen();
-    return await this.#port.read(offset, length);
+    const bytes = await this.#port.read(offset, length);
+    if (!memory || memory.length < length) return bytes;
+    memory.set(bytes);
+    return memory.subarray(0, bytes.length);
   }
 
   writeNow(offset: number, bytes: Uint8Array): void {

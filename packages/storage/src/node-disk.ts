@@ -85,9 +85,10 @@ class NodeFile implements DiskFile {
     this.#handle = handle;
   }
 
-  async read(offset: number, length: number): Promise<Uint8Array> {
+  async read(offset: number, length: number, memory?: Uint8Array): Promise<Uint8Array> {
     // Not zeroed: only what was read is handed out. Memory of its own, never a piece of a pool.
-    const bytes = new Uint8Array(Buffer.allocUnsafeSlow(length).buffer);
+    const isEnough = memory !== undefined && memory.length >= length;
+    const bytes = isEnough ? memory : new Uint8Array(Buffer.allocUnsafeSlow(length).buffer);
     let count = 0;
     while (count < length) {
       const { bytesRead } = await this.#handle.read(bytes, count, length - count, offset + count);

@@ -60,6 +60,19 @@ describe('snapshot files', () => {
     expect((await open(disk)).found.length).toBe(2);
   });
 
+  it('give back the same to who takes each chunk in before the next', async () => {
+    const disk = new MemoryDisk();
+    const { files } = await open(disk);
+    const bytes = image(3_500_000);
+    await save(files, 1, bytes);
+    const [snapshot] = (await open(disk)).found;
+    const parts: Uint8Array[] = [];
+    for await (const part of files.readTransient(snapshot as StoredSnapshot)) {
+      parts.push(part.slice());
+    }
+    expect(equalBytes(new Uint8Array(Buffer.concat(parts)), bytes)).toBe(true);
+  });
+
   it('exist from commit on: a crash at any operation leaves the old, or also the new', async () => {
     for (const power of [undefined, 1, 2, 3]) {
       for (let at = 1; ; at += 1) {

@@ -134,9 +134,21 @@ export class SnapshotFiles {
    * the end if it is read as a whole. Throws `corrupt`, after setting the file aside: the next
    * open() answers the older one; `unavailable` where the disk refuses.
    */
-  async *read(snapshot: StoredSnapshot, offset = 0): AsyncGenerator<Uint8Array, void, undefined> {
+  read(snapshot: StoredSnapshot, offset = 0): AsyncGenerator<Uint8Array, void, undefined> {
+    return this.#readAs(snapshot, { offset });
+  }
+
+  /** As `read`, whole; a chunk is overwritten once the next one has been asked for. */
+  readTransient(snapshot: StoredSnapshot): AsyncGenerator<Uint8Array, void, undefined> {
+    return this.#readAs(snapshot, { offset: 0, isTransient: true });
+  }
+
+  async *#readAs(
+    snapshot: StoredSnapshot,
+    how: ReadHow,
+  ): AsyncGenerator<Uint8Array, void, undefined> {
     try {
-      yield* this.#read(snapshot, offset);
+      yield* this.#read(snapshot, how);
     } catch (error) {
       throw toOperatingError(error, 'reading a snapshot');
     }
@@ -144,14 +156,14 @@ export class SnapshotFiles {
 
   async *#read(
     snapshot: StoredSnapshot,
-    offset: number,
+    how: ReadHow,
   ): AsyncGenerator<Uint8Array, void, undefined> {
     const name = snapshotName(snapshot);
     const file = await this.#disk.open(this.#at(name), { readOnly: true });
     let reason: string | undefined;
     try {
       const opened = await this.#verifyEnds(file, name);
-      reason = typeof opened === 'string' ? opened : yield* readOpened(file, opened, offset);
+      reason = typeof opened === 'string' ? opened : yield* readOpened(file, opened, how);
     } finally {
       await file.close();
     }
@@ -287,16 +299,18 @@ export class SnapshotFiles {
   }
 }
 
+type ReadHow = { readonly offset: number; readonly isTransient?: boolean };
+
 /** Yields the image; returns why the rest cannot be believed, or undefined. */
 async function* readOpened(
   file: DiskFile,
   { snapshot, headerBytes }: OpenedSnapshot,
-  offset: number,
+  how: ReadHow,
 ): AsyncGenerator<Uint8Array, string | undefined, undefined> {
   const place = { headerBytes, imageBytes: snapshot.bytes };
-  const reader = new BlockReader(file, place, offset);
+  const reader = new BlockReader(file, place, how);
   try {
-    return yield* readImage(reader, { offset, checksum: snapshot.checksum });
+    return yield* readImage(reader, { offset: how.offset, checksum: snapshot.checksum });
   } finally {
     await reader.close();
   }

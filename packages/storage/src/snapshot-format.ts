@@ -1,6 +1,6 @@
 // The bytes of a snapshot file: a header that says what it covers, numbered and checksummed blocks,
 // and a footer with the totals (docs/formats.md). Pure; the files are snapshot-files.ts's.
-import { crc32 } from '@holdfast/base/crc32';
+import { crc32, joinCrc32 } from '@holdfast/base/crc32';
 import { index, term } from '@holdfast/base/ids';
 import { decodeConfiguration, encodeConfiguration } from '@holdfast/raft/configuration';
 import type { SnapshotMeta } from '@holdfast/raft/message';
@@ -83,15 +83,24 @@ export function sealBlock(bytes: Uint8Array, number: number): Uint8Array {
   return bytes;
 }
 
-/** The block's data, or undefined if it is not intact block `number`. */
-export function openBlock(bytes: Uint8Array, number: number): Uint8Array | undefined {
+export type OpenedBlock = {
+  readonly data: Uint8Array;
+  /** Of the data alone; summed up once, together with the block's own. */
+  readonly checksum: number;
+};
+
+/** The block, or undefined if it is not intact block `number`. */
+export function openBlock(bytes: Uint8Array, number: number): OpenedBlock | undefined {
   if (bytes.length < blockHeaderBytes) return undefined;
   const view = viewOf(bytes);
+  const data = bytes.subarray(blockHeaderBytes);
+  const checksum = crc32(data);
+  const head = crc32(bytes.subarray(4, blockHeaderBytes));
   const intact =
-    crc32(bytes.subarray(4)) === view.getUint32(0, true) &&
-    view.getUint32(4, true) === bytes.length - blockHeaderBytes &&
+    joinCrc32(head, checksum, data.length) === view.getUint32(0, true) &&
+    view.getUint32(4, true) === data.length &&
     view.getUint32(8, true) === number;
-  return intact ? bytes.subarray(blockHeaderBytes) : undefined;
+  return intact ? { data, checksum } : undefined;
 }
 
 //  0 u32 crc of 4 to 32   4 u32 magic   8 u64 image bytes   16 u32 crc of the whole image

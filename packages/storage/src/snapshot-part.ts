@@ -2,7 +2,7 @@
 // part is a snapshot file without its end, under a name that tells it from every other snapshot.
 // What is found in one is never taken on trust: each block is verified again.
 import { equalBytes } from '@holdfast/base/bytes';
-import { crc32 } from '@holdfast/base/crc32';
+import { joinCrc32 } from '@holdfast/base/crc32';
 import type { Disk, DiskFile } from './disk.ts';
 import { openIfThere } from './file-steps.ts';
 import {
@@ -58,10 +58,10 @@ async function verifiedBlocks(
   let checksum = 0;
   let blocks = 0;
   while (!reader.isAtEnd) {
-    const data = await reader.next();
+    const block = await reader.next();
     // A short last block stands in a part only when its end was under way: it is sent again.
-    if (data?.length !== blockDataBytes) break;
-    checksum = crc32(data, checksum);
+    if (block?.data.length !== blockDataBytes) break;
+    checksum = joinCrc32(checksum, block.checksum, blockDataBytes);
     blocks += 1;
   }
   await reader.close();

@@ -2,12 +2,13 @@
 // with the next few under way meanwhile. It owns its place and its read-ahead; the file is the
 // caller's, and is left in peace after close().
 import { assert } from '@holdfast/base/assert';
-import { crc32 } from '@holdfast/base/crc32';
+import { joinCrc32 } from '@holdfast/base/crc32';
 import type { DiskFile } from './disk.ts';
 import {
   blockDataBytes,
   blockHeaderBytes,
   blockStrideBytes,
+  type OpenedBlock,
   openBlock,
 } from './snapshot-format.ts';
 
@@ -16,6 +17,7 @@ export type ImagePlace = { readonly headerBytes: number; readonly imageBytes: nu
 
 /** Blocks of one read: a read costs a hop to another thread and back, whatever its length. */
 const blocksPerRead = 4;
+const newReadMemory = (): Uint8Array => new Uint8Array(blocksPerRead * blockStrideBytes);
 
 export class BlockReader {
   readonly #file: DiskFile;
@@ -26,10 +28,17 @@ export class BlockReader {
   /** The first block that no read has asked for. */
   #unread: number;
   #ahead: Promise<Uint8Array> | undefined;
+  /** The memory of reads, in turns; empty if every read has its own. */
+  readonly #memory: readonly Uint8Array[];
+  #reads = 0;
 
-  /** Begins with the block that holds the image's byte `offset`. */
-  constructor(file: DiskFile, place: ImagePlace, offset = 0) {
+  /**
+   * Begins with the block that holds the image's byte `offset`. `isTransient`: a block's data is
+   * overwritten once the next one has been asked for, and no read costs memory.
+   */
+  constructor(file: DiskFile, place: ImagePlace, { offset = 0, isTransient = false } = {}) {
     assert(offset <= place.imageBytes, 'an image is read from a place within it');
+    this.#memory = isTransient ? [newReadMemory(), newReadMemory()] : [];
     this.#file = file;
     this.#place = place;
     this.#next = Math.floor(offset / blockDataBytes);
@@ -46,22 +55,22 @@ export class BlockReader {
     return this.#next * blockDataBytes >= this.#place.imageBytes;
   }
 
-  /** The next block's data, or undefined if it is not intact. Not at the end. */
-  async next(): Promise<Uint8Array | undefined> {
+  /** The next block, or undefined if it is not intact. Not at the end. */
+  async next(): Promise<OpenedBlock | undefined> {
     assert(!this.isAtEnd, 'there is a block to read');
     if (this.#bytes.length === 0 && this.#ahead) {
       this.#bytes = await this.#ahead;
       this.#readAhead();
     }
     const length = this.#strideOf(this.#next);
-    const data = openBlock(this.#bytes.subarray(0, length), this.#next);
+    const block = openBlock(this.#bytes.subarray(0, length), this.#next);
     this.#bytes = this.#bytes.subarray(length);
     this.#next += 1;
-    return data ?? this.#readAgain(this.#next - 1);
+    return block ?? this.#readAgain(this.#next - 1);
   }
 
   /** One wrong answer of a disk is no damage. */
-  async #readAgain(number: number): Promise<Uint8Array | undefined> {
+  async #readAgain(number: number): Promise<OpenedBlock | undefined> {
     const at = this.#place.headerBytes + number * blockStrideBytes;
     return openBlock(await this.#file.read(at, this.#strideOf(number)), number);
   }
@@ -80,7 +89,10 @@ export class BlockReader {
       this.#unread += 1;
     }
     if (length === 0) return;
-    this.#ahead = this.#file.read(this.#place.headerBytes + first * blockStrideBytes, length);
+    const memory = this.#memory[this.#reads % 2];
+    this.#reads += 1;
+    const offset = this.#place.headerBytes + first * blockStrideBytes;
+    this.#ahead = this.#file.read(offset, length, memory);
     this.#ahead.catch(() => undefined); // Told by next(), if it comes to that.
   }
 
@@ -103,9 +115,10 @@ export async function* readImage(
   let checksum = 0;
   while (!reader.isAtEnd) {
     const { number } = reader;
-    const data = await reader.next();
-    if (!data) return `block ${number} is damaged`;
-    checksum = crc32(data, checksum);
+    const block = await reader.next();
+    if (!block) return `block ${number} is damaged`;
+    const { data } = block;
+    checksum = joinCrc32(checksum, block.checksum, data.length);
     if (skip < data.length) yield skip === 0 ? data : data.subarray(skip);
     skip = 0;
   }
