@@ -17,6 +17,9 @@ export default defineConfig({
           include: ['packages/*/src/**/*.test.ts', 'tools/**/*.test.ts'],
           pool: 'threads',
           maxWorkers: 2,
+          // No test file changes what another one imports; loading all of it for each of them
+          // would take as long as the tests.
+          isolate: false,
           testTimeout: 20_000,
         },
       },

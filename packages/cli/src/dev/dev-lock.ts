@@ -1,7 +1,7 @@
 // One `holdfast dev` a folder: a file with the process that owns it. A file left by a process that
 // has ended is taken over. The start time tells a process from a later one with the same number.
 import { readFileSync } from 'node:fs';
-import { link, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { link, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 
 import { HoldfastError } from '@holdfast/base/errors';
@@ -14,6 +14,11 @@ export type DevOwner = {
   readonly page: string;
 };
 
+/** Each ends with a lock, a living owner, or somebody else's takeover a little further on. */
+const roundsMax = 100;
+
+let claims = 0;
+
 export class DevLock {
   readonly #path: string;
 
@@ -25,11 +30,11 @@ export class DevLock {
   static async take(directory: string, page: string): Promise<DevLock> {
     const path = join(directory, 'dev.lock');
     const mine: DevOwner = { pid: process.pid, startedAt: startedAt(process.pid), page };
-    for (let round = 0; round < 5; round += 1) {
+    for (let round = 0; round < roundsMax; round += 1) {
       if (await claim(path, mine)) return new DevLock(path);
       const owner = await readOwner(path);
-      if (owner !== undefined && isAlive(owner)) throw taken(directory, owner);
-      await setAside(path, owner);
+      if (isHeld(owner)) throw taken(directory, owner);
+      await removeStale(path, mine);
     }
     throw new HoldfastError('unavailable', `the lock ${path} keeps changing hands`);
   }
@@ -41,7 +46,8 @@ export class DevLock {
 
 /** A link appears with its content or not at all, and never over another. */
 async function claim(path: string, mine: DevOwner): Promise<boolean> {
-  const beside = `${path}.${mine.pid}`;
+  claims += 1;
+  const beside = `${path}.${mine.pid}.${claims}`;
   await writeFile(beside, JSON.stringify(mine));
   try {
     await link(beside, path);
@@ -54,26 +60,35 @@ async function claim(path: string, mine: DevOwner): Promise<boolean> {
   }
 }
 
-async function readOwner(path: string): Promise<DevOwner | undefined> {
+/** Undefined: a file that is no lock of ours. */
+async function readOwner(path: string): Promise<DevOwner | 'none' | undefined> {
   try {
     return JSON.parse(await readFile(path, 'utf8')) as DevOwner;
-  } catch {
-    return undefined; // Gone meanwhile, or no lock of ours: nobody to wait for.
+  } catch (error) {
+    return (error as { code?: string }).code === 'ENOENT' ? 'none' : undefined;
   }
 }
 
-/** Moves the stale file away, and puts it back where it was not the stale one any more. */
-async function setAside(path: string, stale: DevOwner | undefined): Promise<void> {
-  const aside = `${path}.stale.${process.pid}`;
+const isHeld = (owner: DevOwner | 'none' | undefined): owner is DevOwner =>
+  owner !== undefined && owner !== 'none' && isAlive(owner);
+
+/**
+ * Under a lock of its own: of two that find the same stale file, the slower one would else remove
+ * what the quicker one has put in its place.
+ */
+async function removeStale(path: string, mine: DevOwner): Promise<void> {
+  const guard = `${path}.takeover`;
+  if (!(await claim(guard, mine))) {
+    const holder = await readOwner(guard);
+    if (holder !== 'none' && !isHeld(holder)) await rm(guard, { force: true });
+    return;
+  }
   try {
-    await rename(path, aside);
-    const moved = await readOwner(aside);
-    if (moved !== undefined && moved.pid !== stale?.pid && isAlive(moved)) await link(aside, path);
-  } catch (error) {
-    const code = (error as { code?: string }).code;
-    if (code !== 'ENOENT' && code !== 'EEXIST') throw error; // Another one was quicker: look again.
+    const owner = await readOwner(path);
+    // Where there is no file, somebody may put one there right now.
+    if (owner !== 'none' && !isHeld(owner)) await rm(path);
   } finally {
-    await rm(aside, { force: true });
+    await rm(guard, { force: true });
   }
 }
 
