@@ -3,13 +3,10 @@
 import type { RecoveryPhaseView, RecoveryView } from '@holdfast/client/cluster-api';
 import pc from 'picocolors';
 
+import type { EndpointAnswer } from './endpoint-answer.ts';
 import type { Terminal } from './terminal.ts';
 
-export type EndpointRecovery = {
-  readonly endpoint: string;
-  readonly view?: RecoveryView;
-  readonly error?: string;
-};
+export type EndpointRecovery = EndpointAnswer<RecoveryView>;
 
 type Look = Pick<Terminal, 'columns' | 'useColor'>;
 

@@ -2,9 +2,11 @@
 // terminal the picture lives until all of them serve; elsewhere it is one picture, or with --follow
 // a line for each step.
 import { sleep } from '@holdfast/base/clock';
-import { HoldfastError, messageOf } from '@holdfast/base/errors';
+import { HoldfastError } from '@holdfast/base/errors';
+import type { ClusterApi, RecoveryView } from '@holdfast/client/cluster-api';
 
 import { type CliContext, type GlobalOptions, writeJson, writeJsonLine } from '../context.ts';
+import { askEndpoint } from '../endpoint-answer.ts';
 import { type EndpointRecovery, recoveryLine, recoveryText } from '../recovery-text.ts';
 
 type Asking = {
@@ -71,19 +73,9 @@ function lineShow({ globals, context }: Asking): Show {
   };
 }
 
-const askAll = (asking: Asking): Promise<readonly EndpointRecovery[]> =>
-  Promise.all(asking.globals.endpoints.map((endpoint) => askOne(endpoint, asking)));
-
-async function askOne(endpoint: string, { globals, context }: Asking): Promise<EndpointRecovery> {
-  const timeoutMs = Math.min(globals.timeoutMs, answerMs);
-  const client = context.openClient({ ...globals, endpoints: [endpoint], timeoutMs });
-  try {
-    return { endpoint, view: await client.cluster.recovery({ signal: context.signal }) };
-  } catch (error) {
-    // One that does not answer yet is a line of the picture, like any other.
-    context.signal.throwIfAborted();
-    return { endpoint, error: messageOf(error) };
-  } finally {
-    await client.close();
-  }
+function askAll(asking: Asking): Promise<readonly EndpointRecovery[]> {
+  const ask = (cluster: ClusterApi, signal: AbortSignal): Promise<RecoveryView> =>
+    cluster.recovery({ signal });
+  const question = { ...asking, answerMs, ask };
+  return Promise.all(asking.globals.endpoints.map((one) => askEndpoint(one, question)));
 }

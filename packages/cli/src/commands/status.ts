@@ -1,19 +1,18 @@
 // `holdfast status`: each endpoint's own view, side by side. A member that does not answer is a
 // line of the answer, not the end of it.
-import { HoldfastError, messageOf } from '@holdfast/base/errors';
+import { HoldfastError } from '@holdfast/base/errors';
 import type { ClusterView } from '@holdfast/client/cluster-api';
 import type { Command } from 'commander';
 
 import { type CliContext, type GlobalOptions, globalsOf, writeJson } from '../context.ts';
+import { askEndpoint, type EndpointAnswer } from '../endpoint-answer.ts';
 import { type Cell, renderTable } from '../table.ts';
 import { memberTable } from './member.ts';
 import { showRecovery } from './recovery-status.ts';
 
-type EndpointView = {
-  readonly endpoint: string;
-  readonly view?: ClusterView;
-  readonly error?: string;
-};
+type EndpointView = EndpointAnswer<ClusterView>;
+
+const answerMs = 3_000;
 
 type StatusOptions = { readonly recovery?: boolean; readonly follow?: boolean };
 
@@ -53,7 +52,13 @@ async function askAll(
   globals: GlobalOptions,
   context: CliContext,
 ): Promise<readonly EndpointView[]> {
-  const ask = (endpoint: string): Promise<EndpointView> => askOne(endpoint, globals, context);
+  const ask = (endpoint: string): Promise<EndpointView> =>
+    askEndpoint(endpoint, {
+      globals,
+      context,
+      answerMs,
+      ask: (cluster, signal) => cluster.view({ signal }),
+    });
   const named = await Promise.all(globals.endpoints.map(ask));
   const known = new Set(globals.endpoints);
   const ids = new Set(named.map(({ view }) => view?.memberId));
@@ -63,24 +68,6 @@ async function askAll(
     .flatMap((member) => member.clientAddresses.slice(0, 1))
     .filter((address) => !known.has(address));
   return [...named, ...(await Promise.all([...new Set(others)].map(ask)))];
-}
-
-async function askOne(
-  endpoint: string,
-  globals: GlobalOptions,
-  context: CliContext,
-): Promise<EndpointView> {
-  // One that is dark must not hold up the table for the whole of a call's deadline.
-  const timeoutMs = Math.min(globals.timeoutMs, 3_000);
-  const client = context.openClient({ ...globals, endpoints: [endpoint], timeoutMs });
-  try {
-    return { endpoint, view: await client.cluster.view({ signal: context.signal }) };
-  } catch (error) {
-    context.signal.throwIfAborted();
-    return { endpoint, error: messageOf(error) };
-  } finally {
-    await client.close();
-  }
 }
 
 function statusText(views: readonly EndpointView[], context: CliContext): string {
