@@ -1,17 +1,17 @@
 // `npm run bench`: starts its own cluster of three processes with their data on this disk, loads it
 // from a process of its own, and prints what was committed, read and spent. It asserts no duration.
-import { rm, writeFile } from 'node:fs/promises';
+import { writeFile } from 'node:fs/promises';
 import { cpus } from 'node:os';
 import { parseArgs } from 'node:util';
 
 import { messageOf } from '@holdfast/base/errors';
 
-import { BenchCluster, benchDirectory } from './bench-cluster.ts';
+import { BenchCluster } from './bench-cluster.ts';
 import { LoadClient } from './load-client.ts';
 import type { LoadKind, LoadPlan, LoadResult } from './load-plan.ts';
 import { counterNames, fetchMetrics } from './metrics.ts';
 import { type BenchLine, type BenchReport, toMarkdown } from './report.ts';
-import { cpuMsOf, measureSync, residentMiBOf } from './system-figures.ts';
+import { cpuMsOf, measureDisk, residentMiBOf } from './system-figures.ts';
 
 const usage = `npm run bench -- [options]
   --members N        members of the cluster (default 3)
@@ -255,15 +255,6 @@ async function leaderFirst(endpoints: readonly string[]): Promise<readonly strin
   return roles
     .sort((a, b) => Number(b.isLeader) - Number(a.isLeader))
     .map(({ endpoint }) => endpoint);
-}
-
-async function measureDisk(): Promise<BenchReport['disk']> {
-  const directory = await benchDirectory();
-  try {
-    return await measureSync(directory);
-  } finally {
-    await rm(directory, { recursive: true, force: true });
-  }
 }
 
 async function main(): Promise<void> {

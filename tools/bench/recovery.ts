@@ -9,7 +9,6 @@ import { parseArgs } from 'node:util';
 import { messageOf } from '@holdfast/base/errors';
 import { memberId } from '@holdfast/base/ids';
 
-import { benchDirectory } from './bench-cluster.ts';
 import { type Plan, RecoveryCluster, statusOf } from './recovery-cluster.ts';
 import { copyGroup, type Filled, fillDirectory } from './recovery-directory.ts';
 import { type Row, recoveryTable, withTable } from './recovery-report.ts';
@@ -23,7 +22,7 @@ import {
   restart,
   writesBesideSnapshots,
 } from './recovery-trials.ts';
-import { measureSync } from './system-figures.ts';
+import { measureDisk } from './system-figures.ts';
 
 const usage = `npm run bench:recovery -- [options]
   --trials N   of the cheap scenarios (default 10)
@@ -324,15 +323,6 @@ function readOptions(): Options {
   });
   const { trials, heavy, keys, write } = values;
   return { trials: Number(trials), heavy: Number(heavy), keys: Number(keys), write };
-}
-
-async function measureDisk() {
-  const directory = await benchDirectory();
-  try {
-    return await measureSync(directory);
-  } finally {
-    await rm(directory, { recursive: true, force: true });
-  }
 }
 
 async function main(): Promise<void> {

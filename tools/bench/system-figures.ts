@@ -2,6 +2,8 @@
 import { open, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 
+import { benchDirectory } from './bench-cluster.ts';
+
 const ticksPerSecond = 100;
 const syncRounds = 300;
 
@@ -18,8 +20,19 @@ export async function residentMiBOf(pid: number): Promise<number> {
   return Number(/VmRSS:\s+(\d+) kB/.exec(status)?.[1]) / 1_024;
 }
 
-/** Median and 99th percentile of a 4 KiB write with fdatasync on a preallocated file, in ms. */
-export async function measureSync(directory: string): Promise<{ p50Ms: number; p99Ms: number }> {
+type SyncCost = { readonly p50Ms: number; readonly p99Ms: number };
+
+/** Of a 4 KiB write with fdatasync on a preallocated file, where the members' data will stand. */
+export async function measureDisk(): Promise<SyncCost> {
+  const directory = await benchDirectory();
+  try {
+    return await measureSync(directory);
+  } finally {
+    await rm(directory, { recursive: true, force: true });
+  }
+}
+
+async function measureSync(directory: string): Promise<SyncCost> {
   const path = join(directory, 'sync-cost');
   const page = Buffer.alloc(4_096, 1);
   await using file = await open(path, 'w');
