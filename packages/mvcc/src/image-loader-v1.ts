@@ -3,6 +3,7 @@
 // once: the next snapshot of the member has the present format.
 import { crc32 } from '@holdfast/base/crc32';
 import type { ChunkReader } from './chunk-reader.ts';
+import { readImageEnd } from './image-end.ts';
 import {
   checkImage,
   imageHeaderBytes,
@@ -15,9 +16,9 @@ import { recordBodyAt, recordBytes, tombstoneBit } from './record-slab.ts';
 import { StoreState } from './store-state.ts';
 import { TimeIndex } from './time-index.ts';
 
-const footerBytes = 32;
-/** Stands where a key length would: no more records follow. */
+/** Stands where a key length would: no more records follow. Four zeros come after it. */
 const endMark = 0xffffffff;
+const endMarkBytes = 8;
 /** Beyond every limit of keys and values: such a length is damage. */
 const recordBytesMax = 1 << 28;
 
@@ -105,18 +106,8 @@ async function readFooter(
   loaded: { readonly records: number; readonly state: StoreState },
 ): Promise<void> {
   const bytesBefore = input.consumed;
-  await input.need(footerBytes);
-  const checksum = input.checksumOf(footerBytes - 8);
-  const footer = input.take(footerBytes);
-  const view = new DataView(footer.buffer, footer.byteOffset, footer.byteLength);
-  checkImage(
-    view.getUint32(footerBytes - 8, true) === checksum,
-    'its checksum does not fit its bytes',
-  );
-  checkImage(view.getUint32(footerBytes - 4, true) === 0, 'its last bytes are not zero');
-  checkImage(view.getFloat64(8, true) === loaded.records, 'records are missing');
-  checkImage(view.getFloat64(16, true) === bytesBefore, 'bytes are missing');
-  checkImage(await input.ended(), 'bytes follow its end');
+  input.take(endMarkBytes);
+  await readImageEnd(input, { records: loaded.records, bytesBefore });
   const { revision, revisions } = loaded.state;
   checkImage(revisions.last === Math.max(revision, revisions.first - 1), 'revisions are missing');
 }

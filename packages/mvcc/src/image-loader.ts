@@ -3,6 +3,7 @@
 import { crc32 } from '@holdfast/base/crc32';
 import { HoldfastError } from '@holdfast/base/errors';
 import { ChunkReader } from './chunk-reader.ts';
+import { readImageEnd } from './image-end.ts';
 import {
   checkImage,
   type ImageSection,
@@ -88,14 +89,17 @@ async function readHead(input: ChunkReader): Promise<Head> {
 }
 
 async function readSections(loading: Loading): Promise<void> {
-  const { input } = loading;
+  const { input, records } = loading;
   let kindBefore = 0;
   while (true) {
     const bytesBefore = input.consumed;
     const section = await readSectionHeader(input);
     checkImage(section.kind >= kindBefore, 'its sections are out of order');
     kindBefore = section.kind;
-    if (section.kind === sectionKinds.end) return readEnd(loading, section, bytesBefore);
+    if (section.kind === sectionKinds.end) {
+      checkImage(section.payloadBytes === imageEndBytes, 'its end is damaged');
+      return readImageEnd(input, { records: records.records, bytesBefore });
+    }
     if (section.kind === sectionKinds.records) await readRecords(loading, section);
     else await readWhole(loading, section);
   }
@@ -170,24 +174,4 @@ function sizeAt(input: ChunkReader, offset: number): number {
   const valueLength = input.uint32(offset + wordAt.valueLength * 4);
   checkImage(keyLength + valueLength <= recordBytesMax, 'a record is longer than any can be');
   return recordBytes(keyLength, valueLength);
-}
-
-async function readEnd(
-  { input, records }: Loading,
-  section: SectionHeader,
-  bytesBefore: number,
-): Promise<void> {
-  checkImage(section.payloadBytes === imageEndBytes, 'its end is damaged');
-  await input.need(imageEndBytes);
-  const checksum = input.checksumOf(imageEndBytes - 8);
-  const end = input.take(imageEndBytes);
-  const view = new DataView(end.buffer, end.byteOffset, end.byteLength);
-  checkImage(
-    view.getUint32(imageEndBytes - 8, true) === checksum,
-    'its checksum does not fit its bytes',
-  );
-  checkImage(view.getUint32(imageEndBytes - 4, true) === 0, 'its last bytes are not zero');
-  checkImage(view.getFloat64(0, true) === records.records, 'records are missing');
-  checkImage(view.getFloat64(8, true) === bytesBefore, 'bytes are missing');
-  checkImage(await input.ended(), 'bytes follow its end');
 }
