@@ -305,3 +305,31 @@ class MortalClock implements Clock {
     for (const timer of this.#timers) timer.cancel();
   }
 }
+
+/** The worlds of one test file: each is closed after its test, and has ended nothing by itself. */
+export class EngineWorlds {
+  readonly #worlds: EngineWorld[] = [];
+
+  make(size: number, options: TestEngineOptions = {}): EngineWorld {
+    const world = new EngineWorld(size, options);
+    this.#worlds.push(world);
+    return world;
+  }
+
+  async started(size: number, options: TestEngineOptions = {}): Promise<EngineWorld> {
+    const world = this.make(size, options);
+    await world.start();
+    return world;
+  }
+
+  /** What the closed worlds have left behind: timers, and the failures that ended members. */
+  async close(): Promise<{ readonly timers: number; readonly fatal: readonly unknown[] }> {
+    let timers = 0;
+    const fatal: unknown[] = [];
+    for (const world of this.#worlds.splice(0)) {
+      timers += await world.close();
+      for (const machine of world.machines) fatal.push(...machine.fatal);
+    }
+    return { timers, fatal };
+  }
+}

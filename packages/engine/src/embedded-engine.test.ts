@@ -12,27 +12,19 @@ import {
 import { afterEach, describe, expect, it } from 'vitest';
 import {
   actor,
-  EngineWorld,
+  type EngineWorld,
+  EngineWorlds,
   keysOf,
   type TestEngineOptions,
   type TestMachine,
   Watched,
 } from './embedded-engine.fixture.ts';
 
-const worlds: EngineWorld[] = [];
-
-async function started(size: number, options: TestEngineOptions = {}): Promise<EngineWorld> {
-  const world = new EngineWorld(size, options);
-  worlds.push(world);
-  await world.start();
-  return world;
-}
+const worlds = new EngineWorlds();
+const started = worlds.started.bind(worlds);
 
 afterEach(async () => {
-  for (const world of worlds.splice(0)) {
-    expect(await world.close(), 'timers left').toBe(0);
-    for (const { fatal } of world.machines) expect(fatal).toEqual([]);
-  }
+  expect(await worlds.close()).toEqual({ timers: 0, fatal: [] });
 });
 
 /** Snapshots and purges after every few entries, so that a member that was away needs one. */

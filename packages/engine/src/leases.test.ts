@@ -7,19 +7,18 @@ import { afterEach, describe, expect, it } from 'vitest';
 import { knownVersion } from './cluster-version.ts';
 import {
   actor,
-  EngineWorld,
+  type EngineWorld,
+  EngineWorlds,
   keysOf,
   type TestEngineOptions,
   type TestMachine,
   Watched,
 } from './embedded-engine.fixture.ts';
 
-const worlds: EngineWorld[] = [];
+const worlds = new EngineWorlds();
 
-async function started(size: number, options: TestEngineOptions = {}): Promise<EngineWorld> {
-  const world = new EngineWorld(size, options);
-  worlds.push(world);
-  await world.start();
+async function started(size: number, options?: TestEngineOptions): Promise<EngineWorld> {
+  const world = await worlds.started(size, options);
   await world.until(() =>
     world.living.every(({ engine }) => engine.store.clusterVersion === knownVersion),
   );
@@ -27,10 +26,7 @@ async function started(size: number, options: TestEngineOptions = {}): Promise<E
 }
 
 afterEach(async () => {
-  for (const world of worlds.splice(0)) {
-    expect(await world.close(), 'timers left').toBe(0);
-    for (const { fatal } of world.machines) expect(fatal).toEqual([]);
-  }
+  expect(await worlds.close()).toEqual({ timers: 0, fatal: [] });
 });
 
 const leased = (key: string, value: string, lease: bigint) => ({
@@ -141,8 +137,7 @@ describe('a lease', () => {
 
 describe('a cluster with a member that may not know leases', () => {
   it('asks no leader about one: an older one would take the question for a write', async () => {
-    const world = new EngineWorld(3);
-    worlds.push(world);
+    const world = worlds.make(3);
     for (const machine of world.machines.slice(0, 2)) await machine.start();
     await world.until(() => world.maybeLeader !== undefined);
     for (const { engine } of world.living) {
