@@ -1,5 +1,5 @@
-// The end of an image, the same in every format: how many records and bytes stood before it, and the
-// checksum of all of them.
+// The end of an image, the same in every format: how many records and bytes stood before it, and
+// the checksum of all of them.
 import type { ChunkReader } from './chunk-reader.ts';
 import { checkImage, imageEndBytes } from './image-format.ts';
 
