@@ -91,32 +91,43 @@ async function simulateSeeds(
   signal?: AbortSignal,
 ): Promise<number> {
   const { worlds, firstSeed, seeds, seconds, keep } = flags;
-  // Members refuse thousands of calls in a run, and nobody reads where: a trace shows it whole.
-  Error.stackTraceLimit = 0;
   const nowMs = (): number => performance.now();
   let toldMs = nowMs();
-  const summary = await runCampaign({
-    worlds,
-    firstSeed,
-    nowMs,
-    processorMs,
-    ...(seeds === undefined ? {} : { seeds }),
-    ...(seconds === undefined ? {} : { forMs: seconds * 1000 }),
-    ...(signal ? { signal } : {}),
-    run: (seed, world) => runSimulation({ ...optionsOf(flags), seed, world }),
-    onFailure: (report, world) => {
-      const lines = failureLines(report, world, flags);
-      for (const line of lines) write(line);
-      if (keep) keepReport(keep, { report, world, lines });
-    },
-    onProgress: (now) => {
-      if (nowMs() - toldMs < progressMs) return;
-      toldMs = nowMs();
-      write(`... ${tallyText(now)}`);
-    },
-  });
+  const summary = await withoutStacks(() =>
+    runCampaign({
+      worlds,
+      firstSeed,
+      nowMs,
+      processorMs,
+      ...(seeds === undefined ? {} : { seeds }),
+      ...(seconds === undefined ? {} : { forMs: seconds * 1000 }),
+      ...(signal ? { signal } : {}),
+      run: (seed, world) => runSimulation({ ...optionsOf(flags), seed, world }),
+      onFailure: (report, world) => {
+        const lines = failureLines(report, world, flags);
+        for (const line of lines) write(line);
+        if (keep) keepReport(keep, { report, world, lines });
+      },
+      onProgress: (now) => {
+        if (nowMs() - toldMs < progressMs) return;
+        toldMs = nowMs();
+        write(`... ${tallyText(now)}`);
+      },
+    }),
+  );
   writeSummary(summary, write);
   return summary.failures.length > 0 ? 1 : 0;
+}
+
+/** Members refuse thousands of calls in a run, and nobody reads where: a trace shows it whole. */
+async function withoutStacks<T>(work: () => Promise<T>): Promise<T> {
+  const limit = Error.stackTraceLimit;
+  Error.stackTraceLimit = 0;
+  try {
+    return await work();
+  } finally {
+    Error.stackTraceLimit = limit;
+  }
 }
 
 /** One run with its whole timeline. */
