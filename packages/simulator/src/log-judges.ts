@@ -27,7 +27,7 @@ export class LogJudges {
   readonly states = new StateMachineSafety();
   readonly #elections = new ElectionSafety();
   readonly #votes = new Votes();
-  readonly #completeness = new LeaderCompleteness(this.commits);
+  readonly #completeness = new LeaderCompleteness();
   readonly #rule = new CommitRule();
   readonly #kept = new KeptAcknowledgements(this.commits);
 
@@ -46,7 +46,9 @@ export class LogJudges {
       this.#completeness.observeElection({ member, term, log });
     }
     if (!this.#rule.isNews(member, term, commit)) return;
-    this.#rule.observeLeader(member, { term, commit, commitTerm: log.termAt(commit) });
+    const commitTerm = log.termAt(commit);
+    this.#rule.observeLeader(member, { term, commit, commitTerm });
+    if (commitTerm) this.#completeness.observeCommit(term, { index: commit, term: commitTerm });
     judgeRepairCount(member, peers());
   }
 
@@ -64,7 +66,7 @@ export class LogJudges {
       // It may have waited for a status save, and the log been changed meanwhile.
       if (matchTerm === undefined || matchTerm > term) return;
       this.#kept.judgePromise(from, log, 'says success');
-      this.#kept.acknowledged(from, { index: message.match, term: matchTerm });
+      this.#kept.acknowledged(from, { index: message.match, term: matchTerm }, log);
     }
   }
 }

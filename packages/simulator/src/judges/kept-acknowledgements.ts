@@ -21,11 +21,13 @@ export class KeptAcknowledgements {
   }
 
   /** `member` has said that it holds everything through `last`, synced. */
-  acknowledged(member: MemberId, last: LogId): void {
+  acknowledged(member: MemberId, last: LogId, log: HeldLog): void {
     const all = this.#acknowledged.get(member) ?? [];
     this.#acknowledged.set(member, all);
-    // A smaller one of a later term says that the larger ones were replaced.
-    while ((all.at(-1)?.index ?? 0) >= last.index) all.pop();
+    // What a leader of a later term has replaced is owed no longer, nor what lay behind it.
+    const isReplaced = ({ index, term }: LogId): boolean =>
+      index >= last.index || (log.termAt(index) ?? term) > term;
+    for (let top = all.at(-1); top && isReplaced(top); top = all.at(-1)) all.pop();
     all.push(last);
     if (all.length > 2 * rememberedMax) all.splice(0, rememberedMax);
   }

@@ -1,7 +1,9 @@
-// A new leader's log holds every entry that was committed before its election (thesis 3.6.3).
-// With log matching it is enough to look at the last committed entry of which the term is known.
-import type { Index, MemberId, Term } from '@holdfast/base/ids';
-import type { CommitPermanence } from './commit-permanence.ts';
+// An entry that was committed in a term is in the log of every leader of a later term (thesis
+// 3.6.3). The term counts in which it was committed, not the one in which it was written: a leader
+// that wins an older term late owes nothing of it, and can commit nothing. Owns what was committed
+// in which term.
+import type { MemberId, Term } from '@holdfast/base/ids';
+import type { LogId } from '@holdfast/raft/entry';
 import type { HeldLog } from './kept-acknowledgements.ts';
 import { Violation } from './violation.ts';
 
@@ -13,22 +15,29 @@ export type NewLeader = {
 };
 
 export class LeaderCompleteness {
-  readonly #commits: CommitPermanence;
+  /** By the term of the leader that committed it, the last entry. */
+  readonly #lastCommitted = new Map<Term, LogId>();
 
-  constructor(commits: CommitPermanence) {
-    this.#commits = commits;
+  /** The leader of `term` has committed everything through `last`. */
+  observeCommit(term: Term, last: LogId): void {
+    this.#lastCommitted.set(term, last);
   }
 
+  /** With log matching it is enough to look at the last entry that is owed. */
   observeElection({ member, term, log }: NewLeader): void {
-    for (let at = this.#commits.committed; at > log.purged; at = (at - 1) as Index) {
-      const committedTerm = this.#commits.termAt(at);
-      if (committedTerm === undefined) continue;
-      // An entry that was committed in a later term than this leader's is not owed by it.
-      if (committedTerm > term) continue;
-      if (log.termAt(at) === committedTerm) return;
-      const held = log.termAt(at) ?? 'nothing';
-      const detail = `leader ${member} of term ${term} holds ${held} at ${at}`;
-      throw new Violation('leader-completeness', `${detail}, committed is term ${committedTerm}`);
+    const owed = this.#committedBefore(term);
+    if (!owed || owed.index <= log.purged) return;
+    const held = log.termAt(owed.index);
+    if (held === owed.term) return;
+    const detail = `leader ${member} of term ${term} holds ${held ?? 'nothing'} at ${owed.index}`;
+    throw new Violation('leader-completeness', `${detail}, committed is term ${owed.term}`);
+  }
+
+  #committedBefore(term: Term): LogId | undefined {
+    let owed: LogId | undefined;
+    for (const [committedIn, last] of this.#lastCommitted) {
+      if (committedIn < term && last.index > (owed?.index ?? 0)) owed = last;
     }
+    return owed;
   }
 }

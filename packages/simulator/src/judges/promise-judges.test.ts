@@ -54,12 +54,13 @@ describe('Votes', () => {
 });
 
 describe('KeptAcknowledgements', () => {
+  const held = (...terms: number[]) => ({ purged: index(0), termAt: log(...terms) });
   const judgeOf = (...committed: number[]): KeptAcknowledgements => {
     const commits = new CommitPermanence();
     commits.observeCommit(b, index(committed.length), log(...committed));
     const judge = new KeptAcknowledgements(commits);
-    judge.acknowledged(a, id(2, 1));
-    judge.acknowledged(a, id(3, 1));
+    judge.acknowledged(a, id(2, 1), held(1, 1));
+    judge.acknowledged(a, id(3, 1), held(1, 1, 1));
     return judge;
   };
   const whole = index(0);
@@ -76,6 +77,13 @@ describe('KeptAcknowledgements', () => {
     const judge = judgeOf(1, 1, 2);
     judge.judgePromise(a, { purged: whole, termAt: log(1, 1) }, 'votes');
     expect(() => judge.judgePromise(a, { purged: whole, termAt: log(1) }, 'votes')).toThrow(/2@1/);
+  });
+
+  it('owes nothing that a leader replaced, though a later one committed it', () => {
+    const judge = judgeOf(1, 1, 1);
+    judge.acknowledged(a, id(4, 2), held(1, 1, 2, 2));
+    judge.judgePromise(a, held(1, 1, 2, 2), 'votes');
+    expect(() => judge.judgePromise(a, held(1), 'votes')).toThrow(/2@1/);
   });
 });
 

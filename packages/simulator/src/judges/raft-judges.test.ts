@@ -72,16 +72,27 @@ describe('CommitPermanence', () => {
 });
 
 describe('LeaderCompleteness', () => {
+  const whole = (...terms: number[]) => ({ purged: index(0), termAt: log(...terms) });
+
   it('refuses a leader without a committed entry, and knows what a snapshot covers', () => {
-    const commits = new CommitPermanence();
-    commits.observeCommit(a, index(3), log(1, 1, 2));
-    const judge = new LeaderCompleteness(commits);
+    const judge = new LeaderCompleteness();
+    judge.observeCommit(term(2), id(3, 2));
     const leader = { member: b, term: term(3) };
-    const whole = (...terms: number[]) => ({ purged: index(0), termAt: log(...terms) });
     judge.observeElection({ ...leader, log: whole(1, 1, 2, 2) });
     judge.observeElection({ ...leader, log: { purged: index(3), termAt: () => undefined } });
     expect(() => judge.observeElection({ ...leader, log: whole(1, 1) })).toThrow(/nothing at 3/);
     expect(() => judge.observeElection({ ...leader, log: whole(1, 1, 1) })).toThrow(/term 2/);
+  });
+
+  it('owes an entry to the term that committed it, not to the one that wrote it', () => {
+    const judge = new LeaderCompleteness();
+    judge.observeCommit(term(4), id(2, 4));
+    judge.observeCommit(term(6), id(4, 6));
+    // It won term 5 with votes that reached it after term 6 had committed what term 4 wrote.
+    judge.observeElection({ member: b, term: term(5), log: whole(4, 4) });
+    expect(() => judge.observeElection({ member: c, term: term(7), log: whole(4, 4) })).toThrow(
+      /leader 3 of term 7 holds nothing at 4, committed is term 6/,
+    );
   });
 });
 
