@@ -33,6 +33,7 @@ export class RecoveryCluster {
   readonly plans: readonly Plan[];
   readonly #initial: string;
   readonly #processes = new Map<string, ChildProcess>();
+  #isWorthALook = false;
 
   private constructor(directory: string, plans: readonly Plan[]) {
     this.directory = directory;
@@ -109,12 +110,14 @@ export class RecoveryCluster {
       if (answer !== undefined) return answer;
       await sleep(clock, pollMs);
     }
+    this.#isWorthALook = true;
     throw new Error(`in vain: waited ${giveUpMs / 1000} s until ${what} (see ${this.directory})`);
   }
 
+  /** Ends the members; their data and logs stay only if something was waited for in vain. */
   async close(): Promise<void> {
     for (const plan of this.plans) await this.stop(plan);
-    await rm(this.directory, { recursive: true, force: true });
+    if (!this.#isWorthALook) await rm(this.directory, { recursive: true, force: true });
   }
 }
 
