@@ -79,8 +79,9 @@ function lastOf(bytes: Uint8Array, group: GroupHeader): ChainedId | undefined {
 }
 
 async function isEmptyFrom(segment: LogSegment, from: number, until: number): Promise<boolean> {
+  const memory = new Uint8Array(Math.max(0, Math.min(bulkBytes, until - from)));
   for (let at = from; at < until; at += bulkBytes) {
-    const bytes = await segment.read(at, Math.min(bulkBytes, until - at));
+    const bytes = await segment.read(at, Math.min(bulkBytes, until - at), memory);
     if (!isZero(bytes, 0, bytes.length)) return false;
   }
   return true;

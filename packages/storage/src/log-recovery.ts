@@ -309,8 +309,9 @@ async function contentFrom(
   fileBytes: number,
 ): Promise<Uint8Array> {
   let end = from;
+  const memory = new Uint8Array(Math.min(bulkBytes, fileBytes - from));
   for (let at = from; at < fileBytes; at += bulkBytes) {
-    const bytes = await segment.read(at, Math.min(bulkBytes, fileBytes - at));
+    const bytes = await segment.read(at, Math.min(bulkBytes, fileBytes - at), memory);
     const length = endOfContent(bytes);
     if (length > 0) end = at + length;
   }

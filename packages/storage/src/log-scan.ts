@@ -10,6 +10,7 @@ import {
 } from '@holdfast/raft/configuration';
 import type { Entry } from '@holdfast/raft/entry';
 import { viewOf } from './byte-codec.ts';
+import { bulkBytes } from './file-steps.ts';
 import {
   decodeGroupHeader,
   type GroupHeader,
@@ -60,8 +61,6 @@ export type Damage = {
   readonly extentEnd: number | undefined;
   readonly reason: string;
 };
-
-const windowBytes = 4 * 1024 * 1024;
 
 export async function scanSegment(
   segment: LogSegment,
@@ -183,9 +182,13 @@ export function truncateTo(state: ScanState, last: Index): void {
   state.configurations = state.configurations.filter((placed) => placed.index <= last);
 }
 
-/** Reads ahead in big steps; each step gives other work a turn. */
+/**
+ * Reads ahead in big steps; each step gives other work a turn. What it gives is good until it is
+ * asked again: all reads share one piece of memory, for new pages cost more than the reading.
+ */
 class Window {
   readonly #segment: LogSegment;
+  readonly #memory = new Uint8Array(bulkBytes);
   readonly #onRead: ((offset: number) => void) | undefined;
   #bytes: Uint8Array = new Uint8Array(0);
   #offset = 0;
@@ -205,7 +208,8 @@ class Window {
     const missing = offset < this.#offset || offset + length > this.#offset + this.#bytes.length;
     if (missing) {
       this.#onRead?.(offset);
-      this.#bytes = await this.#segment.read(offset, Math.max(length, windowBytes));
+      const memory = length > bulkBytes ? new Uint8Array(length) : this.#memory;
+      this.#bytes = await this.#segment.read(offset, memory.length, memory);
       this.#offset = offset;
     }
     const lo = offset - this.#offset;

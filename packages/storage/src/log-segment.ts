@@ -34,11 +34,11 @@ export class LogSegment {
   }
 
   /** A read that keeps the file open until it is done, even if the segment is removed meanwhile. */
-  async read(offset: number, length: number): Promise<Uint8Array> {
+  async read(offset: number, length: number, into?: Uint8Array): Promise<Uint8Array> {
     assert(!this.#closing, 'a removed segment gets no new readers');
     this.#readers += 1;
     try {
-      return await this.file.read(offset, length);
+      return await this.file.read(offset, length, into);
     } finally {
       this.#readers -= 1;
       if (this.#closing && this.#readers === 0) await this.file.close();
