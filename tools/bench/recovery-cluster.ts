@@ -103,12 +103,16 @@ export class RecoveryCluster {
   }
 
   /** Asks every few milliseconds until there is an answer. Rejects after five minutes. */
-  async until<T>(what: string, ask: () => Promise<T | undefined>): Promise<T> {
+  async until<T>(
+    what: string,
+    ask: () => Promise<T | undefined>,
+    everyMs: number = pollMs,
+  ): Promise<T> {
     const endMs = clock.monotonicMs() + giveUpMs;
     while (clock.monotonicMs() < endMs) {
       const answer = await ask();
       if (answer !== undefined) return answer;
-      await sleep(clock, pollMs);
+      await sleep(clock, everyMs);
     }
     this.#isWorthALook = true;
     throw new Error(`in vain: waited ${giveUpMs / 1000} s until ${what} (see ${this.directory})`);

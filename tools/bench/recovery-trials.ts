@@ -107,6 +107,9 @@ export async function restart(cluster: RecoveryCluster): Promise<Restart> {
   return { readyMs, cpuMs, phases: await phasesOf(follower) };
 }
 
+/** Each question costs the cores of the transfer about a millisecond. */
+const installPollMs = 25;
+
 /**
  * A member with an empty directory is started: until the snapshot stands in its store, and until it
  * has everything. The bytes are those of the image.
@@ -123,12 +126,12 @@ export async function install(
   // The clock starts when it could be sent anything at all.
   await cluster.until('it answers', () => statusOf(newcomer));
   const startMs = performance.now();
-  await cluster.until('the snapshot is in its store', async () => {
+  const stands = async (): Promise<true | undefined> => {
     const status = await statusOf(newcomer);
-    return status && status.snapshotIndex > 0 && status.appliedIndex >= status.snapshotIndex
-      ? true
-      : undefined;
-  });
+    const isThere = status && status.snapshotIndex > 0;
+    return isThere && status.appliedIndex >= status.snapshotIndex ? true : undefined;
+  };
+  await cluster.until('the snapshot is in its store', stands, installPollMs);
   const installedMs = performance.now() - startMs;
   await cluster.until('it has everything', async () => {
     const status = await statusOf(newcomer);

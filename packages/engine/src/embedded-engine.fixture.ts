@@ -84,7 +84,7 @@ export class TestMachine {
     this.storeId = identity.storeId;
     this.#clock = clock;
     this.#disconnect = () => transport.close();
-    this.#engine = new EmbeddedEngine({
+    const engine = new EmbeddedEngine({
       ...options,
       ...stores,
       identity,
@@ -103,10 +103,14 @@ export class TestMachine {
       nextTurn: (action) => void clock.schedule(0, action),
       transport,
       raftSettings: { idleCommitMs: 0, ...options.raftSettings },
-      onFatal: (error) => this.fatal.push(error),
+      onFatal: (error) => {
+        // What a killed process would have told, nobody hears.
+        if (this.#engine === engine) this.fatal.push(error);
+      },
       onEvent: (event) => this.events.push(event),
     });
-    await this.#engine.start();
+    this.#engine = engine;
+    await engine.start();
   }
 
   /** `kill -9`: what was written is still in the page cache, nobody says goodbye. */

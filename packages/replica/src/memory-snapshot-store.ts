@@ -68,6 +68,7 @@ export class MemorySnapshotStore implements SnapshotStore {
     };
   }
 
+  /** Overwrites what the reader had, as a store on a disk does. */
   async *read(snapshot: StoredSnapshot, offset = 0): AsyncGenerator<Uint8Array> {
     const kept = this.#kept.find((one) => sameLogId(one.snapshot.last, snapshot.last));
     if (!kept) throw new HoldfastError('unavailable', 'there is no such snapshot');
@@ -77,17 +78,10 @@ export class MemorySnapshotStore implements SnapshotStore {
     }
     let skip = offset;
     for (const chunk of kept.chunks) {
-      if (skip < chunk.length) yield chunk.subarray(skip);
-      skip = Math.max(0, skip - chunk.length);
-    }
-  }
-
-  /** Overwrites what the reader had, as a store on a disk does. */
-  async *readTransient(snapshot: StoredSnapshot): AsyncGenerator<Uint8Array> {
-    for await (const chunk of this.read(snapshot)) {
-      const transient = chunk.slice();
-      yield transient;
+      const transient = chunk.slice(skip);
+      if (transient.length > 0) yield transient;
       transient.fill(0xff);
+      skip = Math.max(0, skip - chunk.length);
     }
   }
 

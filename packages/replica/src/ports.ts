@@ -135,13 +135,11 @@ export interface SnapshotStore {
    * were announced.
    */
   receive(snapshot: StoredSnapshot): Promise<ReceivedSnapshotWriter | undefined>;
-  /** The image's bytes from `offset` on, each chunk verified; throws `corrupt`. */
-  read(snapshot: StoredSnapshot, offset?: number): AsyncIterable<Uint8Array>;
   /**
-   * As `read`, whole, for who takes each chunk in before asking for the next one: from then on it
-   * may be overwritten.
+   * The image's bytes from `offset` on, each chunk verified; throws `corrupt`. A chunk is good until
+   * the next one is asked for: from then on it may be overwritten.
    */
-  readTransient(snapshot: StoredSnapshot): AsyncIterable<Uint8Array>;
+  read(snapshot: StoredSnapshot, offset?: number): AsyncIterable<Uint8Array>;
   /** Its image is no state, though it reads back well: it is set aside like a damaged one. */
   reject(snapshot: StoredSnapshot, reason: string): Promise<void>;
   /** Deletes all but the newest `keep` and `held`; answers what is left, newest first. */

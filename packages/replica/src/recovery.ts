@@ -172,7 +172,7 @@ async function* readWithProgress(
   snapshot: StoredSnapshot,
 ): AsyncGenerator<Uint8Array> {
   let bytes = 0;
-  for await (const chunk of options.snapshots.readTransient(snapshot)) {
+  for await (const chunk of options.snapshots.read(snapshot)) {
     options.signal.throwIfAborted();
     yield chunk;
     bytes += chunk.length;

@@ -13,6 +13,7 @@ import type {
   IncomingSnapshot,
   LogStore,
   PreparedState,
+  ReceivedSnapshotWriter,
   SnapshotStore,
   StateMachine,
   StatusStore,
@@ -107,54 +108,78 @@ export class SnapshotInstaller {
 
   /** It stands in the store and in memory, whatever was there of it before. */
   async #bring(incoming: IncomingSnapshot): Promise<void> {
-    const { snapshot } = incoming;
-    const isStored = !(await this.#store(incoming));
+    const { snapshots } = this.#options;
+    const writer = await snapshots.receive(incoming.snapshot);
+    if (writer?.offset === 0) return this.#receiveAndLoad(incoming, writer);
+    if (writer) await this.#finish(incoming, writer, (chunks) => drained(chunks));
     try {
-      await this.#load(incoming);
+      this.#step(incoming, 'loading', 0);
+      await this.#load(incoming, this.#read(incoming));
     } catch (error) {
       if (!isHoldfastError(error, 'corrupt')) throw error;
-      await this.#options.snapshots.reject(snapshot, error.message);
+      await snapshots.reject(incoming.snapshot, error.message);
       // Only what has just come shows that the sender's own may be bad.
-      if (!isStored) throw error;
+      if (writer) throw error;
       throw new HoldfastError('unavailable', `a copy from before was damaged: ${error.message}`);
     }
   }
 
-  /** Answers false if it stands there whole from an earlier try. */
-  async #store(incoming: IncomingSnapshot): Promise<boolean> {
-    const { snapshots, signal } = this.#options;
-    const writer = await snapshots.receive(incoming.snapshot);
-    if (!writer) return false;
-    try {
-      for await (const chunk of incoming.chunksFrom(writer.offset)) {
-        signal.throwIfAborted();
-        await writer.write(chunk);
-        this.#step(incoming, 'receiving', writer.offset);
+  /** Each chunk goes to the disk and into the new state: nothing is read back. */
+  #receiveAndLoad(incoming: IncomingSnapshot, writer: ReceivedSnapshotWriter): Promise<void> {
+    return this.#finish(incoming, writer, async (chunks) => {
+      try {
+        await this.#load(incoming, chunks);
+      } catch (error) {
+        // The image itself is bad, and what was written of it is worth nothing.
+        if (isHoldfastError(error, 'corrupt')) await writer.abort();
+        throw error;
       }
+    });
+  }
+
+  /** Writes what comes, as fast as `take` asks for it, and makes it a snapshot of the store. */
+  async #finish(
+    incoming: IncomingSnapshot,
+    writer: ReceivedSnapshotWriter,
+    take: (chunks: AsyncIterable<Uint8Array>) => Promise<void>,
+  ): Promise<void> {
+    const chunks = this.#written(incoming, writer);
+    try {
+      await take(chunks);
       if (!this.#options.isTermSaved(incoming.snapshot)) throw termNotSaved();
       await writer.commit();
-      return true;
     } catch (error) {
+      await chunks.return();
       // A part of it is worth keeping: the next try goes on behind it (D-14).
       await writer.suspend();
       throw error;
     }
   }
 
-  async #load(incoming: IncomingSnapshot): Promise<void> {
-    const { stateMachine } = this.#options;
+  async *#written(
+    incoming: IncomingSnapshot,
+    writer: ReceivedSnapshotWriter,
+  ): AsyncGenerator<Uint8Array, void, undefined> {
+    for await (const chunk of incoming.chunksFrom(writer.offset)) {
+      this.#options.signal.throwIfAborted();
+      await writer.write(chunk);
+      this.#step(incoming, 'receiving', writer.offset);
+      yield chunk;
+    }
+  }
+
+  async #load(incoming: IncomingSnapshot, chunks: AsyncIterable<Uint8Array>): Promise<void> {
     const { snapshot } = incoming;
-    this.#step(incoming, 'loading', 0);
-    const state = await stateMachine.prepare(snapshot.last, this.#readFor(incoming));
+    const state = await this.#options.stateMachine.prepare(snapshot.last, chunks);
     if (state.stateHash !== snapshot.stateHash) {
       throw new HoldfastError('corrupt', 'its state has another hash than its header says');
     }
     this.#loaded = { snapshot, state };
   }
 
-  async *#readFor(incoming: IncomingSnapshot): AsyncGenerator<Uint8Array> {
+  async *#read(incoming: IncomingSnapshot): AsyncGenerator<Uint8Array> {
     let bytes = 0;
-    for await (const chunk of this.#options.snapshots.readTransient(incoming.snapshot)) {
+    for await (const chunk of this.#options.snapshots.read(incoming.snapshot)) {
       this.#options.signal.throwIfAborted();
       yield chunk;
       bytes += chunk.length;
@@ -171,6 +196,10 @@ export class SnapshotInstaller {
     this.#progress = undefined;
     this.#loaded = undefined;
   }
+}
+
+async function drained(chunks: AsyncIterable<Uint8Array>): Promise<void> {
+  for await (const _ of chunks);
 }
 
 const termNotSaved = (): HoldfastError =>

@@ -32,7 +32,7 @@ async function save(files: SnapshotFiles, at: number, bytes: Uint8Array): Promis
 
 async function load(files: SnapshotFiles, snapshot: StoredSnapshot): Promise<Uint8Array> {
   const parts: Uint8Array[] = [];
-  for await (const part of files.read(snapshot)) parts.push(part);
+  for await (const part of files.read(snapshot)) parts.push(part.slice());
   return new Uint8Array(Buffer.concat(parts));
 }
 
@@ -40,7 +40,7 @@ describe('snapshot files', () => {
   it('give back what was written, at any size, newest first', async () => {
     const disk = new MemoryDisk();
     const { files } = await open(disk);
-    const sizes = [0, 1, 262_143, 262_144, 262_145, 700_000];
+    const sizes = [0, 1, 262_143, 262_144, 262_145, 3_500_000];
     for (const [at, size] of sizes.entries()) await save(files, at + 1, image(size, at));
     disk.powerLoss(new SeededRandom(1));
     const { files: again, found } = await open(disk);
@@ -48,8 +48,8 @@ describe('snapshot files', () => {
     expect(found[0]).toEqual({
       ...meta(6),
       stateHash: 18n,
-      bytes: 700_000,
-      checksum: crc32(image(700_000, 5)),
+      bytes: 3_500_000,
+      checksum: crc32(image(3_500_000, 5)),
     });
     for (const snapshot of found) {
       const at = snapshot.last.index - 1;
@@ -58,19 +58,6 @@ describe('snapshot files', () => {
     }
     expect((await again.retain(2)).length).toBe(2);
     expect((await open(disk)).found.length).toBe(2);
-  });
-
-  it('give back the same to who takes each chunk in before the next', async () => {
-    const disk = new MemoryDisk();
-    const { files } = await open(disk);
-    const bytes = image(3_500_000);
-    await save(files, 1, bytes);
-    const [snapshot] = (await open(disk)).found;
-    const parts: Uint8Array[] = [];
-    for await (const part of files.readTransient(snapshot as StoredSnapshot)) {
-      parts.push(part.slice());
-    }
-    expect(equalBytes(new Uint8Array(Buffer.concat(parts)), bytes)).toBe(true);
   });
 
   it('exist from commit on: a crash at any operation leaves the old, or also the new', async () => {

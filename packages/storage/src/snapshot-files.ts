@@ -132,23 +132,12 @@ export class SnapshotFiles {
   /**
    * The image's bytes from `offset` on, each chunk verified before it is given, and the whole at
    * the end if it is read as a whole. Throws `corrupt`, after setting the file aside: the next
-   * open() answers the older one; `unavailable` where the disk refuses.
+   * open() answers the older one; `unavailable` where the disk refuses. A chunk is overwritten once
+   * the next one has been asked for.
    */
-  read(snapshot: StoredSnapshot, offset = 0): AsyncGenerator<Uint8Array, void, undefined> {
-    return this.#readAs(snapshot, { offset });
-  }
-
-  /** As `read`, whole; a chunk is overwritten once the next one has been asked for. */
-  readTransient(snapshot: StoredSnapshot): AsyncGenerator<Uint8Array, void, undefined> {
-    return this.#readAs(snapshot, { offset: 0, isTransient: true });
-  }
-
-  async *#readAs(
-    snapshot: StoredSnapshot,
-    how: ReadHow,
-  ): AsyncGenerator<Uint8Array, void, undefined> {
+  async *read(snapshot: StoredSnapshot, offset = 0): AsyncGenerator<Uint8Array, void, undefined> {
     try {
-      yield* this.#read(snapshot, how);
+      yield* this.#read(snapshot, offset);
     } catch (error) {
       throw toOperatingError(error, 'reading a snapshot');
     }
@@ -156,14 +145,14 @@ export class SnapshotFiles {
 
   async *#read(
     snapshot: StoredSnapshot,
-    how: ReadHow,
+    offset: number,
   ): AsyncGenerator<Uint8Array, void, undefined> {
     const name = snapshotName(snapshot);
     const file = await this.#disk.open(this.#at(name), { readOnly: true });
     let reason: string | undefined;
     try {
       const opened = await this.#verifyEnds(file, name);
-      reason = typeof opened === 'string' ? opened : yield* readOpened(file, opened, how);
+      reason = typeof opened === 'string' ? opened : yield* readOpened(file, opened, offset);
     } finally {
       await file.close();
     }
@@ -299,18 +288,16 @@ export class SnapshotFiles {
   }
 }
 
-type ReadHow = { readonly offset: number; readonly isTransient?: boolean };
-
 /** Yields the image; returns why the rest cannot be believed, or undefined. */
 async function* readOpened(
   file: DiskFile,
   { snapshot, headerBytes }: OpenedSnapshot,
-  how: ReadHow,
+  offset: number,
 ): AsyncGenerator<Uint8Array, string | undefined, undefined> {
   const place = { headerBytes, imageBytes: snapshot.bytes };
-  const reader = new BlockReader(file, place, how);
+  const reader = new BlockReader(file, place, offset);
   try {
-    return yield* readImage(reader, { offset: how.offset, checksum: snapshot.checksum });
+    return yield* readImage(reader, { offset, checksum: snapshot.checksum });
   } finally {
     await reader.close();
   }

@@ -74,13 +74,16 @@ export const blockHeaderBytes = 12;
 export const blockDataBytes = 256 * 1024;
 export const blockStrideBytes = blockHeaderBytes + blockDataBytes;
 
-/** Fills in the header of a block whose data lies behind it; answers the whole block. */
-export function sealBlock(bytes: Uint8Array, number: number): Uint8Array {
+/** Fills in the header of a block whose data lies behind it; answers the checksum of the data. */
+export function sealBlock(bytes: Uint8Array, number: number): number {
   const view = viewOf(bytes);
-  view.setUint32(4, bytes.length - blockHeaderBytes, true);
+  const data = bytes.subarray(blockHeaderBytes);
+  const checksum = crc32(data);
+  view.setUint32(4, data.length, true);
   view.setUint32(8, number, true);
-  view.setUint32(0, crc32(bytes.subarray(4)), true);
-  return bytes;
+  const head = crc32(bytes.subarray(4, blockHeaderBytes));
+  view.setUint32(0, joinCrc32(head, checksum, data.length), true);
+  return checksum;
 }
 
 export type OpenedBlock = {

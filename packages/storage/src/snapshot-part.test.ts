@@ -44,7 +44,7 @@ async function receiveRest(files: SnapshotFiles, at: number): Promise<number> {
   await writer?.commit();
   const [found] = await files.open();
   const parts: Uint8Array[] = [];
-  for await (const part of files.read(found as StoredSnapshot)) parts.push(part);
+  for await (const part of files.read(found as StoredSnapshot)) parts.push(part.slice());
   expect(equalBytes(new Uint8Array(Buffer.concat(parts)), image)).toBe(true);
   return from;
 }

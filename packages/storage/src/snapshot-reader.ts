@@ -28,17 +28,16 @@ export class BlockReader {
   /** The first block that no read has asked for. */
   #unread: number;
   #ahead: Promise<Uint8Array> | undefined;
-  /** The memory of reads, in turns; empty if every read has its own. */
-  readonly #memory: readonly Uint8Array[];
+  /** Of the reads, in turns: new pages for each would cost more than the reading. */
+  readonly #memory = [newReadMemory(), newReadMemory()] as const;
   #reads = 0;
 
   /**
-   * Begins with the block that holds the image's byte `offset`. `isTransient`: a block's data is
-   * overwritten once the next one has been asked for, and no read costs memory.
+   * Begins with the block that holds the image's byte `offset`. A block's data is overwritten once
+   * the next one has been asked for.
    */
-  constructor(file: DiskFile, place: ImagePlace, { offset = 0, isTransient = false } = {}) {
+  constructor(file: DiskFile, place: ImagePlace, offset = 0) {
     assert(offset <= place.imageBytes, 'an image is read from a place within it');
-    this.#memory = isTransient ? [newReadMemory(), newReadMemory()] : [];
     this.#file = file;
     this.#place = place;
     this.#next = Math.floor(offset / blockDataBytes);

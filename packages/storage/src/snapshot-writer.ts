@@ -2,7 +2,7 @@
 // commit() on, whole and synced, or not at all. One that is received may be broken off and gone on
 // with: what was written of it stays as a part (snapshot-part.ts).
 import { assert } from '@holdfast/base/assert';
-import { crc32 } from '@holdfast/base/crc32';
+import { joinCrc32 } from '@holdfast/base/crc32';
 import { HoldfastError } from '@holdfast/base/errors';
 import { viewOf } from './byte-codec.ts';
 import type { Disk, DiskFile } from './disk.ts';
@@ -51,6 +51,7 @@ export class SnapshotFileWriter {
   #filled = 0;
   #blocks = 0;
   #imageBytes = 0;
+  /** Of the blocks that are sealed. */
   #checksum = 0;
   #headerCrc = 0;
 
@@ -85,7 +86,6 @@ export class SnapshotFileWriter {
   async write(bytes: Uint8Array): Promise<void> {
     await this.#guarded(async (file) => {
       this.#imageBytes += bytes.length;
-      this.#checksum = crc32(bytes, this.#checksum);
       for (let at = 0; at < bytes.length; ) {
         const count = Math.min(bytes.length - at, blockDataBytes - this.#filled);
         this.#block.set(bytes.subarray(at, at + count), blockHeaderBytes + this.#filled);
@@ -103,8 +103,8 @@ export class SnapshotFileWriter {
   async commit(): Promise<void> {
     const { disk, path, unfinishedPath } = this.#parts;
     await this.#guarded(async (file) => {
-      this.#checkWhole();
       if (this.#filled > 0) await this.#flush(file);
+      this.#checkWhole();
       await this.#writing;
       await this.#append(file, this.#footer());
       await this.#syncing;
@@ -155,7 +155,9 @@ export class SnapshotFileWriter {
 
   /** Begins to write the full block; it ends before the next one begins, or with an error there. */
   async #flush(file: DiskFile): Promise<void> {
-    const block = sealBlock(this.#block.subarray(0, blockHeaderBytes + this.#filled), this.#blocks);
+    const block = this.#block.subarray(0, blockHeaderBytes + this.#filled);
+    const checksum = sealBlock(block, this.#blocks);
+    this.#checksum = joinCrc32(this.#checksum, checksum, this.#filled);
     await this.#writing;
     this.#writing = this.#append(file, block);
     this.#writing.catch(() => undefined); // Thrown where it is awaited.

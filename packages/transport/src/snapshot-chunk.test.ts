@@ -1,7 +1,7 @@
-// What is written by hand must be what the contract says.
+// What is written by hand must be what the contract says, in whatever memory it is written.
 import { SnapshotChunk } from '@holdfast/proto/peer';
 import { expect, it } from 'vitest';
-import { encodeSnapshotChunk } from './snapshot-chunk.ts';
+import { ChunkMemories, encodeSnapshotChunk } from './snapshot-chunk.ts';
 
 it('a chunk is encoded as the generated code does it, at any offset and length', () => {
   for (const offset of [0, 1, 127, 128, 300, 2 ** 31, 2 ** 32 + 5, Number.MAX_SAFE_INTEGER]) {
@@ -11,4 +11,18 @@ it('a chunk is encoded as the generated code does it, at any offset and length',
       expect(Buffer.compare(encodeSnapshotChunk(offset, data), expected)).toBe(0);
     }
   }
+});
+
+it('memory of a chunk is lent again once its bytes were consumed, and never before', () => {
+  const memories = new ChunkMemories(100);
+  const [first, second] = [memories.lend(100, 0), memories.lend(150, 99)];
+  expect(second).not.toBe(first);
+  expect(memories.lend(250, 100)).toBe(first);
+  expect(memories.lend(350, 149)).not.toBe(second);
+  expect(memories.lend(450, 449)).toBe(second);
+
+  first.fill(0xff);
+  const data = new Uint8Array(90).fill(7);
+  const expected = SnapshotChunk.encode({ offset: 5, data }).finish();
+  expect(Buffer.compare(encodeSnapshotChunk(5, data, first), expected)).toBe(0);
 });

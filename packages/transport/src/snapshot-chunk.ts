@@ -1,13 +1,18 @@
 // The bytes of a SnapshotChunk, as the generated code writes them, with one copy of the data
-// instead of three: a snapshot is the one thing of which a member sends gigabytes.
+// instead of three, and in memory that is used again: a snapshot is the one thing of which a member
+// sends gigabytes, and most of what that took was new pages, and the collector's work for them.
 
 const offsetTag = 0x08;
 const dataTag = 0x12;
 /** Two tags and two numbers of at most ten bytes each. */
 const headBytesMax = 22;
 
-export function encodeSnapshotChunk(offset: number, data: Uint8Array): Uint8Array {
-  const bytes = new Uint8Array(headBytesMax + data.length);
+/** Writes into `bytes`, which must have the room of `chunkMemory`, and answers the part of it. */
+export function encodeSnapshotChunk(
+  offset: number,
+  data: Uint8Array,
+  bytes = chunkMemory(data.length),
+): Uint8Array {
   let at = 0;
   if (offset > 0) {
     bytes[at] = offsetTag;
@@ -19,6 +24,34 @@ export function encodeSnapshotChunk(offset: number, data: Uint8Array): Uint8Arra
     bytes.set(data, at);
   }
   return bytes.subarray(0, at + data.length);
+}
+
+/** Room for a chunk with so much data. */
+export const chunkMemory = (dataBytes: number): Uint8Array =>
+  new Uint8Array(headBytesMax + dataBytes);
+
+/**
+ * The memory of chunks on their way. What the receiver has consumed has left this process for good,
+ * so there is never more of it than a window of bytes and one chunk.
+ */
+export class ChunkMemories {
+  readonly #dataBytesMax: number;
+  /** With the offset at which their chunks end, in the order in which those were sent. */
+  readonly #lent: { readonly end: number; readonly memory: Uint8Array }[] = [];
+
+  constructor(dataBytesMax: number) {
+    this.#dataBytesMax = dataBytesMax;
+  }
+
+  /** For the chunk that ends at `end`, the furthest so far. */
+  lend(end: number, consumed: number): Uint8Array {
+    const oldest = this.#lent[0];
+    const isBack = oldest !== undefined && oldest.end <= consumed;
+    if (isBack) this.#lent.shift();
+    const memory = isBack ? oldest.memory : chunkMemory(this.#dataBytesMax);
+    this.#lent.push({ end, memory });
+    return memory;
+  }
 }
 
 /** Answers where the next byte goes. */

@@ -12,7 +12,7 @@ import { type Frame, frameKinds } from './frame.ts';
 import type { FrameLink } from './frame-link.ts';
 import type { MemberContext } from './peer-dialer.ts';
 import { SilenceWatch } from './silence-watch.ts';
-import { encodeSnapshotChunk } from './snapshot-chunk.ts';
+import { ChunkMemories, encodeSnapshotChunk } from './snapshot-chunk.ts';
 import type { ChunksFrom } from './snapshot-receiver.ts';
 
 export type SnapshotSending = {
@@ -74,8 +74,10 @@ class OutgoingStream {
   readonly #sending: SnapshotSending;
   readonly #watch: SilenceWatch;
   readonly #patience: Timer;
+  readonly #memories: ChunkMemories;
   #sent: number | undefined;
   #consumed = 0;
+  #isAccepted = false;
   #failure: unknown;
   #wake: () => void = () => undefined;
   #ask: (offset: number | undefined) => void = () => undefined;
@@ -86,6 +88,7 @@ class OutgoingStream {
   constructor(sending: SnapshotSending) {
     const { link, signal, context } = sending;
     this.#sending = sending;
+    this.#memories = new ChunkMemories(context.settings.snapshotChunkBytes);
     this.over = new Promise((resolve, reject) => {
       this.#accept = () => resolve('accepted');
       this.#reject = reject;
@@ -115,9 +118,11 @@ class OutgoingStream {
 
   async sendChunk(chunk: Uint8Array): Promise<void> {
     for (const data of pieces(chunk, this.#sending.context.settings.snapshotChunkBytes)) {
-      await this.#room(this.#at + data.length);
-      this.send(frameKinds.snapshotChunk, encodeSnapshotChunk(this.#at, data));
-      this.#sent = this.#at + data.length;
+      const end = this.#at + data.length;
+      await this.#room(end);
+      const memory = this.#memories.lend(end, this.#consumed);
+      this.send(frameKinds.snapshotChunk, encodeSnapshotChunk(this.#at, data, memory));
+      this.#sent = end;
     }
   }
 
@@ -147,7 +152,8 @@ class OutgoingStream {
   /** Waits until the stream may reach `end`. */
   async #room(end: number): Promise<void> {
     const { snapshotWindowBytes } = this.#sending.context.settings;
-    while (this.#failure === undefined && end - this.#consumed > snapshotWindowBytes) {
+    while (end - this.#consumed > snapshotWindowBytes) {
+      if (this.#failure !== undefined || this.#isAccepted) return;
       await new Promise<void>((resolve) => {
         this.#wake = resolve;
       });
@@ -167,6 +173,9 @@ class OutgoingStream {
     if (received > this.#sending.begin.bytes) {
       throw new HoldfastError('corrupt', `no byte ${received} is in this snapshot`);
     }
+    if (received > (this.#sent ?? received)) {
+      throw new HoldfastError('corrupt', `byte ${received} is said to be there, and was not sent`);
+    }
     this.#consumed = Math.max(this.#consumed, received);
     if (this.#sent === undefined) {
       this.#patience.cancel();
@@ -184,8 +193,8 @@ class OutgoingStream {
 
   /** Also in the middle: the receiver may have come to need no more. */
   #accepted(): void {
+    this.#isAccepted = true;
     this.#accept();
-    this.#consumed = Number.POSITIVE_INFINITY;
     this.#wake();
   }
 
