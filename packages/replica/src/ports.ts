@@ -136,8 +136,8 @@ export interface SnapshotStore {
    */
   receive(snapshot: StoredSnapshot): Promise<ReceivedSnapshotWriter | undefined>;
   /**
-   * The image's bytes from `offset` on, each chunk verified; throws `corrupt`. A chunk is good until
-   * the next one is asked for: from then on it may be overwritten.
+   * The image's bytes from `offset` on, each chunk verified; throws `corrupt`. A chunk is good
+   * until the next one is asked for: from then on it may be overwritten.
    */
   read(snapshot: StoredSnapshot, offset?: number): AsyncIterable<Uint8Array>;
   /** Its image is no state, though it reads back well: it is set aside like a damaged one. */
