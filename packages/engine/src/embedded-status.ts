@@ -98,7 +98,8 @@ function owedBeforeVoting(parts: StatusParts, raft: RaftStatus): string | undefi
     const names = raft.unheardVoters.map((id) => describe(id, options, store)).join(', ');
     return (
       `both copies of the status file are unreadable: this member votes again when it has heard ` +
-      `the terms of ${names}; if these have lost theirs as well, ${restore}`
+      `the terms of ${names}; if one of these is gone for good, replace this member, too; if ` +
+      `they have lost theirs as well, ${restore}`
     );
   }
   if (!raft.repairing) return undefined;

@@ -87,7 +87,7 @@ export class ClusterReferee implements ClusterMemberWatcher {
 
   onRestore(member: ClusterMember): void {
     this.#counters.restores += 1;
-    this.#judges.commits.observeBoot(member.id);
+    this.#judges.observeBoot(member.id);
     this.#guard(() => {
       this.#judges.states.observeRestore(member.id, member.store?.appliedIndex ?? index(0));
       this.#observeState(member);
@@ -189,6 +189,7 @@ export class ClusterReferee implements ClusterMemberWatcher {
     const way = this.#repairs.observe(member.id, raft);
     // It promises again by its own word, so what it had synced when it died is back.
     if (way === 'logs' || way === 'snapshot') this.#judgeLog(member);
+    this.#judges.observeMember(raft, member.log);
     if (raft.role === 'leader') {
       this.#judges.observeLeader(raft, member.log, () => peersOf(member));
     }

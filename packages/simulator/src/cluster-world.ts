@@ -308,6 +308,7 @@ class ClusterWorld implements FaultTarget {
   async #becomeLive(): Promise<void> {
     const served = new Set<ClusterMember>();
     await this.#waitUntil('every member takes a write', () => {
+      this.#wipes.replaceStranded();
       for (const member of this.#cluster.values()) {
         if (served.has(member) || !member.engine) continue;
         this.#clients
@@ -357,8 +358,7 @@ class ClusterWorld implements FaultTarget {
   }
 
   async #judgeEnd(): Promise<void> {
-    const [member] = this.#cluster.values();
-    const engine = member?.engine;
+    const engine = [...this.#cluster.values()][0]?.engine;
     if (!engine) throw new Violation('liveness', 'a member ended after the heal');
     judgeEnd(engine, { record: this.#record, watchers: this.#watchers });
   }

@@ -11,15 +11,12 @@ import { LeaderCompleteness } from './judges/leader-completeness.ts';
 import { LogMatching } from './judges/log-matching.ts';
 import { judgeRepairCount, type TrackedPeer } from './judges/repair-count.ts';
 import { StateMachineSafety } from './judges/state-machine-safety.ts';
+import { TermCommits } from './judges/term-commits.ts';
 import { Votes } from './judges/votes.ts';
 
-/** A leader as it is between two steps. */
-export type SeenLeader = {
-  readonly id: MemberId;
-  readonly term: Term;
-  readonly commit: Index;
-  readonly configuration: Configuration;
-};
+/** A member as it is between two steps. */
+export type SeenMember = { readonly id: MemberId; readonly term: Term; readonly commit: Index };
+export type SeenLeader = SeenMember & { readonly configuration: Configuration };
 
 export class LogJudges {
   readonly logs = new LogMatching();
@@ -27,12 +24,31 @@ export class LogJudges {
   readonly states = new StateMachineSafety();
   readonly #elections = new ElectionSafety();
   readonly #votes = new Votes();
-  readonly #completeness = new LeaderCompleteness();
+  readonly #termCommits = new TermCommits();
+  readonly #completeness = new LeaderCompleteness(this.#termCommits);
   readonly #rule = new CommitRule();
-  readonly #kept = new KeptAcknowledgements(this.commits);
+  readonly #kept = new KeptAcknowledgements(this.#termCommits);
+  /** Of each member in this boot. */
+  readonly #commitOf = new Map<MemberId, Index>();
 
   get electionCount(): number {
     return this.#elections.electionCount;
+  }
+
+  observeBoot(member: MemberId): void {
+    this.commits.observeBoot(member);
+    this.#commitOf.delete(member);
+  }
+
+  /** After each step of a member. */
+  observeMember({ id, term, commit }: SeenMember, log: HeldLog): void {
+    const before = this.#commitOf.get(id);
+    if (before === commit) return;
+    this.#commitOf.set(id, commit);
+    const commitTerm = log.termAt(commit);
+    // What it knew when it started is older than the term that it may have now, or not yet.
+    if (before === undefined || commitTerm === undefined) return;
+    this.#termCommits.observe(term, { index: commit, term: commitTerm });
   }
 
   /** After each step of a member that leads; `peers` is asked for where it has committed. */
@@ -46,9 +62,7 @@ export class LogJudges {
       this.#completeness.observeElection({ member, term, log });
     }
     if (!this.#rule.isNews(member, term, commit)) return;
-    const commitTerm = log.termAt(commit);
-    this.#rule.observeLeader(member, { term, commit, commitTerm });
-    if (commitTerm) this.#completeness.observeCommit(term, { index: commit, term: commitTerm });
+    this.#rule.observeLeader(member, { term, commit, commitTerm: log.termAt(commit) });
     judgeRepairCount(member, peers());
   }
 
@@ -66,7 +80,7 @@ export class LogJudges {
       // It may have waited for a status save, and the log been changed meanwhile.
       if (matchTerm === undefined || matchTerm > term) return;
       this.#kept.judgePromise(from, log, 'says success');
-      this.#kept.acknowledged(from, { index: message.match, term: matchTerm }, log);
+      this.#kept.acknowledged(from, term, { index: message.match, term: matchTerm });
     }
   }
 }

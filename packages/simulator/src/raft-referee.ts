@@ -60,6 +60,7 @@ export class RaftReferee implements RaftMemberWatcher {
     const { raft } = member;
     if (!raft) return;
     const marks = raft.marks();
+    this.#judges.observeMember(marks, logOf(member));
     if (marks.role === 'leader') {
       const { peers } = raft.status();
       this.#judges.observeLeader(marks, logOf(member), () => peers);
@@ -106,7 +107,7 @@ export class RaftReferee implements RaftMemberWatcher {
     this.#counters.restores += 1;
     this.#judges.states.observeRestore(member.id, last.index);
     this.#judges.states.observeStateHash(member.id, last.index, BigInt(stateHash));
-    this.#judges.commits.observeBoot(member.id);
+    this.#judges.observeBoot(member.id);
     this.#timeline.note(`n${member.id}`, 'restore', `${last.index}@${last.term}`);
   }
 

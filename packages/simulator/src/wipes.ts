@@ -1,6 +1,7 @@
 // Members that lose their disk in a world: each comes back empty under its old id, must be turned
-// away by everybody (safety.md 15), and is replaced by a member of a new id. Owns who is being
-// replaced; each place is wiped once at most.
+// away by everybody (safety.md 15), and is replaced by a member of a new id. So is a member that
+// lost its status and waits for the word of one that was replaced meanwhile (safety.md 4). Owns who
+// is being replaced; each place is wiped once at most.
 import { type MemberId, memberId } from '@holdfast/base/ids';
 import type { Random } from '@holdfast/base/random';
 import type { EmbeddedEngine } from '@holdfast/engine/embedded-engine';
@@ -48,8 +49,20 @@ export class Wipes {
     member.wipe();
     start(place);
     const replacement = this.#newReplacement(place, member);
-    this.#replacements.set(place, replacement);
     queue.after(noticeMaxMs * random.fraction(), () => this.#advance(replacement));
+  }
+
+  /** What an operator does about members that say that they wait for somebody who is gone. */
+  replaceStranded(): void {
+    const { cluster } = this.#options;
+    const ids = new Set([...cluster.values()].map(({ id }) => id));
+    for (const [place, member] of cluster) {
+      const waitsFor = member.engine?.replica.raft?.unheardVoters ?? [];
+      const isStranded = waitsFor.some((id) => !ids.has(id));
+      if (isStranded && !this.#replacements.has(place)) {
+        this.#advance(this.#newReplacement(place, member));
+      }
+    }
   }
 
   /** A wiped directory is recognised where the old one was bound, and not before. */
@@ -64,7 +77,7 @@ export class Wipes {
   #newReplacement(place: MemberId, member: ClusterMember): MemberReplacement {
     const { cluster, replace, crash, start } = this.#options;
     const next = memberId(BigInt(firstJoinedId + this.#replacements.size));
-    return new MemberReplacement({
+    const replacement = new MemberReplacement({
       old: member.id,
       next,
       leader: () => leaderOf(cluster),
@@ -78,6 +91,8 @@ export class Wipes {
         return now === member ? undefined : now?.engine;
       },
     });
+    this.#replacements.set(place, replacement);
+    return replacement;
   }
 
   #advance(replacement: MemberReplacement): void {

@@ -1,10 +1,9 @@
 // An entry that was committed in a term is in the log of every leader of a later term (thesis
-// 3.6.3). The term counts in which it was committed, not the one in which it was written: a leader
-// that wins an older term late owes nothing of it, and can commit nothing. Owns what was committed
-// in which term.
+// 3.6.3); judged at each election, by what is known to be committed then. A leader that wins an
+// older term late owes nothing of it, and can commit nothing.
 import type { MemberId, Term } from '@holdfast/base/ids';
-import type { LogId } from '@holdfast/raft/entry';
 import type { HeldLog } from './kept-acknowledgements.ts';
+import type { TermCommits } from './term-commits.ts';
 import { Violation } from './violation.ts';
 
 export type NewLeader = {
@@ -15,29 +14,19 @@ export type NewLeader = {
 };
 
 export class LeaderCompleteness {
-  /** By the term of the leader that committed it, the last entry. */
-  readonly #lastCommitted = new Map<Term, LogId>();
+  readonly #commits: TermCommits;
 
-  /** The leader of `term` has committed everything through `last`. */
-  observeCommit(term: Term, last: LogId): void {
-    this.#lastCommitted.set(term, last);
+  constructor(commits: TermCommits) {
+    this.#commits = commits;
   }
 
   /** With log matching it is enough to look at the last entry that is owed. */
   observeElection({ member, term, log }: NewLeader): void {
-    const owed = this.#committedBefore(term);
+    const owed = this.#commits.before(term);
     if (!owed || owed.index <= log.purged) return;
     const held = log.termAt(owed.index);
     if (held === owed.term) return;
     const detail = `leader ${member} of term ${term} holds ${held ?? 'nothing'} at ${owed.index}`;
     throw new Violation('leader-completeness', `${detail}, committed is term ${owed.term}`);
-  }
-
-  #committedBefore(term: Term): LogId | undefined {
-    let owed: LogId | undefined;
-    for (const [committedIn, last] of this.#lastCommitted) {
-      if (committedIn < term && last.index > (owed?.index ?? 0)) owed = last;
-    }
-    return owed;
   }
 }

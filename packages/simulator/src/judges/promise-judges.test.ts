@@ -4,7 +4,7 @@ import { type Index, index, memberId, type Term, term } from '@holdfast/base/ids
 import { newConfiguration } from '@holdfast/raft/configuration';
 import type { LogId } from '@holdfast/raft/entry';
 import { describe, expect, it } from 'vitest';
-import { CommitPermanence, type TermAt } from './commit-permanence.ts';
+import type { TermAt } from './commit-permanence.ts';
 import { CommitRule } from './commit-rule.ts';
 import { DurablePromises } from './durable-promises.ts';
 import { FailedSync } from './failed-sync.ts';
@@ -13,6 +13,7 @@ import { isMajority } from './majority.ts';
 import { judgeRepairCount } from './repair-count.ts';
 import { judgeSavedPromise } from './saved-promises.ts';
 import { judgePurge, judgeSnapshot } from './snapshot-order.ts';
+import { TermCommits } from './term-commits.ts';
 import { Votes } from './votes.ts';
 
 const [a, b, c] = [memberId(1n), memberId(2n), memberId(3n)];
@@ -55,33 +56,34 @@ describe('Votes', () => {
 
 describe('KeptAcknowledgements', () => {
   const held = (...terms: number[]) => ({ purged: index(0), termAt: log(...terms) });
-  const judgeOf = (...committed: number[]): KeptAcknowledgements => {
-    const commits = new CommitPermanence();
-    commits.observeCommit(b, index(committed.length), log(...committed));
+  /** It has acknowledged 2 and 3 in term 1, whose leader has committed through `committed`. */
+  const judgeOf = (committed: number): KeptAcknowledgements => {
+    const commits = new TermCommits();
+    commits.observe(term(1), id(committed, 1));
+    commits.observe(term(3), id(5, 3));
     const judge = new KeptAcknowledgements(commits);
-    judge.acknowledged(a, id(2, 1), held(1, 1));
-    judge.acknowledged(a, id(3, 1), held(1, 1, 1));
+    judge.acknowledged(a, term(1), id(2, 1));
+    judge.acknowledged(a, term(1), id(3, 1));
     return judge;
   };
-  const whole = index(0);
 
   it('refuses a promise by a member that lost what it acknowledged', () => {
-    const judge = judgeOf(1, 1, 1);
-    judge.judgePromise(a, { purged: whole, termAt: log(1, 1, 1) }, 'votes');
+    const judge = judgeOf(3);
+    judge.judgePromise(a, held(1, 1, 1), 'votes');
     judge.judgePromise(a, { purged: index(3), termAt: log() }, 'votes');
-    const lost = { purged: whole, termAt: log(1, 1) };
-    expect(() => judge.judgePromise(a, lost, 'votes')).toThrow(/3@1, and holds nothing/);
+    expect(() => judge.judgePromise(a, held(1, 1), 'votes')).toThrow(/3@1, and holds nothing/);
   });
 
   it('owes nothing of what was never committed', () => {
-    const judge = judgeOf(1, 1, 2);
-    judge.judgePromise(a, { purged: whole, termAt: log(1, 1) }, 'votes');
-    expect(() => judge.judgePromise(a, { purged: whole, termAt: log(1) }, 'votes')).toThrow(/2@1/);
+    const judge = judgeOf(2);
+    judge.judgePromise(a, held(1, 1), 'votes');
+    expect(() => judge.judgePromise(a, held(1), 'votes')).toThrow(/2@1/);
   });
 
   it('owes nothing that a leader replaced, though a later one committed it', () => {
-    const judge = judgeOf(1, 1, 1);
-    judge.acknowledged(a, id(4, 2), held(1, 1, 2, 2));
+    const judge = judgeOf(2);
+    judge.judgePromise(a, held(1, 1, 2, 2), 'says success');
+    judge.acknowledged(a, term(2), id(4, 2));
     judge.judgePromise(a, held(1, 1, 2, 2), 'votes');
     expect(() => judge.judgePromise(a, held(1), 'votes')).toThrow(/2@1/);
   });

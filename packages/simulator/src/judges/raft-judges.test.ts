@@ -12,6 +12,7 @@ import { judgeInvariantChain } from './invariant-chain.ts';
 import { LeaderCompleteness } from './leader-completeness.ts';
 import { LogMatching } from './log-matching.ts';
 import { StateMachineSafety } from './state-machine-safety.ts';
+import { TermCommits } from './term-commits.ts';
 
 const [a, b, c] = [memberId(1n), memberId(2n), memberId(3n)];
 const id = (i: number, t: number): LogId => ({ index: index(i), term: term(t) });
@@ -75,8 +76,9 @@ describe('LeaderCompleteness', () => {
   const whole = (...terms: number[]) => ({ purged: index(0), termAt: log(...terms) });
 
   it('refuses a leader without a committed entry, and knows what a snapshot covers', () => {
-    const judge = new LeaderCompleteness();
-    judge.observeCommit(term(2), id(3, 2));
+    const commits = new TermCommits();
+    commits.observe(term(2), id(3, 2));
+    const judge = new LeaderCompleteness(commits);
     const leader = { member: b, term: term(3) };
     judge.observeElection({ ...leader, log: whole(1, 1, 2, 2) });
     judge.observeElection({ ...leader, log: { purged: index(3), termAt: () => undefined } });
@@ -85,9 +87,10 @@ describe('LeaderCompleteness', () => {
   });
 
   it('owes an entry to the term that committed it, not to the one that wrote it', () => {
-    const judge = new LeaderCompleteness();
-    judge.observeCommit(term(4), id(2, 4));
-    judge.observeCommit(term(6), id(4, 6));
+    const commits = new TermCommits();
+    commits.observe(term(4), id(2, 4));
+    commits.observe(term(6), id(4, 6));
+    const judge = new LeaderCompleteness(commits);
     // It won term 5 with votes that reached it after term 6 had committed what term 4 wrote.
     judge.observeElection({ member: b, term: term(5), log: whole(4, 4) });
     expect(() => judge.observeElection({ member: c, term: term(7), log: whole(4, 4) })).toThrow(
