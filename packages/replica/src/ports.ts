@@ -121,7 +121,7 @@ export type StoredSnapshot = SnapshotMeta & {
 export interface ReceivedSnapshotWriter extends SnapshotWriter {
   /** Bytes that are there already, verified: write() goes on from there. */
   readonly offset: number;
-  /** Leaves what was written, in the place of abort(). */
+  /** Leaves what was written, in the place of abort(); after that or a commit() it does nothing. */
   suspend(): Promise<void>;
 }
 
@@ -175,7 +175,8 @@ export interface StateMachine {
   readonly lastProposedAtMs: number;
   image(): StateImage;
   /**
-   * Loads an image beside the live state, which goes on meanwhile. Rejects with `corrupt`, or with
+   * Loads an image beside the live state, which goes on meanwhile. Asks for a chunk when it is done
+   * with the one before, and for none any more when it rejects: with `corrupt`, or with
    * `failed-precondition` if it is another image than that of `last`.
    */
   prepare(last: LogId, chunks: AsyncIterable<Uint8Array>): Promise<PreparedState>;
@@ -234,7 +235,10 @@ export type PeerEvent =
 export type IncomingSnapshot = {
   readonly from: MemberId;
   readonly snapshot: StoredSnapshot;
-  /** Asks for the bytes from `offset` on; once, and only if they are needed. */
+  /**
+   * Asks for the bytes from `offset` on; once, and only if they are needed. A chunk is good until
+   * the next one is asked for.
+   */
   readonly chunksFrom: (offset: number) => AsyncIterable<Uint8Array>;
 };
 

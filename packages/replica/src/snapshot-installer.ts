@@ -114,7 +114,7 @@ export class SnapshotInstaller {
     if (writer) await this.#finish(incoming, writer, (chunks) => drained(chunks));
     try {
       this.#step(incoming, 'loading', 0);
-      await this.#load(incoming, this.#read(incoming));
+      await endedAfter(this.#read(incoming), (chunks) => this.#load(incoming, chunks));
     } catch (error) {
       if (!isHoldfastError(error, 'corrupt')) throw error;
       await snapshots.reject(incoming.snapshot, error.message);
@@ -145,11 +145,10 @@ export class SnapshotInstaller {
   ): Promise<void> {
     const chunks = this.#written(incoming, writer);
     try {
-      await take(chunks);
+      await endedAfter(chunks, take);
       if (!this.#options.isTermSaved(incoming.snapshot)) throw termNotSaved();
       await writer.commit();
     } catch (error) {
-      await chunks.return();
       // A part of it is worth keeping: the next try goes on behind it (D-14).
       await writer.suspend();
       throw error;
@@ -177,7 +176,7 @@ export class SnapshotInstaller {
     this.#loaded = { snapshot, state };
   }
 
-  async *#read(incoming: IncomingSnapshot): AsyncGenerator<Uint8Array> {
+  async *#read(incoming: IncomingSnapshot): AsyncGenerator<Uint8Array, void, undefined> {
     let bytes = 0;
     for await (const chunk of this.#options.snapshots.read(incoming.snapshot)) {
       this.#options.signal.throwIfAborted();
@@ -195,6 +194,18 @@ export class SnapshotInstaller {
   #forget(): void {
     this.#progress = undefined;
     this.#loaded = undefined;
+  }
+}
+
+/** Whoever takes chunks may stop early: what lies behind them, as an open file, ends with it. */
+async function endedAfter(
+  chunks: AsyncGenerator<Uint8Array, void, undefined>,
+  take: (chunks: AsyncIterable<Uint8Array>) => Promise<void>,
+): Promise<void> {
+  try {
+    await take(chunks);
+  } finally {
+    await chunks.return();
   }
 }
 

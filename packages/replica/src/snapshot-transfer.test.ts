@@ -172,7 +172,7 @@ describe('a member that is being sent a snapshot', () => {
     world.rejoin(behind);
     await world.until(() => behind.applied === world.leader.applied);
     expect(tries).toBe(2);
-    expect(tap.sent).toHaveLength(2); // A fresh one: what had come was set aside.
+    expect(tap.sent).toHaveLength(2); // A fresh one: nothing of what had come was kept.
     expect(stateMachine.commands).toEqual(world.leader.stateMachine.commands);
   });
 });

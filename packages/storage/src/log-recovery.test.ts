@@ -283,6 +283,24 @@ describe('rot', () => {
     }
   });
 
+  it('is a newest segment that ends before the place where a purge made the log begin', async () => {
+    const disk = new MemoryDisk();
+    const log = await writeLog(disk, 200);
+    const newest = newestSegment(disk);
+    // The first groups of the newest segment are dead: a later term has replaced all from before.
+    log.accept(entries(150, 156, 2));
+    await log.sync(index(150));
+    expect(newestSegment(disk)).toBe(newest);
+    await log.purge(index(149));
+    await log.close();
+    const { log: before } = await openLog(disk);
+    expect(before.marks.purged.index).toBeGreaterThan(0);
+    await before.close();
+    await cutAt(disk, newest, 600);
+    const { recovery } = await openLog(disk);
+    expect(recovery.rot?.from).toBe(before.marks.purged.index + 1);
+  });
+
   it('is a lost sector that later groups call synced, even when the mark was lost', async () => {
     const disk = new MemoryDisk();
     await (await writeLog(disk, 40)).close();

@@ -309,7 +309,7 @@ async function contentFrom(
   fileBytes: number,
 ): Promise<Uint8Array> {
   let end = from;
-  const memory = new Uint8Array(Math.min(bulkBytes, fileBytes - from));
+  const memory = new Uint8Array(Math.max(0, Math.min(bulkBytes, fileBytes - from)));
   for (let at = from; at < fileBytes; at += bulkBytes) {
     const bytes = await segment.read(at, Math.min(bulkBytes, fileBytes - at), memory);
     const length = endOfContent(bytes);

@@ -180,8 +180,10 @@ export class SnapshotFileWriter {
 
   /** Nothing is under way on the file any more; answers whether all of it went well. */
   async #quiet(): Promise<boolean> {
-    const ends = await Promise.allSettled([this.#writing, this.#syncing]);
-    return ends.every(({ status }) => status === 'fulfilled');
+    const [written] = await Promise.allSettled([this.#writing]);
+    // The last write may have begun a sync.
+    const [synced] = await Promise.allSettled([this.#syncing]);
+    return written.status === 'fulfilled' && synced.status === 'fulfilled';
   }
 
   async #guarded(work: (file: DiskFile) => Promise<void>): Promise<void> {

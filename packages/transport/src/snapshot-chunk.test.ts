@@ -14,12 +14,14 @@ it('a chunk is encoded as the generated code does it, at any offset and length',
 });
 
 it('memory of a chunk is lent again once its bytes were consumed, and never before', () => {
-  const memories = new ChunkMemories(100);
-  const [first, second] = [memories.lend(100, 0), memories.lend(150, 99)];
+  const memories = new ChunkMemories();
+  const [first, second] = [memories.lend(100, 100, 0), memories.lend(50, 150, 99)];
   expect(second).not.toBe(first);
-  expect(memories.lend(250, 100)).toBe(first);
-  expect(memories.lend(350, 149)).not.toBe(second);
-  expect(memories.lend(450, 449)).toBe(second);
+  expect(memories.lend(100, 250, 100)).toBe(first);
+  expect(memories.lend(50, 300, 149)).not.toBe(second);
+  // Too small for this one: it goes.
+  expect(memories.lend(100, 400, 299)).not.toBe(second);
+  expect(memories.lend(90, 490, 399)).toBe(first);
 
   first.fill(0xff);
   const data = new Uint8Array(90).fill(7);

@@ -7,7 +7,7 @@ const dataTag = 0x12;
 /** Two tags and two numbers of at most ten bytes each. */
 const headBytesMax = 22;
 
-/** Writes into `bytes`, which must have the room of `chunkMemory`, and answers the part of it. */
+/** Writes into `bytes`, which must have the room of `chunkMemory`; answers what it has filled. */
 export function encodeSnapshotChunk(
   offset: number,
   data: Uint8Array,
@@ -35,20 +35,16 @@ export const chunkMemory = (dataBytes: number): Uint8Array =>
  * so there is never more of it than a window of bytes and one chunk.
  */
 export class ChunkMemories {
-  readonly #dataBytesMax: number;
   /** With the offset at which their chunks end, in the order in which those were sent. */
   readonly #lent: { readonly end: number; readonly memory: Uint8Array }[] = [];
 
-  constructor(dataBytesMax: number) {
-    this.#dataBytesMax = dataBytesMax;
-  }
-
-  /** For the chunk that ends at `end`, the furthest so far. */
-  lend(end: number, consumed: number): Uint8Array {
+  /** For a chunk of so many bytes that ends at `end`, the furthest so far. */
+  lend(dataBytes: number, end: number, consumed: number): Uint8Array {
     const oldest = this.#lent[0];
     const isBack = oldest !== undefined && oldest.end <= consumed;
     if (isBack) this.#lent.shift();
-    const memory = isBack ? oldest.memory : chunkMemory(this.#dataBytesMax);
+    const isEnough = isBack && oldest.memory.length >= headBytesMax + dataBytes;
+    const memory = isEnough ? oldest.memory : chunkMemory(dataBytes);
     this.#lent.push({ end, memory });
     return memory;
   }

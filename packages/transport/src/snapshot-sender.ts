@@ -74,7 +74,7 @@ class OutgoingStream {
   readonly #sending: SnapshotSending;
   readonly #watch: SilenceWatch;
   readonly #patience: Timer;
-  readonly #memories: ChunkMemories;
+  readonly #memories = new ChunkMemories();
   #sent: number | undefined;
   #consumed = 0;
   #isAccepted = false;
@@ -88,7 +88,6 @@ class OutgoingStream {
   constructor(sending: SnapshotSending) {
     const { link, signal, context } = sending;
     this.#sending = sending;
-    this.#memories = new ChunkMemories(context.settings.snapshotChunkBytes);
     this.over = new Promise((resolve, reject) => {
       this.#accept = () => resolve('accepted');
       this.#reject = reject;
@@ -120,7 +119,7 @@ class OutgoingStream {
     for (const data of pieces(chunk, this.#sending.context.settings.snapshotChunkBytes)) {
       const end = this.#at + data.length;
       await this.#room(end);
-      const memory = this.#memories.lend(end, this.#consumed);
+      const memory = this.#memories.lend(data.length, end, this.#consumed);
       this.send(frameKinds.snapshotChunk, encodeSnapshotChunk(this.#at, data, memory));
       this.#sent = end;
     }
