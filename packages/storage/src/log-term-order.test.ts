@@ -15,10 +15,21 @@ const entry = (at: number, inTerm: number, payloadBytes = 60): Entry => ({
   payload: new Uint8Array(payloadBytes),
 });
 
+async function openLog(disk: MemoryDisk) {
+  const log = new SegmentedLog({ disk: disk.attach(), segmentBytes: 4096, groupBytesMax: 1024 });
+  return { log, recovery: await log.open() };
+}
+
+/** Thirty entries of term 1 are accepted, and not synced. */
+async function thirtyEntries(disk: MemoryDisk): Promise<SegmentedLog> {
+  const { log } = await openLog(disk);
+  for (let at = 1; at <= 30; at += 1) log.accept([entry(at, 1)]);
+  return log;
+}
+
 it('entries of a newer term that arrive while a sync waits for a purge are left to the next sync', async () => {
   const disk = new MemoryDisk();
-  const log = new SegmentedLog({ disk: disk.attach(), segmentBytes: 4096, groupBytesMax: 1024 });
-  await log.open();
+  const { log } = await openLog(disk);
   for (let at = 1; at <= 100; at += 1) {
     log.accept([entry(at, 1)]);
     await log.sync(index(at - 1));
@@ -35,9 +46,7 @@ it('entries of a newer term that arrive while a sync waits for a purge are left 
 
 it('entries of a newer term that arrive while a segment is made are left to the next sync', async () => {
   const disk = new MemoryDisk();
-  const log = new SegmentedLog({ disk: disk.attach(), segmentBytes: 4096, groupBytesMax: 1024 });
-  await log.open();
-  for (let at = 1; at <= 30; at += 1) log.accept([entry(at, 1)]);
+  const log = await thirtyEntries(disk);
   await log.sync(index(0));
   // Needs a segment of its own, which takes a while.
   for (let at = 31; at <= 60; at += 1) log.accept([entry(at, 1, 500)]);
@@ -50,10 +59,7 @@ it('entries of a newer term that arrive while a segment is made are left to the 
 
 it('a commit index beyond a truncation that is not written yet is no hint for the entries that were there before', async () => {
   const disk = new MemoryDisk();
-  const options = { segmentBytes: 4096, groupBytesMax: 1024 };
-  const log = new SegmentedLog({ disk: disk.attach(), ...options });
-  await log.open();
-  for (let at = 1; at <= 30; at += 1) log.accept([entry(at, 1)]);
+  const log = await thirtyEntries(disk);
   await log.sync(index(20));
   // Another leader's entries take the place of 21 to 30, and are committed; they need a new
   // segment.
@@ -62,8 +68,7 @@ it('a commit index beyond a truncation that is not written yet is no hint for th
   await log.sync(index(22)).catch(() => undefined);
   disk.setFaults(undefined);
   disk.processCrash();
-  const again = new SegmentedLog({ disk: disk.attach(), ...options });
-  const recovery = await again.open();
+  const { log: again, recovery } = await openLog(disk);
   expect(recovery.last).toEqual({ index: 30, term: 1 });
   expect(recovery.commitHint).toBe(20);
   await again.close();
@@ -71,10 +76,7 @@ it('a commit index beyond a truncation that is not written yet is no hint for th
 
 it('rot in the entries that took the place of others leaves those others, and no hint that they are committed', async () => {
   const disk = new MemoryDisk();
-  const options = { segmentBytes: 4096, groupBytesMax: 1024 };
-  const log = new SegmentedLog({ disk: disk.attach(), ...options });
-  await log.open();
-  for (let at = 1; at <= 30; at += 1) log.accept([entry(at, 1)]);
+  const log = await thirtyEntries(disk);
   await log.sync(index(20));
   log.accept([entry(21, 2, 3000), entry(22, 2)]);
   await log.sync(index(20));
@@ -83,13 +85,12 @@ it('rot in the entries that took the place of others leaves those others, and no
   await log.close();
   const newest = disk.paths().findLast((path) => path.endsWith('.seg')) ?? '';
   disk.flipBit(newest, 1000);
-  const again = new SegmentedLog({ disk: disk.attach(), ...options });
-  const recovery = await again.open();
+  const { log: again, recovery } = await openLog(disk);
   expect(recovery.rot).toBeDefined();
   expect(recovery.last).toEqual({ index: 30, term: 1 });
   expect(recovery.commitHint).toBe(20);
   await again.close();
-  const later = new SegmentedLog({ disk: disk.attach(), ...options });
-  expect((await later.open()).commitHint).toBe(20);
-  await later.close();
+  const later = await openLog(disk);
+  expect(later.recovery.commitHint).toBe(20);
+  await later.log.close();
 });
