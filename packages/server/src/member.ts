@@ -14,6 +14,7 @@ import { type DataDirectory, openDataDirectory } from '@holdfast/engine/data-dir
 import { EmbeddedEngine } from '@holdfast/engine/embedded-engine';
 import type { EngineStatus, RecoveryPhase } from '@holdfast/engine/engine';
 import { TcpPeerTransport } from '@holdfast/engine/peer-transport';
+import { StoreGuard } from '@holdfast/engine/store-guard';
 import { newConfiguration } from '@holdfast/raft/configuration';
 import { lockDirectory, NodeDisk } from '@holdfast/storage/node-disk';
 import { TcpNetwork } from '@holdfast/transport/tcp-link';
@@ -34,7 +35,6 @@ import { Metrics } from './metrics.ts';
 import { QuietLog } from './quiet-log.ts';
 import type { MemberSettings } from './settings.ts';
 import { watchStart } from './start-watch.ts';
-import { StoreGuard } from './store-guard.ts';
 import { identifyFile, measureSpace } from './system-files.ts';
 
 export type MemberOptions = {
@@ -106,7 +106,12 @@ export class Member {
     // Whoever started the member may not look at `failed` before it has settled.
     this.failed.catch(() => undefined);
     this.#tasks = new TaskGroup((error) => this.#fail(error));
-    this.#guard = new StoreGuard({ disk: new NodeDisk(this.#root), log, tasks: this.#tasks });
+    this.#guard = new StoreGuard({
+      disk: new NodeDisk(this.#root),
+      tasks: this.#tasks,
+      onUnsaved: (error) =>
+        log.warn({ reason: messageOf(error) }, 'the list of members was not saved'),
+    });
     this.#metrics.show({
       name: 'snapshots_bad_total',
       help: 'Snapshots that this process could not use',
@@ -323,16 +328,12 @@ export class Member {
       name: settings.name,
       listenAddress: settings.listenPeer,
       peers: this.#members.map(({ memberId, peerAddress }) => ({ memberId, address: peerAddress })),
-      verifyPeer: (peer) => this.#verifyStore(peer.memberId, peer.storeId),
+      // A wiped directory under an old id has forgotten its votes (safety.md 15).
+      verifyPeer: ({ memberId, storeId }) =>
+        this.#life.engine && this.#guard.judge(this.#life.engine, memberId, storeId),
       onStranger: (from, reason) => this.#strangers.tell(hostOf(from), reason),
       onUnreachable: (peer, reason) => this.#absences.tell(this.#placeOf(peer), reason),
     });
-  }
-
-  /** A wiped directory under an old id has forgotten its votes (safety.md 15). */
-  #verifyStore(id: MemberId, storeId: bigint): HoldfastError | undefined {
-    const { engine } = this.#life;
-    return engine && this.#guard.judge(engine, id, storeId);
   }
 
   #phases(): readonly RecoveryPhase[] {

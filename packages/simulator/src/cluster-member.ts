@@ -3,9 +3,11 @@
 import { isHoldfastError } from '@holdfast/base/errors';
 import type { ClusterId, MemberId } from '@holdfast/base/ids';
 import type { Random } from '@holdfast/base/random';
+import { TaskGroup } from '@holdfast/base/task-group';
 import { openDataDirectory } from '@holdfast/engine/data-directory';
 import { EmbeddedEngine, type InitialMember } from '@holdfast/engine/embedded-engine';
 import type { Recorder } from '@holdfast/engine/recorder';
+import { StoreGuard } from '@holdfast/engine/store-guard';
 import type { CompactionSettings } from '@holdfast/mvcc/compaction-policy';
 import type { KvStore } from '@holdfast/mvcc/kv-store';
 import type { Configuration } from '@holdfast/raft/configuration';
@@ -171,24 +173,31 @@ export class ClusterMember {
 
   async #run(boot: Boot): Promise<void> {
     const { id, clusterId, random, segmentBytes } = this.#options;
+    const disk = this.#disk.attach(boot.clock);
     const directory = await openDataDirectory({
-      disk: this.#disk.attach(boot.clock),
+      disk,
       random,
       clusterId,
       memberId: id,
       name: nameOf(id),
       segmentBytes,
     });
+    const guard = new StoreGuard({
+      disk,
+      tasks: new TaskGroup((error) => this.#failed(boot, error)),
+      onUnsaved: () => undefined,
+    });
+    await guard.open();
     const joined = this.#options.network.join({
       identity: directory.identity,
       name: nameOf(id),
       clock: boot.clock,
       random,
-      acceptsStore: (...peer) => boot.engine?.acceptsStore(...peer) ?? true,
+      acceptsStore: (...peer) => !boot.engine || guard.judge(boot.engine, ...peer) === undefined,
       onSent: (message) => this.#options.watcher.onSent(this, message),
     });
     boot.joined = joined;
-    boot.engine = this.#newEngine(boot, { ...directory, joined });
+    boot.engine = this.#newEngine(boot, { ...directory, joined, guard });
     await boot.engine.start();
     boot.isStarted = true;
     this.#options.watcher.onStarted(this);
@@ -198,11 +207,12 @@ export class ClusterMember {
     boot: Boot,
     parts: Awaited<ReturnType<typeof openDataDirectory>> & {
       readonly joined: Joined;
+      readonly guard: StoreGuard;
     },
   ): EmbeddedEngine {
     const { members, bootstrap, random, watcher } = this.#options;
     const { clock } = boot;
-    const { identity, log, status, snapshots, joined } = parts;
+    const { identity, log, status, snapshots, joined, guard } = parts;
     const engine = new EmbeddedEngine({
       identity,
       name: nameOf(this.id),
@@ -216,7 +226,10 @@ export class ClusterMember {
       nextTurn: (action) => clock.post(0, action),
       ...watchPorts(this, watcher, { log, status, snapshots }),
       transport: joined.transport,
-      onMemberBound: () => joined.judgeAgain(),
+      onMemberBound: () => {
+        joined.judgeAgain();
+        guard.remember(engine);
+      },
       replicaSettings: this.#options.replicaSettings,
       compactionSettings: this.#options.compactionSettings,
       onFatal: (error) => this.#failed(boot, error),

@@ -1,27 +1,32 @@
 // Turns away a wiped directory under an old member's id (safety.md 15), from the first moment of a
 // start on: what the store does not know yet, because its log is still to be replayed, the file
 // beside the data does.
-import { HoldfastError, messageOf } from '@holdfast/base/errors';
+import { HoldfastError } from '@holdfast/base/errors';
 import { type MemberId, memberId, type StoreId, storeId } from '@holdfast/base/ids';
 import type { TaskGroup } from '@holdfast/base/task-group';
-import type { EmbeddedEngine } from '@holdfast/engine/embedded-engine';
 import type { Disk } from '@holdfast/storage/disk';
 import { type KnownStores, MembersFile } from '@holdfast/storage/members-file';
+import type { EmbeddedEngine } from './embedded-engine.ts';
 
-import type { Log } from './log.ts';
+export type StoreGuardOptions = {
+  readonly disk: Disk;
+  readonly tasks: TaskGroup;
+  /** The next start knows less until it has replayed its log; nothing else depends on it. */
+  readonly onUnsaved: (error: unknown) => void;
+};
 
 export class StoreGuard {
   readonly #file: MembersFile;
-  readonly #log: Log;
+  readonly #onUnsaved: (error: unknown) => void;
   readonly #tasks: TaskGroup;
   #known: KnownStores = new Map();
   #opening: Promise<KnownStores> | undefined;
   /** Saves take turns. */
   #saving: Promise<void> = Promise.resolve();
 
-  constructor(options: { readonly disk: Disk; readonly log: Log; readonly tasks: TaskGroup }) {
+  constructor(options: StoreGuardOptions) {
     this.#file = new MembersFile(options.disk);
-    this.#log = options.log;
+    this.#onUnsaved = options.onUnsaved;
     this.#tasks = options.tasks;
   }
 
@@ -61,14 +66,9 @@ export class StoreGuard {
   }
 
   #save(): Promise<void> {
-    this.#saving = this.#saving.then(async () => {
-      try {
-        await this.#file.save(this.#known);
-      } catch (error) {
-        // The next start knows less until it has replayed its log; nothing else depends on it.
-        this.#log.warn({ reason: messageOf(error) }, 'the list of members was not saved');
-      }
-    });
+    this.#saving = this.#saving
+      .then(() => this.#file.save(this.#known))
+      .catch((error: unknown) => this.#onUnsaved(error));
     return this.#saving;
   }
 }
