@@ -11,7 +11,10 @@ export type RunReport = {
   readonly lines: readonly string[];
   /** How many faults were planned. */
   readonly faults: number;
-  /** Counts that show that the run did something: elections, commits, crashes. */
+  /**
+   * Counts that show that the run did something: elections, commits, crashes. A name that ends in
+   * `Ms` is a time: the longest that the run has seen.
+   */
   readonly counters: Readonly<Record<string, number>>;
 };
 

@@ -1,0 +1,26 @@
+// Goal: a campaign adds up what its runs counted, and keeps the longest of what they timed.
+import { expect, it } from 'vitest';
+import { runCampaign } from './campaign.ts';
+
+it('counts are added, and times are those of the slowest run', async () => {
+  const latestMs: Readonly<Record<number, number>> = { 1: 300, 2: 900, 3: 20 };
+  const { runs, counters } = await runCampaign({
+    worlds: ['cluster'],
+    firstSeed: 1,
+    seeds: 3,
+    nowMs: () => 0,
+    processorMs: () => 0,
+    run: async (seed) => ({
+      seed,
+      failure: undefined,
+      traceHash: 0,
+      simulatedMs: 10,
+      counters: { powerCycles: 50, leaderLatestMs: latestMs[seed] ?? 0 },
+      lines: [],
+      faults: 0,
+    }),
+    onFailure: () => undefined,
+  });
+  expect(runs).toBe(3);
+  expect(counters).toEqual({ powerCycles: 150, leaderLatestMs: 900 });
+});
