@@ -38,6 +38,7 @@ describe('identities', () => {
       bootEpoch: 1,
       purpose: 1,
       name: 'n1',
+      bootId: value,
     };
     expect(Handshake.decode(Handshake.encode(handshake).finish())).toEqual(handshake);
   });

@@ -29,6 +29,8 @@ export type PeerIdentity = {
   readonly memberId: MemberId;
   readonly storeId: StoreId;
   readonly bootEpoch: number;
+  /** Drawn anew by each process: a copied directory shows the epoch of its origin. Not zero. */
+  readonly bootId: bigint;
   readonly name: string;
 };
 
@@ -37,6 +39,8 @@ export type Hello = {
   readonly memberId: MemberId;
   readonly storeId: StoreId;
   readonly bootEpoch: number;
+  /** Zero where the other side is too old to say it. */
+  readonly bootId: bigint;
   /** Only diallers say their name; else empty. */
   readonly name: string;
 };
@@ -49,7 +53,7 @@ export function encodeHandshake(
   to: MemberId,
   purpose: Purpose,
 ): Uint8Array {
-  const { clusterId, memberId: from, storeId: store, bootEpoch, name } = identity;
+  const { clusterId, memberId: from, storeId: store, bootEpoch, bootId, name } = identity;
   return Handshake.encode({
     protocolVersion,
     clusterId,
@@ -57,6 +61,7 @@ export function encodeHandshake(
     to,
     storeId: store,
     bootEpoch,
+    bootId,
     purpose: purposes.indexOf(purpose),
     name,
   }).finish();
@@ -85,12 +90,13 @@ export function checkHandshake(
 }
 
 export function encodeAnswer(identity: PeerIdentity, refused?: HoldfastError): Uint8Array {
-  const { memberId: id, storeId: store, bootEpoch } = identity;
+  const { memberId: id, storeId: store, bootEpoch, bootId } = identity;
   return HandshakeResponse.encode({
     protocolVersion,
     memberId: id,
     storeId: store,
     bootEpoch,
+    bootId,
     refusalCode: refused?.code ?? '',
     refusalMessage: refused?.message ?? '',
   }).finish();
@@ -153,8 +159,10 @@ function toHello(shown: {
   readonly memberId: bigint;
   readonly storeId: bigint;
   readonly bootEpoch: number;
+  readonly bootId: bigint;
   readonly name: string;
 }): Hello {
-  const { bootEpoch, name } = shown;
-  return { memberId: memberId(shown.memberId), storeId: storeId(shown.storeId), bootEpoch, name };
+  const { bootEpoch, bootId, name } = shown;
+  const ids = { memberId: memberId(shown.memberId), storeId: storeId(shown.storeId) };
+  return { ...ids, bootEpoch, bootId, name };
 }

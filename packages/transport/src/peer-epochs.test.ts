@@ -4,10 +4,11 @@ import { memberId, storeId } from '@holdfast/base/ids';
 import { describe, expect, it } from 'vitest';
 import { PeerEpochs } from './peer-epochs.ts';
 
-const hello = (bootEpoch: number, store = 1n) => ({
+const hello = (bootEpoch: number, store = 1n, bootId = BigInt(bootEpoch)) => ({
   memberId: memberId(1n),
   storeId: storeId(store),
   bootEpoch,
+  bootId,
   name: '',
 });
 
@@ -28,6 +29,16 @@ describe('peer epochs', () => {
       /boot 4 .*boot 5 of it has been seen: an older copy/,
     );
     expect(epochs.observe(hello(5))).toBeUndefined();
+  });
+
+  it('refuse another process of the same boot: its directory is a copy, one start old', () => {
+    const epochs = new PeerEpochs();
+    epochs.observe(hello(5, 1n, 77n));
+    expect(epochs.observe(hello(5, 1n, 77n))).toBeUndefined();
+    expect(epochs.observe(hello(5, 1n, 78n))?.message).toMatch(/boot 5 .*another process has had/);
+    // A member of an earlier version does not say which process it is.
+    expect(epochs.observe(hello(5, 1n, 0n))).toBeUndefined();
+    expect(epochs.observe(hello(6, 1n, 78n))).toBeUndefined();
   });
 
   it('begin anew with another data directory, and after forget()', () => {

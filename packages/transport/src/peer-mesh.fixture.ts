@@ -23,6 +23,7 @@ export const identityOf = (id: number, bootEpoch = 1): PeerIdentity => ({
   memberId: memberId(BigInt(id)),
   storeId: storeId(BigInt(id * 1000)),
   bootEpoch,
+  bootId: 1n,
   name: `n${id}`,
 });
 

@@ -23,7 +23,7 @@ export type PeerMeshOptions = {
   readonly network: LinkNetwork;
   readonly clock: Clock;
   readonly random: Random;
-  readonly identity: PeerIdentity;
+  readonly identity: Omit<PeerIdentity, 'bootId'>;
   readonly listenAddress: string;
   readonly peers: readonly PeerAddress[];
   /** Asked for every finished handshake, of both directions; default: everybody is welcome. */
@@ -57,7 +57,8 @@ export class PeerMesh {
 
   constructor(options: PeerMeshOptions) {
     this.#options = options;
-    const { network, clock, identity } = options;
+    const { network, clock, random } = options;
+    const identity = { ...options.identity, bootId: random.identity() };
     const epochs = new PeerEpochs();
     const settings = { ...defaultTransportSettings, ...options.settings };
     const verifyPeer = options.verifyPeer ?? (() => undefined);

@@ -23,6 +23,8 @@ export interface Handshake {
   /** 1 control, 2 log, 3 bulk (safety.md 16). */
   purpose: number;
   name: string;
+  /** Drawn anew by each process: tells two apart that show the same epoch. Zero: not said. */
+  bootId: bigint;
 }
 
 export interface HandshakeResponse {
@@ -33,6 +35,7 @@ export interface HandshakeResponse {
   /** Empty: accepted. Else an ErrorCode of base/errors.ts, and a sentence. */
   refusalCode: string;
   refusalMessage: string;
+  bootId: bigint;
 }
 
 export interface LogId {
@@ -260,7 +263,17 @@ export interface SnapshotResult {
 }
 
 function createBaseHandshake(): Handshake {
-  return { protocolVersion: 0, clusterId: 0n, from: 0n, to: 0n, storeId: 0n, bootEpoch: 0, purpose: 0, name: "" };
+  return {
+    protocolVersion: 0,
+    clusterId: 0n,
+    from: 0n,
+    to: 0n,
+    storeId: 0n,
+    bootEpoch: 0,
+    purpose: 0,
+    name: "",
+    bootId: 0n,
+  };
 }
 
 export const Handshake: MessageFns<Handshake> = {
@@ -303,6 +316,12 @@ export const Handshake: MessageFns<Handshake> = {
     }
     if (message.name !== "") {
       writer.uint32(66).string(message.name);
+    }
+    if (message.bootId !== 0n) {
+      if (BigInt.asUintN(64, message.bootId) !== message.bootId) {
+        throw new globalThis.Error("value provided for field message.bootId of type uint64 too large");
+      }
+      writer.uint32(72).uint64(message.bootId);
     }
     return writer;
   },
@@ -384,6 +403,14 @@ export const Handshake: MessageFns<Handshake> = {
             message.name = reader.string();
             continue;
           }
+          case 9: {
+            if (tag !== 72) {
+              break;
+            }
+
+            message.bootId = reader.uint64() as bigint;
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -398,7 +425,15 @@ export const Handshake: MessageFns<Handshake> = {
 };
 
 function createBaseHandshakeResponse(): HandshakeResponse {
-  return { protocolVersion: 0, memberId: 0n, storeId: 0n, bootEpoch: 0, refusalCode: "", refusalMessage: "" };
+  return {
+    protocolVersion: 0,
+    memberId: 0n,
+    storeId: 0n,
+    bootEpoch: 0,
+    refusalCode: "",
+    refusalMessage: "",
+    bootId: 0n,
+  };
 }
 
 export const HandshakeResponse: MessageFns<HandshakeResponse> = {
@@ -429,6 +464,12 @@ export const HandshakeResponse: MessageFns<HandshakeResponse> = {
     }
     if (message.refusalMessage !== "") {
       writer.uint32(50).string(message.refusalMessage);
+    }
+    if (message.bootId !== 0n) {
+      if (BigInt.asUintN(64, message.bootId) !== message.bootId) {
+        throw new globalThis.Error("value provided for field message.bootId of type uint64 too large");
+      }
+      writer.uint32(56).uint64(message.bootId);
     }
     return writer;
   },
@@ -492,6 +533,14 @@ export const HandshakeResponse: MessageFns<HandshakeResponse> = {
             }
 
             message.refusalMessage = reader.string();
+            continue;
+          }
+          case 7: {
+            if (tag !== 56) {
+              break;
+            }
+
+            message.bootId = reader.uint64() as bigint;
             continue;
           }
         }
