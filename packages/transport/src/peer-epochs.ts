@@ -47,7 +47,7 @@ const olderBoot = ({ memberId, name, bootEpoch }: Hello, known: number): string 
   `boot ${known} of it has been seen: ${putBack}`;
 
 const otherProcess = ({ memberId, name, bootEpoch }: Hello): string =>
-  `member ${name || formatId(memberId)} comes with boot ${bootEpoch} of its data directory, which ` +
+  `member ${name || formatId(memberId)} comes with boot ${bootEpoch} of its directory, which ` +
   `another process has had: two run from copies of one directory, or ${putBack}`;
 
 const putBack =
