@@ -110,4 +110,25 @@ describe('the durable end of a damaged log', () => {
       expect(known).toBeGreaterThan(0);
     },
   );
+
+  it('is never told too low by one read that brings the bytes of another place', async () => {
+    const acknowledged = entry(63, 3);
+    for (let offset = 512; offset < 4096; offset += 61) {
+      let reads = Number.POSITIVE_INFINITY;
+      for (let wrong = 0; wrong <= reads; wrong += 1) {
+        const disk = await writeLog('older');
+        const segments = disk.paths().filter((path) => path.endsWith('.seg'));
+        disk.flipBit(segments[0] as string, 700, 3);
+        disk.flipBit(segments.at(-1) as string, offset, 3);
+        let count = 0;
+        disk.setFaults(({ kind }) => {
+          if (kind !== 'read') return undefined;
+          count += 1;
+          return count - 1 === wrong ? { kind: 'misdirect', byBytes: 3_000_000 } : undefined;
+        });
+        await expectHonest(disk, `flip at ${offset}, read ${wrong}`, acknowledged);
+        reads = count;
+      }
+    }
+  });
 });

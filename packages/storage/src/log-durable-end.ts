@@ -4,14 +4,12 @@
 // 5).
 import { index, term } from '@holdfast/base/ids';
 import type { ChainedId } from '@holdfast/raft/entry';
-import { isZero } from './byte-codec.ts';
 import type { DurableMark } from './durable-mark.ts';
-import { bulkBytes } from './file-steps.ts';
 import type { FoundSegment } from './log-files.ts';
 import { decodeGroupHeader, type GroupHeader, groupHeaderBytes } from './log-group.ts';
 import { decodeRecordHeader, recordBytes } from './log-record.ts';
-import type { LogSegment } from './log-segment.ts';
 import { segmentDataOffset } from './segment-header.ts';
+import { contentFrom } from './tail-content.ts';
 
 /** A place in the newest segment, and the last entry that was written before it. */
 type Anchor = { readonly offset: number; readonly last: ChainedId };
@@ -56,7 +54,8 @@ async function followGroups(
     last = written;
     offset = end;
   }
-  return (await isEmptyFrom(segment, offset, fileBytes)) ? last : undefined;
+  const behind = await contentFrom(segment, offset, fileBytes);
+  return behind.length === 0 ? last : undefined;
 }
 
 /** A group may replace what was before it; a hole before it means that something was lost. */
@@ -76,13 +75,4 @@ function lastOf(bytes: Uint8Array, group: GroupHeader): ChainedId | undefined {
     at += recordBytes(record.payloadLength);
   }
   return at === bytes.length && last?.chain === group.lastChain ? last : undefined;
-}
-
-async function isEmptyFrom(segment: LogSegment, from: number, until: number): Promise<boolean> {
-  const memory = new Uint8Array(Math.max(0, Math.min(bulkBytes, until - from)));
-  for (let at = from; at < until; at += bulkBytes) {
-    const bytes = await segment.read(at, Math.min(bulkBytes, until - at), memory);
-    if (!isZero(bytes, 0, bytes.length)) return false;
-  }
-  return true;
 }

@@ -6,9 +6,8 @@ import { assert, must } from '@holdfast/base/assert';
 import { HoldfastError, messageOf } from '@holdfast/base/errors';
 import { type Index, index } from '@holdfast/base/ids';
 import type { RepairGoal } from '@holdfast/raft/ready';
-import { endOfContent } from './byte-codec.ts';
 import type { DurableMark } from './durable-mark.ts';
-import { bulkBytes, makeDurableDirectory } from './file-steps.ts';
+import { makeDurableDirectory } from './file-steps.ts';
 import { findDurableEnd } from './log-durable-end.ts';
 import { baseOfHeader, type FoundSegment, type LogFiles, originBase } from './log-files.ts';
 import { isBefore, type LogPosition, laterOf } from './log-group.ts';
@@ -23,8 +22,9 @@ import {
 import type { LogSegment } from './log-segment.ts';
 import type { LogRot, OpenWatch } from './log-store.ts';
 import { segmentDataOffset } from './segment-header.ts';
+import { contentFrom } from './tail-content.ts';
 import { moveTail, replaceDamaged } from './tail-repair.ts';
-import { judgeTail, type Verdict } from './tail-verdict.ts';
+import { judgeTail } from './tail-verdict.ts';
 
 export type RecoveredLog = {
   readonly log: LogIndex;
@@ -269,19 +269,15 @@ async function judgeEnd(
   if (state.durable.segment > sequence) {
     return { sequence: sequence + 1, reason: 'the log ends before its durable mark' };
   }
-  const judge = async (): Promise<Verdict> =>
-    judgeTail({
-      segment: sequence,
-      end: stop.end,
-      content: stop.damage ? await contentFrom(segment, stop.end, fileBytes) : new Uint8Array(0),
-      damage: stop.damage ?? { at: stop.end, extentEnd: undefined, reason: 'the segment is full' },
-      fileBytes,
-      expectedBytes: segment.header.size,
-      durable: state.durable,
-    });
-  let verdict = await judge();
-  // What lies there may have been misread.
-  if (verdict.kind !== 'clean') verdict = await judge();
+  const verdict = judgeTail({
+    segment: sequence,
+    end: stop.end,
+    content: stop.damage ? await contentFrom(segment, stop.end, fileBytes) : new Uint8Array(0),
+    damage: stop.damage ?? { at: stop.end, extentEnd: undefined, reason: 'the segment is full' },
+    fileBytes,
+    expectedBytes: segment.header.size,
+    durable: state.durable,
+  });
   if (verdict.kind === 'rot') return { sequence, reason: verdict.reason, at: stop.damage?.at };
   if (!stop.boundaries.has(state.durable.offset)) {
     return { sequence, reason: 'the durable mark lies inside of a group' };
@@ -300,22 +296,6 @@ function contradictsMark({ state }: Walk, stop: ScanStop, mark: DurableMark | un
   // Records of a torn group behind the mark have been taken in already.
   if (stop.damage && log.last.index !== mark.last.id.index) return false;
   return log.last.index !== mark.last.id.index || log.chainAt(log.last.index) !== mark.last.chain;
-}
-
-/** The bytes from `from` to the last one in the file that is not zero. */
-async function contentFrom(
-  segment: FoundSegment['segment'],
-  from: number,
-  fileBytes: number,
-): Promise<Uint8Array> {
-  let end = from;
-  const memory = new Uint8Array(Math.max(0, Math.min(bulkBytes, fileBytes - from)));
-  for (let at = from; at < fileBytes; at += bulkBytes) {
-    const bytes = await segment.read(at, Math.min(bulkBytes, fileBytes - at), memory);
-    const length = endOfContent(bytes);
-    if (length > 0) end = at + length;
-  }
-  return segment.read(from, end - from);
 }
 
 /** Goes on in place if everything is synced, else in a new segment that holds what was not. */

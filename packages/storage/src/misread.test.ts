@@ -69,6 +69,19 @@ async function read(disk: MemoryDisk): Promise<unknown> {
   return { ...files, rot, last, tornBytes, replayed };
 }
 
+/** The newest segment is damaged in its first group, and much that was synced stands behind it. */
+async function rotten(): Promise<MemoryDisk> {
+  const disk = await killed();
+  const newest = disk.paths().findLast((path) => path.endsWith('.seg')) ?? '';
+  disk.flipBit(newest, 512 + 20, 3);
+  // What knew of more was not synced when the power went.
+  const mark = await disk.open('log/mark');
+  await mark.write(0, new Uint8Array(1024));
+  await mark.sync();
+  await mark.close();
+  return disk;
+}
+
 describe('one read that is answered wrongly', () => {
   it.each([-1024, -64, 512, 4096, 3_000_000])(
     'by %i bytes costs nothing at a start',
@@ -87,6 +100,29 @@ describe('one read that is answered wrongly', () => {
         reads = count;
       }
       expect(reads).toBeGreaterThan(15);
+    },
+  );
+
+  it.each([-1024, -64, 512, 4096, 3_000_000])(
+    'by %i bytes makes no rot into the end of the log',
+    async (byBytes) => {
+      const { log } = storesOn(await rotten());
+      const { rot, last } = await log.open();
+      expect(rot).toBeDefined();
+      let reads = Number.POSITIVE_INFINITY;
+      for (let wrong = 0; wrong <= reads; wrong += 1) {
+        const disk = await rotten();
+        let count = 0;
+        disk.setFaults(({ kind }) => {
+          if (kind !== 'read') return undefined;
+          count += 1;
+          return count - 1 === wrong ? { kind: 'misdirect', byBytes } : undefined;
+        });
+        const found = await storesOn(disk).log.open();
+        expect(found.rot, `read ${wrong}`).toEqual(rot);
+        expect(found.last, `read ${wrong}`).toEqual(last);
+        reads = count;
+      }
     },
   );
 });
