@@ -6,7 +6,6 @@
 //   refused, never applied  | known again, or new: applied once                 | refused
 import { assert, must } from '@holdfast/base/assert';
 import { HoldfastError } from '@holdfast/base/errors';
-import { formatId } from '@holdfast/base/ids';
 
 /** An encoded CommandResult, and what it counts of the room that all sessions share. */
 export type KeptResult = { readonly bytes: Uint8Array; readonly countedBytes: number };
@@ -165,7 +164,7 @@ export class SessionTable {
     if (session) return session;
     throw new HoldfastError(
       'session-expired',
-      `session ${formatId(id)} is unknown or has expired: what its writes did is forgotten, ` +
+      `session ${id} is unknown or has expired: what its writes did is forgotten, ` +
         'so nothing is applied under it; register a new one',
     );
   }
@@ -195,5 +194,5 @@ const givenUp = (session: Session, sequence: bigint): HoldfastError =>
   new HoldfastError(
     'invalid-argument',
     `sequence ${sequence} lies below ${session.lowest}, the lowest for whose answer session ` +
-      `${formatId(session.id)} waits: it is not applied, and whether it was before is forgotten`,
+      `${session.id} waits: it is not applied, and whether it was before is forgotten`,
   );

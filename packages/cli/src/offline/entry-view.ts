@@ -1,7 +1,6 @@
 // One entry of the log as people and programs see it: its place, who asked, when, in which session,
 // and what for. An entry that does not decode is a line like any other. Pure.
 import { messageOf } from '@holdfast/base/errors';
-import { formatId } from '@holdfast/base/ids';
 import { decodeEntryEnvelope } from '@holdfast/proto/entry-envelope';
 import { Command } from '@holdfast/proto/internal';
 import { decodeConfiguration, formatConfiguration } from '@holdfast/raft/configuration';
@@ -52,7 +51,7 @@ function commandContent(payload: Uint8Array, options: TextOptions): Content {
   return {
     time: new Date(envelope.proposedAtMs).toISOString(),
     actor: envelope.actor,
-    session: hasSession ? formatId(envelope.sessionId) : null,
+    session: hasSession ? String(envelope.sessionId) : null,
     sequence: hasSession ? envelope.sequence.toString() : null,
     command: request ? commandText(request, options) : 'a command that is not known here',
   };
