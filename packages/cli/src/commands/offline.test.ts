@@ -85,6 +85,32 @@ describe('holdfast verify', () => {
     await lock.close();
     expect((await runCommand(['verify', join(root, 'none')])).code).toBe(3);
   });
+
+  it('calls no directory sound in which no member has lived, and names those that may be meant', async () => {
+    const parent = mkdtempSync(join(tmpdir(), 'holdfast-parent-'));
+    try {
+      const empty = await runCommand(['verify', parent]);
+      expect(empty).toMatchObject({ code: 3, out: '' });
+      expect(empty.err).toContain(`${parent} is no member's data directory`);
+      expect(empty.err).toContain('Name the --data-dir of a member');
+      for (const name of ['n1', 'n2', 'docs']) mkdirSync(join(parent, name));
+      for (const name of ['n1', 'n2']) writeFileSync(join(parent, name, 'identity'), '');
+      for (const command of ['verify', 'dump-log']) {
+        const { code, err } = await runCommand([command, parent]);
+        expect(code).toBe(3);
+        expect(err).toContain(`lived in ${join(parent, 'n1')}, ${join(parent, 'n2')}: name one`);
+      }
+    } finally {
+      rmSync(parent, { recursive: true });
+    }
+  });
+
+  it('judges a directory that has lost its identity', async () => {
+    rmSync(join(root, 'identity'));
+    const { code, out } = await runCommand(['verify', root]);
+    expect(out).toContain('the identity file is gone');
+    expect(code).toBe(11);
+  });
 });
 
 describe('holdfast dump-log', () => {

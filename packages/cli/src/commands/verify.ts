@@ -18,7 +18,7 @@ const help = `
 Reads every file of the directory, says what is wrong and where, and what the next start makes of
 it: it runs the code of a start on a copy in memory. The member that lives there must be stopped.
 Exits with 0 if all is sound, with 1 if something is damaged and the member starts all the same,
-with 10 or 11 if a start is refused.
+with 10 or 11 if a start is refused, with 3 if no member has ever lived there.
 
 Examples:
   holdfast verify /var/lib/holdfast

@@ -2,9 +2,12 @@
 import { HoldfastError, isHoldfastError, messageOf } from '@holdfast/base/errors';
 import { type DirectoryLock, lockForReading } from '@holdfast/storage/node-disk';
 
-/** Throws `failed-precondition` while a member runs there, `not-found` where nothing is. */
+import { dataDirectoryHint, expectMember } from './member-there.ts';
+
+/** Throws `failed-precondition` while a member runs there, `not-found` where none has lived. */
 export async function lockThere(directory: string): Promise<DirectoryLock> {
   try {
+    expectMember(directory);
     return await lockForReading(directory);
   } catch (error) {
     if (isHoldfastError(error, 'failed-precondition')) {
@@ -16,7 +19,7 @@ export async function lockThere(directory: string): Promise<DirectoryLock> {
     if (error instanceof HoldfastError) throw error;
     throw new HoldfastError('not-found', `no data directory can be read: ${messageOf(error)}`, {
       cause: error,
-      details: { hint: 'name the --data-dir of a member, which holds the file `identity`' },
+      details: { hint: dataDirectoryHint },
     });
   }
 }
