@@ -1,6 +1,7 @@
 // The invariant chain of safety.md 7, as far as it can be read from files: what must be at or below
 // what. A link that does not hold is no verdict by itself; the rehearsal says what a start makes of
-// it.
+// it, and there is a finding about it. The log is held against the newest snapshot, as a start does
+// it: after an install from a peer it begins there, and an older one ends before it.
 import type { Recovered } from '@holdfast/replica/recovery';
 
 import type { LogView } from './log-check.ts';
@@ -26,7 +27,7 @@ export function chainOf(
   const row: readonly (readonly [End, End])[] = [
     [
       ['purged', log?.purged],
-      ['older snapshot', older ?? newest],
+      ['newest snapshot', newest],
     ],
     [
       ['older snapshot', older],

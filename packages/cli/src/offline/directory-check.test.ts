@@ -3,14 +3,17 @@
 // check's verdict is compared with a real start on the same bytes.
 import { equalBytes } from '@holdfast/base/bytes';
 import { isHoldfastError } from '@holdfast/base/errors';
+import { index, term } from '@holdfast/base/ids';
 import { ManualClock } from '@holdfast/base/manual-clock';
 import { SeededRandom } from '@holdfast/base/seeded-random';
 import { openDataDirectory } from '@holdfast/engine/data-directory';
 import { KvStore } from '@holdfast/mvcc/kv-store';
 import { newConfiguration } from '@holdfast/raft/configuration';
+import type { StoredSnapshot } from '@holdfast/replica/ports';
 import { recover } from '@holdfast/replica/recovery';
 import { RecoveryPhases } from '@holdfast/replica/recovery-phases';
 import type { MemoryDisk } from '@holdfast/storage/memory-disk';
+import { SegmentedLog } from '@holdfast/storage/segmented-log';
 import { beforeAll, describe, expect, it } from 'vitest';
 
 import { checkDirectory, type DirectoryReport } from './directory-check.ts';
@@ -20,6 +23,7 @@ import {
   filesOf,
   livedFiles,
   livedMember,
+  makeParents,
 } from './member-directory.fixture.ts';
 
 let lived: Files;
@@ -61,6 +65,18 @@ async function start(disk: MemoryDisk) {
     if (!isHoldfastError(error)) throw error;
     return { refused: error.message, recovered: undefined, snapshotsBad };
   }
+}
+
+/** As a crash in the middle of an install leaves it: the snapshot is there, the log still old. */
+async function withShortLog(files: Files): Promise<Files> {
+  const disk = await diskOf(files);
+  const place = { disk: disk.attach(), directory: 'groups/0/log', segmentBytes: 64 * 1024 };
+  const log = new SegmentedLog(place);
+  await makeParents(disk, 'groups/0/log/');
+  await log.open({ signal: new AbortController().signal });
+  await log.reset({ index: index(3), term: term(1) });
+  await log.close();
+  return filesOf(disk);
 }
 
 /** Bytes that somebody wrote: zeros at a file's end are no content. */
@@ -130,6 +146,36 @@ describe('a check of a data directory', () => {
       if (kind === 'flip') expect(report.findings, told).not.toEqual([]);
     }
     expect([...seen].sort()).toEqual(['damaged', 'sound', 'unusable']);
+  });
+
+  it('breaks no chain where a snapshot from a peer has put the log behind the older one', async () => {
+    const disk = await diskOf(lived);
+    const stores = await openDataDirectory({
+      disk: disk.attach(),
+      random: new SeededRandom(1),
+      ...livedMember,
+      segmentBytes: 64 * 1024,
+    });
+    const { signal } = new AbortController();
+    const [newest, older] = await stores.snapshots.open();
+    await stores.log.open({ signal });
+    await stores.log.reset((newest as StoredSnapshot).last);
+    await stores.log.close();
+    const report = await check(disk);
+    expect(report.verdict).toBe('sound');
+    expect(report.log?.purged).toBeGreaterThan(older?.last.index as number);
+    expect(report.chain.filter(({ holds }) => !holds)).toEqual([]);
+    expect((await start(disk)).recovered?.state.repairing).toBeUndefined();
+  });
+
+  it('says of a log that ends before the snapshot what a start makes of it', async () => {
+    const files = new Map([...lived].filter(([path]) => !path.startsWith('groups/0/log/')));
+    const report = await check(await diskOf(await withShortLog(files)));
+    expect(report.verdict).toBe('sound');
+    expect(report.chain.filter(({ holds }) => !holds)).toMatchObject([
+      { left: 'newest snapshot', right: 'last entry' },
+    ]);
+    expect(report.findings).toMatchObject([{ severity: 'note', file: 'groups/0/log' }]);
   });
 
   it('says of an empty directory that nobody has lived there', async () => {

@@ -6,7 +6,7 @@ import type { Disk } from '@holdfast/storage/disk';
 import { OverlayDisk } from '@holdfast/storage/overlay-disk';
 
 import { type ChainLink, chainOf } from './chain.ts';
-import { checkRemains, checkTwinFiles } from './file-check.ts';
+import { checkRemains, checkTwinFiles, logDirectory } from './file-check.ts';
 import { type Finding, type Verdict, verdictOf } from './finding.ts';
 import { checkLog, type LogView } from './log-check.ts';
 import { type Rehearsal, type RehearsalOptions, rehearse } from './rehearsal.ts';
@@ -40,6 +40,7 @@ export async function checkDirectory(options: CheckOptions): Promise<DirectoryRe
     ...snapshots.findings,
     ...log.findings,
     ...rehearsalFindings(rehearsal),
+    ...shortLogFindings(snapshots.snapshots, log.view, rehearsal),
   ];
   return {
     verdict: verdictOf(findings),
@@ -61,6 +62,18 @@ async function withOverlay<T>(
   } finally {
     await overlay.close();
   }
+}
+
+/** A crash between an install and the log's new beginning leaves it so: the snapshot stands. */
+function shortLogFindings(
+  [newest]: readonly SnapshotView[],
+  log: LogView | undefined,
+  { recovered }: Rehearsal,
+): readonly Finding[] {
+  if (!newest || !log || !recovered || newest.last.index <= log.last.index) return [];
+  const what = `the log ends at entry ${log.last.index}, before the newest snapshot`;
+  const means = 'a start begins it anew behind the snapshot, which holds all of it';
+  return [{ severity: 'note', file: logDirectory, what, means }];
 }
 
 /** What only the start as a whole can tell. */

@@ -20,8 +20,7 @@ export function expectMember(directory: string): void {
 }
 
 /** Without an identity, too, what Raft made durable is a member's: a start judges that. */
-const hasGroup = (directory: string): boolean =>
-  listed(join(directory, groupDirectory)).length > 0;
+const hasGroup = (directory: string): boolean => listed(join(directory, groupDirectory)).length > 0;
 
 const hasIdentity = (directory: string): boolean => listed(directory).includes('identity');
 
@@ -39,5 +38,4 @@ function hintOf(meant: readonly string[]): string {
   return `members have lived in ${meant.slice(0, namedMax).join(', ')}${more}: name one of them`;
 }
 
-export const dataDirectoryHint =
-  'name the --data-dir of a member, which holds the file `identity`';
+export const dataDirectoryHint = 'name the --data-dir of a member, which holds the file `identity`';
