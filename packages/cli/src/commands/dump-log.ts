@@ -75,6 +75,7 @@ async function dumpLog(directory: string, parts: Omit<Dump, 'log'>): Promise<voi
 async function dump(parts: Dump): Promise<void> {
   const { log, form, options, context } = parts;
   const { from = 1, to = indexEnd - 1 } = options;
+  expectEntries(log, options);
   if (form === 'table') await context.terminal.out(`${entryHeads()}\n`);
   for await (const located of log.entries(from, to + 1)) await writeEntry(parts, located);
   const { end } = log;
@@ -86,6 +87,23 @@ async function dump(parts: Dump): Promise<void> {
   );
   context.exitCode = 1;
   if (options.all) await dumpSalvaged(parts);
+}
+
+/** Throws `invalid-argument` for a range in which the log has nothing. */
+function expectEntries({ purged, last, end }: LogInspection, { from, to }: DumpOptions): void {
+  if (from !== undefined && to !== undefined && from > to) {
+    throw new HoldfastError('invalid-argument', `--from ${from} is above --to ${to}`);
+  }
+  const isBefore = to !== undefined && to <= purged.index;
+  // Behind damage something may be: that is told, and --all shows it.
+  const isBehind = from !== undefined && from > last.index && end.kind !== 'rotten';
+  if (!isBefore && !isBehind) return;
+  const range =
+    last.index > purged.index
+      ? `the log begins at entry ${purged.index + 1} and ends at entry ${last.index}`
+      : `the log is empty, and goes on behind entry ${last.index}`;
+  const option = isBefore ? `--to ${to}` : `--from ${from}`;
+  throw new HoldfastError('invalid-argument', `there is nothing for ${option}: ${range}`);
 }
 
 const withAll =

@@ -13,7 +13,9 @@ import {
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 
-import { lockDirectory } from '@holdfast/storage/node-disk';
+import { index, term } from '@holdfast/base/ids';
+import { lockDirectory, NodeDisk } from '@holdfast/storage/node-disk';
+import { SegmentedLog } from '@holdfast/storage/segmented-log';
 import { afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 
 import { type Files, livedFiles } from '../offline/member-directory.fixture.ts';
@@ -122,6 +124,33 @@ describe('holdfast dump-log', () => {
       /^ +10 +\d+ +command +\d{4}-.*Z +tester +- +put 1:"key-\d+" \(200 bytes\)$/,
     );
     expect(code).toBe(0);
+  });
+
+  it('says where the log begins and ends for a range in which it has nothing', async () => {
+    const behind = await runCommand(['dump-log', root, '--from', '9999']);
+    expect(behind).toMatchObject({ code: 2, out: '' });
+    expect(behind.err).toMatch(/nothing for --from 9999: the log begins at entry \d+ and ends at/);
+    const last = /ends at entry (\d+)/.exec(behind.err)?.[1] as string;
+    expect((await runCommand(['dump-log', root, '--from', last])).code).toBe(0);
+    const crossed = await runCommand(['dump-log', root, '--from', '12', '--to', '10']);
+    expect(crossed).toMatchObject({ code: 2, out: '' });
+    expect(crossed.err).toContain('--from 12 is above --to 10');
+    const log = new SegmentedLog({ disk: new NodeDisk(root), directory: 'groups/0/log' });
+    await log.open({ signal: new AbortController().signal });
+    await log.reset({ index: index(90), term: term(1) });
+    await log.close();
+    const before = await runCommand(['dump-log', root, '--to', '90']);
+    expect(before).toMatchObject({ code: 2, out: '' });
+    expect(before.err).toContain(
+      'nothing for --to 90: the log is empty, and goes on behind entry 90',
+    );
+  });
+
+  it('calls an empty entry what it is, of a new leader and of an idle one', async () => {
+    const { out } = await runCommand(['dump-log', root]);
+    const empty = out.split('\n').filter((line) => / empty +- /.test(line));
+    expect(empty.length).toBeGreaterThan(0);
+    for (const line of empty) expect(line).toContain('a new or an idle leader proves itself');
   });
 
   it('prints values, places and objects where it is asked to', async () => {

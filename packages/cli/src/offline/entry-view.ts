@@ -32,12 +32,15 @@ export function entryView({ entry, place }: LocatedEntry, options: TextOptions):
 
 type Content = Pick<EntryView, 'time' | 'actor' | 'session' | 'sequence' | 'command'>;
 
+/** Which of the two, the terms around it say (raft/src/settings.ts, idleCommitMs). */
+const emptyMeans = 'nothing: a new or an idle leader proves itself';
+
 const nobody = { time: null, actor: null, session: null, sequence: null } as const;
 
 function contentOf({ kind, payload }: Entry, options: TextOptions): Content {
   try {
     if (kind === 'command') return commandContent(payload, options);
-    if (kind === 'empty') return { ...nobody, command: 'the first entry of a leader' };
+    if (kind === 'empty') return { ...nobody, command: emptyMeans };
     return { ...nobody, command: formatConfiguration(decodeConfiguration(payload)) };
   } catch (error) {
     return { ...nobody, command: `does not decode: ${messageOf(error)}` };
