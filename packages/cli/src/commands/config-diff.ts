@@ -10,7 +10,7 @@ import { type CliContext, withClient, writeJson } from '../context.ts';
 import { readInput, type Terminal } from '../terminal.ts';
 import { contentBytesMax } from '../tree/content-limit.ts';
 import { idOf, type PlaceOptions, versionOption, withPlace } from './config-options.ts';
-import { notThere } from './config-read.ts';
+import { missing } from './config-versions.ts';
 
 type DiffOptions = PlaceOptions & {
   readonly from?: number;
@@ -91,7 +91,7 @@ async function storedSide(
 ): Promise<Side> {
   const { version, context } = ports;
   const found = await ports.configs.get(idOf(name, options), { version, signal: context.signal });
-  if (found === undefined) throw notThere(name, options);
+  if (found === undefined) throw missing(name, version, options);
   return { title: `${name} (version ${found.version})`, text: textOf(found.content) };
 }
 

@@ -1,5 +1,4 @@
 // `holdfast config get|list|history`.
-import { HoldfastError } from '@holdfast/base/errors';
 import type { ConfigSummary, ConfigVersion } from '@holdfast/client/config-api';
 import type { Command } from 'commander';
 
@@ -14,6 +13,7 @@ import {
   withFreshness,
   withPlace,
 } from './config-options.ts';
+import { missing } from './config-versions.ts';
 import { textOrBase64 } from './text-or-base64.ts';
 
 export function addConfigReadCommands(config: Command, context: CliContext): void {
@@ -45,7 +45,7 @@ function addGet(config: Command, context: CliContext): void {
             ...freshnessOf(options),
             signal: context.signal,
           });
-          if (found === undefined) throw notThere(name, options);
+          if (found === undefined) throw missing(name, version, options);
           if (globals.output === 'table') await context.terminal.out(found.content);
           else await writeJson(context, { ...id, ...found, content: textOrBase64(found.content) });
         });
@@ -122,6 +122,3 @@ function historyTable(versions: readonly ConfigVersion[], { terminal }: CliConte
     ]),
   );
 }
-
-export const notThere = (name: string, { namespace, group }: PlaceOptions): HoldfastError =>
-  new HoldfastError('not-found', `there is no ${name} in group ${group} of namespace ${namespace}`);

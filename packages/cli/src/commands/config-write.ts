@@ -10,6 +10,7 @@ import { readInput } from '../terminal.ts';
 import { contentBytesMax } from '../tree/content-limit.ts';
 import { formatOf } from '../tree/format-of.ts';
 import { idOf, type PlaceOptions, versionOption, withPlace } from './config-options.ts';
+import { withVersionsHint } from './config-versions.ts';
 
 type PublishOptions = PlaceOptions & {
   readonly format?: string;
@@ -78,10 +79,11 @@ function addRollback(config: Command, context: CliContext): void {
       ) => {
         await withClient(context, command, async ({ configs }, globals) => {
           const { comment } = options;
-          const result = await configs.rollback(idOf(name, options), options.to, {
-            comment,
-            signal: context.signal,
-          });
+          const result = await configs
+            .rollback(idOf(name, options), options.to, { comment, signal: context.signal })
+            .catch((error: unknown) => {
+              throw withVersionsHint(error, name, options);
+            });
           const sentence = `${name} is version ${options.to} again, as version ${result.version}.`;
           await tell(context, { form: globals.output, sentence, result });
         });

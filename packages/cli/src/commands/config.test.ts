@@ -85,6 +85,23 @@ describe('holdfast config', () => {
     expect(withFile.out).toContain('+c: 4');
   });
 
+  it('says that it is the version that is missing, and where the others are', async () => {
+    await publish('app.yaml', 'a: 1\n', '--group', 'web');
+    const web = ['app.yaml', '--group', 'web'];
+    for (const args of [
+      ['diff', ...web, '--from', '3'],
+      ['get', ...web, '--version', '3'],
+      ['rollback', ...web, '--to', '3'],
+    ]) {
+      const { code, err } = await server.run('config', ...args);
+      expect(code, args.join(' ')).toBe(3);
+      expect(err).toContain('version 3');
+      expect(err).not.toContain('there is no app.yaml');
+      expect(err).toContain('`holdfast config history app.yaml -g web` shows the versions.');
+    }
+    expect((await server.run('config', 'get', 'app.yaml')).err).toContain('there is no app.yaml');
+  });
+
   it('watches a group, and tells every change once', async () => {
     await publish('a.txt', '1');
     await publish('other.txt', 'x', '--group', 'elsewhere');
