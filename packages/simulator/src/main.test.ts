@@ -1,5 +1,9 @@
 // Goal: whole members keep their promises in seeded worlds, and a seed gives the same trace each
 // time. Method: whole runs; a failing seed is in the message.
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+
 import { describe, expect, it } from 'vitest';
 import { runCommand, runSimulation } from './main.ts';
 
@@ -28,5 +32,24 @@ describe('runCommand', () => {
     expect(lines.at(-1)).toMatch(/^seed 2 {2}trace [0-9a-f]{8} {2}commit /);
     await runCommand(['--seeds', '2', '--first-seed', '2', '--world', 'raft'], write);
     expect(lines.join('\n')).toMatch(/2 runs, .*\n.*for each real second/);
+  });
+
+  it('names the recordings in the folder that they were recorded into, whatever it is called', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'holdfast-replay-'));
+    try {
+      for (const name of ['runs', 'seed.rec']) {
+        for (const member of ['n1', 'n2']) {
+          mkdirSync(join(folder, name, member, 'recording'), { recursive: true });
+          writeFileSync(join(folder, name, member, 'recording', '00000001.rec'), '');
+        }
+        writeFileSync(join(folder, name, 'notes'), '');
+        const lines: string[] = [];
+        const replay = ['--replay', join(folder, name)];
+        expect(await runCommand(replay, (line) => void lines.push(line))).toBe(2);
+        expect(lines).toEqual(['there are recordings in its folders n1, n2: name one of them']);
+      }
+    } finally {
+      rmSync(folder, { recursive: true });
+    }
   });
 });

@@ -2,7 +2,7 @@
 // touches the process: the real clock for the speed figure, the event loop, git for the commit, and
 // the folder where reports of failing seeds are kept.
 import { execFileSync } from 'node:child_process';
-import { appendFileSync, mkdirSync, writeFileSync } from 'node:fs';
+import { appendFileSync, mkdirSync, statSync, writeFileSync } from 'node:fs';
 import { basename, dirname, join, resolve } from 'node:path';
 import { recordingDirectory } from '@holdfast/engine/recorder';
 import { listSegments } from '@holdfast/engine/recording-reader';
@@ -55,6 +55,8 @@ const drain: Drain = () =>
     if (drains % drainsPerTurn === 0) setImmediate(resolve);
     else process.nextTick(resolve);
   });
+
+const noThrow = { throwIfNoEntry: false } as const;
 
 const shrinkRunsMax = 400;
 const progressMs = 10_000;
@@ -169,7 +171,8 @@ async function readWhole(disk: Disk, path: string): Promise<Uint8Array> {
 }
 
 async function replay(path: string, trace: boolean, write: Write): Promise<number> {
-  const isSegment = path.endsWith('.rec');
+  // A folder may be called so as well.
+  const isSegment = path.endsWith('.rec') && !statSync(path, noThrow)?.isDirectory();
   return await replayAll({
     disk: new NodeDisk(resolve(isSegment ? dirname(path) : path)),
     segment: isSegment ? basename(path) : undefined,

@@ -7,6 +7,7 @@ import { listSegments } from '@holdfast/engine/recording-reader';
 import { formatConfiguration } from '@holdfast/raft/configuration';
 import type { TraceEvent } from '@holdfast/raft/core';
 import type { Disk } from '@holdfast/storage/disk';
+import { diskErrorCode } from '@holdfast/storage/disk-error';
 import { type ReplayReport, replaySegment } from './recording-replay.ts';
 
 type Write = (line: string) => void;
@@ -26,7 +27,7 @@ export type ReplayCommand = {
 export async function replayAll(command: ReplayCommand): Promise<number> {
   const paths = command.segment === undefined ? await find(command.disk) : [command.segment];
   if (paths.length === 0) {
-    command.write('no recording is there: a member records with --recording on');
+    command.write(await nothingText(command.disk));
     return 2;
   }
   let isSame = true;
@@ -37,6 +38,24 @@ export async function replayAll(command: ReplayCommand): Promise<number> {
 async function find(disk: Disk): Promise<readonly string[]> {
   const inside = await listSegments(disk, recordingDirectory);
   return inside.length > 0 ? inside : await listSegments(disk, '');
+}
+
+/** The folder above several recordings is often given, as --record was told it. */
+async function nothingText(disk: Disk): Promise<string> {
+  const names: string[] = [];
+  for (const name of await disk.list('')) if (await hasRecording(disk, name)) names.push(name);
+  if (names.length === 0) return 'no recording is there: a member records with --recording on';
+  return `there are recordings in its folders ${names.join(', ')}: name one of them`;
+}
+
+async function hasRecording(disk: Disk, name: string): Promise<boolean> {
+  try {
+    return (await listSegments(disk, `${name}/${recordingDirectory}`)).length > 0;
+  } catch (error) {
+    // A file, or a folder that is not for us: no recording to name.
+    if (['ENOTDIR', 'EACCES'].includes(diskErrorCode(error) ?? '')) return false;
+    throw error;
+  }
 }
 
 async function replayOne(command: ReplayCommand, path: string): Promise<boolean> {
