@@ -106,6 +106,16 @@ function judge(views: readonly EndpointView[]): void {
     throw new HoldfastError('unavailable', 'no endpoint answers');
   }
   if (answered.every(({ leader }) => leader === null)) {
-    throw new HoldfastError('no-leader', 'the cluster has no leader');
+    if (answered.every(lacksMajority)) {
+      throw new HoldfastError('no-quorum', 'too few voters are reachable to have a leader');
+    }
+    throw new HoldfastError('no-leader', 'the cluster has no leader', {
+      details: { hint: 'an election takes about a second: look again then' },
+    });
   }
 }
+
+/** A member that starts knows of none that is missing, nor of any other. */
+const lacksMajority = ({ members, missingVoters }: ClusterView): boolean =>
+  missingVoters.length > 0 &&
+  missingVoters.length * 2 >= members.filter(({ role }) => role !== 'observer').length;
