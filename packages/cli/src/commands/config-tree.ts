@@ -102,11 +102,12 @@ async function runImport(
       { configs: session.configs, clock, random, progress, signal },
     );
     const startMs = clock.monotonicMs();
+    const textOf = options.dryRun ? dryRunText : importText;
     const tell = async (): Promise<void> => {
       progress.stop();
       const summary = importer.summary(clock.monotonicMs() - startMs);
       if (globals.output === 'json') await writeJson(context, summary);
-      else await context.terminal.out(importText(summary, importer.skipped, context));
+      else await terminal.out(textOf(summary, importer.skipped, context));
     };
     try {
       if (terminal.isErrTty && options.filesFrom === undefined)
@@ -202,6 +203,18 @@ function importText(summary: ImportSummary, skipped: Tally, context: CliContext)
     ['bytes', summary.bytes],
     ['retries', summary.retries],
     ['last revision', summary.lastRevision],
+    ['seconds', summary.seconds.toFixed(1)],
+  ]);
+  return facts + skippedText(skipped, context);
+}
+
+/** Without what only the cluster could have said. */
+function dryRunText(summary: ImportSummary, skipped: Tally, context: CliContext): string {
+  const facts = renderFacts(context.terminal, [
+    ['would publish', summary.published],
+    ['skipped', summary.skippedCount],
+    ['not included', summary.notIncluded],
+    ['bytes', summary.bytes],
     ['seconds', summary.seconds.toFixed(1)],
   ]);
   return facts + skippedText(skipped, context);

@@ -152,9 +152,16 @@ describe('holdfast config import and export', () => {
     expect(spawnSync('diff', ['-r', source, target]).stdout.toString()).toBe('');
     const again = await server.run('config', 'import', source, '--output', 'json');
     expect(JSON.parse(again.out)).toMatchObject({ published: 8, unchanged: 8 });
+    const dry = await server.run('config', 'import', source, '--dry-run');
+    expect(dry.out).toMatch(/^would publish +8\n/);
+    expect(dry.out).not.toMatch(/published|revision/);
     const kept = await server.run('config', 'export', target);
-    expect(kept.out).toContain('exists already');
+    expect(kept.out).toMatch(/exists already +8 +.*: the file is there; --overwrite replaces it/);
+    expect(kept.out).not.toContain('EEXIST');
     expect(kept.code).toBe(1);
+    const onFile = await server.run('config', 'export', join(source, 'a.json'));
+    expect(onFile.err).toContain('a.json is no directory');
+    expect(onFile.code).toBe(2);
   });
 
   it('take several trees with prefixes, globs, and lists of files', async () => {

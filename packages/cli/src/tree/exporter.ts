@@ -52,7 +52,7 @@ export class Exporter {
   /** Rejects when the cluster or the disk fails; a name or a file in the way is counted. */
   async run(): Promise<ExportSummary> {
     const { namespace, group, prefix, directory, concurrency } = this.#options;
-    await mkdir(directory, { recursive: true });
+    await makeTarget(directory);
     const root = await realpath(directory);
     const { configs, signal } = this.#ports;
     const names = configs.listAll({ namespace, group, prefix, signal });
@@ -90,7 +90,9 @@ export class Exporter {
       this.#written += 1;
       this.#bytes += found.content.length;
     } catch (error) {
-      this.#skipped.add(reasonOf(error), name, messageOf(error));
+      const reason = reasonOf(error);
+      const isInTheWay = reason === existsAlready;
+      this.#skipped.add(reason, name, isInTheWay ? overwriteAdvice : messageOf(error));
     }
   }
 
@@ -110,12 +112,27 @@ export class Exporter {
   }
 }
 
+async function makeTarget(directory: string): Promise<void> {
+  try {
+    await mkdir(directory, { recursive: true });
+  } catch (error) {
+    if (!['EEXIST', 'ENOTDIR'].includes((error as { code?: string }).code ?? '')) throw error;
+    throw new HoldfastError('invalid-argument', `${directory} is no directory`, {
+      cause: error,
+      details: { hint: 'a file stands there, or above it: name another place' },
+    });
+  }
+}
+
+const existsAlready = 'exists already';
+const overwriteAdvice = 'the file is there; --overwrite replaces it';
+
 /** What one name may suffer without ending the export; anything else does end it. */
 function reasonOf(error: unknown): string {
   if (error instanceof HoldfastError) return 'unsafe name';
   switch ((error as { code?: string }).code) {
     case 'EEXIST':
-      return 'exists already';
+      return existsAlready;
     case 'EISDIR':
     case 'ENOTDIR':
       return 'a file and a folder of one name';
