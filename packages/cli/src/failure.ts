@@ -34,13 +34,31 @@ const adviceByCode: Readonly<Partial<Record<ErrorCode, string>>> = {
   'version-mismatch': 'Run the version of Holdfast that wrote this data, or a newer one.',
 };
 
+/** For whoever has named none, and may not know that members can be elsewhere. */
+const namesAdvice =
+  'Members elsewhere are named by --endpoints, or the variable HOLDFAST_ENDPOINTS.';
+
+/** The sentence is etcd's, and stays; it says nothing about where to look. */
+const leaseText = 'requested lease not found';
+const leaseAdvice = 'Check the id; `holdfast lease list` shows the leases that there are.';
+
+export type FailureOptions = {
+  readonly form: OutputForm;
+  /** False: the cluster was looked for at the default endpoint. */
+  readonly areEndpointsNamed: boolean;
+};
+
 /** Writes the failure, and answers the exit code. */
-export function reportFailure(terminal: Terminal, error: unknown, form: OutputForm): number {
+export function reportFailure(
+  terminal: Terminal,
+  error: unknown,
+  { form, areEndpointsNamed }: FailureOptions,
+): number {
   if (error instanceof CommanderError) return commanderExitCode(error);
   if (isInterrupt(error)) return interruptedExitCode;
   const failure = error instanceof HoldfastError ? error : systemFailure(error);
   if (form === 'json') terminal.err(`${JSON.stringify(problemOf(failure), jsonSafe)}\n`);
-  else terminal.err(sentencesOf(failure, terminal));
+  else terminal.err(sentencesOf(failure, terminal, areEndpointsNamed));
   return errorTable[failure.code].exitCode;
 }
 
@@ -67,17 +85,27 @@ function systemFailure(error: unknown): HoldfastError {
   });
 }
 
-export function sentencesOf(error: HoldfastError, terminal: Terminal): string {
+function sentencesOf(error: HoldfastError, terminal: Terminal, areEndpointsNamed: boolean): string {
   const { red } = pc.createColors(terminal.useColor);
-  const hint = error.details['hint'];
   const lines = [
     `${red('error:')} ${error.message} [${error.code}]`,
     placeOf(error),
     missingVotersOf(error),
     outcomeSentence(error),
-    typeof hint === 'string' ? `${capitalized(hint)}.` : adviceByCode[error.code],
+    adviceOf(error, areEndpointsNamed),
   ];
   return `${lines.filter((line) => line !== undefined).join('\n')}\n`;
+}
+
+function adviceOf(
+  { code, message, details }: HoldfastError,
+  areEndpointsNamed: boolean,
+): string | undefined {
+  const { hint } = details;
+  if (typeof hint === 'string') return `${capitalized(hint)}.`;
+  if (code === 'not-found' && message.startsWith(leaseText)) return leaseAdvice;
+  const advice = adviceByCode[code];
+  return code === 'unavailable' && !areEndpointsNamed ? `${advice}\n${namesAdvice}` : advice;
 }
 
 function placeOf({ details, message }: HoldfastError): string | undefined {

@@ -59,6 +59,22 @@ describe('an absent cluster', () => {
     expect(err).toContain('holdfast dev');
     expect(code).toBe(5);
     expect(clock.monotonicMs() - startMs).toBeLessThan(2_000);
+    expect(err).not.toContain('--endpoints');
+  });
+
+  it('at the default endpoint is told with how others are named', async () => {
+    const refused = new HoldfastError('unavailable', '127.0.0.1:4653: connection refused');
+    const openClient = (): never => {
+      throw refused;
+    };
+    const ports = { openClient };
+    const { err } = await runCommand(['kv', 'get', 'a'], { ports });
+    expect(err).toContain('`holdfast dev` starts a cluster on this machine.\n');
+    expect(err).toContain('named by --endpoints, or the variable HOLDFAST_ENDPOINTS.');
+    const named = await runCommand(['kv', 'get', 'a', '--endpoints', '127.0.0.1'], { ports });
+    expect(named.err).not.toContain('--endpoints');
+    const byVariable = await runCommand(['kv', 'get', 'a'], { ports, endpoints: '127.0.0.1:4653' });
+    expect(byVariable.err).not.toContain('--endpoints');
   });
 });
 

@@ -25,7 +25,11 @@ export async function runProgram(args: readonly string[], context: CliContext): 
     await program.parseAsync(args, { from: 'user' });
     return context.exitCode;
   } catch (error) {
-    return reportFailure(context.terminal, error, outputFormOf(program));
+    const form = outputFormOf(program);
+    // A variable that stands for the option is commander's default, too.
+    const isDefault = program.getOptionValueSource('endpoints') === 'default';
+    const isNamed = !isDefault || Boolean(context.env['HOLDFAST_ENDPOINTS']);
+    return reportFailure(context.terminal, error, { form, areEndpointsNamed: isNamed });
   }
 }
 

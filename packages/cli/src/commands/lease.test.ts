@@ -42,9 +42,26 @@ describe('holdfast lease', () => {
       expect((await server.run('lease', ...command, '12')).code, command.join(' ')).toBe(3);
     }
     expect((await server.run('kv', 'put', 'a', '1', '--lease', '12')).code).toBe(3);
+    const { err } = await server.run('lease', 'ttl', '12');
+    expect(err).toContain('requested lease not found [not-found]');
+    expect(err).toContain('`holdfast lease list`');
+    expect(err).not.toContain('kv list');
     await grant(server, '--id', '12');
     expect((await server.run('lease', 'grant', '30s', '--id', '12')).code).toBe(4);
     expect((await server.run('lease', 'ttl', 'twelve')).code).toBe(2);
     expect((await server.run('lease', 'grant', 'soon')).code).toBe(2);
+  });
+
+  it('says that a bare number counts milliseconds where it is too short', async () => {
+    await using server = await startTestServer();
+    const bare = await server.run('lease', 'grant', '30');
+    expect(bare.code).toBe(2);
+    expect(bare.err).toContain('A bare number counts milliseconds: write the unit, as in 30s.');
+    const short = await server.run('lease', 'grant', '30ms');
+    expect(short.code).toBe(2);
+    expect(short.err).not.toContain('bare number');
+    const badId = await server.run('lease', 'grant', '30000', '--id', 'twelve');
+    expect(badId.err).not.toContain('bare number');
+    expect((await server.run('lease', 'grant', '30000')).code).toBe(0);
   });
 });

@@ -1,6 +1,7 @@
 // `holdfast lease`: leases, and the keys that vanish with them.
 import { once } from 'node:events';
 
+import { HoldfastError, isHoldfastError } from '@holdfast/base/errors';
 import type { LeaseStatus } from '@holdfast/client/lease-api';
 import type { Command } from 'commander';
 
@@ -37,11 +38,25 @@ function addGrant(lease: Command, context: CliContext): void {
     .addHelpText('after', '\nExample:\n  holdfast lease grant 30s\n')
     .action(async (ttlMs: number, options: { readonly id?: string }, command: Command) => {
       await withClient(context, command, async ({ leases }, globals) => {
-        const grant = await leases.grant(ttlMs, { ...options, signal: context.signal });
+        const grant = await leases
+          .grant(ttlMs, { ...options, signal: context.signal })
+          .catch((error: unknown) => {
+            throw withUnitHint(error, command.args[0] ?? '');
+          });
         if (globals.output === 'json') await writeJson(context, grant);
         else await context.terminal.out(`Lease ${grant.id} lives for ${secondsOf(grant.ttlMs)}.\n`);
       });
     });
+}
+
+/** Seconds were meant, most likely: so the lease of `30` is refused as too short. */
+function withUnitHint(error: unknown, duration: string): unknown {
+  const isTooShort = isHoldfastError(error, 'invalid-argument') && error.message.includes(' ms');
+  if (!isTooShort || !/^[\d.]+$/.test(duration) || Number(duration) >= 1_000) return error;
+  const hint = `a bare number counts milliseconds: write the unit, as in ${duration}s`;
+  const details = { ...error.details, hint };
+  const { code, message, outcome } = error;
+  return new HoldfastError(code, message, { outcome, details, cause: error });
 }
 
 function addRevoke(lease: Command, context: CliContext): void {
