@@ -2,25 +2,38 @@
 // program runs inside a test as it does in a process.
 import { Command, Option } from 'commander';
 
-import { addCompletionCommand } from './commands/completion.ts';
-import { addConfigCommands } from './commands/config.ts';
-import { addDevCommand } from './commands/dev.ts';
-import { addDumpLogCommand } from './commands/dump-log.ts';
-import { addKvCommands } from './commands/kv.ts';
-import { addLeaseCommands } from './commands/lease.ts';
-import { addMemberCommands } from './commands/member.ts';
-import { addSimulateCommand } from './commands/simulate.ts';
-import { addStartCommand } from './commands/start.ts';
-import { addStatusCommand } from './commands/status.ts';
-import { addVerifyCommand } from './commands/verify.ts';
-import { addVersionCommand } from './commands/version.ts';
 import type { CliContext, OutputForm } from './context.ts';
 import { reportFailure } from './failure.ts';
 import { durationMs } from './option-parsers.ts';
 
+type AddCommands = (program: Command, context: CliContext) => void;
+
+/**
+ * By the first word of a command line, in the order of the help. Each brings libraries of its own,
+ * and a member's start, above all, need not wait for those of the others.
+ */
+const loaders: Readonly<Record<string, () => Promise<AddCommands>>> = {
+  config: async () => (await import('./commands/config.ts')).addConfigCommands,
+  kv: async () => (await import('./commands/kv.ts')).addKvCommands,
+  lease: async () => (await import('./commands/lease.ts')).addLeaseCommands,
+  member: async () => (await import('./commands/member.ts')).addMemberCommands,
+  status: async () => (await import('./commands/status.ts')).addStatusCommand,
+  start: async () => (await import('./commands/start.ts')).addStartCommand,
+  dev: async () => (await import('./commands/dev.ts')).addDevCommand,
+  verify: async () => (await import('./commands/verify.ts')).addVerifyCommand,
+  'dump-log': async () => (await import('./commands/dump-log.ts')).addDumpLogCommand,
+  simulate: async () => (await import('./commands/simulate.ts')).addSimulateCommand,
+  completion: async () => (await import('./commands/completion.ts')).addCompletionCommand,
+  version: async () => (await import('./commands/version.ts')).addVersionCommand,
+};
+
+/** Only `completion` looks at the others; anything but a command's name may be a call for help. */
+const isAlone = (word: string | undefined): word is string =>
+  word !== undefined && word !== 'completion' && Object.hasOwn(loaders, word);
+
 /** Runs one command line (without node and the script) to its exit code. Never rejects. */
 export async function runProgram(args: readonly string[], context: CliContext): Promise<number> {
-  const program = makeProgram(context);
+  const program = await makeProgram(args, context);
   try {
     await program.parseAsync(args, { from: 'user' });
     return context.exitCode;
@@ -33,7 +46,7 @@ export async function runProgram(args: readonly string[], context: CliContext): 
   }
 }
 
-export function makeProgram(context: CliContext): Command {
+async function makeProgram(args: readonly string[], context: CliContext): Promise<Command> {
   const program = new Command('holdfast')
     .description('A highly available configuration centre and service registry.')
     .addOption(
@@ -54,18 +67,9 @@ export function makeProgram(context: CliContext): Command {
         .helpGroup('Everywhere:'),
     )
     .addHelpText('after', examples);
-  addConfigCommands(program, context);
-  addKvCommands(program, context);
-  addLeaseCommands(program, context);
-  addMemberCommands(program, context);
-  addStatusCommand(program, context);
-  addStartCommand(program, context);
-  addDevCommand(program, context);
-  addVerifyCommand(program, context);
-  addDumpLogCommand(program, context);
-  addSimulateCommand(program, context);
-  addCompletionCommand(program, context);
-  addVersionCommand(program, context);
+  const [word] = args;
+  const wanted = isAlone(word) ? [word] : Object.keys(loaders);
+  for (const name of wanted) (await loaders[name]?.())?.(program, context);
   forEachCommand(program, (command) => settle(command, context));
   return program;
 }
