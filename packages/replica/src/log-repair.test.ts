@@ -1,9 +1,12 @@
 // Goal: nothing that a peer sends enters a damaged log before it is proven, and whatever peers do,
 // the repair goes on until it is done (safety.md 5). Method: replicas over memory twins; the peers
 // of the damaged one answer as they should, in other bytes, or not at all.
-import { index, term } from '@holdfast/base/ids';
+import { index, requestId, term } from '@holdfast/base/ids';
+import { ManualClock } from '@holdfast/base/manual-clock';
+import { SeededRandom } from '@holdfast/base/seeded-random';
 import type { LogRange } from '@holdfast/raft/message';
 import { afterEach, expect, it } from 'vitest';
+import { LogRepair } from './log-repair.ts';
 import type { PeerTransport } from './ports.ts';
 import { envelopeOf, type TestMember, type TestWorld, TestWorlds } from './replica.fixture.ts';
 
@@ -109,4 +112,45 @@ it('damage in the middle of a repair leaves it to a leader: nobody knows the old
   expect(rotten.status.saved?.state.repairing).toEqual({ target: 0 });
   for (const member of world.members.slice(1)) await member.restart();
   await world.until(() => isRepairing(rotten) === false);
+});
+
+it('waits before it says again that the log is whole, while the core does not know it yet', async () => {
+  const clock = new ManualClock();
+  const id = { index: index(5), term: term(1) };
+  const place = { id, chain: 1 };
+  const stopping = new AbortController();
+  let said = 0;
+  const repair = new LogRepair({
+    raft: {
+      leader: undefined,
+      hardState: {
+        term: term(1),
+        vote: undefined,
+        repairing: { target: index(0), goal: { after: place, end: place } },
+      },
+      holds: () => true,
+    },
+    log: {
+      marks: { purged: { index: index(0), term: term(0) }, accepted: id, persisted: id },
+      chainAfter: () => 1,
+    },
+    clock,
+    random: new SeededRandom(1),
+    peers: () => [],
+    newRequestId: () => requestId(1n),
+    send: () => undefined,
+    step: () => {
+      said += 1;
+      if (said === 50) stopping.abort(); // Else it would never end.
+    },
+    persisted: () => Promise.resolve(),
+  });
+  const running = repair.run(stopping.signal);
+  await clock.advanceAsync(300);
+  expect(said).toBe(1);
+  await clock.advanceAsync(1000);
+  expect(said).toBeGreaterThan(1);
+  expect(said).toBeLessThan(20);
+  stopping.abort();
+  await running;
 });

@@ -110,11 +110,12 @@ export class LogRepair {
 
   /** How long to wait before the next try. */
   async #try(goal: RepairGoal, signal: AbortSignal): Promise<number> {
-    const { raft, step, log } = this.#options;
+    const { raft, step } = this.#options;
     const end = goal.end.id;
-    if (raft.holds(end) && log.marks.persisted.index >= end.index) {
+    if (this.#isBack(end)) {
       step({ type: 'repaired', end });
-      return 0;
+      // The core may not know yet that the log is synced so far.
+      return this.#backoff.nextMs();
     }
     if (raft.leader !== undefined) {
       this.#waitsFor = 'the leader, which sends what is missing';
@@ -125,7 +126,12 @@ export class LogRepair {
     if (peer === undefined) return this.#backoff.nextMs();
     const isDone = await this.#repairFrom(peer, goal, signal);
     if (isDone) this.#backoff.reset();
-    return isDone ? 0 : this.#backoff.nextMs();
+    return isDone && this.#isBack(end) ? 0 : this.#backoff.nextMs();
+  }
+
+  #isBack(end: LogId): boolean {
+    const { raft, log } = this.#options;
+    return raft.holds(end) && log.marks.persisted.index >= end.index;
   }
 
   #nextPeer(): MemberId | undefined {

@@ -60,6 +60,7 @@ export type ClusterMemberOptions = {
 
 /** Of the files that hold the log (docs/formats.md). */
 const segmentSuffix = '.seg';
+const statusPath = 'groups/0/status';
 
 type Boot = {
   readonly clock: VirtualClock;
@@ -90,6 +91,11 @@ export class ClusterMember {
   /** Nothing that it has synced may be missing, ever: its disk has not failed yet. */
   get hasSoundDisk(): boolean {
     return !this.#disk.hasTroubled;
+  }
+
+  /** Both copies, as a reader would see them. */
+  get statusFile(): Uint8Array {
+    return this.#disk.contents(statusPath);
   }
 
   get isUp(): boolean {

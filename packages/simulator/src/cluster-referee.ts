@@ -17,6 +17,7 @@ import { judgeInvariantChain } from './judges/invariant-chain.ts';
 import type { TrackedPeer } from './judges/repair-count.ts';
 import { judgeSavedPromise } from './judges/saved-promises.ts';
 import { judgePurge, judgeSnapshot } from './judges/snapshot-order.ts';
+import { judgeTwinCopies } from './judges/twin-copies.ts';
 import { LogJudges } from './log-judges.ts';
 import { nameOf } from './member-network.ts';
 import type { NewEvents } from './new-events.ts';
@@ -140,6 +141,7 @@ export class ClusterReferee implements ClusterMemberWatcher {
 
   onStatusSaved(member: ClusterMember, { term, vote }: HardState): void {
     this.#promises.statusSaved(member.id, { term, vote });
+    if (member.hasSoundDisk) this.#guard(() => judgeTwinCopies(member.id, member.statusFile));
   }
 
   onLogFound(member: ClusterMember): void {

@@ -49,6 +49,11 @@ export class MemberDisk {
     return this.#disk.attach();
   }
 
+  /** What a reader would see of a file. */
+  contents(path: string): Uint8Array {
+    return this.#disk.contents(path);
+  }
+
   crash(how: 'process' | 'power'): void {
     this.#doom = undefined;
     if (how === 'process') this.#disk.processCrash();

@@ -14,6 +14,7 @@ import { judgeRepairCount } from './repair-count.ts';
 import { judgeSavedPromise } from './saved-promises.ts';
 import { judgePurge, judgeSnapshot } from './snapshot-order.ts';
 import { TermCommits } from './term-commits.ts';
+import { judgeTwinCopies } from './twin-copies.ts';
 import { Votes } from './votes.ts';
 
 const [a, b, c] = [memberId(1n), memberId(2n), memberId(3n)];
@@ -204,5 +205,13 @@ describe('judgeSnapshot and judgePurge', () => {
     judgePurge(a, index(5), [index(9), index(5)]);
     expect(() => judgePurge(a, index(6), [index(9), index(5)])).toThrow(/drops 6/);
     expect(() => judgePurge(a, index(6), [index(9)])).toThrow(/its snapshots: 9/);
+  });
+});
+
+describe('judgeTwinCopies', () => {
+  it('refuses a saved status of which the copies differ', () => {
+    judgeTwinCopies(a, new Uint8Array(8192).fill(7));
+    const half = new Uint8Array(8192).fill(7, 0, 4096);
+    expect(() => judgeTwinCopies(a, half)).toThrow(/1 calls a status saved .* one copy alone/);
   });
 });
