@@ -256,9 +256,9 @@ export class Driver {
     return this.#isInstallWanted;
   }
 
+  /** By the core's mark; the log's own runs ahead of it while a sync goes on in a new segment. */
   async #persistedTo(through: Index): Promise<void> {
-    const { persisted } = this.#options.log.marks;
-    if (persisted.index < through) await this.#persistWaiters.until(through);
+    if (this.raft.marks().persisted < through) await this.#persistWaiters.until(through);
   }
 
   #diskFull(): void {

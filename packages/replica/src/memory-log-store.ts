@@ -12,6 +12,8 @@ import type { LogRecovery, LogStore } from './ports.ts';
 export type MemoryLogStoreOptions = {
   /** Runs while a sync is on its way; what it throws is the sync's failure. */
   readonly duringSync?: () => Promise<void> | void;
+  /** Runs when the marks have moved, before the caller is told: as while a new segment is made. */
+  readonly afterSync?: () => Promise<void> | void;
 };
 
 const origin: LogId = { index: index(0), term: term(0) };
@@ -104,6 +106,7 @@ export class MemoryLogStore implements LogStore {
     const kept = written.filter((entry) => this.#at(entry.index) === entry);
     const last = kept[kept.length - 1];
     if (last && last.index > this.#persisted.index) this.#persisted = idOf(last);
+    await this.#options.afterSync?.();
     return this.#persisted;
   }
 

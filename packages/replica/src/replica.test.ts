@@ -298,3 +298,32 @@ describe('the age of a state', () => {
     expect(follower.replica.ageMs).toBeLessThan(400);
   });
 });
+
+describe('takeSnapshot', () => {
+  it('waits for the core to be told of a sync that the log has counted already', async () => {
+    const held: (() => void)[] = [];
+    let isHolding = false;
+    const world = await worlds.started(3, () => ({
+      afterSync: async () => {
+        if (isHolding) await new Promise<void>((resolve) => held.push(resolve));
+      },
+    }));
+    const { leader } = world;
+    isHolding = true;
+    const write = watchEnd(world, leader.propose('x'));
+    await world.clock.advanceAsync(50);
+    // The log of each has it, and nobody was told.
+    expect([leader.log.marks.persisted.index, write.atMs]).toEqual([leader.applied + 1, undefined]);
+    // Two tell the leader, which commits and applies it before it knows that its own log has it.
+    for (const release of held.splice(1)) release();
+    isHolding = false;
+    await world.until(() => write.atMs !== undefined);
+    const taking = watchEnd(world, leader.replica.takeSnapshot());
+    await world.clock.advanceAsync(50);
+    expect(leader.replica.marks?.persisted).toBeLessThan(leader.applied);
+    expect(taking.atMs).toBeUndefined();
+    held[0]?.();
+    await world.until(() => taking.atMs !== undefined);
+    expect(leader.replica.status().snapshotIndex).toBe(leader.applied);
+  });
+});
