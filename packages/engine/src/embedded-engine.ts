@@ -7,7 +7,7 @@ import { type MemberId, memberId, type Revision, revision } from '@holdfast/base
 import type { Random } from '@holdfast/base/random';
 import { TaskGroup } from '@holdfast/base/task-group';
 import type { CompactionSettings } from '@holdfast/mvcc/compaction-policy';
-import { KvStore } from '@holdfast/mvcc/kv-store';
+import { KvStore, type KvStoreOptions } from '@holdfast/mvcc/kv-store';
 import type {
   BindMemberRequest,
   CommandResult,
@@ -98,6 +98,8 @@ export type EmbeddedEngineOptions = {
   readonly onEvent?: (event: ReplicaEvent) => void;
   readonly onInput?: (nowMs: number, input: Input) => void;
   readonly recorder?: CoreRecorder | undefined;
+  /** Goes around each load of a state. */
+  readonly whileLoading?: KvStoreOptions['whileLoading'];
 };
 
 /** Records that one slice of reclaiming looks at: well below a millisecond. */
@@ -121,7 +123,8 @@ export class EmbeddedEngine extends LeasingEngine implements Engine {
   constructor(options: EmbeddedEngineOptions) {
     super();
     this.#options = options;
-    this.store = new KvStore({ yieldNow: () => this.#yieldNow() });
+    const { whileLoading } = options;
+    this.store = new KvStore({ yieldNow: () => this.#yieldNow(), whileLoading });
     this.#watchTurns = new WatchTurns(options.nextTurn);
     const onFatal = (error: unknown): void => this.#fail(error);
     this.#tasks = new TaskGroup(onFatal);

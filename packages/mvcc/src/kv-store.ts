@@ -33,6 +33,9 @@ export type AppliedEntry = {
   readonly payload: Uint8Array;
 };
 
+/** Runs the load of a state, of which all that is taken in stays. */
+type WhileLoading = <T>(load: () => Promise<T>) => Promise<T>;
+
 export type KvStoreOptions = {
   /** Lets the event loop run between two slices of an image or a restore. */
   readonly yieldNow: YieldNow;
@@ -42,6 +45,8 @@ export type KvStoreOptions = {
    * Size of a block of records in memory, at most and by default 1 MiB; each member as it likes.
    */
   readonly slabBytes?: number;
+  /** Goes around each load of an image; nothing by default. */
+  readonly whileLoading?: WhileLoading | undefined;
 };
 
 /** A state that was loaded beside the live one. */
@@ -57,6 +62,7 @@ export class KvStore {
   readonly #yieldNow: YieldNow;
   readonly #limits: StoreLimits;
   readonly #slabBytes: number;
+  readonly #whileLoading: WhileLoading;
   readonly #watches: WatchHub;
   #state: StoreState;
   #reclaimer: Reclaimer;
@@ -65,6 +71,7 @@ export class KvStore {
     this.#yieldNow = options.yieldNow;
     this.#limits = { ...defaultStoreLimits, ...options.limits };
     this.#slabBytes = options.slabBytes ?? defaultSlabBytes;
+    this.#whileLoading = options.whileLoading ?? ((load) => load());
     this.#state = new StoreState({ slabBytes: this.#slabBytes });
     this.#watches = new WatchHub(this.#state);
     this.#reclaimer = new Reclaimer(this.#state);
@@ -205,10 +212,8 @@ export class KvStore {
     last: { readonly index: Index },
     chunks: AsyncIterable<Uint8Array>,
   ): Promise<PreparedStore> {
-    const state = await loadImage(chunks, {
-      yieldNow: this.#yieldNow,
-      slabBytes: this.#slabBytes,
-    });
+    const options = { yieldNow: this.#yieldNow, slabBytes: this.#slabBytes };
+    const state = await this.#whileLoading(() => loadImage(chunks, options));
     if (state.appliedIndex !== last.index || state.appliedIndex < this.#state.appliedIndex) {
       throw new HoldfastError(
         'failed-precondition',

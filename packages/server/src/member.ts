@@ -2,9 +2,7 @@
 // else. `start` reads downwards: what is refused early has touched nothing.
 import { mkdirSync } from 'node:fs';
 import { resolve } from 'node:path';
-
-import type { Clock } from '@holdfast/base/clock';
-import { sleep } from '@holdfast/base/clock';
+import { type Clock, sleep } from '@holdfast/base/clock';
 import { HoldfastError, isHoldfastError, messageOf } from '@holdfast/base/errors';
 import { type ClusterId, formatId, type MemberId } from '@holdfast/base/ids';
 import { version } from '@holdfast/base/product-version';
@@ -19,6 +17,7 @@ import { newConfiguration } from '@holdfast/raft/configuration';
 import { lockDirectory, NodeDisk } from '@holdfast/storage/node-disk';
 import { TcpNetwork } from '@holdfast/transport/tcp-link';
 import type { FastifyInstance } from 'fastify';
+import { collector } from './collector.ts';
 import { ContentChecker } from './content-checker.ts';
 import { watchDirectory } from './directory-watch.ts';
 import { DiskWatch } from './disk-watch.ts';
@@ -312,6 +311,7 @@ export class Member {
       },
       lessorSettings: settings.lessor,
       quotaBytes: settings.quotaBytes,
+      whileLoading: (load) => collector.seldomWhile(load),
       recorder: memberRecorder({ settings, clock, log, disk: new NodeDisk(this.#root) }),
       onFatal,
       onEvent: (event) => events.tell(event),

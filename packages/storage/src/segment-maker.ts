@@ -20,10 +20,10 @@ export type SegmentMakerOptions = {
 
 export type SegmentOrder = Omit<SegmentHeader, 'size' | 'groupId'> & {
   /** The segment grows beyond the usual size if this needs it; counts from the file's begin. */
-  readonly bytesMin: number;
+  readonly bytesMin?: number;
   /**
-   * Made while somebody waits for a start, and the log soon goes on in a usual one: short, or only
-   * as long as it must be, on a full disk.
+   * Made while somebody waits for a start or an install, and the log soon goes on in a usual one:
+   * short, or only as long as it must be, on a full disk.
    */
   readonly length?: 'short' | 'least';
   /** Writes first content; answers its end. */
@@ -45,7 +45,7 @@ export class SegmentMaker {
   /** Durable under its name when resolved; a segment of the same sequence is replaced. */
   async make(order: SegmentOrder): Promise<LogSegment> {
     const { directory, groupId } = this.#options;
-    const size = Math.max(this.#wantedBytes(order), order.bytesMin);
+    const size = Math.max(this.#wantedBytes(order), order.bytesMin ?? 0);
     const header: SegmentHeader = { ...order, size, groupId };
     const path = `${directory}/${segmentName(order.sequence)}`;
     let end = segmentDataOffset;

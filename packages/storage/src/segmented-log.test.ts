@@ -25,7 +25,10 @@ const codeOf = (work: Promise<unknown>): Promise<string> =>
     (error: unknown) => (isHoldfastError(error) ? error.code : String(error)),
   );
 
-async function open(disk: MemoryDisk, more: { cacheBytesMax?: number } = {}) {
+async function open(
+  disk: MemoryDisk,
+  more: { cacheBytesMax?: number; segmentBytes?: number } = {},
+) {
   const log = new SegmentedLog({ disk: disk.attach(), ...options, ...more });
   const recovery = await log.open();
   return { log, recovery };
@@ -161,6 +164,18 @@ describe('purge and reset', () => {
     expect(recovery.purged).toEqual({ index: 500, term: 7 });
     expect(recovery.last).toEqual({ index: 501, term: 7 });
     expect(disk.paths().filter((path) => path.endsWith('.seg')).length).toBe(1);
+  });
+
+  it('waits at a reset for a short segment alone, and goes on in a usual one', async () => {
+    const [disk, megabyte] = [new MemoryDisk(), 1024 * 1024];
+    const { log } = await open(disk, { segmentBytes: 4 * megabyte });
+    const bytesOf = async (path: string) => (await (await disk.open(path)).size()) / megabyte;
+    await log.reset({ index: index(500), term: term(7) });
+    expect(await bytesOf('log/0000000000000002.seg')).toBe(2);
+    log.accept(entries(501, 504, 7).map((one) => ({ ...one, payload: new Uint8Array(megabyte) })));
+    await log.sync(index(500));
+    expect(await bytesOf('log/0000000000000003.seg')).toBe(4);
+    await log.close();
   });
 });
 

@@ -13,7 +13,7 @@ import { Exclusive } from './exclusive.ts';
 import { fillZero } from './file-steps.ts';
 import { type EncodedGroup, GroupEncoder, soloGroupBytes } from './group-encoder.ts';
 import { answerOf } from './log-answer.ts';
-import { LogFiles, originBase } from './log-files.ts';
+import { baseOfHeader, LogFiles, originBase } from './log-files.ts';
 import type { LogPosition } from './log-group.ts';
 import { LogIndex } from './log-index.ts';
 import { readEntries } from './log-reader.ts';
@@ -171,10 +171,10 @@ export class SegmentedLog {
           previous: last,
           previousChain: chainStart(last),
           startsLog: true,
-          bytesMin: 0,
+          length: 'short',
         });
-        const start = { segment: segment.sequence, offset: segmentDataOffset };
-        const log = new LogIndex({ id: last, chain: chainStart(last), start });
+        this.#files.maker.prepare();
+        const log = new LogIndex(baseOfHeader(segment.header));
         log.addSegment(segment);
         this.#begin(log);
         this.#commitHint = last.index;
