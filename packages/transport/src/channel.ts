@@ -1,17 +1,27 @@
 // One connection to one peer that is kept up: dialled in the background, redialled at once when it
 // ends (safety.md 12), with backoff while it cannot be had. Frames that are sent while a dial is
-// under way wait for it; otherwise nobody ever waits for a peer. It judges nobody: peer-link.ts
-// does.
+// under way wait for it; otherwise nobody ever waits for a peer. It keeps the record of its
+// connections (A-06); what follows from that for the peer is decided in peer-link.ts.
 import { Backoff } from '@holdfast/base/backoff';
 import { emptyBytes } from '@holdfast/base/bytes';
 import type { Clock, Timer } from '@holdfast/base/clock';
-import { HoldfastError } from '@holdfast/base/errors';
+import { HoldfastError, messageOf } from '@holdfast/base/errors';
 import type { MemberId } from '@holdfast/base/ids';
 import type { Random } from '@holdfast/base/random';
 import { type Frame, frameKinds } from './frame.ts';
 import type { FrameLink, LinkCounters } from './frame-link.ts';
 import type { Hello, Purpose } from './handshake.ts';
 import { isRefused, type LinkEnd } from './link.ts';
+import {
+  type LinkHealth,
+  newLinkHealth,
+  withFailure,
+  withLife,
+  withRefusal,
+  withSilence,
+  withSuccess,
+} from './link-health.ts';
+import type { LinkRecord } from './link-record.ts';
 import { type DialledPeer, dialPeer, type MemberContext } from './peer-dialer.ts';
 import { SilenceWatch } from './silence-watch.ts';
 
@@ -22,9 +32,11 @@ export interface ChannelHandler {
   /** An open connection ended; it is already being redialled, unless the channel was stopped. */
   onLost(reason: string): void;
   onHeard(): void;
-  /** A ping was answered after all, or `failures` in a row were not. */
+  /** A ping was answered after all, or so many in a row were not; the record says how many. */
   onAnswer(): void;
-  onSilence(failures: number): void;
+  onSilence(): void;
+  /** The health has another name now. */
+  onHealth(from: LinkHealth): void;
 }
 
 export type ChannelOptions = {
@@ -40,6 +52,8 @@ export type ChannelOptions = {
 
 type State =
   | { readonly name: 'stopped' }
+  /** Not used for a while: dialled again for the next frame. */
+  | { readonly name: 'parked' }
   | { readonly name: 'dialling'; readonly controller: AbortController; readonly held: Held[] }
   | { readonly name: 'waiting'; readonly timer: Timer }
   | {
@@ -61,6 +75,10 @@ export class Channel {
     bytesReceived: 0,
   };
   #state: State = { name: 'stopped' };
+  #health: LinkHealth;
+  #lastUseMs: number | undefined;
+  /** When the peer was last heard here, or this channel began to look for it. */
+  #aliveMs: number | undefined;
   #heldBytes = 0;
   #dropped = 0;
   /** Connections in a row that ended as soon as they stood. */
@@ -70,12 +88,27 @@ export class Channel {
 
   constructor(options: ChannelOptions) {
     this.#options = options;
+    this.#health = newLinkHealth(options.address());
     const { redialInitialMs, redialMaxMs } = options.context.settings;
     this.#backoff = new Backoff({ initialMs: redialInitialMs, maxMs: redialMaxMs }, options.random);
   }
 
   get isOpen(): boolean {
     return this.#state.name === 'open';
+  }
+
+  get record(): LinkRecord {
+    const { purpose, address } = this.#options;
+    return {
+      purpose,
+      health: { ...this.#health, address: address() },
+      openSinceMs: this.#state.name === 'open' ? this.#state.sinceMs : undefined,
+      lastUseMs: this.#lastUseMs,
+    };
+  }
+
+  get health(): LinkHealth {
+    return this.#health;
   }
 
   /** Frames that could not be sent or kept. */
@@ -88,16 +121,17 @@ export class Channel {
     return name === 'open' ? sum(this.#past, this.#state.link.counters) : this.#past;
   }
 
-  /** Keeps a connection up from now on; dials at once, also if a redial was to come later. */
+  /** Keeps a connection up from now on; dials at once, also if a redial was to come later. One
+   * that was parked stays so until it is needed. */
   start(): void {
-    if (this.#state.name === 'waiting') this.#state.timer.cancel();
-    else if (this.#state.name !== 'stopped') return;
-    this.#dial();
+    const { name } = this.#state;
+    if (name === 'waiting' || name === 'stopped') this.#dial();
   }
 
   /** Ends the connection, and dials no more until start(). */
   stop(): void {
     this.#leave({ name: 'stopped' });
+    this.#aliveMs = undefined;
     this.#forgetFailures();
   }
 
@@ -105,6 +139,25 @@ export class Channel {
   restart(): void {
     this.stop();
     this.#dial();
+  }
+
+  /** Ends the connection that stands, and dials again at once. False: none stands. */
+  evictAndRedial(): boolean {
+    if (this.#state.name !== 'open') return false;
+    this.#dial();
+    return true;
+  }
+
+  /** As evictAndRedial, but dials for the next frame that is sent. */
+  evictAndPark(): boolean {
+    if (this.#state.name !== 'open') return false;
+    this.#leave({ name: 'parked' });
+    return true;
+  }
+
+  /** Asks the peer for a sign of life now. */
+  ping(): void {
+    if (this.#state.name === 'open') this.#state.watch.ask();
   }
 
   /** False: dropped and counted. */
@@ -116,7 +169,10 @@ export class Channel {
 
   /** All or nothing. False: not connected or full; they certainly did not leave and never will. */
   sendNow(kind: number, ...payloads: readonly Uint8Array[]): boolean {
-    return this.#state.name === 'open' && this.#state.link.send(kind, ...payloads);
+    if (this.#state.name === 'parked') this.#dial();
+    if (this.#state.name !== 'open' || !this.#state.link.send(kind, ...payloads)) return false;
+    this.#lastUseMs = this.#nowMs;
+    return true;
   }
 
   /** Sends what waits and says goodbye, within the grace; nothing is dialled any more. */
@@ -127,6 +183,23 @@ export class Channel {
     this.#state = { name: 'stopped' };
     const { clock, settings } = this.#options.context;
     await closeWithin(clock, settings.closeGraceMs, link);
+  }
+
+  get #nowMs(): number {
+    return this.#options.context.clock.monotonicMs();
+  }
+
+  /** Until a peer of which nothing is heard is dead by the ping rule (A-05); below 0: it is. */
+  get #leftToLiveMs(): number {
+    const { silenceMs, pingWaitMs, failuresMax } = this.#options.context.settings.silence;
+    return (this.#aliveMs ?? this.#nowMs) + silenceMs + pingWaitMs * failuresMax - this.#nowMs;
+  }
+
+  /** A dial that is on its way when the peer is dead by the ping rule ends with that. */
+  #dialTimeoutMs(): number {
+    const { connectTimeoutMs } = this.#options.context.settings;
+    const leftMs = this.#leftToLiveMs;
+    return leftMs < 1 ? connectTimeoutMs : Math.min(connectTimeoutMs, leftMs);
   }
 
   #hold(frame: Held): boolean {
@@ -142,8 +215,11 @@ export class Channel {
     const controller = new AbortController();
     const state: State = { name: 'dialling', controller, held: [] };
     this.#leave(state);
+    this.#aliveMs ??= this.#nowMs;
     const isStale = (): boolean => this.#state !== state;
-    dialPeer(context, { peer, purpose, address: address(), signal: controller.signal }).then(
+    const { signal } = controller;
+    const timeoutMs = this.#dialTimeoutMs();
+    dialPeer(context, { peer, purpose, address: address(), timeoutMs, signal }).then(
       (dialled) => {
         if (isStale()) dialled.link.destroy();
         else this.#opened(dialled, state.held);
@@ -156,13 +232,17 @@ export class Channel {
 
   #opened({ link, hello }: DialledPeer, held: readonly Held[]): void {
     const { context, handler } = this.#options;
-    const { clock, settings } = context;
-    const watch = new SilenceWatch(clock, settings.silence, {
+    const watch = new SilenceWatch(context.clock, () => context.settings.silence, {
       ping: () => link.send(frameKinds.ping, emptyBytes),
-      onAnswer: () => handler.onAnswer(),
+      onLife: () => this.#judged(withLife(this.#health, this.#nowMs, watch.heardMs)),
+      onAnswer: () => {
+        this.#judged(withSuccess(this.#health, this.#nowMs));
+        handler.onAnswer();
+      },
       onFailure: (failures) => this.#silent(failures),
     });
-    this.#leave({ name: 'open', link, watch, sinceMs: clock.monotonicMs() });
+    this.#leave({ name: 'open', link, watch, sinceMs: this.#nowMs });
+    this.#judged(withSuccess(this.#health, this.#nowMs));
     for (const { kind, payload } of held) this.send(kind, payload);
     handler.onOpen(hello);
     link.trust({
@@ -178,16 +258,30 @@ export class Channel {
   #failed(error: unknown): void {
     if (this.#state.name === 'dialling') this.#dropped += this.#state.held.length;
     // A dying process may still accept, and only then refuse: the first failure is looked at again.
-    const isFirst = this.#failedDials === 0 && !isRefused(error);
+    const refused = isRefused(error);
+    const isFirst = this.#failedDials === 0 && !refused;
     this.#failedDials += 1;
     this.#wait(isFirst ? this.#options.context.settings.secondLookMs : this.#backoff.nextMs());
+    // Nothing was heard for as long as pings would have waited: that is as good as theirs.
+    const isDead = refused || this.#leftToLiveMs < 1;
+    const failure = { nowMs: this.#nowMs, reason: messageOf(error) };
+    this.#judged((isDead ? withRefusal : withFailure)(this.#health, failure));
     this.#options.handler.onDialFailed(error);
   }
 
   #silent(failures: number): void {
     const { handler, context } = this.#options;
+    const reason = `${failures} pings in a row without an answer`;
+    const health = withSilence(this.#health, failures, { nowMs: this.#nowMs, reason });
     if (failures >= context.settings.silence.failuresMax) this.#wait(this.#backoff.nextMs());
-    handler.onSilence(failures);
+    this.#judged(health);
+    handler.onSilence();
+  }
+
+  #judged(health: LinkHealth): void {
+    const from = this.#health;
+    this.#health = health;
+    if (from.state.name !== health.state.name) this.#options.handler.onHealth(from);
   }
 
   #ended(link: FrameLink, end: LinkEnd): void {
@@ -222,6 +316,7 @@ export class Channel {
     if (old.name === 'dialling') old.controller.abort(stopped());
     if (old.name !== 'open') return;
     Object.assign(this.#past, sum(this.#past, old.link.counters));
+    this.#aliveMs = old.watch.heardMs;
     old.watch.close();
     old.link.destroy();
   }

@@ -43,6 +43,13 @@ export const withSuccess = (health: LinkHealth, nowMs: number): LinkHealth => ({
   state: { name: 'healthy' },
 });
 
+/** It was looked at, and bytes had come at `heardMs`; nothing else has changed. */
+export const withLife = (health: LinkHealth, nowMs: number, heardMs: number): LinkHealth => ({
+  ...health,
+  lastSuccessMs: Math.max(health.lastSuccessMs ?? heardMs, heardMs),
+  lastCheckMs: nowMs,
+});
+
 export type Failure = { readonly nowMs: number; readonly reason: string };
 
 export function withFailure(health: LinkHealth, failure: Failure): LinkHealth {

@@ -2,6 +2,7 @@
 // process, that ends once. It knows no frames, no members and no time. Two implementations:
 // tcp-link.ts (sockets) and memory-link.ts (its twin, for tests and the simulator).
 import { HoldfastError } from '@holdfast/base/errors';
+import { transportFailure } from './transport-failure.ts';
 
 /**
  * Why a link is over. `ended`: the other side said goodbye, as a dying process's kernel does too.
@@ -54,10 +55,8 @@ export type DialFailure = { readonly address: string; readonly refused: boolean 
 
 export function dialError(failure: DialFailure, cause: unknown): HoldfastError {
   const why = failure.refused ? 'nobody listens there' : String(cause);
-  return new HoldfastError('unavailable', `cannot connect to ${failure.address}: ${why}`, {
-    cause,
-    details: failure,
-  });
+  const text = `cannot connect to ${failure.address}: ${why}`;
+  return transportFailure(text, { cause, details: failure });
 }
 
 /**

@@ -17,6 +17,7 @@ import {
 } from './handshake.ts';
 import type { Link, LinkEnd, LinkNetwork } from './link.ts';
 import type { PeerEpochs } from './peer-epochs.ts';
+import { transportFailure } from './transport-failure.ts';
 import type { TransportSettings } from './transport-settings.ts';
 
 /** What all connections of one member share. */
@@ -33,6 +34,8 @@ export type DialRequest = {
   readonly peer: MemberId;
   readonly address: string;
   readonly purpose: Purpose;
+  /** Default: the settings' connect timeout. */
+  readonly timeoutMs?: number;
   readonly signal: AbortSignal;
 };
 
@@ -44,7 +47,8 @@ export type DialledPeer = { readonly link: FrameLink; readonly hello: Hello };
  */
 export async function dialPeer(context: MemberContext, request: DialRequest): Promise<DialledPeer> {
   const { clock, settings } = context;
-  const deadline = startDeadline(clock, settings.connectTimeoutMs, request.signal);
+  const timeoutMs = request.timeoutMs ?? settings.connectTimeoutMs;
+  const deadline = startDeadline(clock, timeoutMs, request.signal);
   try {
     const link = await context.network.dial(request.address, deadline.signal);
     return await introduce(context, request, { link, signal: deadline.signal });
@@ -115,5 +119,5 @@ function heed(context: MemberContext, request: DialRequest, frame: Frame): Hello
 
 function brokenOff(address: string, end: LinkEnd): HoldfastError {
   const why = end.type === 'failed' ? end.reason : 'the other side hung up';
-  return new HoldfastError('unavailable', `no handshake with ${address}: ${why}`);
+  return transportFailure(`no handshake with ${address}: ${why}`);
 }

@@ -1,26 +1,22 @@
 // One direction to one peer: the control and the log connection that are kept up, snapshots on
-// connections of their own, and the verdict on the peer's health. It owns what this member sends to
-// the peer; what the peer sends comes in through peer-listener.ts.
+// connections of their own, the verdict on the peer's health, and the breaker for calls to it
+// (safety.md 17, 18). It owns what this member sends to the peer; what the peer sends comes in
+// through peer-listener.ts.
 import { HoldfastError, messageOf } from '@holdfast/base/errors';
-import { formatId, type MemberId } from '@holdfast/base/ids';
+import type { MemberId } from '@holdfast/base/ids';
 import type { Random } from '@holdfast/base/random';
 import type { SnapshotBegin } from '@holdfast/proto/peer';
+import { BulkStreams } from './bulk-streams.ts';
 import { Channel, type ChannelHandler } from './channel.ts';
+import { type BreakerState, CircuitBreaker } from './circuit-breaker.ts';
+import type { CheckedLink } from './connection-checker.ts';
 import type { Hello, Purpose } from './handshake.ts';
 import { isRefused } from './link.ts';
-import {
-  deadFailures,
-  type Failure,
-  type LinkHealth,
-  newLinkHealth,
-  withFailure,
-  withRefusal,
-  withSilence,
-  withSuccess,
-} from './link-health.ts';
-import { dialPeer, type MemberContext } from './peer-dialer.ts';
+import type { HealthState, LinkHealth } from './link-health.ts';
+import type { LinkNote } from './link-note.ts';
+import type { EvictionReason, LinkRecord } from './link-record.ts';
+import type { MemberContext } from './peer-dialer.ts';
 import type { ChunksFrom } from './snapshot-receiver.ts';
-import { sendSnapshot } from './snapshot-sender.ts';
 
 export type PeerLinkEvent =
   | { readonly type: 'connected'; readonly peer: MemberId; readonly bootEpoch: number }
@@ -38,13 +34,19 @@ export type PeerLinkOptions = {
   readonly peer: MemberId;
   readonly address: string;
   readonly onEvent: (event: PeerLinkEvent) => void;
+  /** For log and metrics; called at once. */
+  readonly onNote: (note: LinkNote) => void;
 };
 
 export type PeerLinkStatus = {
   readonly peer: MemberId;
   /** A control connection to it stands. */
   readonly reachable: boolean;
+  /** Of the control connection, which speaks for the peer. */
   readonly health: LinkHealth;
+  /** Control and log, and a bulk one for each snapshot that is on its way. */
+  readonly links: readonly LinkRecord[];
+  readonly breaker: BreakerState;
   /** Monotonic time of the last byte from it, on any connection. */
   readonly lastHeardMs: number | undefined;
   readonly bootEpoch: number | undefined;
@@ -55,8 +57,10 @@ export class PeerLink {
   readonly #options: PeerLinkOptions;
   readonly #control: Channel;
   readonly #log: Channel;
+  readonly #bulk: BulkStreams;
+  readonly #breaker: CircuitBreaker;
   readonly #closed = new AbortController();
-  #health: LinkHealth;
+  #address: string;
   #lastHeardMs: number | undefined;
   #bootEpoch: number | undefined;
   #hello: Hello | undefined;
@@ -64,16 +68,26 @@ export class PeerLink {
 
   constructor(options: PeerLinkOptions) {
     this.#options = options;
-    this.#health = newLinkHealth(options.address);
-    const { controlQueueBytesMax, logQueueBytesMax } = options.context.settings;
+    this.#address = options.address;
+    const { context, peer } = options;
+    const { controlQueueBytesMax, logQueueBytesMax } = context.settings;
+    this.#breaker = new CircuitBreaker({
+      clock: context.clock,
+      settings: () => context.settings.breaker,
+      onChange: (from, to) => this.#breakerChanged(from, to),
+    });
+    const address = (): string => this.#address;
+    this.#bulk = new BulkStreams({ context, peer, address, breaker: this.#breaker });
     const onHeard = (): void => this.noteHeard();
     this.#control = this.#newChannel('control', controlQueueBytesMax, {
       onOpen: (hello) => this.#connected(hello),
-      onDialFailed: (error) => this.#dialFailed(error),
+      onDialFailed: (error) => this.#unreachable(isRefused(error), messageOf(error)),
       onLost: (reason) => this.#unreachable(false, reason),
       onHeard,
-      onAnswer: () => this.#answered(),
-      onSilence: (failures) => this.#silent(failures),
+      // Whatever was thought of the peer meanwhile: behind an open control connection is a log one.
+      onAnswer: () => this.#log.start(),
+      onSilence: () => this.#silent(),
+      onHealth: (from) => this.#judged(from.state, this.#control.health.state),
     });
     this.#log = this.#newChannel('log', logQueueBytesMax, {
       onOpen: () => undefined,
@@ -81,9 +95,11 @@ export class PeerLink {
       onLost: (reason) => this.#unreachable(false, reason),
       onHeard,
       onAnswer: () => undefined,
-      onSilence: (failures) => {
-        if (failures >= deadFailures) this.#unreachable(false, 'the log connection is silent');
+      onSilence: () => {
+        const { state } = this.#log.health;
+        if (state.name === 'dead') this.#evicted('log', 'dead', state.reason);
       },
+      onHealth: () => undefined,
     });
   }
 
@@ -114,18 +130,17 @@ export class PeerLink {
     return this.#log.sendNow(kind, ...payloads);
   }
 
-  /** Resolves when the peer says that the whole snapshot stands there. */
+  /**
+   * Resolves when the peer says that the whole snapshot stands there. Rejects at once while the
+   * breaker is open.
+   */
   async sendSnapshot(
     begin: SnapshotBegin,
     chunksFrom: ChunksFrom,
     signal: AbortSignal,
   ): Promise<void> {
-    const { context, peer } = this.#options;
-    if (this.#health.state.name === 'dead') throw deadPeer(peer, this.#health.state.reason);
     const either = AbortSignal.any([signal, this.#closed.signal]);
-    const { address } = this.#health;
-    const dialled = await dialPeer(context, { peer, address, purpose: 'bulk', signal: either });
-    await sendSnapshot({ context, link: dialled.link, begin, chunksFrom, signal: either });
+    await this.#bulk.send(begin, chunksFrom, either);
   }
 
   /** The peer was heard on a connection of its own. */
@@ -156,8 +171,8 @@ export class PeerLink {
   }
 
   moveTo(address: string): void {
-    if (address === this.#health.address) return;
-    this.#health = { ...this.#health, address };
+    if (address === this.#address) return;
+    this.#address = address;
     this.#log.stop();
     this.#control.restart();
   }
@@ -172,7 +187,9 @@ export class PeerLink {
     return {
       peer: this.#options.peer,
       reachable: this.isConnected,
-      health: this.#health,
+      health: this.#control.record.health,
+      links: this.checked.map(({ record }) => record),
+      breaker: this.#breaker.state,
       lastHeardMs: this.#lastHeardMs,
       bootEpoch: this.#bootEpoch,
       sent: {
@@ -181,6 +198,45 @@ export class PeerLink {
         dropped: this.#control.dropped + this.#log.dropped,
       },
     };
+  }
+
+  /** Its links, for the checker. */
+  get checked(): readonly CheckedLink[] {
+    const [control, log] = [this.#control, this.#log];
+    const bulk = this.#bulk.all.map(({ record, evict }) => ({
+      record,
+      ping: () => undefined,
+      evict: (reason: EvictionReason) => {
+        this.#evicted('bulk', reason, whyOf(record));
+        evict(reason);
+      },
+    }));
+    return [
+      {
+        record: control.record,
+        ping: () => control.ping(),
+        evict: (reason) => this.evict('control', reason),
+      },
+      {
+        record: this.#logRecord,
+        ping: () => log.ping(),
+        evict: (reason) => this.evict('log', reason),
+      },
+      ...bulk,
+    ];
+  }
+
+  /** Ends that connection, if it stands; it is dialled anew at once, or when it is needed. */
+  evict(purpose: 'control' | 'log', reason: EvictionReason): void {
+    const channel = purpose === 'control' ? this.#control : this.#log;
+    const why = whyOf(channel.record);
+    const wasOpen = purpose === 'control' ? channel.evictAndRedial() : channel.evictAndPark();
+    if (wasOpen) this.#evicted(purpose, reason, why);
+  }
+
+  /** Lets calls through again. */
+  resetBreaker(): void {
+    this.#breaker.close();
   }
 
   /** Sends what waits and says goodbye; takes no longer than the settings' grace. */
@@ -197,50 +253,64 @@ export class PeerLink {
 
   #newChannel(purpose: Purpose, holdBytesMax: number, handler: ChannelHandler): Channel {
     const { context, random, peer } = this.#options;
-    const address = (): string => this.#health.address;
+    const address = (): string => this.#address;
     return new Channel({ context, random, peer, purpose, address, holdBytesMax, handler });
   }
 
+  /** A peer that is dead has no living link, whatever was last seen on it. */
+  get #logRecord(): LinkRecord {
+    const { record } = this.#log;
+    const { state } = this.#control.health;
+    return state.name === 'dead' ? { ...record, health: { ...record.health, state } } : record;
+  }
+
+  /** A finished handshake is the hello that takes the peer back (safety.md 18). */
   #connected(hello: Hello): void {
     const { peer } = this.#options;
     const { bootEpoch } = hello;
     this.#hello = hello;
     this.#bootEpoch = bootEpoch;
     this.noteHeard();
-    this.#succeed();
+    this.#breaker.close();
     this.#log.start();
     this.#emit({ type: 'connected', peer, bootEpoch });
   }
 
-  #dialFailed(error: unknown): void {
-    const refused = isRefused(error);
-    const failure = this.#failure(messageOf(error));
-    this.#health = (refused ? withRefusal : withFailure)(this.#health, failure);
-    this.#unreachable(refused, failure.reason);
+  #silent(): void {
+    const { state } = this.#control.health;
+    if (state.name === 'dead') this.#evicted('control', 'dead', state.reason);
   }
 
-  /** Whatever was thought of the peer meanwhile: behind an open control connection is a log one. */
-  #answered(): void {
-    this.#succeed();
-    this.#log.start();
+  #judged(from: HealthState, to: HealthState): void {
+    const { peer, context, onNote } = this.#options;
+    const heardMs = this.#lastHeardMs;
+    const silentMs = heardMs === undefined ? undefined : context.clock.monotonicMs() - heardMs;
+    onNote({ type: 'health', peer, from, to, silentMs });
+    if (to.name === 'dead') this.#breaker.trip(to.reason);
   }
 
-  #silent(failures: number): void {
-    const failure = this.#failure(`${failures} pings in a row without an answer`);
-    this.#health = withSilence(this.#health, failures, failure);
-    if (this.#health.state.name === 'dead') this.#unreachable(false, failure.reason);
+  /**
+   * A-10: behind an open breaker nothing is kept but the prober's control connection. Where calls
+   * have failed and pings are answered, the log connection is made anew for what Raft sends next:
+   * a breaker stops calls, never replication, votes or heartbeats (safety.md 18).
+   */
+  #breakerChanged(from: BreakerState, to: BreakerState): void {
+    this.#options.onNote({ type: 'breaker', peer: this.#options.peer, from, to });
+    if (to.name !== 'open') return;
+    this.#bulk.end(new HoldfastError('unavailable', `the peer is set aside: ${to.reason}`));
+    this.evict('log', 'breaker');
+    if (this.#control.health.state.name === 'dead') this.#log.stop();
   }
 
-  #succeed(): void {
-    this.#health = withSuccess(this.#health, this.#options.context.clock.monotonicMs());
-  }
-
-  #failure(reason: string): Failure {
-    return { nowMs: this.#options.context.clock.monotonicMs(), reason };
+  #evicted(purpose: Purpose, reason: EvictionReason, why: string): void {
+    const { peer, onNote } = this.#options;
+    onNote({ type: 'evicted', peer, purpose, reason, why });
+    // What was on it may be lost; on one that nobody used nothing was.
+    if (purpose === 'bulk' || reason === 'idle') return;
+    this.#unreachable(false, `the ${purpose} connection was ended: ${why}`);
   }
 
   #unreachable(refused: boolean, reason: string): void {
-    if (this.#health.state.name === 'dead') this.#log.stop();
     this.#emit({ type: 'unreachable', peer: this.#options.peer, refused, reason });
   }
 
@@ -254,6 +324,6 @@ export class PeerLink {
 
 const closing = (): HoldfastError => new HoldfastError('shutting-down', 'this member is closing');
 
-function deadPeer(peer: MemberId, reason: string): HoldfastError {
-  return new HoldfastError('unavailable', `member ${formatId(peer)} is dead: ${reason}`);
-}
+/** What is known against a link, in words. */
+const whyOf = ({ health }: LinkRecord): string =>
+  health.state.name === 'healthy' ? 'nothing speaks against the peer' : health.state.reason;

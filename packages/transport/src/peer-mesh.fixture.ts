@@ -2,11 +2,14 @@
 import { utf8 } from '@holdfast/base/bytes';
 import type { Clock } from '@holdfast/base/clock';
 import { type ClusterId, clusterId, type MemberId, memberId, storeId } from '@holdfast/base/ids';
+import { ManualClock } from '@holdfast/base/manual-clock';
 import { SeededRandom } from '@holdfast/base/seeded-random';
 import type { SnapshotBegin } from '@holdfast/proto/peer';
 import { frameKinds } from './frame.ts';
 import type { PeerIdentity } from './handshake.ts';
 import type { LinkNetwork } from './link.ts';
+import type { LinkNote } from './link-note.ts';
+import { MemoryNetwork } from './memory-link.ts';
 import type { PeerLinkStatus } from './peer-link.ts';
 import {
   type PeerAddress,
@@ -42,6 +45,7 @@ export class TestMember implements PeerMeshHandler {
   readonly frames: string[] = [];
   readonly events: string[] = [];
   readonly strangers: string[] = [];
+  readonly notes: LinkNote[] = [];
   /** Replaced by tests of snapshots. */
   acceptSnapshot: PeerMeshHandler['onSnapshot'] = () => Promise.resolve();
   #waiting: { readonly test: () => boolean; readonly resolve: () => void }[] = [];
@@ -60,6 +64,7 @@ export class TestMember implements PeerMeshHandler {
         this.strangers.push(reason);
         this.#check();
       },
+      onNote: (note) => void this.notes.push(note),
       ...options,
     });
   }
@@ -111,5 +116,58 @@ export class TestMember implements PeerMeshHandler {
       if (one.test()) one.resolve();
       else this.#waiting.push(one);
     }
+  }
+}
+
+/** Members 1 and 2 on the memory network, and the time in which they live. */
+export class World {
+  readonly clock = new ManualClock();
+  readonly network = new MemoryNetwork(this.clock, { latencyMs: () => 1, pieceBytesMax: 50_000 });
+  readonly members: TestMember[] = [];
+
+  /** A member that knows members 1 and 2, started. */
+  async start(id: number, options: Partial<PeerMeshOptions> = {}): Promise<TestMember> {
+    const network = this.network.host(`h${id}`);
+    const peers = [1, 2].map((one) => ({ memberId: idOf(one), address: `h${one}:4654` }));
+    const member = new TestMember(id, { network, clock: this.clock }, { peers, ...options });
+    this.members.push(member);
+    await member.start();
+    return member;
+  }
+
+  async pair(options: Partial<PeerMeshOptions> = {}): Promise<[TestMember, TestMember]> {
+    const first = await this.start(1, options);
+    const second = await this.start(2, options);
+    await this.pass(600);
+    return [first, second];
+  }
+
+  pass(ms: number): Promise<void> {
+    return this.clock.advanceAsync(ms);
+  }
+
+  /** Milliseconds until `test` holds, to the next ten; throws when it does not in a minute. */
+  async until(test: () => boolean): Promise<number> {
+    for (let ms = 0; ms <= 60_000; ms += 10) {
+      if (test()) return ms;
+      await this.pass(10);
+    }
+    throw new Error('what was waited for did not come in a minute');
+  }
+
+  async stop(member: TestMember): Promise<void> {
+    const closing = member.mesh.close();
+    await this.pass(600);
+    await closing;
+  }
+
+  /** Every test ends here: nothing may be left running. */
+  async close(): Promise<void> {
+    const closing = Promise.all(this.members.map((member) => member.mesh.close()));
+    await this.pass(1000);
+    await closing;
+    await this.pass(0);
+    const left = [this.network.linkCount, this.clock.pendingCount];
+    if (left.some((count) => count > 0)) throw new Error(`links and timers left: ${left}`);
   }
 }

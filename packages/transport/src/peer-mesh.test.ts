@@ -4,56 +4,11 @@ import { utf8 } from '@holdfast/base/bytes';
 import type { Clock } from '@holdfast/base/clock';
 import { HoldfastError } from '@holdfast/base/errors';
 import { clusterId, storeId } from '@holdfast/base/ids';
-import { ManualClock } from '@holdfast/base/manual-clock';
 import { describe, expect, it } from 'vitest';
 import { frameKinds } from './frame.ts';
 import { consecutiveFailures } from './link-health.ts';
-import { MemoryNetwork } from './memory-link.ts';
-import { beginOf, identityOf, idOf, TestMember } from './peer-mesh.fixture.ts';
+import { beginOf, identityOf, idOf, World } from './peer-mesh.fixture.ts';
 import type { PeerMeshOptions } from './peer-mesh.ts';
-
-class World {
-  readonly clock = new ManualClock();
-  readonly network = new MemoryNetwork(this.clock, { latencyMs: () => 1, pieceBytesMax: 50_000 });
-  readonly members: TestMember[] = [];
-
-  /** A member that knows members 1 and 2, started. */
-  async start(id: number, options: Partial<PeerMeshOptions> = {}): Promise<TestMember> {
-    const network = this.network.host(`h${id}`);
-    const peers = [1, 2].map((one) => ({ memberId: idOf(one), address: `h${one}:4654` }));
-    const member = new TestMember(id, { network, clock: this.clock }, { peers, ...options });
-    this.members.push(member);
-    await member.start();
-    return member;
-  }
-
-  async pair(options: Partial<PeerMeshOptions> = {}): Promise<[TestMember, TestMember]> {
-    const first = await this.start(1, options);
-    const second = await this.start(2, options);
-    await this.pass(600);
-    return [first, second];
-  }
-
-  pass(ms: number): Promise<void> {
-    return this.clock.advanceAsync(ms);
-  }
-
-  async stop(member: TestMember): Promise<void> {
-    const closing = member.mesh.close();
-    await this.pass(600);
-    await closing;
-  }
-
-  /** Every test ends here: nothing may be left running. */
-  async close(): Promise<void> {
-    const closing = Promise.all(this.members.map((member) => member.mesh.close()));
-    await this.pass(1000);
-    await closing;
-    await this.pass(0);
-    expect(this.network.linkCount).toBe(0);
-    expect(this.clock.pendingCount).toBe(0);
-  }
-}
 
 describe('two members', () => {
   it('connect, and carry control and log frames in order', async () => {
@@ -79,7 +34,9 @@ describe('two members', () => {
     const [first, second] = await world.pair();
     const before = [first.events.length, second.events.length];
     await world.pass(600_000);
-    expect([first.events.length, second.events.length]).toEqual(before);
+    // The log connections, which nobody uses, end once: that is all there is to tell.
+    const after = [...first.events.slice(before[0]), ...second.events.slice(before[1])];
+    expect(after.sort()).toEqual(['unreachable 1', 'unreachable 2']);
     expect(first.statusOf(2).health.state).toEqual({ name: 'healthy' });
     await world.close();
   });

@@ -6,9 +6,13 @@ import { HoldfastError } from '@holdfast/base/errors';
 import { formatId, type MemberId } from '@holdfast/base/ids';
 import type { Random } from '@holdfast/base/random';
 import type { SnapshotBegin } from '@holdfast/proto/peer';
+import { ConnectionChecker } from './connection-checker.ts';
 import type { Frame } from './frame.ts';
 import type { PeerIdentity, Purpose, VerifyPeer } from './handshake.ts';
 import type { LinkNetwork } from './link.ts';
+import type { LinkNote } from './link-note.ts';
+import type { EvictionReason } from './link-record.ts';
+import { LinkCounter, type LinkTally } from './link-tally.ts';
 import type { MemberContext } from './peer-dialer.ts';
 import { PeerEpochs } from './peer-epochs.ts';
 import { PeerLink, type PeerLinkEvent, type PeerLinkStatus } from './peer-link.ts';
@@ -31,6 +35,8 @@ export type PeerMeshOptions = {
   readonly settings?: Partial<TransportSettings>;
   /** For the log: somebody was turned away at the peer port. */
   readonly onStranger?: (remoteAddress: string, reason: string) => void;
+  /** For the log: a peer, or a connection to it, is judged otherwise than before. */
+  readonly onNote?: (note: LinkNote) => void;
 };
 
 export interface PeerMeshHandler {
@@ -44,6 +50,7 @@ export type PeerMeshStatus = {
   readonly address: string | undefined;
   readonly peers: readonly PeerLinkStatus[];
   readonly inbound: Readonly<ListenerCounters>;
+  readonly tally: LinkTally;
 };
 
 export class PeerMesh {
@@ -51,6 +58,9 @@ export class PeerMesh {
   readonly #context: MemberContext;
   readonly #listener: PeerListener;
   readonly #links = new Map<MemberId, PeerLink>();
+  readonly #checker: ConnectionChecker;
+  readonly #counter = new LinkCounter();
+  #settings: TransportSettings;
   #handler: PeerMeshHandler | undefined;
   #address: string | undefined;
   #state: 'new' | 'running' | 'closed' = 'new';
@@ -60,9 +70,22 @@ export class PeerMesh {
     const { network, clock, random } = options;
     const identity = { ...options.identity, bootId: random.identity() };
     const epochs = new PeerEpochs();
-    const settings = { ...defaultTransportSettings, ...options.settings };
+    this.#settings = { ...defaultTransportSettings, ...options.settings };
     const verifyPeer = options.verifyPeer ?? (() => undefined);
-    this.#context = { network, clock, identity, verifyPeer, epochs, settings };
+    const settingsNow = (): TransportSettings => this.#settings;
+    this.#context = {
+      ...{ network, clock, identity, verifyPeer, epochs },
+      get settings() {
+        return settingsNow();
+      },
+    };
+    this.#checker = new ConnectionChecker({
+      clock,
+      settings: () => this.#settings.checker,
+      ownLagMs: () => this.#settings.silence.ownLagMs,
+      pingWaitMs: () => this.#settings.silence.pingWaitMs,
+      links: () => [...this.#links.values()].flatMap((link) => link.checked),
+    });
     this.#listener = new PeerListener(this.#context, {
       onHello: ({ memberId }, purpose) => {
         if (purpose === 'control') this.#links.get(memberId)?.probe();
@@ -87,6 +110,7 @@ export class PeerMesh {
     if (this.#state === 'closed') return this.#listener.close();
     this.#state = 'running';
     for (const link of this.#links.values()) link.start();
+    this.#checker.start();
   }
 
   /** Where it listens, once started. */
@@ -109,6 +133,30 @@ export class PeerMesh {
       if (link) link.moveTo(address);
       else this.#addLink(peer, address);
     }
+  }
+
+  /** Holds from the next dial, ping, look or call on; connections that stand are not touched. */
+  changeSettings(changes: Partial<TransportSettings>): void {
+    this.#settings = { ...this.#settings, ...changes };
+    if (this.#state === 'running') this.#checker.start();
+  }
+
+  get settings(): TransportSettings {
+    return this.#settings;
+  }
+
+  /** Ends the connections to that peer, or to all; they are dialled anew. How many stood. */
+  evict(peer?: MemberId, reason: EvictionReason = 'operator'): number {
+    const standing = this.#chosen(peer)
+      .flatMap((link) => link.checked)
+      .filter(({ record }) => record.openSinceMs !== undefined);
+    for (const one of standing) one.evict(reason);
+    return standing.length;
+  }
+
+  /** Closes that peer's breaker, or all: calls are let through again. */
+  resetBreakers(peer?: MemberId): void {
+    for (const link of this.#chosen(peer)) link.resetBreaker();
   }
 
   /** What the cluster knows about who may be whom has changed (safety.md 15). */
@@ -150,6 +198,7 @@ export class PeerMesh {
       address: this.#address,
       peers: [...this.#links.values()].map((link) => link.status),
       inbound: this.#listener.counters,
+      tally: this.#counter.tally,
     };
   }
 
@@ -157,6 +206,7 @@ export class PeerMesh {
   async close(): Promise<void> {
     if (this.#state === 'closed') return;
     this.#state = 'closed';
+    this.#checker.close();
     this.#handler = undefined;
     const links = [...this.#links.values()];
     await Promise.all([...links.map((link) => link.close()), this.#listener.close()]);
@@ -165,9 +215,19 @@ export class PeerMesh {
   #addLink(peer: MemberId, address: string): void {
     const { random } = this.#options;
     const onEvent = (event: PeerLinkEvent): void => this.#handler?.onPeerEvent(event);
-    const link = new PeerLink({ context: this.#context, random, peer, address, onEvent });
+    const onNote = (note: LinkNote): void => {
+      this.#counter.count(note);
+      this.#options.onNote?.(note);
+    };
+    const link = new PeerLink({ context: this.#context, random, peer, address, onEvent, onNote });
     this.#links.set(peer, link);
     if (this.#state === 'running') link.start();
+  }
+
+  #chosen(peer: MemberId | undefined): readonly PeerLink[] {
+    if (peer === undefined) return [...this.#links.values()];
+    const link = this.#links.get(peer);
+    return link ? [link] : [];
   }
 
   #receiveSnapshot(peer: MemberId, begin: SnapshotBegin, chunksFrom: ChunksFrom): Promise<void> {

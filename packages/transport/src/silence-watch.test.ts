@@ -8,7 +8,7 @@ import { defaultSilenceSettings, SilenceWatch } from './silence-watch.ts';
 function newWatch(clock: Clock): { watch: SilenceWatch; log: string[] } {
   const log: string[] = [];
   const note = (text: string): void => void log.push(`${clock.monotonicMs()} ${text}`);
-  const watch = new SilenceWatch(clock, defaultSilenceSettings, {
+  const watch = new SilenceWatch(clock, () => defaultSilenceSettings, {
     ping: () => note('ping'),
     onAnswer: () => note('answer'),
     onFailure: (failures) => note(`failure ${failures}`),

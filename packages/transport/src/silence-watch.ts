@@ -21,6 +21,8 @@ export const defaultSilenceSettings: SilenceSettings = {
 
 export interface SilenceHandler {
   ping(): void;
+  /** It looked, and bytes had come lately. */
+  onLife?(): void;
   /** Bytes came after a ping. */
   onAnswer(): void;
   /** The `failures`-th ping in a row had no answer; at `failuresMax` the watch has ended. */
@@ -34,19 +36,25 @@ type State =
 
 export class SilenceWatch {
   readonly #clock: Clock;
-  readonly #settings: SilenceSettings;
+  readonly #settings: () => SilenceSettings;
   readonly #handler: SilenceHandler;
   #state: State = { name: 'listening' };
   #heardMs: number;
   #dueMs = 0;
   #timer: Timer | undefined;
 
-  constructor(clock: Clock, settings: SilenceSettings, handler: SilenceHandler) {
+  /** `settings` are asked for each time: a change holds from the next ping on. */
+  constructor(clock: Clock, settings: () => SilenceSettings, handler: SilenceHandler) {
     this.#clock = clock;
     this.#settings = settings;
     this.#handler = handler;
     this.#heardMs = clock.monotonicMs();
-    this.#arm(settings.silenceMs);
+    this.#arm(settings().silenceMs);
+  }
+
+  /** Asks for a sign of life now, unless that is under way. */
+  ask(): void {
+    if (this.#state.name === 'listening') this.#ping(0);
   }
 
   get heardMs(): number {
@@ -58,7 +66,7 @@ export class SilenceWatch {
     this.#heardMs = this.#clock.monotonicMs();
     if (this.#state.name !== 'pinging') return;
     this.#state = { name: 'listening' };
-    this.#arm(this.#settings.silenceMs);
+    this.#arm(this.#settings().silenceMs);
     this.#handler.onAnswer();
   }
 
@@ -78,26 +86,27 @@ export class SilenceWatch {
     const lagMs = this.#clock.monotonicMs() - this.#dueMs;
     if (state.name === 'over') return;
     if (state.name === 'listening') this.#checkSilence();
-    else if (lagMs > this.#settings.ownLagMs) this.#ping(0);
+    else if (lagMs > this.#settings().ownLagMs) this.#ping(0);
     else this.#countFailure(state.failures + 1);
   }
 
   #checkSilence(): void {
     const silentMs = this.#clock.monotonicMs() - this.#heardMs;
-    const leftMs = this.#settings.silenceMs - silentMs;
+    const leftMs = this.#settings().silenceMs - silentMs;
     // A timer may fire a fraction early; below a millisecond nothing is worth another one.
-    if (leftMs >= 1) this.#arm(leftMs);
-    else this.#ping(0);
+    if (leftMs < 1) return this.#ping(0);
+    this.#arm(leftMs);
+    this.#handler.onLife?.();
   }
 
   #ping(failures: number): void {
     this.#state = { name: 'pinging', failures };
-    this.#arm(this.#settings.pingWaitMs);
+    this.#arm(this.#settings().pingWaitMs);
     this.#handler.ping();
   }
 
   #countFailure(failures: number): void {
-    if (failures < this.#settings.failuresMax) this.#ping(failures);
+    if (failures < this.#settings().failuresMax) this.#ping(failures);
     else this.close();
     this.#handler.onFailure(failures);
   }

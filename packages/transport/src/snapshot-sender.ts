@@ -14,6 +14,7 @@ import type { MemberContext } from './peer-dialer.ts';
 import { SilenceWatch } from './silence-watch.ts';
 import { ChunkMemories, encodeSnapshotChunk } from './snapshot-chunk.ts';
 import type { ChunksFrom } from './snapshot-receiver.ts';
+import { transportFailure } from './transport-failure.ts';
 
 export type SnapshotSending = {
   readonly context: Pick<MemberContext, 'clock' | 'settings'>;
@@ -21,6 +22,9 @@ export type SnapshotSending = {
   readonly begin: SnapshotBegin;
   readonly chunksFrom: ChunksFrom;
   readonly signal: AbortSignal;
+  /** For the record of the connection: bytes had come at `heardMs`, or so many pings had none. */
+  readonly onLife?: (heardMs: number) => void;
+  readonly onSilence?: (failures: number) => void;
 };
 
 /**
@@ -98,10 +102,12 @@ class OutgoingStream {
       this.over.then(() => resolve(undefined), reject);
     });
     this.asked.catch(() => undefined); // As above.
-    this.#watch = new SilenceWatch(context.clock, context.settings.silence, {
+    this.#watch = new SilenceWatch(context.clock, () => context.settings.silence, {
       ping: () => link.send(frameKinds.ping, emptyBytes),
-      onAnswer: () => undefined,
+      onLife: () => sending.onLife?.(this.#watch.heardMs),
+      onAnswer: () => sending.onLife?.(this.#watch.heardMs),
       onFailure: (failures) => {
+        sending.onSilence?.(failures);
         if (failures >= context.settings.silence.failuresMax) this.#fail(broken('silence'));
       },
     });
@@ -212,7 +218,7 @@ function* pieces(chunk: Uint8Array, bytesMax: number): Generator<Uint8Array> {
 }
 
 const broken = (why: string): HoldfastError =>
-  new HoldfastError('unavailable', `the snapshot connection broke: ${why}`);
+  transportFailure(`the snapshot connection broke: ${why}`);
 
 const neverAsked = (): HoldfastError =>
   new HoldfastError(

@@ -1,4 +1,6 @@
 // Every number of the package, with its default and source.
+import { type BreakerSettings, defaultBreakerSettings } from './circuit-breaker.ts';
+import { type CheckerSettings, defaultCheckerSettings } from './link-record.ts';
 import { defaultSilenceSettings, type SilenceSettings } from './silence-watch.ts';
 
 export type TransportSettings = {
@@ -13,6 +15,8 @@ export type TransportSettings = {
    */
   readonly inboundSilenceMs: number;
   readonly silence: SilenceSettings;
+  readonly checker: CheckerSettings;
+  readonly breaker: BreakerSettings;
   /** safety.md 18, the background prober: Backoff waits between a half and the whole of these. */
   readonly redialInitialMs: number;
   readonly redialMaxMs: number;
@@ -35,6 +39,8 @@ export const defaultTransportSettings: TransportSettings = {
   strangersMax: 256,
   inboundSilenceMs: 15_000,
   silence: defaultSilenceSettings,
+  checker: defaultCheckerSettings,
+  breaker: defaultBreakerSettings,
   redialInitialMs: 500,
   redialMaxMs: 2000,
   secondLookMs: 50,
