@@ -39,6 +39,7 @@ describe('identities', () => {
       purpose: 1,
       name: 'n1',
       bootId: value,
+      features: 1,
     };
     expect(Handshake.decode(Handshake.encode(handshake).finish())).toEqual(handshake);
   });

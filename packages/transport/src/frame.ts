@@ -29,6 +29,8 @@ export const frameKinds = {
   message: 16,
   forwardRequests: 17,
   forwardResponses: 18,
+  askRequest: 19,
+  askResponse: 20,
   snapshotBegin: 32,
   snapshotChunk: 33,
   snapshotEnd: 34,

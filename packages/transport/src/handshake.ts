@@ -18,6 +18,9 @@ export const protocolVersion = 1;
 /** A handshake has names in it, and no data. */
 export const handshakeBytesMax = 4096;
 
+/** What this version understands beyond the first: bits, said in every handshake. */
+export const features = { asks: 1 } as const;
+
 /** Three connections a pair and direction (safety.md 16). */
 export type Purpose = 'control' | 'log' | 'bulk';
 
@@ -43,6 +46,8 @@ export type Hello = {
   readonly bootId: bigint;
   /** Only diallers say their name; else empty. */
   readonly name: string;
+  /** See `features`. */
+  readonly features: number;
 };
 
 /** The verdict on a peer by what the cluster knows: an error refuses it (safety.md 15). */
@@ -64,6 +69,7 @@ export function encodeHandshake(
     bootId,
     purpose: purposes.indexOf(purpose),
     name,
+    features: features.asks,
   }).finish();
 }
 
@@ -97,6 +103,7 @@ export function encodeAnswer(identity: PeerIdentity, refused?: HoldfastError): U
     storeId: store,
     bootEpoch,
     bootId,
+    features: features.asks,
     refusalCode: refused?.code ?? '',
     refusalMessage: refused?.message ?? '',
   }).finish();
@@ -161,8 +168,9 @@ function toHello(shown: {
   readonly bootEpoch: number;
   readonly bootId: bigint;
   readonly name: string;
+  readonly features: number;
 }): Hello {
   const { bootEpoch, bootId, name } = shown;
   const ids = { memberId: memberId(shown.memberId), storeId: storeId(shown.storeId) };
-  return { ...ids, bootEpoch, bootId, name };
+  return { ...ids, bootEpoch, bootId, name, features: shown.features };
 }

@@ -24,6 +24,8 @@ export type LinkNote =
     }
   | {
       readonly type: 'breaker';
+      /** Set aside because it is silent, or because it is slow. */
+      readonly of: 'silence' | 'slowness';
       readonly peer: MemberId;
       readonly from: BreakerState;
       readonly to: BreakerState;

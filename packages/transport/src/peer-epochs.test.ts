@@ -9,6 +9,7 @@ const hello = (bootEpoch: number, store = 1n, bootId = BigInt(bootEpoch)) => ({
   storeId: storeId(store),
   bootEpoch,
   bootId,
+  features: 0,
   name: '',
 });
 

@@ -10,11 +10,13 @@ import { BulkStreams } from './bulk-streams.ts';
 import { Channel, type ChannelHandler } from './channel.ts';
 import { type BreakerState, CircuitBreaker } from './circuit-breaker.ts';
 import type { CheckedLink } from './connection-checker.ts';
-import type { Hello, Purpose } from './handshake.ts';
+import { frameKinds } from './frame.ts';
+import { features, type Hello, type Purpose } from './handshake.ts';
 import { isRefused } from './link.ts';
 import type { HealthState, LinkHealth } from './link-health.ts';
 import type { LinkNote } from './link-note.ts';
 import type { EvictionReason, LinkRecord } from './link-record.ts';
+import { type AskOptions, PeerCalls } from './peer-calls.ts';
 import type { MemberContext } from './peer-dialer.ts';
 import type { ChunksFrom } from './snapshot-receiver.ts';
 
@@ -47,6 +49,8 @@ export type PeerLinkStatus = {
   /** Control and log, and a bulk one for each snapshot that is on its way. */
   readonly links: readonly LinkRecord[];
   readonly breaker: BreakerState;
+  /** For a peer that lives and answers slowly. */
+  readonly slowBreaker: BreakerState;
   /** Monotonic time of the last byte from it, on any connection. */
   readonly lastHeardMs: number | undefined;
   readonly bootEpoch: number | undefined;
@@ -58,7 +62,9 @@ export class PeerLink {
   readonly #control: Channel;
   readonly #log: Channel;
   readonly #bulk: BulkStreams;
+  readonly #calls: PeerCalls;
   readonly #breaker: CircuitBreaker;
+  readonly #slowBreaker: CircuitBreaker;
   readonly #closed = new AbortController();
   #address: string;
   #lastHeardMs: number | undefined;
@@ -76,13 +82,22 @@ export class PeerLink {
       settings: () => context.settings.breaker,
       onChange: (from, to) => this.#breakerChanged(from, to),
     });
+    this.#slowBreaker = new CircuitBreaker({
+      clock: context.clock,
+      settings: () => context.settings.slowBreaker,
+      onChange: (from, to) => this.#options.onNote({ ...slow, peer, from, to }),
+    });
     const address = (): string => this.#address;
     this.#bulk = new BulkStreams({ context, peer, address, breaker: this.#breaker });
+    this.#calls = this.#newCalls();
     const onHeard = (): void => this.noteHeard();
     this.#control = this.#newChannel('control', controlQueueBytesMax, {
       onOpen: (hello) => this.#connected(hello),
       onDialFailed: (error) => this.#unreachable(isRefused(error), messageOf(error)),
-      onLost: (reason) => this.#unreachable(false, reason),
+      onLost: (reason) => {
+        this.#calls.lost(reason);
+        this.#unreachable(false, reason);
+      },
       onHeard,
       // Whatever was thought of the peer meanwhile: behind an open control connection is a log one.
       onAnswer: () => this.#log.start(),
@@ -143,6 +158,16 @@ export class PeerLink {
     await this.#bulk.send(begin, chunksFrom, either);
   }
 
+  /** See PeerCalls.ask. */
+  ask(body: Uint8Array, options: AskOptions): Promise<Uint8Array> {
+    return this.#calls.ask(body, options);
+  }
+
+  /** The peer has answered a question, on its own connection. */
+  answered(payload: Uint8Array): void {
+    this.#calls.answered(payload);
+  }
+
   /** The peer was heard on a connection of its own. */
   noteHeard(): void {
     this.#lastHeardMs = this.#options.context.clock.monotonicMs();
@@ -155,6 +180,7 @@ export class PeerLink {
 
   /** The peer was started again: connections to its former process are worth nothing. */
   renew(): void {
+    this.#calls.lost('the peer was started again');
     this.#log.stop();
     // A dial under way has met the new process itself, or will.
     if (this.#control.isOpen) this.#control.restart();
@@ -190,6 +216,7 @@ export class PeerLink {
       health: this.#control.record.health,
       links: this.checked.map(({ record }) => record),
       breaker: this.#breaker.state,
+      slowBreaker: this.#slowBreaker.state,
       lastHeardMs: this.#lastHeardMs,
       bootEpoch: this.#bootEpoch,
       sent: {
@@ -237,16 +264,19 @@ export class PeerLink {
   /** Lets calls through again. */
   resetBreaker(): void {
     this.#breaker.close();
+    this.#slowBreaker.close();
   }
 
   /** Sends what waits and says goodbye; takes no longer than the settings' grace. */
   async close(): Promise<void> {
     this.#closed.abort(closing());
+    this.#calls.lost('this member is closing');
     await Promise.all([this.#control.close(), this.#log.close()]);
   }
 
   destroy(): void {
     this.#closed.abort(closing());
+    this.#calls.lost('the peer is no member any more');
     this.#control.stop();
     this.#log.stop();
   }
@@ -255,6 +285,21 @@ export class PeerLink {
     const { context, random, peer } = this.#options;
     const address = (): string => this.#address;
     return new Channel({ context, random, peer, purpose, address, holdBytesMax, handler });
+  }
+
+  #newCalls(): PeerCalls {
+    const { context, random, peer } = this.#options;
+    return new PeerCalls({
+      clock: context.clock,
+      random,
+      peer,
+      settings: () => context.settings.calls,
+      breaker: this.#breaker,
+      slowBreaker: this.#slowBreaker,
+      send: (payload) => this.#control.sendNow(frameKinds.askRequest, payload),
+      isUnderstood: () => this.#hello && (this.#hello.features & features.asks) !== 0,
+      lastHeardMs: () => this.#lastHeardMs,
+    });
   }
 
   /** A peer that is dead has no living link, whatever was last seen on it. */
@@ -295,7 +340,7 @@ export class PeerLink {
    * a breaker stops calls, never replication, votes or heartbeats (safety.md 18).
    */
   #breakerChanged(from: BreakerState, to: BreakerState): void {
-    this.#options.onNote({ type: 'breaker', peer: this.#options.peer, from, to });
+    this.#options.onNote({ type: 'breaker', of: 'silence', peer: this.#options.peer, from, to });
     if (to.name !== 'open') return;
     this.#bulk.end(new HoldfastError('unavailable', `the peer is set aside: ${to.reason}`));
     this.evict('log', 'breaker');
@@ -305,6 +350,7 @@ export class PeerLink {
   #evicted(purpose: Purpose, reason: EvictionReason, why: string): void {
     const { peer, onNote } = this.#options;
     onNote({ type: 'evicted', peer, purpose, reason, why });
+    if (purpose === 'control') this.#calls.lost(`the connection was ended: ${why}`);
     // What was on it may be lost; on one that nobody used nothing was.
     if (purpose === 'bulk' || reason === 'idle') return;
     this.#unreachable(false, `the ${purpose} connection was ended: ${why}`);
@@ -321,6 +367,8 @@ export class PeerLink {
     });
   }
 }
+
+const slow = { type: 'breaker', of: 'slowness' } as const;
 
 const closing = (): HoldfastError => new HoldfastError('shutting-down', 'this member is closing');
 

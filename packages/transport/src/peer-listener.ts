@@ -170,7 +170,7 @@ export class PeerListener {
 }
 
 const allowed: Readonly<Record<Purpose, ReadonlySet<number>>> = {
-  control: new Set([frameKinds.message]),
+  control: new Set([frameKinds.message, frameKinds.askRequest, frameKinds.askResponse]),
   log: new Set([frameKinds.message, frameKinds.forwardRequests, frameKinds.forwardResponses]),
   bulk: new Set(),
 };

@@ -48,6 +48,8 @@ export class TestMember implements PeerMeshHandler {
   readonly notes: LinkNote[] = [];
   /** Replaced by tests of snapshots. */
   acceptSnapshot: PeerMeshHandler['onSnapshot'] = () => Promise.resolve();
+  /** Replaced by tests of questions; says it back as it came. */
+  answer: (body: Uint8Array) => Promise<Uint8Array> = (body) => Promise.resolve(body);
   #waiting: { readonly test: () => boolean; readonly resolve: () => void }[] = [];
 
   constructor(
@@ -103,6 +105,10 @@ export class TestMember implements PeerMeshHandler {
     if (event.type === 'connected') this.events.push(`connected ${event.peer} ${event.bootEpoch}`);
     else this.events.push(`${event.refused ? 'refused' : 'unreachable'} ${event.peer}`);
     this.#check();
+  }
+
+  onAsk(_from: MemberId, body: Uint8Array): Promise<Uint8Array> {
+    return this.answer(body);
   }
 
   onSnapshot(from: MemberId, begin: SnapshotBegin, chunksFrom: ChunksFrom): Promise<void> {

@@ -1,18 +1,22 @@
 // All connections between this member and its peers: one PeerLink a peer for what goes out, one
 // PeerListener for what comes in, and what the two know about each other. Frames are bytes here;
 // their meaning belongs to the owner of the mesh.
+
+import { emptyBytes } from '@holdfast/base/bytes';
 import type { Clock } from '@holdfast/base/clock';
-import { HoldfastError } from '@holdfast/base/errors';
+import { HoldfastError, messageOf } from '@holdfast/base/errors';
 import { formatId, type MemberId } from '@holdfast/base/ids';
 import type { Random } from '@holdfast/base/random';
-import type { SnapshotBegin } from '@holdfast/proto/peer';
+import { AskRequest, AskResponse, type SnapshotBegin } from '@holdfast/proto/peer';
 import { ConnectionChecker } from './connection-checker.ts';
-import type { Frame } from './frame.ts';
+import { decodePayload } from './decode-payload.ts';
+import { type Frame, frameKinds } from './frame.ts';
 import type { PeerIdentity, Purpose, VerifyPeer } from './handshake.ts';
 import type { LinkNetwork } from './link.ts';
 import type { LinkNote } from './link-note.ts';
 import type { EvictionReason } from './link-record.ts';
 import { LinkCounter, type LinkTally } from './link-tally.ts';
+import type { AskOptions } from './peer-calls.ts';
 import type { MemberContext } from './peer-dialer.ts';
 import { PeerEpochs } from './peer-epochs.ts';
 import { PeerLink, type PeerLinkEvent, type PeerLinkStatus } from './peer-link.ts';
@@ -43,6 +47,8 @@ export interface PeerMeshHandler {
   /** A HoldfastError that it throws ends the connection. */
   onFrame(from: MemberId, frame: Frame): void;
   onPeerEvent(event: PeerLinkEvent): void;
+  /** Answers a peer's question; an error that it rejects with is told to the peer. */
+  onAsk?(from: MemberId, body: Uint8Array): Promise<Uint8Array>;
   onSnapshot(from: MemberId, begin: SnapshotBegin, chunksFrom: ChunksFrom): Promise<void>;
 }
 
@@ -91,7 +97,7 @@ export class PeerMesh {
         if (purpose === 'control') this.#links.get(memberId)?.probe();
       },
       onHeard: (peer) => this.#links.get(peer)?.noteHeard(),
-      onFrame: (peer, frame) => this.#handler?.onFrame(peer, frame),
+      onFrame: (peer, frame) => this.#route(peer, frame),
       onSnapshot: (peer, begin, chunksFrom) => this.#receiveSnapshot(peer, begin, chunksFrom),
       onLost: (peer, purpose, reason) => this.#inboundLost(peer, purpose, reason),
       onStranger: (address, reason) => options.onStranger?.(address, reason),
@@ -177,6 +183,13 @@ export class PeerMesh {
     return this.#links.get(to)?.sendLogNow(kind, payloads) ?? false;
   }
 
+  /** See PeerCalls.ask; rejects with `not-found` for an unknown peer. */
+  async ask(peer: MemberId, body: Uint8Array, options: AskOptions): Promise<Uint8Array> {
+    const link = this.#links.get(peer);
+    if (!link) throw new HoldfastError('not-found', `no address of member ${formatId(peer)}`);
+    return link.ask(body, options);
+  }
+
   /** See PeerLink.sendSnapshot; rejects with `not-found` for an unknown peer. */
   async sendSnapshot(
     to: { readonly peer: MemberId; readonly begin: SnapshotBegin },
@@ -230,6 +243,29 @@ export class PeerMesh {
     return link ? [link] : [];
   }
 
+  #route(peer: MemberId, frame: Frame): void {
+    if (frame.kind === frameKinds.askResponse) this.#links.get(peer)?.answered(frame.payload);
+    else if (frame.kind !== frameKinds.askRequest) this.#handler?.onFrame(peer, frame);
+    else void this.#answer(peer, decodePayload(AskRequest, frame.payload, 'a question'));
+  }
+
+  /** A peer whose question can not be answered hears why: that, too, is an answer. */
+  async #answer(peer: MemberId, { id, body }: AskRequest): Promise<void> {
+    const answer: AskResponse = { id, code: '', message: '', body: emptyBytes };
+    try {
+      const handler = this.#handler;
+      if (!handler?.onAsk) throw new HoldfastError('unimplemented', 'nobody answers here');
+      answer.body = await handler.onAsk(peer, body);
+      if (answer.body.length > this.#settings.calls.bodyBytesMax) throw tooLong();
+    } catch (error) {
+      answer.code = error instanceof HoldfastError ? error.code : 'internal';
+      answer.message = messageOf(error);
+      answer.body = emptyBytes;
+    }
+    const payload = AskResponse.encode(answer).finish();
+    this.#links.get(peer)?.sendControl(frameKinds.askResponse, payload);
+  }
+
   #receiveSnapshot(peer: MemberId, begin: SnapshotBegin, chunksFrom: ChunksFrom): Promise<void> {
     if (this.#handler) return this.#handler.onSnapshot(peer, begin, chunksFrom);
     return Promise.reject(new HoldfastError('shutting-down', 'this member is closing'));
@@ -243,3 +279,6 @@ export class PeerMesh {
     );
   }
 }
+
+const tooLong = (): HoldfastError =>
+  new HoldfastError('too-large', 'the answer is longer than one frame may be');

@@ -1,6 +1,7 @@
 // Every number of the package, with its default and source.
 import { type BreakerSettings, defaultBreakerSettings } from './circuit-breaker.ts';
 import { type CheckerSettings, defaultCheckerSettings } from './link-record.ts';
+import { type CallSettings, defaultCallSettings } from './peer-calls.ts';
 import { defaultSilenceSettings, type SilenceSettings } from './silence-watch.ts';
 
 export type TransportSettings = {
@@ -17,6 +18,9 @@ export type TransportSettings = {
   readonly silence: SilenceSettings;
   readonly checker: CheckerSettings;
   readonly breaker: BreakerSettings;
+  /** Of peers that live and answer slowly. */
+  readonly slowBreaker: BreakerSettings;
+  readonly calls: CallSettings;
   /** safety.md 18, the background prober: Backoff waits between a half and the whole of these. */
   readonly redialInitialMs: number;
   readonly redialMaxMs: number;
@@ -41,6 +45,8 @@ export const defaultTransportSettings: TransportSettings = {
   silence: defaultSilenceSettings,
   checker: defaultCheckerSettings,
   breaker: defaultBreakerSettings,
+  slowBreaker: defaultBreakerSettings,
+  calls: defaultCallSettings,
   redialInitialMs: 500,
   redialMaxMs: 2000,
   secondLookMs: 50,

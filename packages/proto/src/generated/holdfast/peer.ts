@@ -25,6 +25,8 @@ export interface Handshake {
   name: string;
   /** Drawn anew by each process: tells two apart that show the same epoch. Zero: not said. */
   bootId: bigint;
+  /** What the sender understands beyond the first version: 1 = questions (AskRequest). */
+  features: number;
 }
 
 export interface HandshakeResponse {
@@ -36,6 +38,21 @@ export interface HandshakeResponse {
   refusalCode: string;
   refusalMessage: string;
   bootId: bigint;
+  features: number;
+}
+
+/** A question to a peer, on the control connection; the answer comes on the peer's own. */
+export interface AskRequest {
+  id: number;
+  body: Uint8Array;
+}
+
+export interface AskResponse {
+  id: number;
+  /** Empty: answered. Else an ErrorCode of base/errors.ts, and a sentence. */
+  code: string;
+  message: string;
+  body: Uint8Array;
 }
 
 export interface LogId {
@@ -273,6 +290,7 @@ function createBaseHandshake(): Handshake {
     purpose: 0,
     name: "",
     bootId: 0n,
+    features: 0,
   };
 }
 
@@ -322,6 +340,9 @@ export const Handshake: MessageFns<Handshake> = {
         throw new globalThis.Error("value provided for field message.bootId of type uint64 too large");
       }
       writer.uint32(72).uint64(message.bootId);
+    }
+    if (message.features !== 0) {
+      writer.uint32(80).uint32(message.features);
     }
     return writer;
   },
@@ -411,6 +432,14 @@ export const Handshake: MessageFns<Handshake> = {
             message.bootId = reader.uint64() as bigint;
             continue;
           }
+          case 10: {
+            if (tag !== 80) {
+              break;
+            }
+
+            message.features = reader.uint32();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -433,6 +462,7 @@ function createBaseHandshakeResponse(): HandshakeResponse {
     refusalCode: "",
     refusalMessage: "",
     bootId: 0n,
+    features: 0,
   };
 }
 
@@ -470,6 +500,9 @@ export const HandshakeResponse: MessageFns<HandshakeResponse> = {
         throw new globalThis.Error("value provided for field message.bootId of type uint64 too large");
       }
       writer.uint32(56).uint64(message.bootId);
+    }
+    if (message.features !== 0) {
+      writer.uint32(64).uint32(message.features);
     }
     return writer;
   },
@@ -541,6 +574,156 @@ export const HandshakeResponse: MessageFns<HandshakeResponse> = {
             }
 
             message.bootId = reader.uint64() as bigint;
+            continue;
+          }
+          case 8: {
+            if (tag !== 64) {
+              break;
+            }
+
+            message.features = reader.uint32();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseAskRequest(): AskRequest {
+  return { id: 0, body: new Uint8Array(0) };
+}
+
+export const AskRequest: MessageFns<AskRequest> = {
+  encode(message: AskRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.id !== 0) {
+      if (BigInt.asUintN(64, BigInt(message.id)) !== BigInt(message.id)) {
+        throw new globalThis.Error("value provided for field BigInt(message.id) of type uint64 too large");
+      }
+      writer.uint32(8).uint64(BigInt(message.id));
+    }
+    if (message.body.length !== 0) {
+      writer.uint32(18).bytes(message.body);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): AskRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseAskRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.id = longToNumber(reader.uint64());
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.body = reader.bytes();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseAskResponse(): AskResponse {
+  return { id: 0, code: "", message: "", body: new Uint8Array(0) };
+}
+
+export const AskResponse: MessageFns<AskResponse> = {
+  encode(message: AskResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.id !== 0) {
+      if (BigInt.asUintN(64, BigInt(message.id)) !== BigInt(message.id)) {
+        throw new globalThis.Error("value provided for field BigInt(message.id) of type uint64 too large");
+      }
+      writer.uint32(8).uint64(BigInt(message.id));
+    }
+    if (message.code !== "") {
+      writer.uint32(18).string(message.code);
+    }
+    if (message.message !== "") {
+      writer.uint32(26).string(message.message);
+    }
+    if (message.body.length !== 0) {
+      writer.uint32(34).bytes(message.body);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): AskResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseAskResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.id = longToNumber(reader.uint64());
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.code = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.message = reader.string();
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.body = reader.bytes();
             continue;
           }
         }
