@@ -58,7 +58,7 @@ export function engineStatus(parts: StatusParts): EngineStatus {
     install: replica.install,
     repair: replica.repair,
     initialised: replica.isInitialised,
-    ready: replica.isReady && raft?.leader !== undefined,
+    ready: replica.isReady && raft?.leader !== undefined && replica.stalledMs === undefined,
     notReadyReason: notReadyReason(parts),
     counters: {
       log_syncs_total: replica.syncs,
@@ -88,8 +88,15 @@ function notReadyReason(parts: StatusParts): string | undefined {
       ? 'no leader: an election is under way'
       : `no quorum: these voters are missing: ${missing}`;
   }
-  return replica.isReady ? undefined : 'waiting for the first confirmed read since the start';
+  if (!replica.isReady) return 'waiting for the first confirmed read since the start';
+  return replica.stalledMs === undefined ? undefined : stalled(replica.stalledMs);
 }
+
+/** A-25: heartbeats alone do not make a member ready. */
+const stalled = (ms: number): string =>
+  `writes do not get through: there is a leader, and nothing was committed for ` +
+  `${Math.floor(ms / 1000)} s, not even the leader's own sign of life; look at the disks of the ` +
+  'leader and of a majority';
 
 /** What keeps a damaged member from voting, and what a person can do where nobody else can. */
 function owedBeforeVoting(parts: StatusParts, raft: RaftStatus): string | undefined {

@@ -91,3 +91,28 @@ describe('a member that comes back', () => {
     await world.until(() => machine.engine.status().ready);
   });
 });
+
+describe('a member with a leader whose writes do not get through', () => {
+  it('is not ready, and says why; it is ready again by itself', async () => {
+    const own = new EngineWorld(3, { raftSettings: { idleCommitMs: 500 } });
+    await own.start();
+    await own.clock.advanceAsync(10_000);
+    const states = () => own.machines.map(({ engine }) => engine.status());
+    expect(states().map(({ ready }) => ready)).toEqual([true, true, true]);
+    const full = { kind: 'error', code: 'ENOSPC' } as const;
+    for (const { disk } of own.followers) {
+      disk.setFaults(({ kind, path }) =>
+        kind === 'write' && path.includes('/log/') ? full : undefined,
+      );
+    }
+    await own.clock.advanceAsync(3000);
+    for (const { ready, leader, notReadyReason } of states()) {
+      expect([ready, leader]).toEqual([false, own.leader.id]);
+      expect(notReadyReason).toMatch(/nothing was committed for \d s.*look at the disks/);
+    }
+    for (const { disk } of own.followers) disk.setFaults(undefined);
+    await own.clock.advanceAsync(3000);
+    expect(states().map(({ ready }) => ready)).toEqual([true, true, true]);
+    expect(await own.close()).toBe(0);
+  });
+});

@@ -205,7 +205,7 @@ export class Driver {
   }
 
   #settled(): void {
-    this.#parts.gate.noteLeader();
+    this.#parts.gate.noteTurn();
     this.#parts.forwarding.flushResponses();
   }
 

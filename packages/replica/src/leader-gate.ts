@@ -3,9 +3,10 @@
 import type { Clock } from '@holdfast/base/clock';
 import { waitFor } from '@holdfast/base/deadline';
 import { HoldfastError, isHoldfastError } from '@holdfast/base/errors';
-import type { MemberId } from '@holdfast/base/ids';
+import { index, type MemberId } from '@holdfast/base/ids';
 import { membersOf } from '@holdfast/raft/configuration';
 import type { Raft } from '@holdfast/raft/raft';
+import type { RaftSettings } from '@holdfast/raft/settings';
 import { Contacts } from './contacts.ts';
 import { type LeaderView, LeaderWait } from './leader-wait.ts';
 import type { PeerTransport } from './ports.ts';
@@ -17,11 +18,28 @@ export type LeaderGateOptions = {
   readonly clock: Clock;
   readonly transport: Pick<PeerTransport, 'isConnected'>;
   readonly settings: Pick<ReplicaSettings, 'reachableMs' | 'callsWaitingMax' | 'leaderWaitMs'>;
+  /** How often a leader commits something even if nobody writes; 0: never. */
+  readonly raftSettings: Pick<RaftSettings, 'idleCommitMs'>;
   /** The name that people know a member by, for refusals. */
   readonly describeMember: (id: MemberId) => string;
 };
 
 const retryMs = 20;
+/** So many idle commits in a row must be missing before writes are said to be stuck. */
+const missingCommits = 3;
+
+/** Whom this member reaches, and whether writes get through, as far as it knows by itself. */
+export type ContactStatus = {
+  readonly quorumReachable: boolean;
+  readonly missingVoters: readonly MemberId[];
+  /** How long ago each member was last heard, as far as it was. */
+  readonly silenceMs: ReadonlyMap<MemberId, number>;
+  /**
+   * There is a leader, and for so long nothing was committed: even an idle one commits more often.
+   * Undefined: nothing is amiss.
+   */
+  readonly stalledMs: number | undefined;
+};
 
 export class LeaderGate {
   readonly #options: LeaderGateOptions;
@@ -32,6 +50,8 @@ export class LeaderGate {
   #knownLeader: MemberId | undefined;
   #leaderLostMs: number;
   #leaderSinceMs = Number.NEGATIVE_INFINITY;
+  #commit = index(0);
+  #commitMs = Number.NEGATIVE_INFINITY;
   #isShut = false;
 
   constructor(options: LeaderGateOptions) {
@@ -108,12 +128,14 @@ export class LeaderGate {
     return this.#wait.refusal();
   }
 
-  /** Looks whether the leader has changed; called after every turn of the core. */
-  noteLeader(): void {
-    const leader = this.#core?.leader;
+  /** Looks whether leader or commit index have changed; called after every turn of the core. */
+  noteTurn(): void {
+    const core = this.#core;
+    const nowMs = this.#options.clock.monotonicMs();
+    if (core && core.commit > this.#commit) [this.#commit, this.#commitMs] = [core.commit, nowMs];
+    const leader = core?.leader;
     if (leader === this.#knownLeader) return;
     this.#knownLeader = leader;
-    const nowMs = this.#options.clock.monotonicMs();
     if (leader === undefined) this.#leaderLostMs = nowMs;
     else this.#leaderSinceMs = nowMs;
     if (leader !== undefined) this.#wait.release();
@@ -127,8 +149,22 @@ export class LeaderGate {
     this.#contacts.refused(peer);
   }
 
-  /** How long ago each member was last heard, as far as it was. */
-  silenceMs(): ReadonlyMap<MemberId, number> {
+  contact(): ContactStatus {
+    const { quorumReachable, missingVoters } = this.view();
+    const silenceMs = this.#silenceMs();
+    return { quorumReachable, missingVoters, silenceMs, stalledMs: this.#stalledMs };
+  }
+
+  get #stalledMs(): number | undefined {
+    const { clock, raftSettings } = this.#options;
+    const limitMs = raftSettings.idleCommitMs * missingCommits;
+    if (limitMs === 0 || this.#knownLeader === undefined) return undefined;
+    const sinceMs = Math.max(this.#commitMs, this.#leaderSinceMs);
+    const stalledMs = clock.monotonicMs() - sinceMs;
+    return stalledMs > limitMs ? stalledMs : undefined;
+  }
+
+  #silenceMs(): ReadonlyMap<MemberId, number> {
     const nowMs = this.#options.clock.monotonicMs();
     const silence = new Map<MemberId, number>();
     for (const id of this.#core ? membersOf(this.#core.configuration) : []) {

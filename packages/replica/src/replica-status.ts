@@ -1,13 +1,14 @@
 // What a member knows of itself at one moment: for status pages, metrics and the simulator.
-import type { Index, MemberId } from '@holdfast/base/ids';
+import type { Index } from '@holdfast/base/ids';
 import type { RaftStatus } from '@holdfast/raft/raft';
+import type { ContactStatus } from './leader-gate.ts';
 import type { RepairProgress } from './log-repair.ts';
 import type { RecoveryFindings } from './recovery.ts';
 import type { Phase } from './recovery-phases.ts';
 import type { InstallProgress } from './snapshot-installer.ts';
 import type { SnapshotStatus } from './snapshotter.ts';
 
-export type ReplicaStatus = {
+export type ReplicaStatus = ContactStatus & {
   readonly raft: RaftStatus | undefined;
   /** Everything that was known to be committed before the start is applied (D-12). */
   readonly isInitialised: boolean;
@@ -17,10 +18,6 @@ export type ReplicaStatus = {
   readonly findings: RecoveryFindings | undefined;
   readonly phases: readonly Phase[];
   readonly ageMs: number | undefined;
-  readonly quorumReachable: boolean;
-  readonly missingVoters: readonly MemberId[];
-  /** How long ago each member was last heard, as far as it was. */
-  readonly silenceMs: ReadonlyMap<MemberId, number>;
   readonly snapshotIndex: Index;
   /** Own snapshots; undefined while it recovers. */
   readonly snapshot: SnapshotStatus | undefined;

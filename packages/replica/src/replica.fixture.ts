@@ -48,6 +48,8 @@ export const results = {
 export type TestMemberOptions = MemoryLogStoreOptions &
   MemoryStatusStoreOptions & {
     readonly settings?: Partial<ReplicaSettings>;
+    /** Default: never, so that nothing is written but what a test writes. */
+    readonly idleCommitMs?: number;
     /** Puts something between the replica and its peers. */
     readonly around?: (transport: PeerTransport) => PeerTransport;
   };
@@ -134,7 +136,7 @@ export class TestMember {
       transport: this.#transport,
       results,
       bootstrap: newConfiguration({ voters }),
-      raftSettings: { ...defaultRaftSettings, idleCommitMs: 0 },
+      raftSettings: { ...defaultRaftSettings, idleCommitMs: this.#options.idleCommitMs ?? 0 },
       settings: { ...defaultReplicaSettings, ...this.#options.settings },
       describeMember: (id) => `n${id}`,
       onFatal: (error) => this.fatal.push(error),

@@ -327,3 +327,31 @@ describe('takeSnapshot', () => {
     expect(leader.replica.status().snapshotIndex).toBe(leader.applied);
   });
 });
+
+describe('a cluster in which heartbeats pass and writes do not', () => {
+  it('is told on every member when three idle commits are missing, and all is well after', async () => {
+    let isStuck = false;
+    const held: (() => void)[] = [];
+    const world = await worlds.started(3, () => ({
+      idleCommitMs: 1000,
+      duringSync: async () => {
+        if (isStuck) await new Promise<void>((resolve) => held.push(resolve));
+      },
+    }));
+    const { leader } = world;
+    const stalls = () => world.members.map(({ replica }) => replica.status().stalledMs);
+    await world.clock.advanceAsync(20_000);
+    expect(stalls()).toEqual([undefined, undefined, undefined]);
+    isStuck = true;
+    await world.clock.advanceAsync(2900);
+    expect(stalls()).toEqual([undefined, undefined, undefined]);
+    await world.clock.advanceAsync(1300);
+    // The same leader is still followed.
+    expect(leader.replica.isLeader).toBe(true);
+    for (const stalledMs of stalls()) expect(stalledMs).toBeGreaterThan(3000);
+    isStuck = false;
+    for (const release of held) release();
+    await world.clock.advanceAsync(1100);
+    expect(stalls()).toEqual([undefined, undefined, undefined]);
+  });
+});

@@ -167,7 +167,6 @@ export class Replica {
 
   status(): ReplicaStatus {
     const driver = this.#driver;
-    const { quorumReachable, missingVoters } = this.#gate.view();
     return {
       raft: driver?.raft.status(),
       isInitialised: this.#readiness.isInitialised,
@@ -175,9 +174,7 @@ export class Replica {
       findings: this.#findings,
       phases: this.#phases.list(),
       ageMs: this.ageMs,
-      quorumReachable,
-      missingVoters,
-      silenceMs: this.#gate.silenceMs(),
+      ...this.#gate.contact(),
       snapshotIndex: driver?.snapshotter.newestIndex ?? index(0),
       snapshot: driver?.snapshotter.status,
       install: driver?.install,
