@@ -57,6 +57,11 @@ export function engineStatus(parts: StatusParts): EngineStatus {
     findings: replica.findings,
     install: replica.install,
     repair: replica.repair,
+    snapshotFailures: {
+      count: replica.snapshot?.failures ?? 0,
+      last: replica.snapshot?.lastFailure,
+    },
+    stalledMs: replica.stalledMs,
     initialised: replica.isInitialised,
     ready: replica.isReady && raft?.leader !== undefined && replica.stalledMs === undefined,
     notReadyReason: notReadyReason(parts),

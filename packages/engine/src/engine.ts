@@ -202,6 +202,13 @@ export type EngineStatus = {
   /** Undefined until the files have been read. */
   readonly findings: RecoveryFindings | undefined;
   readonly install: InstallStatus | undefined;
+  /** Own snapshots that could not be written since one was; why the last could not. */
+  readonly snapshotFailures: { readonly count: number; readonly last: string | undefined };
+  /**
+   * There is a leader, and for so long nothing was committed, which even an idle one does every
+   * few seconds (A-25). Undefined: nothing is amiss.
+   */
+  readonly stalledMs: number | undefined;
   /** Undefined while repairing: only a leader can fill the log again. */
   readonly repair: RepairStatus | undefined;
   /** All that was known to be committed before the start is applied; `ready` comes later. */

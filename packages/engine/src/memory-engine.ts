@@ -167,6 +167,8 @@ export class MemoryEngine extends LeasingEngine implements Engine {
       initialised: true,
       ready: this.refusal === undefined,
       notReadyReason: this.refusal?.message,
+      snapshotFailures: { count: 0, last: undefined },
+      stalledMs: undefined,
       counters: {},
     };
   }

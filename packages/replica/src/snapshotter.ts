@@ -2,6 +2,7 @@
 // on, which are kept, and how far the log may then be purged. A snapshot that cannot be written is
 // told and tried again later: nothing that was acknowledged depends on it, so it ends no member.
 import type { Clock } from '@holdfast/base/clock';
+import { messageOf } from '@holdfast/base/errors';
 import { type Index, index, type MemberId, minIndex } from '@holdfast/base/ids';
 import type { TaskGroup } from '@holdfast/base/task-group';
 import type { Configuration } from '@holdfast/raft/configuration';
@@ -46,6 +47,8 @@ export type SnapshotStatus = {
   readonly isTaking: boolean;
   /** Tries that failed since one has gone well. */
   readonly failures: number;
+  /** Why the last of these failed. */
+  readonly lastFailure: string | undefined;
   readonly sending: readonly SendProgress[];
 };
 
@@ -58,6 +61,7 @@ export class Snapshotter {
   #notBeforeMs: number;
   #lastMs: number | undefined;
   #failures = 0;
+  #lastFailure: string | undefined;
   #running: Promise<void> | undefined;
 
   constructor(options: SnapshotterOptions) {
@@ -87,6 +91,7 @@ export class Snapshotter {
       lastMs: this.#lastMs,
       isTaking: this.#running !== undefined,
       failures: this.#failures,
+      lastFailure: this.#failures > 0 ? this.#lastFailure : undefined,
       sending: this.#sending.progress,
     };
   }
@@ -152,6 +157,7 @@ export class Snapshotter {
       this.#lastMs = clock.monotonicMs() - startMs;
     } catch (error) {
       this.#failures += 1;
+      this.#lastFailure = messageOf(error);
       const waitMs = settings.snapshotRetryMs * 2 ** Math.min(this.#failures - 1, 20);
       this.#notBeforeMs = startMs + Math.min(waitMs, settings.snapshotIntervalMinMs);
       throw error;

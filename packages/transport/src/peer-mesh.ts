@@ -65,7 +65,7 @@ export class PeerMesh {
   readonly #listener: PeerListener;
   readonly #links = new Map<MemberId, PeerLink>();
   readonly #checker: ConnectionChecker;
-  readonly #counter = new LinkCounter();
+  readonly #counter: LinkCounter;
   #settings: TransportSettings;
   #handler: PeerMeshHandler | undefined;
   #address: string | undefined;
@@ -85,6 +85,7 @@ export class PeerMesh {
         return settingsNow();
       },
     };
+    this.#counter = new LinkCounter(clock);
     this.#checker = new ConnectionChecker({
       clock,
       settings: () => this.#settings.checker,

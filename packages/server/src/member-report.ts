@@ -1,0 +1,137 @@
+// What a member says of itself when another one asks: plain JSON, so that members of two versions
+// understand each other as far as they can. Whoever reads one believes nothing but its shape.
+import { HoldfastError } from '@holdfast/base/errors';
+import { formatId, type MemberId } from '@holdfast/base/ids';
+import type { EngineStatus } from '@holdfast/engine/engine';
+import type { PeerMeshStatus } from '@holdfast/transport/peer-mesh';
+import { type Static, Type } from 'typebox';
+import { Check } from 'typebox/schema';
+
+const maybe = <T extends Parameters<typeof Type.Union>[0][number]>(type: T) =>
+  Type.Union([type, Type.Null()]);
+
+const peerSchema = Type.Object({
+  id: Type.String(),
+  name: Type.String(),
+  role: Type.String(),
+  reachable: Type.Boolean(),
+  lastContactMs: maybe(Type.Number()),
+  match: maybe(Type.Number({ description: 'known on the leader: the last entry that it has' })),
+});
+
+const linkSchema = Type.Object({
+  peer: Type.String({ description: 'its id' }),
+  state: Type.String({ description: 'healthy, degraded or dead' }),
+  reason: maybe(Type.String()),
+  breaker: Type.String({ description: 'closed, open or half-open' }),
+  breakerReason: maybe(Type.String()),
+  breakerSinceMs: maybe(Type.Number({ description: 'how long it has not been closed' })),
+});
+
+export const memberReportSchema = Type.Object({
+  id: Type.String(),
+  name: Type.String(),
+  version: Type.String(),
+  role: Type.String(),
+  term: Type.Number(),
+  leader: maybe(Type.String()),
+  ready: Type.Boolean(),
+  notReadyReason: maybe(Type.String()),
+  commitIndex: Type.Number(),
+  appliedIndex: Type.Number(),
+  lastIndex: Type.Number(),
+  persistedIndex: Type.Number(),
+  stalledMs: maybe(Type.Number({ description: 'since when nothing was committed, if it should' })),
+  snapshotFailures: Type.Number({ description: 'tries that failed since one went well' }),
+  snapshotFailure: maybe(Type.String()),
+  peers: Type.Array(peerSchema),
+  links: Type.Array(linkSchema),
+  evictions: Type.Record(Type.String(), Type.Number(), {
+    description: 'connections ended in the last ten minutes, by reason',
+  }),
+  failures: Type.Record(Type.String(), Type.Number(), {
+    description: 'calls of clients that failed in the last minute, by code',
+  }),
+});
+
+export type MemberReport = Static<typeof memberReportSchema>;
+
+export type ReportParts = {
+  readonly status: EngineStatus;
+  /** Undefined while there are no connections. */
+  readonly mesh: PeerMeshStatus | undefined;
+  /** Failed calls of the last minute, by code. */
+  readonly failures: ReadonlyMap<string, number>;
+  readonly nowMs: number;
+};
+
+export function memberReport({ status, mesh, failures, nowMs }: ReportParts): MemberReport {
+  return {
+    id: formatId(status.memberId),
+    name: status.name,
+    version: status.version,
+    role: status.role,
+    term: status.term,
+    leader: idOrNull(status.leader),
+    ready: status.ready,
+    notReadyReason: status.notReadyReason ?? null,
+    commitIndex: status.commitIndex,
+    appliedIndex: status.appliedIndex,
+    lastIndex: status.lastIndex,
+    persistedIndex: status.persistedIndex,
+    stalledMs: rounded(status.stalledMs),
+    snapshotFailures: status.snapshotFailures.count,
+    snapshotFailure: status.snapshotFailures.last ?? null,
+    peers: status.peers
+      .filter(({ memberId }) => memberId !== status.memberId)
+      .map((peer) => ({
+        id: formatId(peer.memberId),
+        name: peer.name,
+        role: peer.role,
+        reachable: peer.reachable,
+        lastContactMs: rounded(peer.lastContactMs),
+        match: peer.match ?? null,
+      })),
+    links: (mesh?.peers ?? []).map((link) => linkReport(link, nowMs)),
+    evictions: Object.fromEntries(mesh?.tally.recentEvictions ?? []),
+    failures: Object.fromEntries(failures),
+  };
+}
+
+function linkReport(
+  { peer, health, breaker, slowBreaker }: PeerMeshStatus['peers'][number],
+  nowMs: number,
+): MemberReport['links'][number] {
+  const { state } = health;
+  const shut = breaker.name === 'closed' ? slowBreaker : breaker;
+  const isShut = shut.name !== 'closed';
+  return {
+    peer: formatId(peer),
+    state: state.name,
+    reason: state.name === 'healthy' ? null : state.reason,
+    breaker: shut.name,
+    breakerReason: isShut ? shut.reason : null,
+    breakerSinceMs: isShut ? Math.round(nowMs - shut.sinceMs) : null,
+  };
+}
+
+/** Throws `corrupt` for what is no report. */
+export function readMemberReport(text: string): MemberReport {
+  const value: unknown = parsed(text);
+  if (Check(memberReportSchema, value)) return value;
+  throw new HoldfastError('corrupt', 'it answers with something else than a report');
+}
+
+function parsed(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined; // Which is no report.
+  }
+}
+
+const idOrNull = (id: MemberId | undefined): string | null =>
+  id === undefined ? null : formatId(id);
+
+const rounded = (value: number | undefined): number | null =>
+  value === undefined ? null : Math.ceil(value);
