@@ -32,6 +32,7 @@ import type {
 import { type Frame, frameKinds } from '@holdfast/transport/frame';
 import type { VerifyPeer } from '@holdfast/transport/handshake';
 import type { LinkNetwork } from '@holdfast/transport/link';
+import type { LinkNote } from '@holdfast/transport/link-note';
 import type { PeerLinkEvent } from '@holdfast/transport/peer-link';
 import { type PeerAddress, PeerMesh, type PeerMeshStatus } from '@holdfast/transport/peer-mesh';
 import type { TransportSettings } from '@holdfast/transport/transport-settings';
@@ -53,6 +54,8 @@ export type TcpPeerTransportOptions = {
   readonly onStranger?: (remoteAddress: string, reason: string) => void;
   /** For the log: a peer can not be reached, or has turned this member away. */
   readonly onUnreachable?: (peer: MemberId, reason: string) => void;
+  /** For the log: a peer, or a connection to it, is judged otherwise than before. */
+  readonly onNote?: (note: LinkNote) => void;
 };
 
 /** Bodies that travel in one frame of forwards; a single larger one travels alone. */
@@ -93,6 +96,25 @@ export class TcpPeerTransport implements PeerTransport {
 
   get status(): PeerMeshStatus {
     return this.#mesh.status;
+  }
+
+  get settings(): TransportSettings {
+    return this.#mesh.settings;
+  }
+
+  /** Holds from the next dial, ping, look or call on; connections that stand are not touched. */
+  changeSettings(changes: Partial<TransportSettings>): void {
+    this.#mesh.changeSettings(changes);
+  }
+
+  /** Ends the connections to that peer, or to all, for an operator. How many stood. */
+  evict(peer?: MemberId): number {
+    return this.#mesh.evict(peer, 'operator');
+  }
+
+  /** Closes that peer's breaker, or all: calls are let through again. */
+  resetBreakers(peer?: MemberId): void {
+    this.#mesh.resetBreakers(peer);
   }
 
   /** What `verifyPeer` answers may have changed: connections that it now refuses end. */

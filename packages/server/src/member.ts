@@ -3,35 +3,29 @@
 import { mkdirSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { type Clock, sleep } from '@holdfast/base/clock';
-import { HoldfastError, isHoldfastError, messageOf } from '@holdfast/base/errors';
-import { type ClusterId, formatId, type MemberId } from '@holdfast/base/ids';
+import { HoldfastError, messageOf } from '@holdfast/base/errors';
+import { type ClusterId, formatId } from '@holdfast/base/ids';
 import { version } from '@holdfast/base/product-version';
 import type { Random } from '@holdfast/base/random';
 import { TaskGroup } from '@holdfast/base/task-group';
-import { type DataDirectory, openDataDirectory } from '@holdfast/engine/data-directory';
-import { EmbeddedEngine } from '@holdfast/engine/embedded-engine';
+import type { EmbeddedEngine } from '@holdfast/engine/embedded-engine';
 import type { EngineStatus, RecoveryPhase } from '@holdfast/engine/engine';
-import { TcpPeerTransport } from '@holdfast/engine/peer-transport';
 import { StoreGuard } from '@holdfast/engine/store-guard';
-import { newConfiguration } from '@holdfast/raft/configuration';
 import { lockDirectory, NodeDisk } from '@holdfast/storage/node-disk';
-import { TcpNetwork } from '@holdfast/transport/tcp-link';
 import type { FastifyInstance } from 'fastify';
-import { collector } from './collector.ts';
 import { ContentChecker } from './content-checker.ts';
 import { watchDirectory } from './directory-watch.ts';
 import { DiskWatch } from './disk-watch.ts';
 import { EngineLife } from './engine-life.ts';
+import { EngineMaker } from './engine-maker.ts';
 import { EngineSlot } from './engine-slot.ts';
 import { configRoutes } from './http/config-routes.ts';
 import { listenHttp, probeAddress } from './http/http-listener.ts';
 import { buildHttpApp } from './http/http-server.ts';
 import { deriveClusterId, deriveMemberId } from './identity.ts';
 import type { Log } from './log.ts';
-import { MemberEvents } from './member-events.ts';
-import { memberRecorder } from './member-recorder.ts';
 import { Metrics } from './metrics.ts';
-import { QuietLog } from './quiet-log.ts';
+import { type NamedMember, PeerLog } from './peer-log.ts';
 import type { MemberSettings } from './settings.ts';
 import { watchStart } from './start-watch.ts';
 import { identifyFile, measureSpace } from './system-files.ts';
@@ -53,23 +47,16 @@ const repairingText =
 const restartText =
   'this member starts its engine anew, to find all that is damaged, and repairs it from the others';
 
-type InitialMember = {
-  readonly memberId: MemberId;
-  readonly name: string;
-  readonly peerAddress: string;
-};
-
 export class Member {
   readonly #options: MemberOptions;
   readonly #clusterId: ClusterId;
-  readonly #members: readonly InitialMember[];
+  readonly #members: readonly NamedMember[];
   readonly #slot: EngineSlot;
   readonly #metrics = new Metrics({ process: true });
   readonly #tasks: TaskGroup;
   readonly #guard: StoreGuard;
-  readonly #strangers: QuietLog;
-  /** Why peers can not be reached; also for the words about whom this member waits for. */
-  readonly #absences: QuietLog;
+  readonly #peerLog: PeerLog;
+  readonly #maker: EngineMaker;
   /** What was opened, to be closed in the opposite order. */
   readonly #closers: (() => Promise<void>)[] = [];
   /** Settles only when the member can not go on: a broken invariant, a disk that failed. */
@@ -77,7 +64,6 @@ export class Member {
   #fail: (error: unknown) => void = () => undefined;
   readonly #life: EngineLife<EmbeddedEngine>;
   #clientAddress: string;
-  #snapshotsBad = 0;
   #starting: Promise<void> | undefined;
   #closing: Promise<void> | undefined;
 
@@ -91,12 +77,7 @@ export class Member {
       peerAddress: address,
     }));
     const { clock, log } = options;
-    const turnedAway = (from: string, reason: string): void =>
-      log.warn({ from, reason }, 'turned away at the peer port');
-    this.#strangers = new QuietLog({ clock, say: turnedAway });
-    const away = (peer: string, reason: string): void =>
-      log.warn({ peer, reason }, 'no way to a peer');
-    this.#absences = new QuietLog({ clock, say: away });
+    this.#peerLog = new PeerLog({ clock, log, members: this.#members });
     this.#slot = new EngineSlot(() => this.#phases());
     this.#clientAddress = settings.advertiseClient ?? settings.listenClient;
     this.failed = new Promise<never>((_, reject) => {
@@ -111,10 +92,19 @@ export class Member {
       onUnsaved: (error) =>
         log.warn({ reason: messageOf(error) }, 'the list of members was not saved'),
     });
+    this.#maker = new EngineMaker({
+      ...options,
+      peerLog: this.#peerLog,
+      guard: this.#guard,
+      root: this.#root,
+      clusterId: this.#clusterId,
+      members: this.#members,
+      clientAddress: () => this.#clientAddress,
+    });
     this.#metrics.show({
       name: 'snapshots_bad_total',
       help: 'Snapshots that this process could not use',
-      read: () => this.#snapshotsBad,
+      read: () => this.#maker.snapshotsBad,
     });
     this.#life = this.#newLife();
   }
@@ -178,11 +168,7 @@ export class Member {
     return new EngineLife({
       clock,
       random,
-      open: async (onFatal) => {
-        const directory = await this.#openDirectory();
-        await this.#guard.open();
-        return this.#createEngine(directory, onFatal);
-      },
+      open: (onFatal) => this.#maker.open(onFatal),
       onStarted: (engine) => {
         this.#slot.fill(engine);
         this.#tasks.run((signal) => this.#tellWhenReady(engine, signal));
@@ -263,79 +249,6 @@ export class Member {
     });
   }
 
-  async #openDirectory(): Promise<DataDirectory> {
-    const { settings, random, log } = this.#options;
-    const opening = openDataDirectory({
-      disk: new NodeDisk(this.#root),
-      random,
-      clusterId: this.#clusterId,
-      memberId: deriveMemberId(this.#clusterId, settings.name),
-      name: settings.name,
-      segmentBytes: settings.segmentBytes,
-      onBadSnapshot: (bad) => {
-        this.#snapshotsBad += 1;
-        log.error(bad, 'a snapshot can not be used');
-      },
-    });
-    return opening.catch((error: unknown) => {
-      throw isHoldfastError(error, 'cluster-mismatch') ? withOrigin(error) : error;
-    });
-  }
-
-  #createEngine(directory: DataDirectory, onFatal: (error: unknown) => void): EmbeddedEngine {
-    const { settings, clock, random, log } = this.#options;
-    const { heartbeatMs, electionMinMs, electionMaxMs } = settings;
-    const transport = this.#createTransport(directory);
-    const events = new MemberEvents({ log, clock, nameOf: (id) => this.#life.engine?.nameOf(id) });
-    return new EmbeddedEngine({
-      ...directory,
-      name: settings.name,
-      version,
-      peerAddresses: [settings.advertisePeer],
-      clientAddresses: [this.#clientAddress],
-      initialMembers: this.#members,
-      bootstrap: newConfiguration({ voters: this.#members.map((member) => member.memberId) }),
-      clock,
-      random,
-      nextTurn: (action) => void setImmediate(action),
-      transport,
-      onMemberBound: () => {
-        transport.judgeAgain();
-        if (this.#life.engine) this.#guard.remember(this.#life.engine);
-      },
-      raftSettings: { heartbeatMs, electionMinMs, electionMaxMs },
-      replicaSettings: settings.snapshots,
-      compactionSettings: {
-        historyAgeMs: settings.historyAgeMs,
-        historyRevisionsMax: settings.historyRevisionsMax,
-      },
-      lessorSettings: settings.lessor,
-      quotaBytes: settings.quotaBytes,
-      whileLoading: (load) => collector.seldomWhile(load),
-      recorder: memberRecorder({ settings, clock, log, disk: new NodeDisk(this.#root) }),
-      onFatal,
-      onEvent: (event) => events.tell(event),
-    });
-  }
-
-  #createTransport(directory: DataDirectory): TcpPeerTransport {
-    const { settings, clock, random } = this.#options;
-    return new TcpPeerTransport({
-      network: new TcpNetwork(),
-      clock,
-      random,
-      identity: directory.identity,
-      name: settings.name,
-      listenAddress: settings.listenPeer,
-      peers: this.#members.map(({ memberId, peerAddress }) => ({ memberId, address: peerAddress })),
-      // A wiped directory under an old id has forgotten its votes (safety.md 15).
-      verifyPeer: ({ memberId, storeId }) =>
-        this.#life.engine && this.#guard.judge(this.#life.engine, memberId, storeId),
-      onStranger: (from, reason) => this.#strangers.tell(hostOf(from), reason),
-      onUnreachable: (peer, reason) => this.#absences.tell(this.#placeOf(peer), reason),
-    });
-  }
-
   #phases(): readonly RecoveryPhase[] {
     return this.#life.engine?.status().recovery ?? [];
   }
@@ -370,31 +283,7 @@ export class Member {
   }
 
   #tellWaiting({ notReadyReason: reason, missingVoters }: EngineStatus): void {
-    const missing = missingVoters.map((id) => this.#absenceOf(id));
+    const missing = missingVoters.map((id) => this.#peerLog.absenceOf(id));
     this.#options.log.warn({ reason, missing }, 'not ready');
   }
-
-  #absenceOf(id: MemberId): string {
-    const place = this.#placeOf(id);
-    return `${place}: ${this.#absences.last(place) ?? 'not heard of yet'}`;
-  }
-
-  #placeOf(id: MemberId): string {
-    const member = this.#members.find((one) => one.memberId === id);
-    return member ? `${member.name} (${member.peerAddress})` : formatId(id);
-  }
 }
-
-/** Without the port, which is another one at each try. */
-const hostOf = (address: string): string => address.replace(/:\d+$/, '');
-
-/**
- * Ids are derived from settings (`identity.ts`), so a changed setting looks like another cluster.
- */
-const withOrigin = (error: HoldfastError): HoldfastError =>
-  new HoldfastError(
-    error.code,
-    `${error.message} (a cluster is known by the names and peer addresses in --initial-cluster, ` +
-      'or by --cluster-token: they stay as they were at the first start)',
-    { details: error.details, cause: error },
-  );

@@ -9,7 +9,7 @@ export type QuietLogOptions = {
   /** Nothing heard of a subject for so long: what comes then is news. Default: as above. */
   readonly newsAfterMs?: number;
   /** `unsaid`: how often the same was told and not said since the last time. */
-  readonly say: (subject: string, text: string, unsaid: number) => void;
+  readonly say?: (subject: string, text: string, unsaid: number) => void;
 };
 
 /** Subjects remembered; strangers choose theirs, so that their number is bounded. */
@@ -18,7 +18,7 @@ const subjectsMax = 256;
 type Said = { readonly text: string; readonly saidMs: number; toldMs: number; unsaid: number };
 
 export class QuietLog {
-  readonly #options: Required<QuietLogOptions>;
+  readonly #options: QuietLogOptions & Required<Omit<QuietLogOptions, 'say'>>;
   readonly #said = new Map<string, Said>();
 
   constructor(options: QuietLogOptions) {
@@ -26,7 +26,8 @@ export class QuietLog {
     this.#options = { newsAfterMs: repeatAfterMs, ...options, repeatAfterMs };
   }
 
-  tell(subject: string, text: string): void {
+  /** `say`: for a line that holds more than its text. */
+  tell(subject: string, text: string, say?: (unsaid: number) => void): void {
     const nowMs = this.#options.clock.monotonicMs();
     const last = this.#said.get(subject);
     const isSame = last !== undefined && withoutNumbers(last.text) === withoutNumbers(text);
@@ -38,7 +39,9 @@ export class QuietLog {
     this.#said.delete(subject);
     this.#said.set(subject, { text, saidMs: nowMs, toldMs: nowMs, unsaid: 0 });
     if (this.#said.size > subjectsMax) this.#said.delete([...this.#said.keys()][0] as string);
-    this.#options.say(subject, text, isSame ? last.unsaid : 0);
+    const unsaid = isSame ? last.unsaid : 0;
+    if (say) say(unsaid);
+    else this.#options.say?.(subject, text, unsaid);
   }
 
   /** What was last said of a subject. */

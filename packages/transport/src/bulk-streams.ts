@@ -98,7 +98,8 @@ export class BulkStreams {
         stream.health = withLife(stream.health, clock.monotonicMs(), heardMs);
       },
       onSilence: (failures) => {
-        const failure = { nowMs: clock.monotonicMs(), reason: 'silence' };
+        const deadAt = context.settings.silence.failuresMax;
+        const failure = { nowMs: clock.monotonicMs(), reason: 'silence', deadAt };
         stream.health = withSilence(stream.health, failures, failure);
       },
     });

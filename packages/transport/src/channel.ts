@@ -272,8 +272,9 @@ export class Channel {
   #silent(failures: number): void {
     const { handler, context } = this.#options;
     const reason = `${failures} pings in a row without an answer`;
-    const health = withSilence(this.#health, failures, { nowMs: this.#nowMs, reason });
-    if (failures >= context.settings.silence.failuresMax) this.#wait(this.#backoff.nextMs());
+    const deadAt = context.settings.silence.failuresMax;
+    const health = withSilence(this.#health, failures, { nowMs: this.#nowMs, reason, deadAt });
+    if (failures >= deadAt) this.#wait(this.#backoff.nextMs());
     this.#judged(health);
     handler.onSilence();
   }

@@ -5,6 +5,7 @@ import {
   newLinkHealth,
   withFailure,
   withRefusal,
+  withSilence,
   withSuccess,
 } from './link-health.ts';
 
@@ -21,6 +22,17 @@ describe('link health', () => {
     expect(states).toEqual(['healthy', 'degraded', 'degraded', 'dead', 'dead']);
     expect(consecutiveFailures(health)).toBe(4);
     expect(health.state).toEqual({ name: 'dead', failures: 4, reason: 'no answer', sinceMs: 30 });
+  });
+
+  it('is dead by silence after as many pings as the ping rule asks for', () => {
+    const healthy = newLinkHealth('h:1');
+    const nameAfter = (pings: number, deadAt: number): string =>
+      withSilence(healthy, pings, { ...failure(1), deadAt }).state.name;
+    expect([nameAfter(2, 2), nameAfter(4, 5), nameAfter(5, 5)]).toEqual([
+      'dead',
+      'degraded',
+      'dead',
+    ]);
   });
 
   it('is healthy again after one success', () => {

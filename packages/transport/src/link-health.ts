@@ -22,7 +22,7 @@ export type LinkHealth = {
   readonly state: HealthState;
 };
 
-/** Consecutive failures that make a link dead (A-07). */
+/** Consecutive failures that make a link dead (A-07), where the ping rule asks for no other. */
 export const deadFailures = 3;
 
 export const newLinkHealth = (address: string): LinkHealth => ({
@@ -50,7 +50,12 @@ export const withLife = (health: LinkHealth, nowMs: number, heardMs: number): Li
   lastCheckMs: nowMs,
 });
 
-export type Failure = { readonly nowMs: number; readonly reason: string };
+export type Failure = {
+  readonly nowMs: number;
+  readonly reason: string;
+  /** Failures in a row that are death; default: `deadFailures`. */
+  readonly deadAt?: number;
+};
 
 export function withFailure(health: LinkHealth, failure: Failure): LinkHealth {
   return withFailures(health, consecutiveFailures(health) + 1, failure);
@@ -66,11 +71,11 @@ export function withRefusal(health: LinkHealth, failure: Failure): LinkHealth {
 }
 
 function withFailures(health: LinkHealth, failures: number, failure: Failure): LinkHealth {
-  const { nowMs, reason } = failure;
+  const { nowMs, reason, deadAt = deadFailures } = failure;
   const before = health.state;
   const sinceMs = before.name === 'dead' ? before.sinceMs : nowMs;
   const state: HealthState =
-    failures >= deadFailures
+    failures >= deadAt
       ? { name: 'dead', failures, reason, sinceMs }
       : { name: 'degraded', failures, reason };
   return { ...health, lastCheckMs: nowMs, state };
