@@ -18,6 +18,7 @@ const loaders: Readonly<Record<string, () => Promise<AddCommands>>> = {
   lease: async () => (await import('./commands/lease.ts')).addLeaseCommands,
   member: async () => (await import('./commands/member.ts')).addMemberCommands,
   status: async () => (await import('./commands/status.ts')).addStatusCommand,
+  diagnose: async () => (await import('./commands/diagnose.ts')).addDiagnoseCommand,
   start: async () => (await import('./commands/start.ts')).addStartCommand,
   dev: async () => (await import('./commands/dev.ts')).addDevCommand,
   verify: async () => (await import('./commands/verify.ts')).addVerifyCommand,

@@ -1,12 +1,15 @@
 // For the tests of the command line: the real HTTP door on an engine in memory, listening on a free
 // port of loopback, and a terminal that keeps what it was told.
+import { RecentCounts } from '@holdfast/base/recent-counts';
 import { SystemClock } from '@holdfast/base/system-clock';
 import { SystemRandom } from '@holdfast/base/system-random';
 import { HoldfastClient } from '@holdfast/client/holdfast-client';
 import { MemoryEngine } from '@holdfast/engine/memory-engine';
 import { configRoutes } from '@holdfast/server/config-routes';
+import { diagnosisRoutes } from '@holdfast/server/diagnosis-routes';
 import { EngineSlot } from '@holdfast/server/engine-slot';
 import { buildHttpApp } from '@holdfast/server/http-server';
+import { MemberReports } from '@holdfast/server/member-reports';
 
 import type { CliContext, GlobalOptions } from './context.ts';
 import { runProgram } from './program.ts';
@@ -112,7 +115,14 @@ export async function startTestServer(shared?: MemoryEngine, port = 0): Promise<
   const engine = shared ?? new MemoryEngine();
   const slot = new EngineSlot();
   slot.fill(engine);
-  const app = buildHttpApp({ slot, clock, version: '0.1.0', routes: [configRoutes()] });
+  const reports = new MemberReports({
+    clock,
+    status: () => engine.status(),
+    transport: () => undefined,
+    failures: new RecentCounts(clock, 60_000),
+  });
+  const routes = [configRoutes(), diagnosisRoutes(reports)];
+  const app = buildHttpApp({ slot, clock, version: '0.1.0', routes });
   await app.listen({ host: '127.0.0.1', port });
   const endpoint = `127.0.0.1:${(app.server.address() as { port: number }).port}`;
   const close = async (): Promise<void> => {

@@ -77,11 +77,38 @@ export type RecoveryView = {
   } | null;
 };
 
+export type DiagnosisFinding = {
+  readonly case: string;
+  readonly severity: string;
+  /** By name. */
+  readonly members: readonly string[];
+  /** What it is, what it means, what to do. */
+  readonly says: string;
+};
+
+/** What one member has found out about the cluster by asking all others. */
+export type Diagnosis = {
+  /** The name of the member that has asked. */
+  readonly by: string;
+  /** Nothing critical, and nothing to be warned of. */
+  readonly well: boolean;
+  readonly findings: readonly DiagnosisFinding[];
+  readonly members: readonly {
+    readonly id: string;
+    readonly name: string;
+    readonly voter: boolean;
+    readonly answered: boolean;
+    readonly reason: string | null;
+  }[];
+};
+
 export interface ClusterApi {
   /** As the first endpoint that answers sees it. */
   view(options?: CallOptions): Promise<ClusterView>;
   /** Of the first endpoint that answers, which it does while it starts as well. */
   recovery(options?: CallOptions): Promise<RecoveryView>;
+  /** As the first endpoint that answers finds it; that one asks all others. */
+  diagnosis(options?: CallOptions): Promise<Diagnosis>;
   /** Whether some endpoint serves; rejects where none can be reached. */
   isReady(options?: CallOptions): Promise<boolean>;
 }

@@ -1,7 +1,7 @@
 // The questions about the cluster over `/v1/cluster` and `/readyz`.
 import { HoldfastError } from '@holdfast/base/errors';
 
-import type { ClusterApi, ClusterView, RecoveryView } from './cluster-api.ts';
+import type { ClusterApi, ClusterView, Diagnosis, RecoveryView } from './cluster-api.ts';
 import type { CallOptions } from './config-api.ts';
 import { jsonOf, limitsOf, type Session, send } from './session.ts';
 
@@ -18,6 +18,10 @@ export class HttpCluster implements ClusterApi {
 
   recovery(options: CallOptions = {}): Promise<RecoveryView> {
     return this.#read('/v1/recovery', options);
+  }
+
+  diagnosis(options: CallOptions = {}): Promise<Diagnosis> {
+    return this.#read('/v1/diagnosis', options);
   }
 
   async isReady(options: CallOptions = {}): Promise<boolean> {

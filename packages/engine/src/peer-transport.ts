@@ -33,6 +33,7 @@ import { type Frame, frameKinds } from '@holdfast/transport/frame';
 import type { VerifyPeer } from '@holdfast/transport/handshake';
 import type { LinkNetwork } from '@holdfast/transport/link';
 import type { LinkNote } from '@holdfast/transport/link-note';
+import type { AskOptions } from '@holdfast/transport/peer-calls';
 import type { PeerLinkEvent } from '@holdfast/transport/peer-link';
 import { type PeerAddress, PeerMesh, type PeerMeshStatus } from '@holdfast/transport/peer-mesh';
 import type { TransportSettings } from '@holdfast/transport/transport-settings';
@@ -56,6 +57,8 @@ export type TcpPeerTransportOptions = {
   readonly onUnreachable?: (peer: MemberId, reason: string) => void;
   /** For the log: a peer, or a connection to it, is judged otherwise than before. */
   readonly onNote?: (note: LinkNote) => void;
+  /** Answers a question of a peer; default: nobody answers. */
+  readonly onAsk?: (from: MemberId, body: Uint8Array) => Promise<Uint8Array>;
 };
 
 /** Bodies that travel in one frame of forwards; a single larger one travels alone. */
@@ -65,11 +68,13 @@ export class TcpPeerTransport implements PeerTransport {
   readonly #mesh: PeerMesh;
   readonly #self: MemberId;
   readonly #onUnreachable: TcpPeerTransportOptions['onUnreachable'];
+  readonly #onAsk: TcpPeerTransportOptions['onAsk'];
 
   constructor(options: TcpPeerTransportOptions) {
-    const { identity, name, onUnreachable, ...rest } = options;
+    const { identity, name, onUnreachable, onAsk, ...rest } = options;
     this.#self = identity.memberId;
     this.#onUnreachable = onUnreachable;
+    this.#onAsk = onAsk;
     this.#mesh = new PeerMesh({ ...rest, identity: { ...identity, name } });
   }
 
@@ -81,6 +86,7 @@ export class TcpPeerTransport implements PeerTransport {
         if (event.type === 'unreachable') this.#onUnreachable?.(event.peer, event.reason);
         handler.onPeerEvent(toPeerEvent(event));
       },
+      ...(this.#onAsk ? { onAsk: this.#onAsk } : {}),
       onSnapshot: async (from, begin, chunksFrom) => {
         const { bytes, stateHash, checksum } = begin;
         const snapshot = { ...decodeSnapshotMeta(begin.snapshot), bytes, stateHash, checksum };
@@ -156,6 +162,11 @@ export class TcpPeerTransport implements PeerTransport {
       checksum,
     };
     await this.#mesh.sendSnapshot({ peer: to, begin }, chunksFrom, signal);
+  }
+
+  /** See PeerMesh.ask. */
+  ask(peer: MemberId, body: Uint8Array, options: AskOptions): Promise<Uint8Array> {
+    return this.#mesh.ask(peer, body, options);
   }
 
   isConnected(peer: MemberId): boolean {

@@ -99,9 +99,9 @@ function noLeader(members: readonly AskedMember[]): Finding {
   if (able.length >= needed) {
     const term = Math.max(...able.map(({ report }) => report?.term ?? 0));
     const says =
-      `there is no leader: ${able.length} of ${voters.length} voters answer, which is enough, and ` +
-      `an election is under way in term ${term}; if that lasts for more than a few seconds, look ` +
-      'at the links between them';
+      `there is no leader: ${able.length} of ${voters.length} voters answer, which is enough, ` +
+      `and an election is under way in term ${term}; if that lasts for more than a few seconds, ` +
+      'look at the links between them';
     return { ...base, members: able.map(({ name }) => name), says };
   }
   const whom = [
@@ -202,9 +202,9 @@ function failingCalls({ name, failures, leader, role, term }: MemberReport): Fin
   if (total <= failuresMax) return undefined;
   const by = list(waited.map(({ code, count }) => `${count} by ${code}`));
   const says =
-    `${total} calls of clients failed at ${name} in the last minute: ${by}; it is ${role} of term ` +
-    `${term}, and ${leader === null ? 'knows no leader' : 'has a leader'}; what is said of the ` +
-    'leader and of commits here tells why, else its machine is too busy';
+    `${total} calls of clients failed at ${name} in the last minute: ${by}; it is ${role} of ` +
+    `term ${term}, and ${leader === null ? 'knows no leader' : 'has a leader'}; what is said of ` +
+    'the leader and of commits here tells why, else its machine is too busy';
   return { case: 'client-failures', severity: 'warning', members: [name], says };
 }
 

@@ -32,6 +32,8 @@ export type EngineMakerOptions = {
   readonly root: string;
   readonly clusterId: ClusterId;
   readonly members: readonly NamedMember[];
+  /** Answers a question of a peer. */
+  readonly onAsk: (body: Uint8Array) => Promise<Uint8Array>;
   /** As clients reach this member; asked when an engine is made. */
   readonly clientAddress: () => string;
 };
@@ -124,7 +126,7 @@ export class EngineMaker {
   }
 
   #createTransport(directory: DataDirectory): TcpPeerTransport {
-    const { settings, clock, random, members, guard, peerLog } = this.#options;
+    const { settings, clock, random, members, guard, peerLog, onAsk } = this.#options;
     return new TcpPeerTransport({
       network: new TcpNetwork(),
       clock,
@@ -139,6 +141,7 @@ export class EngineMaker {
       onStranger: (from, reason) => peerLog.stranger(from, reason),
       onUnreachable: (peer, reason) => peerLog.unreachable(peer, reason),
       onNote: (note) => peerLog.note(note),
+      onAsk: (_from, body) => onAsk(body),
     });
   }
 }

@@ -80,6 +80,21 @@ async function freePorts(count: number): Promise<readonly number[]> {
   return ports;
 }
 
+/** Of one cluster, none of them started. */
+async function threeMembers(): Promise<readonly Member[]> {
+  const ports = await freePorts(3);
+  const initialCluster = ports.map((port, at) => `n${at + 1}=127.0.0.1:${port}`).join(',');
+  return ports.map((port, at) =>
+    memberOf({
+      name: `n${at + 1}`,
+      dataDir: join(folder, `n${at + 1}`),
+      listenClient: '127.0.0.1:0',
+      listenPeer: `127.0.0.1:${port}`,
+      initialCluster,
+    }),
+  );
+}
+
 describe('one member', () => {
   it('serves, stops, and finds its data again', async () => {
     const first = single();
@@ -128,17 +143,7 @@ describe('one member', () => {
 
 describe('three members', () => {
   it('form a cluster, and each serves what another took', { timeout: 60_000 }, async () => {
-    const ports = await freePorts(3);
-    const initialCluster = ports.map((port, at) => `n${at + 1}=127.0.0.1:${port}`).join(',');
-    const all = ports.map((port, at) =>
-      memberOf({
-        name: `n${at + 1}`,
-        dataDir: join(folder, `n${at + 1}`),
-        listenClient: '127.0.0.1:0',
-        listenPeer: `127.0.0.1:${port}`,
-        initialCluster,
-      }),
-    );
+    const all = await threeMembers();
     await all[0]?.start();
     const alone = await askJson<{ detail: string }>(all[0] as Member, '/readyz');
     expect(alone.detail).toMatch(/n2.*n3|election|leader/);
@@ -152,6 +157,31 @@ describe('three members', () => {
       expect(await (await ask(member, path)).text()).toBe('everywhere');
       expect(await (await ask(member, '/v1/kv/a')).text()).toBe('everywhere');
     }
+  });
+
+  it('ask each other, and say who is missing and why', { timeout: 60_000 }, async () => {
+    const all = await threeMembers();
+    const [first, second, third] = all as [Member, Member, Member];
+    await Promise.all(all.map((member) => member.start()));
+    await Promise.all(all.map(ready));
+    type Asked = { readonly name: string; readonly answered: boolean; readonly reason: unknown };
+    type Diagnosed = { readonly well: boolean; readonly members: readonly Asked[] } & {
+      readonly findings: readonly { readonly case: string; readonly says: string }[];
+    };
+    const diagnosed = () => askJson<Diagnosed>(first, '/v1/diagnosis');
+    expect(await diagnosed()).toMatchObject({ by: 'n1', well: true, findings: [] });
+    type Reported = { members: readonly { report: { name: string; role: string } | null }[] };
+    const { members: reports } = await askJson<Reported>(second, '/v1/members');
+    const names = reports.map(({ report }) => report?.name ?? 'nobody');
+    expect(new Set(names)).toEqual(new Set(['n1', 'n2', 'n3']));
+    expect(reports.filter(({ report }) => report?.role === 'leader')).toHaveLength(1);
+    await third.close();
+    const { well, members: asked, findings } = await diagnosed();
+    expect(well).toBe(false);
+    const answers = asked.map(({ name, answered }) => `${name} ${answered}`);
+    expect(answers.sort((a, b) => a.localeCompare(b))).toEqual(['n1 true', 'n2 true', 'n3 false']);
+    const missing = findings.find((one) => one.case === 'member-missing');
+    expect(missing?.says).toMatch(/^n3 does not answer: .*bears one failure less/);
   });
 });
 

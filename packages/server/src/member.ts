@@ -7,6 +7,7 @@ import { HoldfastError, messageOf } from '@holdfast/base/errors';
 import { type ClusterId, formatId } from '@holdfast/base/ids';
 import { version } from '@holdfast/base/product-version';
 import type { Random } from '@holdfast/base/random';
+import { RecentCounts } from '@holdfast/base/recent-counts';
 import { TaskGroup } from '@holdfast/base/task-group';
 import type { EmbeddedEngine } from '@holdfast/engine/embedded-engine';
 import type { EngineStatus, RecoveryPhase } from '@holdfast/engine/engine';
@@ -20,10 +21,12 @@ import { EngineLife } from './engine-life.ts';
 import { EngineMaker } from './engine-maker.ts';
 import { EngineSlot } from './engine-slot.ts';
 import { configRoutes } from './http/config-routes.ts';
+import { diagnosisRoutes } from './http/diagnosis-routes.ts';
 import { listenHttp, probeAddress } from './http/http-listener.ts';
-import { buildHttpApp } from './http/http-server.ts';
+import { buildHttpApp, failuresWindowMs } from './http/http-server.ts';
 import { deriveClusterId, deriveMemberId } from './identity.ts';
 import type { Log } from './log.ts';
+import { MemberReports } from './member-reports.ts';
 import { Metrics } from './metrics.ts';
 import { type NamedMember, PeerLog } from './peer-log.ts';
 import type { MemberSettings } from './settings.ts';
@@ -56,6 +59,8 @@ export class Member {
   readonly #tasks: TaskGroup;
   readonly #guard: StoreGuard;
   readonly #peerLog: PeerLog;
+  readonly #reports: MemberReports;
+  readonly #failures: RecentCounts;
   readonly #maker: EngineMaker;
   /** What was opened, to be closed in the opposite order. */
   readonly #closers: (() => Promise<void>)[] = [];
@@ -92,6 +97,7 @@ export class Member {
       onUnsaved: (error) =>
         log.warn({ reason: messageOf(error) }, 'the list of members was not saved'),
     });
+    this.#failures = new RecentCounts(clock, failuresWindowMs);
     this.#maker = new EngineMaker({
       ...options,
       peerLog: this.#peerLog,
@@ -100,6 +106,13 @@ export class Member {
       clusterId: this.#clusterId,
       members: this.#members,
       clientAddress: () => this.#clientAddress,
+      onAsk: (body) => this.#reports.answer(body),
+    });
+    this.#reports = new MemberReports({
+      clock,
+      status: () => this.#slot.status(),
+      transport: () => this.#maker.transport,
+      failures: this.#failures,
     });
     this.#metrics.show({
       name: 'snapshots_bad_total',
@@ -237,7 +250,11 @@ export class Member {
       version,
       metrics: this.#metrics,
       clientAddress: () => this.#clientAddress,
-      routes: [configRoutes({ historyMax: settings.configVersionsMax, contents })],
+      routes: [
+        configRoutes({ historyMax: settings.configVersionsMax, contents }),
+        diagnosisRoutes(this.#reports),
+      ],
+      failures: this.#failures,
       onFault: (error, where) => log.error({ err: error, where }, 'a request met a fault'),
       limits: {
         bodyBytesMax: settings.valueBytesMax,

@@ -34,10 +34,10 @@ describe('what the log says of peers', () => {
     const notes: readonly LinkNote[] = [
       { type: 'health', peer, from: healthy, to: degraded, silentMs: 5500.4 },
       { type: 'health', peer, from: degraded, to: dead, silentMs: 7500 },
-      { type: 'breaker', peer, from: closed, to: open },
-      { type: 'breaker', peer, from: open, to: halfOpen },
+      { type: 'breaker', of: 'silence', peer, from: closed, to: open },
+      { type: 'breaker', of: 'silence', peer, from: open, to: halfOpen },
       { type: 'health', peer, from: dead, to: healthy, silentMs: 0 },
-      { type: 'breaker', peer, from: halfOpen, to: closed },
+      { type: 'breaker', of: 'silence', peer, from: halfOpen, to: closed },
     ];
     for (const note of notes) peerLog.note(note);
     const first = { reason: degraded.reason, failures: 1, silentMs: 5500 };

@@ -1,6 +1,7 @@
 // What every group of routes is given, and how a group joins the door.
 import type { Clock } from '@holdfast/base/clock';
 import type { HoldfastError } from '@holdfast/base/errors';
+import type { RecentCounts } from '@holdfast/base/recent-counts';
 import type { FastifyInstance } from 'fastify';
 
 import type { EngineSlot } from '../engine-slot.ts';
@@ -43,6 +44,8 @@ export type HttpContext = {
   readonly deadlines: CallDeadlines;
   readonly limits: HttpLimits;
   readonly times: RequestTimes;
+  /** Calls that failed in the last minute, by code. */
+  readonly failures: RecentCounts;
   /** Ends each event stream that is open, with a reason that its client is told. */
   readonly streams: Set<(reason: HoldfastError) => void>;
   /** A fault that the client is not told: for the log. */

@@ -7,6 +7,7 @@ import swagger from '@fastify/swagger';
 import { violated } from '@holdfast/base/assert';
 import type { Clock } from '@holdfast/base/clock';
 import { HoldfastError } from '@holdfast/base/errors';
+import { RecentCounts } from '@holdfast/base/recent-counts';
 import { AppliedBefore } from '@holdfast/engine/applied-before';
 import fastify, { type FastifyError, type FastifyInstance, type FastifyReply } from 'fastify';
 
@@ -49,9 +50,14 @@ export type HttpAppOptions = {
   readonly clientAddress?: () => string;
   /** Further groups of routes: configurations, and what later parts bring. */
   readonly routes?: readonly RouteGroup[];
+  /** Counts the calls that fail, by code; default: one of its own. */
+  readonly failures?: RecentCounts;
   /** Told of faults that the client only sees as `internal`. */
   readonly onFault?: (error: unknown, where: string) => void;
 };
+
+/** What a diagnosis looks back on. */
+export const failuresWindowMs = 60_000;
 
 /** How often, at the least, connections are looked at for expired timeouts. */
 const connectionsCheckMs = 1000;
@@ -90,6 +96,7 @@ function contextOf(options: HttpAppOptions): HttpContext {
     limits,
     deadlines: new CallDeadlines(options.clock, limits.callTimeoutMs),
     times: new RequestTimes(),
+    failures: options.failures ?? new RecentCounts(options.clock, failuresWindowMs),
     streams: new Set(),
     onFault: options.onFault ?? (() => undefined),
   };
@@ -150,6 +157,8 @@ function answerErrors(app: FastifyInstance, context: HttpContext, table: RouteTa
     }
     const known = isFastifyError(error) ? frameworkError(error) : error;
     const problem = sendProblem(reply, known);
+    // A probe that is told "not ready" is no client whose call has failed.
+    if (request.url.startsWith('/v1/')) context.failures.add(problem.code);
     if (problem.code === 'internal') context.onFault(error, request.routeOptions.url ?? '');
   });
   app.setNotFoundHandler((request, reply) => {
