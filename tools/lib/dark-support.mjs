@@ -1,0 +1,78 @@
+// Whether the rig for the dark (tools/dark) can be built here: it needs root, network namespaces,
+// iproute2 and nftables. Tries each of them, in a namespace that it removes again, and has one
+// sentence for what is missing.
+import { spawnSync } from 'node:child_process';
+
+/** What the rig needs beside Node, as Debian calls it. */
+export const darkPackages = ['iproute2', 'nftables'];
+
+/** What must work in a namespace, and the sentence for where it does not. */
+const needs = [
+  {
+    command: ['ip', 'link', 'add', 'name', 'br0', 'type', 'bridge'],
+    why: 'the kernel makes no bridge in a network namespace',
+  },
+  {
+    command: ['ip', 'link', 'add', 'name', 'p0', 'type', 'veth', 'peer', 'name', 'p1'],
+    why: 'the kernel makes no pair of virtual cards',
+  },
+  {
+    command: ['nft', '-f', '-'],
+    input: `table bridge probe {
+      chain forward {
+        type filter hook forward priority 0;
+        numgen random mod 2 < 1 counter drop
+      }
+    }\n`,
+    why: 'the kernel has no nftables for bridges',
+  },
+];
+
+/** @returns {string | undefined} why there can be no rig, or undefined where there can */
+export function whyNoDark() {
+  if (process.platform !== 'linux') return 'network namespaces are a matter of Linux';
+  if (process.getuid?.() !== 0) return 'only root may make network namespaces';
+  const missing = missingPackages();
+  if (missing.length > 0) return `it needs ${missing.join(' and ')} (apt-get install them)`;
+  const probe = `hf-dark-${process.pid}-0-probe`;
+  if (!works(['ip', 'netns', 'add', probe])) return 'this root may not make network namespaces';
+  try {
+    return needs.find(({ command, input }) => !works(inside(probe, command), input))?.why;
+  } finally {
+    works(['ip', 'netns', 'delete', probe]);
+  }
+}
+
+/** @returns {readonly string[]} */
+function missingPackages() {
+  const commands = [
+    { command: ['ip', '-V'], of: 'iproute2' },
+    { command: ['tc', '-V'], of: 'iproute2' },
+    { command: ['nft', '-v'], of: 'nftables' },
+  ];
+  return [...new Set(commands.filter(({ command }) => !works(command)).map(({ of }) => of))];
+}
+
+/**
+ * Installs what is missing, where this is Debian and we are root; elsewhere it does nothing.
+ * A failure is not told here: `whyNoDark` will say what is still not there.
+ */
+export function installDarkPackages() {
+  if (process.getuid?.() !== 0 || missingPackages().length === 0) return;
+  if (!works(['apt-get', '--version'])) return;
+  process.stderr.write(`installing ${darkPackages.join(' and ')} for the rig of tools/dark\n`);
+  const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive' };
+  /** @type {import('node:child_process').SpawnSyncOptions} */
+  const options = { env, stdio: ['ignore', 'ignore', 'inherit'] };
+  spawnSync('apt-get', ['update', '-qq'], options);
+  const args = ['install', '-y', '-qq', '--no-install-recommends', ...darkPackages];
+  spawnSync('apt-get', args, options);
+}
+
+/** @param {string} namespace @param {readonly string[]} command */
+const inside = (namespace, command) => ['ip', 'netns', 'exec', namespace, ...command];
+
+/** @param {readonly string[]} command @param {string} [input] */
+function works([program = '', ...args], input = '') {
+  return spawnSync(program, args, { input, timeout: 10_000 }).status === 0;
+}
