@@ -52,8 +52,7 @@ export class ProcessMember {
 
   start(extra: readonly string[] = []): void {
     // Standard input is the lifeline: should this test process vanish, the member ends by itself.
-    const args = [holdfastBin, ...this.#args, '--end-with-parent', ...extra];
-    const child = spawn(process.execPath, args, { stdio: ['pipe', 'pipe', 'pipe'] });
+    const child = this.launch([holdfastBin, ...this.#args, '--end-with-parent', ...extra]);
     child.stdin?.on('error', () => undefined); // A killed member has no use for it.
     const log = createWriteStream(this.#logPath, { flags: 'a' });
     child.stdout?.pipe(log, { end: false });
@@ -63,6 +62,11 @@ export class ProcessMember {
       this.#child = undefined;
       return { code, signal } as Exit;
     });
+  }
+
+  /** Runs Node with pipes for its input and output; another kind of cluster has another place. */
+  protected launch(args: readonly string[]): ChildProcess {
+    return spawn(process.execPath, args, { stdio: ['pipe', 'pipe', 'pipe'] });
   }
 
   /** Power off for the process alone: no shutdown, no last word. */
@@ -111,7 +115,7 @@ export class ProcessCluster implements AsyncDisposable {
   readonly root: string;
   readonly members: readonly ProcessMember[];
 
-  private constructor(root: string, members: readonly ProcessMember[]) {
+  protected constructor(root: string, members: readonly ProcessMember[]) {
     this.root = root;
     this.members = members;
   }
@@ -169,12 +173,12 @@ export class ProcessCluster implements AsyncDisposable {
     );
   }
 
-  /** The member that leads, as most running members see it. */
-  async leader(timeoutMs = 10_000): Promise<ProcessMember> {
+  /** The member that leads, as the first of these sees it that can say. */
+  async leader(timeoutMs = 10_000, asked = this.running): Promise<ProcessMember> {
     let found: ProcessMember | undefined;
     await until(
       async () => {
-        found = await this.#findLeader();
+        found = await this.#findLeader(asked);
         return found !== undefined;
       },
       { timeoutMs, what: () => `a leader; logs:\n${this.logs()}` },
@@ -182,8 +186,8 @@ export class ProcessCluster implements AsyncDisposable {
     return found as ProcessMember;
   }
 
-  async #findLeader(): Promise<ProcessMember | undefined> {
-    for (const member of this.running) {
+  async #findLeader(asked: readonly ProcessMember[]): Promise<ProcessMember | undefined> {
+    for (const member of asked) {
       try {
         const view = (await (await member.get('/v1/cluster', 1000)).json()) as ClusterView;
         const leader = view.members.find((one) => one.role === 'leader');
@@ -215,7 +219,7 @@ type ClusterView = {
   readonly members: readonly { readonly name: string; readonly role: string }[];
 };
 
-const startArgs = (place: MemberPlace, initial: string): readonly string[] => [
+export const startArgs = (place: MemberPlace, initial: string): readonly string[] => [
   'start',
   ...['--name', place.name],
   ...['--data-dir', place.dataDir],
