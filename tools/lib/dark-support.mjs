@@ -6,6 +6,8 @@ import { spawnSync } from 'node:child_process';
 /** What the rig needs beside Node, as Debian calls it. */
 export const darkPackages = ['iproute2', 'nftables'];
 
+const rate = ['rate', '1mbit', 'burst', '16kb', 'latency', '250ms'];
+
 /** What must work in a namespace, and the sentence for where it does not. */
 const needs = [
   {
@@ -25,6 +27,20 @@ const needs = [
       }
     }\n`,
     why: 'the kernel has no nftables for bridges',
+  },
+  {
+    command: ['tc', 'qdisc', 'add', 'dev', 'br0', 'root', 'tbf', ...rate],
+    why: 'the kernel limits no rates (tbf)',
+  },
+  {
+    command: ['nft', '-f', '-'],
+    input: `table ip probe {
+      chain arrive {
+        type nat hook prerouting priority dstnat;
+        tcp dport 1 redirect to :2
+      }
+    }\n`,
+    why: 'the kernel redirects no connections',
   },
 ];
 
