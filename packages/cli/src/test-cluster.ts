@@ -120,8 +120,10 @@ export async function startTestServer(shared?: MemoryEngine, port = 0): Promise<
     status: () => engine.status(),
     transport: () => undefined,
     failures: new RecentCounts(clock, 60_000),
+    isLeaving: () => false,
+    onLeaving: () => undefined,
   });
-  const routes = [configRoutes(), diagnosisRoutes(reports)];
+  const routes = [configRoutes(), diagnosisRoutes(reports, { verdictOn: () => undefined })];
   const app = buildHttpApp({ slot, clock, version: '0.1.0', routes });
   await app.listen({ host: '127.0.0.1', port });
   const endpoint = `127.0.0.1:${(app.server.address() as { port: number }).port}`;

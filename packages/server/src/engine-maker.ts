@@ -2,7 +2,7 @@
 // peers. One after another, where an engine has to be started anew.
 import type { Clock } from '@holdfast/base/clock';
 import { HoldfastError, isHoldfastError } from '@holdfast/base/errors';
-import type { ClusterId } from '@holdfast/base/ids';
+import type { ClusterId, MemberId } from '@holdfast/base/ids';
 import { version } from '@holdfast/base/product-version';
 import type { Random } from '@holdfast/base/random';
 import { type DataDirectory, openDataDirectory } from '@holdfast/engine/data-directory';
@@ -33,7 +33,7 @@ export type EngineMakerOptions = {
   readonly clusterId: ClusterId;
   readonly members: readonly NamedMember[];
   /** Answers a question of a peer. */
-  readonly onAsk: (body: Uint8Array) => Promise<Uint8Array>;
+  readonly onAsk: (from: MemberId, body: Uint8Array) => Promise<Uint8Array>;
   /** As clients reach this member; asked when an engine is made. */
   readonly clientAddress: () => string;
 };
@@ -141,7 +141,7 @@ export class EngineMaker {
       onStranger: (from, reason) => peerLog.stranger(from, reason),
       onUnreachable: (peer, reason) => peerLog.unreachable(peer, reason),
       onNote: (note) => peerLog.note(note),
-      onAsk: (_from, body) => onAsk(body),
+      onAsk,
     });
   }
 }

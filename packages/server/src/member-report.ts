@@ -36,6 +36,7 @@ export const memberReportSchema = Type.Object({
   term: Type.Number(),
   leader: maybe(Type.String()),
   ready: Type.Boolean(),
+  leaving: Type.Optional(Type.Boolean({ description: 'it is stopping, in order' })),
   notReadyReason: maybe(Type.String()),
   commitIndex: Type.Number(),
   appliedIndex: Type.Number(),
@@ -63,9 +64,11 @@ export type ReportParts = {
   /** Failed calls of the last minute, by code. */
   readonly failures: ReadonlyMap<string, number>;
   readonly nowMs: number;
+  readonly isLeaving: boolean;
 };
 
-export function memberReport({ status, mesh, failures, nowMs }: ReportParts): MemberReport {
+export function memberReport(parts: ReportParts): MemberReport {
+  const { status, mesh, failures, nowMs, isLeaving } = parts;
   return {
     id: formatId(status.memberId),
     name: status.name,
@@ -73,7 +76,8 @@ export function memberReport({ status, mesh, failures, nowMs }: ReportParts): Me
     role: status.role,
     term: status.term,
     leader: idOrNull(status.leader),
-    ready: status.ready,
+    ready: status.ready && !isLeaving,
+    leaving: isLeaving,
     notReadyReason: status.notReadyReason ?? null,
     commitIndex: status.commitIndex,
     appliedIndex: status.appliedIndex,

@@ -1,6 +1,6 @@
 // What the members of the cluster say of themselves: this one at once, the others when they are
 // asked, all at the same time and within a deadline (A-03, A-12). Who does not answer is named.
-import { toText, utf8 } from '@holdfast/base/bytes';
+import { emptyBytes, toText, utf8 } from '@holdfast/base/bytes';
 import type { Clock } from '@holdfast/base/clock';
 import { HoldfastError } from '@holdfast/base/errors';
 import { formatId, type MemberId } from '@holdfast/base/ids';
@@ -13,6 +13,8 @@ import { type MemberReport, memberReport, readMemberReport } from './member-repo
 
 /** A-03: every page and call of an administrator answers in under a second. */
 const deadlineMs = 800;
+/** A goodbye is a courtesy: nobody waits long for its thanks. */
+const goodbyeMs = 300;
 
 export type MemberReportsOptions = {
   readonly clock: Clock;
@@ -20,6 +22,10 @@ export type MemberReportsOptions = {
   readonly status: () => EngineStatus | undefined;
   readonly transport: () => Pick<TcpPeerTransport, 'ask' | 'status'> | undefined;
   readonly failures: RecentCounts;
+  /** It was told to end, and ends in order. */
+  readonly isLeaving: () => boolean;
+  /** A peer has said that it ends in order. */
+  readonly onLeaving: (peer: string) => void;
 };
 
 export type AskedAll = {
@@ -29,7 +35,7 @@ export type AskedAll = {
   readonly members: readonly AskedMember[];
 };
 
-const question = utf8('report');
+const questions = { report: 'report', leaving: 'leaving' } as const;
 
 export class MemberReports {
   readonly #options: MemberReportsOptions;
@@ -40,7 +46,7 @@ export class MemberReports {
 
   /** This member's own. Throws `unavailable` while it starts. */
   own(): MemberReport {
-    const { clock, status, transport, failures } = this.#options;
+    const { clock, status, transport, failures, isLeaving } = this.#options;
     const known = status();
     if (!known) throw new HoldfastError('unavailable', 'this member is starting');
     return memberReport({
@@ -48,12 +54,18 @@ export class MemberReports {
       mesh: transport()?.status,
       failures: failures.counts(),
       nowMs: clock.monotonicMs(),
+      isLeaving: isLeaving(),
     });
   }
 
   /** For a peer that asks. */
-  async answer(body: Uint8Array): Promise<Uint8Array> {
-    if (toText(body) === 'report') return utf8(JSON.stringify(this.own()));
+  async answer(from: MemberId, body: Uint8Array): Promise<Uint8Array> {
+    const asked = toText(body);
+    if (asked === questions.report) return utf8(JSON.stringify(this.own()));
+    if (asked === questions.leaving) {
+      this.#options.onLeaving(formatId(from));
+      return emptyBytes;
+    }
     throw new HoldfastError('unimplemented', 'this version does not know the question');
   }
 
@@ -61,11 +73,10 @@ export class MemberReports {
   async askAll(): Promise<AskedAll> {
     const by = this.own();
     const peers = this.#options.status()?.peers ?? [];
-    const others = peers.map(({ memberId }) => memberId).filter((id) => formatId(id) !== by.id);
     const { clock } = this.#options;
-    const ask = (peer: MemberId, signal: AbortSignal): Promise<MemberReport> =>
-      this.#ask(peer, signal);
-    const { answered, missing } = await fanOut(others, ask, { clock, deadlineMs });
+    const ask = async (peer: MemberId, signal: AbortSignal): Promise<MemberReport> =>
+      readMemberReport(toText(await this.#ask(peer, questions.report, signal)));
+    const { answered, missing } = await fanOut(this.#others(), ask, { clock, deadlineMs });
     const reports = new Map(answered.map(({ peer, answer }) => [peer, answer]));
     const reasons = new Map(missing.map(({ peer, reason }) => [peer, reason]));
     const members = peers.map(({ memberId, name, role }) => {
@@ -80,10 +91,23 @@ export class MemberReports {
     return { by, members: isListed ? members : [self, ...members] };
   }
 
-  async #ask(peer: MemberId, signal: AbortSignal): Promise<MemberReport> {
+  /** Tells all others that this member ends in order, so that nobody takes it for failed. */
+  async sayGoodbye(): Promise<void> {
+    const { clock } = this.#options;
+    const ask = (peer: MemberId, signal: AbortSignal): Promise<Uint8Array> =>
+      this.#ask(peer, questions.leaving, signal);
+    await fanOut(this.#others(), ask, { clock, deadlineMs: goodbyeMs });
+  }
+
+  #others(): readonly MemberId[] {
+    const status = this.#options.status();
+    const all = status?.peers.map(({ memberId }) => memberId) ?? [];
+    return all.filter((id) => id !== status?.memberId);
+  }
+
+  async #ask(peer: MemberId, what: string, signal: AbortSignal): Promise<Uint8Array> {
     const transport = this.#options.transport();
     if (!transport) throw new HoldfastError('unavailable', 'this member has no connections yet');
-    const body = await transport.ask(peer, question, { timeoutMs: deadlineMs, signal });
-    return readMemberReport(toText(body));
+    return transport.ask(peer, utf8(what), { timeoutMs: deadlineMs, signal });
   }
 }

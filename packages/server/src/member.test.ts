@@ -175,7 +175,15 @@ describe('three members', () => {
     const names = reports.map(({ report }) => report?.name ?? 'nobody');
     expect(new Set(names)).toEqual(new Set(['n1', 'n2', 'n3']));
     expect(reports.filter(({ report }) => report?.role === 'leader')).toHaveLength(1);
+    type Judged = { members: readonly { name: string; status: string; statusReason: string }[] };
+    const judged = async (member: Member, name: string) => {
+      const { members: every } = await askJson<Judged>(member, '/v1/members');
+      return every.find((one) => one.name === name);
+    };
+    while ((await judged(first, 'n3'))?.status !== 'healthy');
     await third.close();
+    // It has said goodbye: that is no failure.
+    expect(await judged(first, 'n3')).toMatchObject({ status: 'shutting-down' });
     const { well, members: asked, findings } = await diagnosed();
     expect(well).toBe(false);
     const answers = asked.map(({ name, answered }) => `${name} ${answered}`);

@@ -27,6 +27,7 @@ import { buildHttpApp, failuresWindowMs } from './http/http-server.ts';
 import { deriveClusterId, deriveMemberId } from './identity.ts';
 import type { Log } from './log.ts';
 import { MemberReports } from './member-reports.ts';
+import { MemberWatch } from './member-watch.ts';
 import { Metrics } from './metrics.ts';
 import { type NamedMember, PeerLog } from './peer-log.ts';
 import type { MemberSettings } from './settings.ts';
@@ -42,6 +43,8 @@ export type MemberOptions = {
 
 /** How often a member that is not ready says in its log what it waits for. */
 const waitingLogMs = 5000;
+/** Between two looks at how the other members are. */
+const membersCheckMs = 2000;
 /** Safety.md 5: nothing is lost, but somebody should look at that disk. */
 const repairingText =
   'what this member had written is damaged or missing: it does not vote until it has repaired ' +
@@ -60,6 +63,7 @@ export class Member {
   readonly #guard: StoreGuard;
   readonly #peerLog: PeerLog;
   readonly #reports: MemberReports;
+  readonly #watch: MemberWatch;
   readonly #failures: RecentCounts;
   readonly #maker: EngineMaker;
   /** What was opened, to be closed in the opposite order. */
@@ -106,13 +110,24 @@ export class Member {
       clusterId: this.#clusterId,
       members: this.#members,
       clientAddress: () => this.#clientAddress,
-      onAsk: (body) => this.#reports.answer(body),
+      onAsk: (from, body) => this.#reports.answer(from, body),
     });
     this.#reports = new MemberReports({
       clock,
       status: () => this.#slot.status(),
       transport: () => this.#maker.transport,
       failures: this.#failures,
+      isLeaving: () => this.#slot.state === 'closing',
+      onLeaving: (peer) => this.#watch.leaves(peer),
+    });
+    this.#watch = new MemberWatch({
+      clock,
+      intervalMs: membersCheckMs,
+      askAll: () => this.#reports.askAll(),
+      onChange: (member, was, { status, reason }) => {
+        const level = status === 'healthy' || status === 'shutting-down' ? 'info' : 'warn';
+        log[level]({ peer: member, was, status, reason }, 'a member is judged otherwise');
+      },
     });
     this.#metrics.show({
       name: 'snapshots_bad_total',
@@ -157,6 +172,7 @@ export class Member {
     this.#watchStart();
     await this.#step(() => this.#life.start());
     this.#watchDisk();
+    this.#tasks.run((signal) => this.#watch.run(signal));
   }
 
   #watchStart(): void {
@@ -201,8 +217,14 @@ export class Member {
     throw new HoldfastError('shutting-down', 'this member was told to end while it started');
   }
 
+  /** New calls are refused from here on, and the others know that this is no failure. */
+  async #leave(): Promise<void> {
+    this.#slot.close();
+    await this.#reports.sayGoodbye();
+  }
+
   async #close(): Promise<void> {
-    if (this.#slot.state === 'serving') this.#slot.close();
+    if (this.#slot.state === 'serving') await this.#leave();
     // Breaks off what the engine reads; whatever step is under way, no other one follows.
     else await this.#life.close();
     await this.#starting?.catch(() => undefined);
@@ -252,7 +274,7 @@ export class Member {
       clientAddress: () => this.#clientAddress,
       routes: [
         configRoutes({ historyMax: settings.configVersionsMax, contents }),
-        diagnosisRoutes(this.#reports),
+        diagnosisRoutes(this.#reports, this.#watch),
       ],
       failures: this.#failures,
       onFault: (error, where) => log.error({ err: error, where }, 'a request met a fault'),

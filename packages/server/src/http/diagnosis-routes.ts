@@ -6,6 +6,7 @@ import { Type } from 'typebox';
 import { type AskedMember, diagnose } from '../diagnosis.ts';
 import { memberReportSchema } from '../member-report.ts';
 import type { AskedAll, MemberReports } from '../member-reports.ts';
+import type { MemberWatch } from '../member-watch.ts';
 import type { RouteGroup } from './http-context.ts';
 import { responses } from './schemas.ts';
 
@@ -15,6 +16,14 @@ const askedSchema = Type.Object({
   voter: Type.Boolean(),
   answered: Type.Boolean(),
   reason: Type.Union([Type.String(), Type.Null()], { description: 'why it did not answer' }),
+});
+
+const judgedSchema = Type.Object({
+  status: Type.Union([Type.String(), Type.Null()], {
+    description: 'healthy, degraded, failed or shutting-down, by several looks and observers',
+  }),
+  statusReason: Type.Union([Type.String(), Type.Null()]),
+  report: Type.Union([memberReportSchema, Type.Null()]),
 });
 
 const findingSchema = Type.Object({
@@ -33,18 +42,13 @@ const diagnosisSchema = Type.Object({
 
 const membersSchema = Type.Object({
   by: Type.String(),
-  members: Type.Array(
-    Type.Intersect([
-      askedSchema,
-      Type.Object({ report: Type.Union([memberReportSchema, Type.Null()]) }),
-    ]),
-  ),
+  members: Type.Array(Type.Intersect([askedSchema, judgedSchema])),
 });
 
 const tags = ['member'];
 
 export const diagnosisRoutes =
-  (reports: MemberReports): RouteGroup =>
+  (reports: MemberReports, watch: Pick<MemberWatch, 'verdictOn'>): RouteGroup =>
   (app: FastifyInstance) => {
     app.get(
       '/v1/diagnosis',
@@ -66,7 +70,7 @@ export const diagnosisRoutes =
           response: responses(membersSchema),
         },
       },
-      async () => membersView(await reports.askAll()),
+      async () => membersView(await reports.askAll(), watch),
     );
   };
 
@@ -80,9 +84,17 @@ function diagnosisView({ by, members }: AskedAll) {
   };
 }
 
-const membersView = ({ by, members }: AskedAll) => ({
+const membersView = ({ by, members }: AskedAll, watch: Pick<MemberWatch, 'verdictOn'>) => ({
   by: by.name,
-  members: members.map((member) => ({ ...askedView(member), report: member.report ?? null })),
+  members: members.map((member) => {
+    const verdict = watch.verdictOn(member.id);
+    return {
+      ...askedView(member),
+      status: verdict?.status ?? null,
+      statusReason: verdict?.reason ?? null,
+      report: member.report ?? null,
+    };
+  }),
 });
 
 const askedView = ({ id, name, isVoter, report, missing }: AskedMember) => ({
