@@ -253,10 +253,13 @@ export class PeerLink {
     ];
   }
 
-  /** Ends that connection, if it stands; it is dialled anew at once, or when it is needed. */
-  evict(purpose: 'control' | 'log', reason: EvictionReason): void {
+  /**
+   * Ends that connection, if it stands; it is dialled anew at once, or when it is needed. `known`:
+   * what is behind the reason, where that is another thing than what speaks against this link.
+   */
+  evict(purpose: 'control' | 'log', reason: EvictionReason, known?: string): void {
     const channel = purpose === 'control' ? this.#control : this.#log;
-    const why = whyOf(channel.record);
+    const why = known ?? whyOf(channel.record);
     const wasOpen = purpose === 'control' ? channel.evictAndRedial() : channel.evictAndPark();
     if (wasOpen) this.#evicted(purpose, reason, why);
   }
@@ -343,7 +346,7 @@ export class PeerLink {
     this.#options.onNote({ type: 'breaker', of: 'silence', peer: this.#options.peer, from, to });
     if (to.name !== 'open') return;
     this.#bulk.end(new HoldfastError('unavailable', `the peer is set aside: ${to.reason}`));
-    this.evict('log', 'breaker');
+    this.evict('log', 'breaker', to.reason);
     if (this.#control.health.state.name === 'dead') this.#log.stop();
   }
 
