@@ -1,5 +1,6 @@
 // The command's process: streams, signals and variables come in here, and the exit code goes out.
 import { setMaxListeners } from 'node:events';
+import { isatty } from 'node:tty';
 import { fileURLToPath } from 'node:url';
 
 import { SystemClock } from '@holdfast/base/system-clock';
@@ -19,8 +20,19 @@ const interrupt = new AbortController();
 // Every call that runs listens to it.
 setMaxListeners(0, interrupt.signal);
 let interruptedAtMs = Number.POSITIVE_INFINITY;
+const startedOnTerminal = isatty(2);
+let isMember = false;
+
+/**
+ * A member reads its settings anew at SIGHUP; one that was started on a terminal ends when that is
+ * gone, and says so by the same signal.
+ */
+const isForMember = (name: string): boolean =>
+  name === 'SIGHUP' && isMember && !(startedOnTerminal && !isatty(2));
+
 for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
   process.on(name, () => {
+    if (isForMember(name)) return;
     const nowMs = clock.monotonicMs();
     // Whoever asks again after a while does not want to wait any longer.
     if (nowMs - interruptedAtMs > sameInterruptMs) process.exit(130);
@@ -46,6 +58,7 @@ const context: CliContext = {
   runMember: async (flags, signal) => {
     // Loaded only here: the commands that ask a member need none of what a member is made of.
     const { runMember } = await import('@holdfast/server/run-member');
+    isMember = true;
     return runMember(flags, process.env, signal);
   },
   runSimulator: async (args) => {

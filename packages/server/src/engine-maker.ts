@@ -14,6 +14,7 @@ import { NodeDisk } from '@holdfast/storage/node-disk';
 import { TcpNetwork } from '@holdfast/transport/tcp-link';
 
 import { collector } from './collector.ts';
+import type { ConnectionSettings } from './connection-settings.ts';
 import { deriveMemberId } from './identity.ts';
 import type { Log } from './log.ts';
 import { MemberEvents } from './member-events.ts';
@@ -36,6 +37,8 @@ export type EngineMakerOptions = {
   readonly onAsk: (from: MemberId, body: Uint8Array) => Promise<Uint8Array>;
   /** As clients reach this member; asked when an engine is made. */
   readonly clientAddress: () => string;
+  /** Of the moment: they may have changed since the start. */
+  readonly connections: () => ConnectionSettings;
 };
 
 export class EngineMaker {
@@ -126,7 +129,7 @@ export class EngineMaker {
   }
 
   #createTransport(directory: DataDirectory): TcpPeerTransport {
-    const { settings, clock, random, members, guard, peerLog, onAsk } = this.#options;
+    const { settings, clock, random, members, guard, peerLog, connections, onAsk } = this.#options;
     return new TcpPeerTransport({
       network: new TcpNetwork(),
       clock,
@@ -138,6 +141,7 @@ export class EngineMaker {
       // A wiped directory under an old id has forgotten its votes (safety.md 15).
       verifyPeer: ({ memberId, storeId }) =>
         this.#engine && guard.judge(this.#engine, memberId, storeId),
+      settings: connections(),
       onStranger: (from, reason) => peerLog.stranger(from, reason),
       onUnreachable: (peer, reason) => peerLog.unreachable(peer, reason),
       onNote: (note) => peerLog.note(note),

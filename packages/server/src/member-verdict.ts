@@ -1,6 +1,6 @@
 // Whether a member is well, by what was seen of it: how many checks in a row it has passed or
-// failed (B-12), and how many others find it dead, too (B-13). One observer alone never calls a member
-// failed: it may be its own link that is broken. Pure.
+// failed (B-12), and how many others find it dead, too (B-13). One observer alone never calls a
+// member failed: it may be its own link that is broken. Pure.
 export type MemberStatus = 'healthy' | 'degraded' | 'failed' | 'shutting-down';
 
 export type VerdictSettings = {

@@ -25,6 +25,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 
 import { deriveClusterId, deriveMemberId } from './identity.ts';
 import { Member } from './member.ts';
+import { parseScrape } from './prometheus-scrape.fixture.ts';
 import { runMember } from './run-member.ts';
 import type { Flags } from './setting-sources.ts';
 import { readSettings } from './settings.ts';
@@ -127,6 +128,15 @@ describe('one member', () => {
     const metrics = await (await ask(member, '/metrics')).text();
     expect(metrics).toContain('holdfast_is_leader 1');
     expect(metrics).toContain('nodejs_eventloop_lag_seconds');
+    expect(parseScrape(metrics).get('health_connections_cached_count')?.type).toBe('gauge');
+    const connections = await askJson(member, '/v1/connections');
+    expect(connections).toMatchObject({ member: 'n1', connections: [] });
+    const settings = { 'connection-idle-ms': 60_000, 'log-level': 'error' };
+    const headers = { 'content-type': 'application/json' };
+    const patch = { method: 'PATCH', body: JSON.stringify(settings), headers };
+    expect(await askJson(member, '/v1/settings', patch)).toMatchObject({
+      changed: { 'connection-idle-ms': { from: 30_000, to: 60_000 } },
+    });
     expect(await (await ask(member, '/health')).json()).toEqual({ health: 'true', reason: '' });
   });
 
@@ -340,6 +350,39 @@ describe('a start that is refused', () => {
 });
 
 describe('the process of a member', () => {
+  it('reads its file anew at SIGHUP: what may change does, the rest waits for a restart', async () => {
+    const file = join(folder, 'holdfast.yaml');
+    const [port] = await freePorts(1);
+    const given = `listen-client: 127.0.0.1:${port}\nlisten-peer: 127.0.0.1:0\n`;
+    writeFileSync(file, `${given}connection-idle-ms: 20000\n`);
+    const end = new AbortController();
+    const flags = { config: file, dataDir: join(folder, 'n1'), logLevel: 'error' };
+    const running = runMember(flags, {}, end.signal);
+    const idle = async (): Promise<string> => {
+      const answer = await fetch(`http://127.0.0.1:${port}/v1/settings`).catch(() => undefined);
+      if (!answer) return 'not there yet';
+      const { settings } = (await answer.json()) as {
+        settings: Record<string, { value: number; source: string }>;
+      };
+      const { value, source } = settings['connection-idle-ms'] ?? {};
+      return `${value} ${source}`;
+    };
+    const until = async (wanted: string): Promise<void> => {
+      while ((await idle()) !== wanted) await new Promise((resolve) => setTimeout(resolve, 10));
+    };
+    await until('20000 file');
+    writeFileSync(file, `${given}connection-idle-ms: 40000\nquota-bytes: 5000000\n`);
+    process.emit('SIGHUP');
+    await until('40000 file');
+    // A mistake ends nobody, and changes nothing.
+    writeFileSync(file, `${given}connection-idle-ms: soon\n`);
+    process.emit('SIGHUP');
+    expect(await idle()).toBe('40000 file');
+    end.abort(new Error('enough'));
+    expect(await running).toBe(0);
+    expect(process.listenerCount('SIGHUP')).toBe(0);
+  });
+
   it('answers 0 when it was told to end, and a code when it can not start', async () => {
     const flags = { ...anyPort, dataDir: join(folder, 'n1'), logLevel: 'error' };
     const end = new AbortController();

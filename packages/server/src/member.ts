@@ -4,7 +4,7 @@ import { mkdirSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { type Clock, sleep } from '@holdfast/base/clock';
 import { HoldfastError, messageOf } from '@holdfast/base/errors';
-import { type ClusterId, formatId } from '@holdfast/base/ids';
+import { type ClusterId, formatId, type MemberId } from '@holdfast/base/ids';
 import { version } from '@holdfast/base/product-version';
 import type { Random } from '@holdfast/base/random';
 import { RecentCounts } from '@holdfast/base/recent-counts';
@@ -24,7 +24,11 @@ import { configRoutes } from './http/config-routes.ts';
 import { diagnosisRoutes } from './http/diagnosis-routes.ts';
 import { listenHttp, probeAddress } from './http/http-listener.ts';
 import { buildHttpApp, failuresWindowMs } from './http/http-server.ts';
+import { linkRoutes } from './http/link-routes.ts';
+import { settingRoutes } from './http/setting-routes.ts';
 import { deriveClusterId, deriveMemberId } from './identity.ts';
+import { linkMetrics } from './link-metrics.ts';
+import { LiveSettings } from './live-settings.ts';
 import type { Log } from './log.ts';
 import { MemberReports } from './member-reports.ts';
 import { MemberWatch } from './member-watch.ts';
@@ -66,6 +70,7 @@ export class Member {
   readonly #watch: MemberWatch;
   readonly #failures: RecentCounts;
   readonly #maker: EngineMaker;
+  readonly #live: LiveSettings;
   /** What was opened, to be closed in the opposite order. */
   readonly #closers: (() => Promise<void>)[] = [];
   /** Settles only when the member can not go on: a broken invariant, a disk that failed. */
@@ -111,35 +116,34 @@ export class Member {
       members: this.#members,
       clientAddress: () => this.#clientAddress,
       onAsk: (from, body) => this.#reports.answer(from, body),
+      connections: () => this.#live.current.connections,
     });
-    this.#reports = new MemberReports({
-      clock,
-      status: () => this.#slot.status(),
-      transport: () => this.#maker.transport,
-      failures: this.#failures,
-      isLeaving: () => this.#slot.state === 'closing',
-      onLeaving: (peer) => this.#watch.leaves(peer),
-    });
-    this.#watch = new MemberWatch({
-      clock,
-      intervalMs: membersCheckMs,
-      askAll: () => this.#reports.askAll(),
-      onChange: (member, was, { status, reason }) => {
-        const level = status === 'healthy' || status === 'shutting-down' ? 'info' : 'warn';
-        log[level]({ peer: member, was, status, reason }, 'a member is judged otherwise');
-      },
-    });
+    this.#reports = this.#newReports();
+    this.#watch = this.#newWatch();
+    this.#live = this.#newLive();
     this.#metrics.show({
       name: 'snapshots_bad_total',
       help: 'Snapshots that this process could not use',
       read: () => this.#maker.snapshotsBad,
     });
+    this.#metrics.showFamilies(() =>
+      linkMetrics(this.#maker.transport?.status, (id) => this.#peerLog.nameOf(id)),
+    );
     this.#life = this.#newLife();
   }
 
   /** HOST:PORT as clients reach it. */
   get clientAddress(): string {
     return this.#clientAddress;
+  }
+
+  /**
+   * Applies what may change live of settings that were read anew, and says in the log what has
+   * changed and what waits for a restart. Throws `invalid-argument`, and then nothing has.
+   */
+  reread(settings: MemberSettings): void {
+    const result = this.#live.reread(settings);
+    this.#options.log.info(result, 'the settings were read anew');
   }
 
   /** Resolves when this member takes part in its cluster, which may be before it is ready. */
@@ -190,6 +194,42 @@ export class Member {
     this.#metrics.show(...watch.figures);
     this.#tasks.run((signal) => watch.run(signal));
     this.#tasks.run((signal) => watchDirectory({ root, clock, identify: identifyFile }, signal));
+  }
+
+  #newReports(): MemberReports {
+    const { clock } = this.#options;
+    return new MemberReports({
+      clock,
+      status: () => this.#slot.status(),
+      transport: () => this.#maker.transport,
+      failures: this.#failures,
+      isLeaving: () => this.#slot.state === 'closing',
+      onLeaving: (peer) => this.#watch.leaves(peer),
+    });
+  }
+
+  #newWatch(): MemberWatch {
+    const { clock, log } = this.#options;
+    return new MemberWatch({
+      clock,
+      intervalMs: membersCheckMs,
+      askAll: () => this.#reports.askAll(),
+      onChange: (member, was, { status, reason }) => {
+        const level = status === 'healthy' || status === 'shutting-down' ? 'info' : 'warn';
+        log[level]({ peer: member, was, status, reason }, 'a member is judged otherwise');
+      },
+    });
+  }
+
+  #newLive(): LiveSettings {
+    const { settings, log } = this.#options;
+    return new LiveSettings({
+      settings,
+      apply: (now, before) => {
+        if (now.logLevel !== before.logLevel) log.level = now.logLevel;
+        this.#maker.transport?.changeSettings(now.connections);
+      },
+    });
   }
 
   #newLife(): EngineLife<EmbeddedEngine> {
@@ -266,6 +306,8 @@ export class Member {
   #buildDoor(): FastifyInstance {
     const { settings, clock, log } = this.#options;
     const contents = new ContentChecker({ clock });
+    const nameOf = (id: MemberId): string => this.#peerLog.nameOf(id);
+    const links = { links: () => this.#maker.transport, nameOf, log };
     return buildHttpApp({
       slot: this.#slot,
       clock,
@@ -275,6 +317,8 @@ export class Member {
       routes: [
         configRoutes({ historyMax: settings.configVersionsMax, contents }),
         diagnosisRoutes(this.#reports, this.#watch),
+        (app, context) => linkRoutes(app, context, links),
+        (app) => settingRoutes(app, { settings: this.#live, log }),
       ],
       failures: this.#failures,
       onFault: (error, where) => log.error({ err: error, where }, 'a request met a fault'),

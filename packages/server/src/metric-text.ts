@@ -4,6 +4,16 @@ export const metricPrefix = 'holdfast_';
 
 export type Sample = { readonly name: string; readonly help: string; readonly value: number };
 
+/** `isBare`: the name is not ours to choose, and stands without the prefix. */
+type Family = Pick<Sample, 'name' | 'help'> & { readonly isBare?: true };
+
+/** Counts of each bucket alone; the last one is beyond all bounds. */
+export type Buckets = {
+  readonly boundsSeconds: readonly number[];
+  readonly counts: readonly number[];
+  readonly sumSeconds: number;
+};
+
 /** One value under its own name; what ends in `_total` only grows. */
 export function sampleText({ name, help, value }: Sample): string {
   return familyText({ name, help }, [{ labels: '', value }]);
@@ -11,13 +21,28 @@ export function sampleText({ name, help, value }: Sample): string {
 
 /** Several values of one name, told apart by their labels, as `{peer="n2"}`. */
 export function familyText(
-  { name, help }: Pick<Sample, 'name' | 'help'>,
+  { name, help, isBare }: Family,
   values: readonly { readonly labels: string; readonly value: number }[],
 ): string {
-  const full = `${metricPrefix}${name}`;
+  const full = isBare ? name : `${metricPrefix}${name}`;
   const type = name.endsWith('_total') ? 'counter' : 'gauge';
   const lines = values.map(({ labels, value }) => `${full}${labels} ${value}`);
   return [`# HELP ${full} ${help}`, `# TYPE ${full} ${type}`, ...lines].join('\n');
+}
+
+/** A histogram without labels. */
+export function histogramText(
+  { name, help }: Pick<Sample, 'name' | 'help'>,
+  { boundsSeconds, counts, sumSeconds }: Buckets,
+): string {
+  const full = `${metricPrefix}${name}`;
+  let below = 0;
+  const buckets = counts.map((count, at) => {
+    below += count;
+    return `${full}_bucket{le="${boundsSeconds[at] ?? '+Inf'}"} ${below}`;
+  });
+  const head = [`# HELP ${full} ${help}`, `# TYPE ${full} histogram`];
+  return [...head, ...buckets, `${full}_sum ${sumSeconds}`, `${full}_count ${below}`].join('\n');
 }
 
 /** As the text format wants it: backslash, quote and newline escaped. */

@@ -56,6 +56,7 @@ export type Figure = {
 export class Metrics {
   readonly #registry = new Registry();
   readonly #figures: Figure[] = [];
+  readonly #families: (() => readonly string[])[] = [];
 
   constructor(options: MetricsOptions) {
     if (options.process) collectDefaultMetrics({ register: this.#registry });
@@ -70,6 +71,11 @@ export class Metrics {
     this.#figures.push(...figures);
   }
 
+  /** As show(), for whole families in Prometheus' text. */
+  showFamilies(read: () => readonly string[]): void {
+    this.#families.push(read);
+  }
+
   async render({ status, phases, times }: Scrape): Promise<string> {
     const lines = [await this.#registry.metrics()];
     lines.push(
@@ -79,6 +85,7 @@ export class Metrics {
       const value = read();
       if (value !== undefined) lines.push(sampleText({ name, help, value }));
     }
+    for (const read of this.#families) lines.push(...read());
     lines.push(...recoveryMetrics(phases, status));
     if (status) lines.push(...engineLines(status));
     lines.push(...timeLines(times));

@@ -1,4 +1,5 @@
 // `holdfast start`: a member from its flags and variables until it is told to end or can not go on.
+// SIGHUP has it read its settings file anew.
 // The only catcher of what ends a member: it says one clear sentence, and answers the exit code.
 import { onBug } from '@holdfast/base/bug-log';
 import { HoldfastError, messageOf } from '@holdfast/base/errors';
@@ -10,7 +11,7 @@ import { type Log, openLog } from './log.ts';
 import { Member } from './member.ts';
 import { ProcessFaults } from './process-faults.ts';
 import type { Flags, Variables } from './setting-sources.ts';
-import { readSettings } from './settings.ts';
+import { type MemberSettings, readSettings } from './settings.ts';
 
 /** Exit code of a member that met a fault: a broken invariant (sysexits: EX_SOFTWARE). */
 const brokenExitCode = 70;
@@ -37,6 +38,8 @@ export async function runMember(
     log,
   });
   const faults = new ProcessFaults(process);
+  const reread = (): void => rereadSettings(member, log, () => readSettings(flags, variables));
+  process.on('SIGHUP', reread);
   try {
     await Promise.race([live(member, log, signal), faults.first]);
     return 0;
@@ -49,8 +52,19 @@ export async function runMember(
     await Promise.race([closing, elapsed(closeAfterFailureMs)]);
     return exitCodeOf(error);
   } finally {
+    process.off('SIGHUP', reread);
     faults.close();
     onBug(undefined);
+  }
+}
+
+/** A file with a mistake in it changes nothing, and ends nobody. */
+function rereadSettings(member: Member, log: Log, read: () => MemberSettings): void {
+  try {
+    member.reread(read());
+  } catch (error) {
+    if (!(error instanceof HoldfastError)) throw error;
+    log.error(error.details, `the settings stay as they are: ${error.message}`);
   }
 }
 

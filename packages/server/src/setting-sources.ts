@@ -7,6 +7,7 @@ import { parseDocument } from 'yaml';
 
 import {
   flagOfKey,
+  liveKeys,
   type SettingKey,
   type SettingRow,
   settingKeys,
@@ -21,28 +22,49 @@ export type Variables = Readonly<Record<string, string | undefined>>;
 
 export type SettingValue = string | number | boolean | readonly MemberAddress[];
 export type MemberAddress = { readonly name: string; readonly address: string };
-export type SettingValues = ReadonlyMap<SettingKey, SettingValue>;
+/** From the weakest on. `live`: changed while the member runs. */
+export type SettingSource = 'default' | 'file' | 'variable' | 'flag' | 'live';
+export type Setting = { readonly value: SettingValue; readonly source: SettingSource };
+/** Those without a value and without a default are not there. */
+export type Settings = ReadonlyMap<SettingKey, Setting>;
 
-/** A value with the words for where it stands. */
-type Given = { readonly value: unknown; readonly where: string };
+/** A value with its source, and the words for where it stands. */
+type Given = {
+  readonly value: unknown;
+  readonly source: SettingSource;
+  readonly where: string;
+};
 
 export const refused = (message: string, details: Record<string, unknown> = {}): HoldfastError =>
   new HoldfastError('invalid-argument', message, { details });
 
 /** Every setting that somebody gave, and the defaults of the others that have one. */
-export function gatherSettings(flags: Flags, variables: Variables): SettingValues {
+export function gatherSettings(flags: Flags, variables: Variables): Settings {
   const fromFlags = readFlags(flags);
   const fromVariables = readVariables(variables);
   const path = flags['config'] ?? variables['HOLDFAST_CONFIG'];
   const fromFile = typeof path === 'string' && path !== '' ? readFile(path) : new Map();
-  const values = new Map<SettingKey, SettingValue>();
+  const settings = new Map<SettingKey, Setting>();
   for (const key of settingKeys) {
     const given = fromFlags.get(key) ?? fromVariables.get(key) ?? fromFile.get(key);
     const row: SettingRow = settingTable[key];
     const value = given ? valueFrom(row, given) : row.default;
-    if (value !== undefined) values.set(key, value);
+    if (value !== undefined) settings.set(key, { value, source: given?.source ?? 'default' });
   }
-  return values;
+  return settings;
+}
+
+/** Values for settings that may change live, read as at the start; null: no value any more. */
+export function readLive(changes: Readonly<Record<string, unknown>>) {
+  const read = new Map<SettingKey, Setting | undefined>();
+  for (const [key, value] of Object.entries(changes)) {
+    if (!isKey(key)) throw unknown('setting', key, liveKeys);
+    const row: SettingRow = settingTable[key];
+    if (!row.live) throw refused(`${key} needs a restart: it can not change while a member runs`);
+    const given = { value, source: 'live', where: key } as const;
+    read.set(key, value === null ? undefined : { value: valueFrom(row, given), source: 'live' });
+  }
+  return read;
 }
 
 function readFlags(flags: Flags): Map<string, Given> {
@@ -51,7 +73,7 @@ function readFlags(flags: Flags): Map<string, Given> {
     const key = name.replaceAll(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
     if (value === undefined || key === 'config') continue;
     if (!isKey(key)) throw unknown('flag', flagOfKey(key), settingKeys.map(flagOfKey));
-    given.set(key, { value, where: flagOfKey(key) });
+    given.set(key, { value, source: 'flag', where: flagOfKey(key) });
   }
   return given;
 }
@@ -72,7 +94,7 @@ function readVariables(variables: Variables): Map<string, Given> {
   for (const [name, value] of Object.entries(variables)) {
     if (!name.startsWith('HOLDFAST_') || value === undefined || value === '') continue;
     const key = byVariable.get(name);
-    if (key !== undefined) given.set(key, { value, where: name });
+    if (key !== undefined) given.set(key, { value, source: 'variable', where: name });
     else if (!foreignVariables.has(name)) refuseNearMiss(name, [...byVariable.keys()]);
   }
   return given;
@@ -97,7 +119,7 @@ function readFile(path: string): Map<string, Given> {
   const given = new Map<string, Given>();
   for (const [key, value] of Object.entries(content as Record<string, unknown>)) {
     if (!isKey(key)) throw unknown(`key in ${path}:`, key, settingKeys);
-    if (value !== null) given.set(key, { value, where: `${key} in ${path}` });
+    if (value !== null) given.set(key, { value, source: 'file', where: `${key} in ${path}` });
   }
   return given;
 }

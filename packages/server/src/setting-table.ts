@@ -17,7 +17,11 @@ export type SettingKind =
       readonly hi: number;
     };
 
-export type SettingRow = SettingKind & { readonly help: string };
+export type SettingRow = SettingKind & {
+  readonly help: string;
+  /** It may change while the member runs. */
+  readonly live?: true;
+};
 
 const text = (help: string): SettingRow => ({ kind: 'text', default: undefined, help });
 const address = (fallback: string | undefined, help: string): SettingRow => ({
@@ -30,6 +34,7 @@ const number = (
   range: { readonly lo: number; readonly hi: number },
   help: string,
 ): SettingRow => ({ kind: 'number', default: fallback, ...range, help });
+const live = (row: SettingRow): SettingRow => ({ ...row, live: true });
 
 const mebibyte = 1024 * 1024;
 const terabyte = 2 ** 40;
@@ -56,6 +61,7 @@ export const settingTable = {
     of: ['trace', 'debug', 'info', 'warn', 'error'],
     default: 'info',
     help: 'what the log on standard error shows',
+    live: true,
   },
   'log-format': {
     kind: 'choice',
@@ -134,11 +140,45 @@ export const settingTable = {
   'headers-timeout-ms': number(10_000, { lo: 100, hi: 600_000 }, 'for the head of a request'),
   'request-timeout-ms': number(30_000, { lo: 100, hi: 3_600_000 }, 'for a whole request'),
   'connections-max': number(10_000, { lo: 10, hi: 1_000_000 }, 'client connections at a time'),
+  'connect-timeout-ms': live(
+    number(3000, { lo: 100, hi: 60_000 }, 'for a dial to a peer, up to the finished handshake'),
+  ),
+  'ping-silence-ms': live(
+    number(4500, { lo: 500, hi: 5000 }, 'a peer that was silent for so long is pinged'),
+  ),
+  'ping-wait-ms': live(number(1000, { lo: 100, hi: 10_000 }, 'for the answer to a ping')),
+  'ping-failures-max': live(
+    number(3, { lo: 2, hi: 10 }, 'pings in a row without an answer that make a peer dead'),
+  ),
+  'connection-check-ms': live(
+    number(10_000, { lo: 100, hi: 600_000 }, 'between two looks at the connections to peers'),
+  ),
+  'connection-idle-ms': live(
+    number(30_000, { lo: 1000, hi: day }, 'log and bulk connections unused for so long are ended'),
+  ),
+  'connection-failures-max': live(
+    number(3, { lo: 1, hi: 100 }, 'a connection with so many failures in a row is ended'),
+  ),
+  'connection-stale-ms': live(
+    number(30_000, { lo: 1000, hi: day }, 'a connection without a verdict for so long is ended'),
+  ),
+  'breaker-failures-max': live(
+    number(3, { lo: 1, hi: 100 }, 'failed calls in a row that set a peer aside'),
+  ),
+  'breaker-open-ms': live(
+    number(30_000, { lo: 1000, hi: 3_600_000 }, 'a peer is set aside so long before it is tried'),
+  ),
 } as const satisfies Readonly<Record<string, SettingRow>>;
 
 export type SettingKey = keyof typeof settingTable;
 
 export const settingKeys = Object.keys(settingTable) as readonly SettingKey[];
+
+/** Those that may change while a member runs. */
+export const liveKeys: readonly SettingKey[] = settingKeys.filter((key) => {
+  const row: SettingRow = settingTable[key];
+  return row.live === true;
+});
 
 export const flagOfKey = (key: string): string => `--${key}`;
 export const variableOfKey = (key: string): string =>

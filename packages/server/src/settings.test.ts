@@ -8,6 +8,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { gatherSettings } from './setting-sources.ts';
 import {
   flagOfKey,
+  liveKeys,
   type SettingKey,
   type SettingRow,
   settingKeys,
@@ -49,7 +50,7 @@ function samples(row: SettingRow): readonly [string, string, string] {
 }
 
 const shown = (key: SettingKey, flags: object, variables: object): string => {
-  const value = gatherSettings({ ...flags }, { ...variables }).get(key);
+  const value = gatherSettings({ ...flags }, { ...variables }).get(key)?.value;
   if (typeof value !== 'object') return String(value);
   return value.map(({ name, address }) => `${name}=${address}`).join(',');
 };
@@ -152,8 +153,21 @@ describe('combinations', () => {
     [{ join: '127.0.0.1:4654' }, '--join is not built yet'],
     [{ electionMinMs: '1200' }, '--election-min-ms is less'],
     [{ heartbeatMs: '300' }, 'at most a third'],
+    [{ pingSilenceMs: '5001' }, '--ping-silence-ms is a whole number from 500 to 5000'],
+    [{ connectionStaleMs: '7500' }, '--connection-stale-ms 7500 is too short'],
+    [{ connectionIdleMs: '9999' }, 'is less than --connection-check-ms 10000'],
+    [{ breakerOpenMs: '3000' }, 'would be given up before it can say how it went'],
   ] as const)('%j is refused', (flags, words) => {
     expect(() => readSettings(flags, {})).toThrow(words);
+  });
+
+  it('keep the numbers of connections and breakers that the rules for dark machines give', () => {
+    expect(readSettings({}, {}).connections).toEqual({
+      connectTimeoutMs: 3000,
+      silence: { silenceMs: 4500, pingWaitMs: 1000, failuresMax: 3, ownLagMs: 250 },
+      checker: { checkMs: 10_000, idleMs: 30_000, failuresMax: 3, staleMs: 30_000 },
+      breaker: { failuresMax: 3, openMs: 30_000 },
+    });
   });
 
   it('open a listener when the danger is said aloud', () => {
@@ -182,6 +196,14 @@ describe('the page about settings', () => {
       const row = rows.find((line) => line.startsWith(`| \`${key}\` | ${shownDefault} |`));
       expect(row, key).toContain(help);
     }
+  });
+});
+
+describe('the settings that may change live', () => {
+  it('stand on the page under that head', () => {
+    const page = readFileSync(new URL('../../../docs/settings.md', import.meta.url), 'utf8');
+    const section = page.slice(page.indexOf('## Changing them while a member runs'));
+    for (const key of liveKeys) expect(section).toContain(`\`${key}\``);
   });
 });
 

@@ -5,11 +5,16 @@ import type { ReplicaSettings } from '@holdfast/replica/settings';
 import { type Address, parseAddress } from '@holdfast/transport/address';
 
 import {
+  type ConnectionSettings,
+  connectionsOf,
+  connectionsProblem,
+} from './connection-settings.ts';
+import {
   type Flags,
   gatherSettings,
   type MemberAddress,
   refused,
-  type SettingValue,
+  type Settings,
   type Variables,
 } from './setting-sources.ts';
 import { flagOfKey, type SettingKey } from './setting-table.ts';
@@ -56,7 +61,12 @@ export type MemberSettings = {
   readonly callTimeoutMs: number;
   readonly headersTimeoutMs: number;
   readonly requestTimeoutMs: number;
+  /** Clients'. */
   readonly connectionsMax: number;
+  /** To peers, as they are at the start. */
+  readonly connections: ConnectionSettings;
+  /** All settings as they were given, with where each comes from. */
+  readonly given: Settings;
 };
 
 const megabyte = 1_000_000;
@@ -66,7 +76,12 @@ const namePattern = /^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/;
 
 /** Throws `invalid-argument` with one sentence that names the setting. */
 export function readSettings(flags: Flags, variables: Variables): MemberSettings {
-  const reader = new Reader(gatherSettings(flags, variables));
+  return settingsOf(gatherSettings(flags, variables));
+}
+
+/** As readSettings, of what was gathered. */
+export function settingsOf(given: Settings): MemberSettings {
+  const reader = new Reader(given);
   const name = reader.text('name');
   checkName('--name', name);
   if (reader.maybe('join') !== undefined) {
@@ -75,36 +90,38 @@ export function readSettings(flags: Flags, variables: Variables): MemberSettings
       '--join is not built yet: name all members in --initial-cluster',
     );
   }
-  const settings = { ...placesOf(reader, name), ...numbersOf(reader) };
+  const settings = { ...placesOf(reader, name), ...numbersOf(reader), given };
   checkElections(settings);
+  const problem = connectionsProblem(settings.connections);
+  if (problem !== undefined) throw refused(problem);
   return settings;
 }
 
 class Reader {
-  readonly #values: ReadonlyMap<SettingKey, SettingValue>;
+  readonly #settings: Settings;
 
-  constructor(values: ReadonlyMap<SettingKey, SettingValue>) {
-    this.#values = values;
+  constructor(settings: Settings) {
+    this.#settings = settings;
   }
 
   maybe(key: SettingKey): string | undefined {
-    return this.#values.get(key) as string | undefined;
+    return this.#settings.get(key)?.value as string | undefined;
   }
 
   text(key: SettingKey): string {
-    return this.#values.get(key) as string;
+    return this.#settings.get(key)?.value as string;
   }
 
   number(key: SettingKey): number {
-    return this.#values.get(key) as number;
+    return this.#settings.get(key)?.value as number;
   }
 
   isSet(key: SettingKey): boolean {
-    return this.#values.get(key) === true;
+    return this.#settings.get(key)?.value === true;
   }
 
   members(): readonly MemberAddress[] | undefined {
-    return this.#values.get('initial-cluster') as readonly MemberAddress[] | undefined;
+    return this.#settings.get('initial-cluster')?.value as readonly MemberAddress[] | undefined;
   }
 }
 
@@ -156,6 +173,7 @@ function numbersOf(reader: Reader) {
     headersTimeoutMs: reader.number('headers-timeout-ms'),
     requestTimeoutMs: reader.number('request-timeout-ms'),
     connectionsMax: reader.number('connections-max'),
+    connections: connectionsOf((key) => reader.number(key)),
   };
 }
 
