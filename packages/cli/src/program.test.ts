@@ -40,7 +40,15 @@ describe('a wrong command line', () => {
     const { code, out } = await runCommand(['--help']);
     expect(code).toBe(0);
     expect(out).toContain('Examples:');
-    for (const command of ['config publish', 'config import', 'kv txn', 'start', 'dev', 'status']) {
+    for (const command of [
+      'config publish',
+      'config import',
+      'kv txn',
+      'start',
+      'dev',
+      'status',
+      'connections evict',
+    ]) {
       const help = await runCommand([...command.split(' '), '--help']);
       expect(help.code).toBe(0);
       expect(help.out, command).toMatch(/Examples?:\n/);
@@ -155,7 +163,7 @@ describe('holdfast completion', () => {
         printf '%s\\n' "\${COMPREPLY[@]}"`;
       return spawnSync('bash', ['-c', script]).stdout.toString().trim().split('\n');
     };
-    expect(complete('con')).toEqual(['config']);
+    expect(complete('con')).toEqual(['config', 'connections']);
     expect(complete('config', '')).toContain('publish');
     expect(complete('--endpoints', 'a:1', 'config', 'pub')).toEqual(['publish']);
     expect(complete('kv', 'get', '--cons')).toEqual(['--consistency']);

@@ -17,6 +17,7 @@ const loaders: Readonly<Record<string, () => Promise<AddCommands>>> = {
   kv: async () => (await import('./commands/kv.ts')).addKvCommands,
   lease: async () => (await import('./commands/lease.ts')).addLeaseCommands,
   member: async () => (await import('./commands/member.ts')).addMemberCommands,
+  connections: async () => (await import('./commands/connections.ts')).addConnectionsCommands,
   status: async () => (await import('./commands/status.ts')).addStatusCommand,
   diagnose: async () => (await import('./commands/diagnose.ts')).addDiagnoseCommand,
   start: async () => (await import('./commands/start.ts')).addStartCommand,

@@ -8,7 +8,7 @@ import { MemoryEngine } from '@holdfast/engine/memory-engine';
 import { configRoutes } from '@holdfast/server/config-routes';
 import { diagnosisRoutes } from '@holdfast/server/diagnosis-routes';
 import { EngineSlot } from '@holdfast/server/engine-slot';
-import { buildHttpApp } from '@holdfast/server/http-server';
+import { buildHttpApp, type HttpAppOptions } from '@holdfast/server/http-server';
 import { MemberReports } from '@holdfast/server/member-reports';
 
 import type { CliContext, GlobalOptions } from './context.ts';
@@ -110,7 +110,11 @@ export type TestServer = AsyncDisposable & {
 };
 
 /** A door on a free port; several of them may stand on one engine, as members do on one log. */
-export async function startTestServer(shared?: MemoryEngine, port = 0): Promise<TestServer> {
+export async function startTestServer(
+  shared?: MemoryEngine,
+  port = 0,
+  more: NonNullable<HttpAppOptions['routes']> = [],
+): Promise<TestServer> {
   const clock = new SystemClock();
   const engine = shared ?? new MemoryEngine();
   const slot = new EngineSlot();
@@ -123,7 +127,8 @@ export async function startTestServer(shared?: MemoryEngine, port = 0): Promise<
     isLeaving: () => false,
     onLeaving: () => undefined,
   });
-  const routes = [configRoutes(), diagnosisRoutes(reports, { verdictOn: () => undefined })];
+  const diagnosis = diagnosisRoutes(reports, { verdictOn: () => undefined });
+  const routes = [configRoutes(), diagnosis, ...more];
   const app = buildHttpApp({ slot, clock, version: '0.1.0', routes });
   await app.listen({ host: '127.0.0.1', port });
   const endpoint = `127.0.0.1:${(app.server.address() as { port: number }).port}`;

@@ -1,6 +1,7 @@
 // The SDK as one type, so that its users can be tested with a twin.
 import type { ClusterApi } from './cluster-api.ts';
 import type { ConfigApi } from './config-api.ts';
+import type { BreakerApi, ConnectionApi } from './connection-api.ts';
 import type { KvApi } from './kv-api.ts';
 import type { LeaseApi } from './lease-api.ts';
 
@@ -20,6 +21,9 @@ export interface ClientApi {
   readonly kv: KvApi;
   readonly leases: LeaseApi;
   readonly cluster: ClusterApi;
+  /** Of one member to its peers, and whom it has set aside. */
+  readonly connections: ConnectionApi;
+  readonly breakers: BreakerApi;
   /** Registers nothing before its first write. */
   exactlyOnce(options?: { readonly ttlMs?: number | undefined }): ExactlyOnceApi;
   /** Ends all calls and watches. Closing twice does nothing more. */

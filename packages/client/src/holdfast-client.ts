@@ -9,10 +9,13 @@ import { Caller } from './caller.ts';
 import type { ClientApi, ExactlyOnceApi } from './client-api.ts';
 import type { ClusterApi } from './cluster-api.ts';
 import type { ConfigApi } from './config-api.ts';
+import type { BreakerApi, ConnectionApi } from './connection-api.ts';
 import { EndpointSet } from './endpoint-set.ts';
 import { ExactlyOnce } from './exactly-once.ts';
+import { HttpBreakers } from './http-breakers.ts';
 import { HttpCluster } from './http-cluster.ts';
 import { HttpConfigs } from './http-configs.ts';
+import { HttpConnections } from './http-connections.ts';
 import { HttpKv } from './http-kv.ts';
 import { HttpLeases } from './http-leases.ts';
 import type { HttpPort } from './http-port.ts';
@@ -47,6 +50,8 @@ export class HoldfastClient implements ClientApi, AsyncDisposable {
   readonly kv: KvApi;
   readonly leases: LeaseApi;
   readonly cluster: ClusterApi;
+  readonly connections: ConnectionApi;
+  readonly breakers: BreakerApi;
   readonly #session: Session;
   readonly #timeoutMs: number;
   readonly #sessions = new Set<ExactlyOnce>();
@@ -68,6 +73,8 @@ export class HoldfastClient implements ClientApi, AsyncDisposable {
     this.kv = new HttpKv(session);
     this.leases = new HttpLeases(session);
     this.cluster = new HttpCluster(session);
+    this.connections = new HttpConnections(session);
+    this.breakers = new HttpBreakers(session);
     this.#session = session;
     this.#timeoutMs = timeoutMs;
   }
