@@ -83,7 +83,9 @@ export class TcpPeerTransport implements PeerTransport {
     await this.#mesh.start({
       onFrame: (from, frame) => this.#receive(handler, from, frame),
       onPeerEvent: (event) => {
-        if (event.type === 'unreachable') this.#onUnreachable?.(event.peer, event.reason);
+        if (event.type === 'unreachable' && !event.isWanted) {
+          this.#onUnreachable?.(event.peer, event.reason);
+        }
         handler.onPeerEvent(toPeerEvent(event));
       },
       ...(this.#onAsk ? { onAsk: this.#onAsk } : {}),

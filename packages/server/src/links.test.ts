@@ -121,6 +121,7 @@ describe('an operator', () => {
       { level: 'info', facts: { purpose: 'control', reason: 'operator' } },
       { level: 'info', facts: { purpose: 'log', reason: 'operator' } },
     ]);
+    expect(linesWith('no way to a peer')).toEqual([]);
   });
 });
 

@@ -56,6 +56,7 @@ export class TransportPair {
     this.near = this.#transport(a, {
       settings: settings.connections,
       onNote: (note) => this.peerLog.note(note),
+      onUnreachable: (peer, reason) => this.peerLog.unreachable(peer, reason),
     });
     this.far = this.#transport(b);
     const nameOf = (id: MemberId): string => this.peerLog.nameOf(id);

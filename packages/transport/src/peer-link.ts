@@ -28,6 +28,8 @@ export type PeerLinkEvent =
       readonly peer: MemberId;
       readonly refused: boolean;
       readonly reason: string;
+      /** An operator ended a connection that was sound: nothing to worry about. */
+      readonly isWanted?: true;
     };
 
 export type PeerLinkOptions = {
@@ -356,7 +358,9 @@ export class PeerLink {
     if (purpose === 'control') this.#calls.lost(`the connection was ended: ${why}`);
     // What was on it may be lost; on one that nobody used nothing was.
     if (purpose === 'bulk' || reason === 'idle') return;
-    this.#unreachable(false, `the ${purpose} connection was ended: ${why}`);
+    const wanted = reason === 'operator' ? ({ isWanted: true } as const) : {};
+    const text = `the ${purpose} connection was ended: ${why}`;
+    this.#emit({ type: 'unreachable', peer, refused: false, reason: text, ...wanted });
   }
 
   #unreachable(refused: boolean, reason: string): void {

@@ -55,7 +55,8 @@ function wordOf(row: SettingRow): string {
 
 const startHelp = `
 Every flag is also a key of holdfast.yaml and a HOLDFAST_* variable; flags beat variables, variables
-beat the file. The member writes its process id to DIR/pid, and its log to standard error.
+beat the file. The member writes its process id to DIR/pid, and its log to standard error. At SIGHUP
+it reads the file anew, applies what may change while it runs, and says what needs a restart.
 
 Examples:
   holdfast start --name n1 --data-dir ./n1
