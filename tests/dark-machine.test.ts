@@ -1,6 +1,6 @@
 // Four machines, one of which goes dark: its packets vanish, and nobody is told. Goal: writes fail
 // inside the detection window at most, every survivor answers quickly throughout, and the machine
-// is taken back by itself (A-01, A-02, A-18). Method: cuts in the rig for the dark, under a writer
+// is taken back by itself (A-01 to A-05, A-18). Method: cuts in the rig for the dark, under a writer
 // of 50 writes a second that never waits for one before sending the next.
 import { setTimeout as delay } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
@@ -18,7 +18,12 @@ const detectionMs = 8000;
 const darkAndWellMs = 10_000;
 const answerMs = 1000;
 const returnMs = 30_000;
-const watchedPaths = ['/v1/cluster', '/metrics', '/readyz', '/health'];
+/** A-03: every page and every question of an administrator. */
+const watchedPaths = [
+  ...['/', '/ping', '/livez', '/readyz', '/health', '/metrics', '/openapi.json'],
+  ...['/v1/cluster', '/v1/members', '/v1/diagnosis', '/v1/recovery'],
+  ...['/v1/connections', '/v1/breakers', '/v1/settings'],
+];
 
 describe.skipIf(noDark)(`a machine goes dark${skipped}`, () => {
   it.each(['follower', 'leader'])(
@@ -45,12 +50,14 @@ describe.skipIf(noDark)(`a machine goes dark${skipped}`, () => {
       const cutAtMs = monotonicMs();
       await delay(detectionMs + darkAndWellMs);
       expect(await appliedIndexOf(dark)).toBeLessThan(await appliedIndexOf(asked));
+      for (const survivor of survivors) await expectSetAside(survivor, dark);
       const healedAtMs = monotonicMs();
       await cluster.rig.heal(dark.name);
       await until(async () => await isAbreast(dark, asked), {
         timeoutMs: returnMs,
         what: () => `${dark.name} to be back\n${cluster.logs()}`,
       });
+      for (const survivor of survivors) await untilTakenBack(survivor, dark);
       const [writes, looks] = await Promise.all([writer.stop(), watcher.stop()]);
       tell(role, writes, { cutAtMs, healedAtMs });
       const acknowledged = new Map(writes.filter(isApplied).map(keyAndValue));
@@ -82,6 +89,53 @@ const writeTo = (member: DarkMember): Call => ({
 
 const lookAt = (member: DarkMember): readonly Call[] =>
   watchedPaths.map((path) => ({ method: 'GET', url: `${member.url}${path}`, deadlineMs: 5000 }));
+
+type Linked = {
+  readonly connections: readonly {
+    readonly peer: string;
+    readonly state: string;
+    readonly breaker: string;
+  }[];
+};
+
+type Listed = {
+  readonly members: readonly {
+    readonly name: string;
+    readonly answered: boolean;
+    readonly reason: string | null;
+    readonly status: string;
+  }[];
+};
+
+/** Listed as offline, never missing; given no call; and by more than one observer failed. */
+async function expectSetAside(member: DarkMember, dark: DarkMember): Promise<void> {
+  const links = await linksOf(member, dark);
+  expect(links.map(({ state }) => state)).toEqual(['dead', 'dead']);
+  expect(['open', 'half-open']).toContain(links[0]?.breaker);
+  const listed = await listedBy(member, dark);
+  expect(listed).toMatchObject({ answered: false, status: 'failed' });
+  expect(listed?.reason).toMatch(/set aside|did not answer|no connection/);
+}
+
+async function untilTakenBack(member: DarkMember, dark: DarkMember): Promise<void> {
+  await until(
+    async () => {
+      const [links, listed] = [await linksOf(member, dark), await listedBy(member, dark)];
+      return links[0]?.breaker === 'closed' && listed?.status === 'healthy';
+    },
+    { timeoutMs: returnMs, what: () => `${member.name} to take ${dark.name} back` },
+  );
+}
+
+async function linksOf(member: DarkMember, { name }: DarkMember): Promise<Linked['connections']> {
+  const { connections } = (await (await member.get('/v1/connections')).json()) as Linked;
+  return connections.filter(({ peer }) => peer === name);
+}
+
+async function listedBy(member: DarkMember, peer: DarkMember) {
+  const { members } = (await (await member.get('/v1/members')).json()) as Listed;
+  return members.find(({ name }) => name === peer.name);
+}
 
 const isApplied = ({ result }: Attempt): boolean => result === 200;
 

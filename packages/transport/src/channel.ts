@@ -99,10 +99,13 @@ export class Channel {
 
   get record(): LinkRecord {
     const { purpose, address } = this.#options;
+    const open = this.#state.name === 'open' ? this.#state : undefined;
+    // Any byte is life, also between two looks of the silence watch.
+    const lastSuccessMs = open ? open.watch.heardMs : this.#health.lastSuccessMs;
     return {
       purpose,
-      health: { ...this.#health, address: address() },
-      openSinceMs: this.#state.name === 'open' ? this.#state.sinceMs : undefined,
+      health: { ...this.#health, address: address(), lastSuccessMs },
+      openSinceMs: open?.sinceMs,
       lastUseMs: this.#lastUseMs,
     };
   }
