@@ -1,7 +1,7 @@
 // Four machines, one of which goes dark: its packets vanish, and nobody is told. Goal: writes fail
 // inside the detection window at most, every survivor answers quickly throughout and lists the dark
-// one as set aside, and it is taken back by itself. Method: cuts in the rig for
-// the dark, under a writer of 50 writes a second that never waits for one before sending the next.
+// one as set aside, and it is taken back by itself. Method: cuts in the rig
+// for the dark, under a writer of 50 writes a second that waits for none before it sends the next.
 import { setTimeout as delay } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
 import type { Attempt, Call } from '../tools/dark/protocol.ts';

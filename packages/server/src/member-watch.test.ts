@@ -6,6 +6,7 @@ import { describe, expect, it } from 'vitest';
 import type { AskedMember } from './diagnosis.ts';
 import type { MemberReport } from './member-report.ts';
 import type { AskedAll } from './member-reports.ts';
+import { defaultVerdictSettings } from './member-verdict.ts';
 import { MemberWatch } from './member-watch.ts';
 
 type Change = 'silent' | 'limps' | { readonly dead: string };
@@ -34,7 +35,7 @@ function newWatch() {
   let now: Readonly<Record<string, Change>> | undefined = {};
   const watch = new MemberWatch({
     clock: new ManualClock(),
-    intervalMs: 2000,
+    settings: { ...defaultVerdictSettings, intervalMs: 2000 },
     askAll: async (): Promise<AskedAll> => {
       if (!now) throw new HoldfastError('unavailable', 'this member is starting');
       const changes = now;

@@ -7,7 +7,6 @@ import type { AskedMember } from './diagnosis.ts';
 import type { AskedAll } from './member-reports.ts';
 import {
   type CheckResult,
-  defaultVerdictSettings,
   firstVerdict,
   type MemberStatus,
   type MemberVerdict,
@@ -17,9 +16,8 @@ import {
 
 export type MemberWatchOptions = {
   readonly clock: Clock;
-  /** Between the end of one round and the next; the question itself has a deadline. */
-  readonly intervalMs: number;
-  readonly verdicts?: VerdictSettings;
+  /** `intervalMs`: from the end of one round to the next; the question itself has a deadline. */
+  readonly settings: VerdictSettings & { readonly intervalMs: number };
   /** Rejects while this member starts. */
   readonly askAll: () => Promise<AskedAll>;
   readonly onChange: (name: string, from: MemberStatus, to: MemberVerdict) => void;
@@ -43,19 +41,15 @@ export class MemberWatch {
   leaves(id: string): void {
     const before = this.#verdicts.get(id);
     if (!before) return;
-    const verdict = nextVerdict(before, { type: 'leaves' }, this.#settings);
+    const verdict = nextVerdict(before, { type: 'leaves' }, this.#options.settings);
     this.#verdicts.set(id, verdict);
   }
 
-  get #settings(): VerdictSettings {
-    return this.#options.verdicts ?? defaultVerdictSettings;
-  }
-
   async run(signal: AbortSignal): Promise<void> {
-    const { clock, intervalMs } = this.#options;
+    const { clock, settings } = this.#options;
     while (!signal.aborted) {
       await this.look();
-      await pause(clock, intervalMs, signal);
+      await pause(clock, settings.intervalMs, signal);
     }
   }
 
@@ -66,7 +60,7 @@ export class MemberWatch {
     const verdicts = new Map<string, MemberVerdict>();
     for (const member of all.members) {
       const before = this.#verdicts.get(member.id) ?? firstVerdict;
-      const verdict = nextVerdict(before, resultOf(member, all), this.#settings);
+      const verdict = nextVerdict(before, resultOf(member, all), this.#options.settings);
       verdicts.set(member.id, verdict);
       if (verdict.status === before.status) continue;
       // The first look at a sound member is no news.

@@ -48,7 +48,8 @@ const anyPort = { listenClient: '127.0.0.1:0', listenPeer: '127.0.0.1:0' };
 
 /** Small files: a test writes little. */
 function memberOf(flags: Flags, log: Logger = pino({ level: 'silent' })): Member {
-  const settings = readSettings({ segmentBytes: '1048576', ...flags }, {});
+  const small = { segmentBytes: '1048576', memberCheckMs: '50' };
+  const settings = readSettings({ ...small, ...flags }, {});
   const clock = new SystemClock();
   const member = new Member({ settings, clock, random: new SystemRandom(), log });
   members.push(member);

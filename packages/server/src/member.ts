@@ -47,8 +47,6 @@ export type MemberOptions = {
 
 /** How often a member that is not ready says in its log what it waits for. */
 const waitingLogMs = 5000;
-/** Between two looks at how the other members are. */
-const membersCheckMs = 2000;
 /** Safety.md 5: nothing is lost, but somebody should look at that disk. */
 const repairingText =
   'what this member had written is damaged or missing: it does not vote until it has repaired ' +
@@ -209,10 +207,10 @@ export class Member {
   }
 
   #newWatch(): MemberWatch {
-    const { clock, log } = this.#options;
+    const { clock, log, settings } = this.#options;
     return new MemberWatch({
       clock,
-      intervalMs: membersCheckMs,
+      settings: settings.memberChecks,
       askAll: () => this.#reports.askAll(),
       onChange: (member, was, { status, reason }) => {
         const level = status === 'healthy' || status === 'shutting-down' ? 'info' : 'warn';

@@ -133,6 +133,21 @@ export const settingTable = {
     { lo: 0, hi: day },
     'a phase of the start that takes longer is warned of; 0: never',
   ),
+  'member-check-ms': number(
+    2000,
+    { lo: 50, hi: 600_000 },
+    'between two looks at how the other members are',
+  ),
+  'member-failures-max': number(
+    3,
+    { lo: 1, hi: 100 },
+    'looks in a row without an answer, and another member that finds it dead: failed',
+  ),
+  'member-successes-min': number(
+    2,
+    { lo: 1, hi: 100 },
+    'looks in a row that find it serving: healthy again',
+  ),
   'history-age-ms': number(3_600_000, { lo: 1000, hi: 3650 * day }, 'revisions are kept so long'),
   'history-revisions-max': number(1_000_000, { lo: 100, hi: many }, 'revisions kept at most'),
   'config-versions-max': number(100, { lo: 1, hi: 10_000 }, 'versions kept of a configuration'),

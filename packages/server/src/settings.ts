@@ -9,6 +9,7 @@ import {
   connectionsOf,
   connectionsProblem,
 } from './connection-settings.ts';
+import type { VerdictSettings } from './member-verdict.ts';
 import {
   type Flags,
   gatherSettings,
@@ -55,6 +56,8 @@ export type MemberSettings = {
   /** How the leases are kept while this member leads. */
   readonly lessor: { readonly tickMs: number; readonly checkpointMs: number };
   readonly startPhaseMs: number;
+  /** How the other members are looked at (B-12). */
+  readonly memberChecks: VerdictSettings & { readonly intervalMs: number };
   readonly historyAgeMs: number;
   readonly historyRevisionsMax: number;
   readonly configVersionsMax: number;
@@ -166,6 +169,11 @@ function numbersOf(reader: Reader) {
       checkpointMs: reader.number('lease-checkpoint-ms'),
     },
     startPhaseMs: reader.number('start-phase-ms'),
+    memberChecks: {
+      intervalMs: reader.number('member-check-ms'),
+      failuresMax: reader.number('member-failures-max'),
+      successesMin: reader.number('member-successes-min'),
+    },
     historyAgeMs: reader.number('history-age-ms'),
     historyRevisionsMax: reader.number('history-revisions-max'),
     configVersionsMax: reader.number('config-versions-max'),
