@@ -322,8 +322,8 @@ class ClusterWorld implements FaultTarget {
 
   /** Calls have ended, and all stand at one index with one state. */
   async #converge(): Promise<void> {
-    await this.#waitUntil('all members are equal', () => {
-      if (!this.#clients.isIdle) return false;
+    await this.#waitUntil('all members are equal, and linked', () => {
+      if (!this.#clients.isIdle || this.#network.broken.length > 0) return false;
       const stores = [...this.#cluster.values()].map(({ engine }) => engine?.store);
       const [first] = stores;
       return stores.every(

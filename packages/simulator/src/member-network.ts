@@ -34,6 +34,8 @@ export interface MemberNetwork {
   setMembers(members: readonly MemberId[]): void;
   /** Frames or pieces that have arrived. */
   readonly arrivedCount: number;
+  /** What is amiss with the links between the members now, in sentences. */
+  readonly broken: readonly string[];
 }
 
 /** What faults do to the wires. */

@@ -8,6 +8,9 @@ import { SimulatedTransport, type TransportRegistry } from './simulated-transpor
 export class MessageNetwork extends Network implements MemberNetwork {
   readonly #registry: TransportRegistry = new WeakMap();
 
+  /** Messages need no connection. */
+  readonly broken: readonly string[] = [];
+
   get arrivedCount(): number {
     return this.counters.delivered;
   }

@@ -10,6 +10,7 @@ import type { Link, LinkHandler, LinkNetwork } from '@holdfast/transport/link';
 import { MemoryNetwork } from '@holdfast/transport/memory-link';
 import type { EventQueue } from './event-queue.ts';
 import type { CrashKind } from './fault.ts';
+import { brokenLinks } from './judges/healed-links.ts';
 import { calmWeather, type LinkWeather } from './link-weather.ts';
 import {
   addressOf,
@@ -59,6 +60,11 @@ export class StreamNetwork implements MemberNetwork, FaultyNetwork {
 
   get arrivedCount(): number {
     return this.#arrived;
+  }
+
+  get broken(): readonly string[] {
+    const all = [...this.#transports];
+    return all.flatMap(([id, { status }]) => brokenLinks(id, status.peers));
   }
 
   join(joining: Joining): Joined {
