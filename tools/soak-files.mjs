@@ -1,5 +1,5 @@
-// `npm run soak:power` and `npm run soak:flips`: one test on real processes, repeated far beyond
-// what `npm test` has time for. Each test prints its own seed and figures.
+// `npm run soak:power`, `npm run soak:flips` and `npm run soak:dark`: one test on real processes,
+// repeated far beyond what `npm test` has time for. Each test prints its own seed and figures.
 import { spawnSync } from 'node:child_process';
 import { vitest } from './lib/gates.mjs';
 import { root } from './lib/workspace.mjs';
@@ -8,6 +8,7 @@ import { root } from './lib/workspace.mjs';
 const attacks = new Map([
   ['power', { file: 'tests/power-cuts.test.ts', times: 50 }],
   ['flips', { file: 'tests/bit-flips.test.ts', times: 200 }],
+  ['dark', { file: 'tests/dark-detection.test.ts', times: 100 }],
 ]);
 
 const name = process.argv[2] ?? '';

@@ -14,6 +14,7 @@ const [program = '', ...args] = vitest(
   'tools/dark',
   'tests/dark-rig',
   'tests/dark-machine',
+  'tests/dark-detection',
 );
 const { status } = spawnSync(program, args, { cwd: root, stdio: 'inherit' });
 if (why !== undefined)

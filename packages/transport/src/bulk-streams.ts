@@ -35,7 +35,8 @@ export type BulkStream = { readonly record: LinkRecord; readonly evict: (why: st
 
 export class BulkStreams {
   readonly #options: BulkStreamsOptions;
-  readonly #streams = new Set<Stream>();
+  /** Mostly nobody: made when it is needed, because a link should weigh little. */
+  #streams: Set<Stream> | undefined;
 
   constructor(options: BulkStreamsOptions) {
     this.#options = options;
@@ -44,7 +45,7 @@ export class BulkStreams {
   /** A stream is in use for as long as it lasts, also while its receiver thinks. */
   get all(): readonly BulkStream[] {
     const lastUseMs = this.#options.context.clock.monotonicMs();
-    return [...this.#streams].map(({ controller, health, openSinceMs }) => ({
+    return [...(this.#streams ?? [])].map(({ controller, health, openSinceMs }) => ({
       record: { purpose: 'bulk' as const, health, openSinceMs, lastUseMs },
       evict: (why) => controller.abort(evicted(why)),
     }));
@@ -52,7 +53,7 @@ export class BulkStreams {
 
   /** Ends them all with that reason. */
   end(reason: HoldfastError): void {
-    for (const { controller } of this.#streams) controller.abort(reason);
+    for (const { controller } of this.#streams ?? []) controller.abort(reason);
   }
 
   /** Resolves when the peer says that the whole snapshot stands there, or that it needs none. */
@@ -63,6 +64,7 @@ export class BulkStreams {
     const controller = new AbortController();
     const health = newLinkHealth(address());
     const stream: Stream = { controller, health, openSinceMs: undefined };
+    this.#streams ??= new Set();
     this.#streams.add(stream);
     try {
       const either = AbortSignal.any([signal, controller.signal]);

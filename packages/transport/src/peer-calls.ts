@@ -60,7 +60,8 @@ type Pending = {
 
 export class PeerCalls {
   readonly #options: PeerCallsOptions;
-  readonly #pending = new Map<number, Pending>();
+  /** Made with the first call: a link should weigh little (A-20). */
+  #pending: Map<number, Pending> | undefined;
   /** Not from one on: the answer to an earlier boot must not be taken for one to this. */
   #nextId: number;
   /** All calls on a connection that breaks are one failure, not many. */
@@ -101,13 +102,13 @@ export class PeerCalls {
   answered(payload: Uint8Array): void {
     const { id, code, message, body } = decodePayload(AskResponse, payload, 'an answer');
     const outcome = code === '' ? body : new HoldfastError(code as ErrorCode, message);
-    this.#pending.get(id)?.settle(outcome);
+    this.#pending?.get(id)?.settle(outcome);
   }
 
   /** The connection is over, and with it what was asked on it. */
   lost(reason: string): void {
     const broken = transportFailure(reason);
-    for (const { settle } of [...this.#pending.values()]) settle(broken);
+    for (const { settle } of [...(this.#pending?.values() ?? [])]) settle(broken);
   }
 
   get #nowMs(): number {
@@ -122,7 +123,7 @@ export class PeerCalls {
       throw new HoldfastError('version-mismatch', text);
     }
     if (body.length > bodyBytesMax) throw new HoldfastError('too-large', 'a question is too long');
-    if (this.#pending.size < inFlightMax) return;
+    if ((this.#pending?.size ?? 0) < inFlightMax) return;
     const text = `${inFlightMax} questions to member ${formatId(peer)} are under way already`;
     throw new HoldfastError('resource-exhausted', text);
   }
@@ -132,9 +133,11 @@ export class PeerCalls {
     signal?.throwIfAborted();
     const id = this.#nextId;
     this.#nextId += 1;
+    this.#pending ??= new Map();
+    const pending = this.#pending;
     return new Promise((resolve, reject) => {
       const settle: Pending['settle'] = (outcome) => {
-        this.#pending.delete(id);
+        pending.delete(id);
         timer?.cancel();
         signal?.removeEventListener('abort', onAbort);
         if (outcome instanceof HoldfastError) reject(outcome);
@@ -144,7 +147,7 @@ export class PeerCalls {
         settle(new HoldfastError('cancelled', 'nobody waits for the answer any more'));
       };
       let timer: Timer | undefined;
-      this.#pending.set(id, { sentMs: this.#nowMs, settle });
+      pending.set(id, { sentMs: this.#nowMs, settle });
       if (!send(AskRequest.encode({ id, body }).finish())) {
         return settle(notConnected(peer));
       }

@@ -67,7 +67,7 @@ export class PeerLink {
   readonly #calls: PeerCalls;
   readonly #breaker: CircuitBreaker;
   readonly #slowBreaker: CircuitBreaker;
-  readonly #closed = new AbortController();
+  #isClosed = false;
   #address: string;
   #lastHeardMs: number | undefined;
   #bootEpoch: number | undefined;
@@ -156,8 +156,8 @@ export class PeerLink {
     chunksFrom: ChunksFrom,
     signal: AbortSignal,
   ): Promise<void> {
-    const either = AbortSignal.any([signal, this.#closed.signal]);
-    await this.#bulk.send(begin, chunksFrom, either);
+    if (this.#isClosed) throw closing();
+    await this.#bulk.send(begin, chunksFrom, signal);
   }
 
   /** See PeerCalls.ask. */
@@ -274,16 +274,20 @@ export class PeerLink {
 
   /** Sends what waits and says goodbye; takes no longer than the settings' grace. */
   async close(): Promise<void> {
-    this.#closed.abort(closing());
-    this.#calls.lost('this member is closing');
+    this.#endCalls(closing());
     await Promise.all([this.#control.close(), this.#log.close()]);
   }
 
   destroy(): void {
-    this.#closed.abort(closing());
-    this.#calls.lost('the peer is no member any more');
+    this.#endCalls(gone());
     this.#control.stop();
     this.#log.stop();
+  }
+
+  #endCalls(reason: HoldfastError): void {
+    this.#isClosed = true;
+    this.#bulk.end(reason);
+    this.#calls.lost(reason.message);
   }
 
   #newChannel(purpose: Purpose, holdBytesMax: number, handler: ChannelHandler): Channel {
@@ -370,7 +374,7 @@ export class PeerLink {
   /** Told when the turn ends: a send must not call its own caller back. */
   #emit(event: PeerLinkEvent): void {
     this.#options.context.network.endOfTurn(() => {
-      if (!this.#closed.signal.aborted) this.#options.onEvent(event);
+      if (!this.#isClosed) this.#options.onEvent(event);
     });
   }
 }
@@ -378,6 +382,9 @@ export class PeerLink {
 const slow = { type: 'breaker', of: 'slowness' } as const;
 
 const closing = (): HoldfastError => new HoldfastError('shutting-down', 'this member is closing');
+
+const gone = (): HoldfastError =>
+  new HoldfastError('unavailable', 'the peer is no member any more');
 
 /** What is known against a link, in words. */
 const whyOf = ({ health }: LinkRecord): string =>

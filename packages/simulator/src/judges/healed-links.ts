@@ -1,4 +1,4 @@
-// Once all faults are over, every link between living members stands again and is let calls through,
+// Once all faults are over, every link between living members stands again and lets calls through,
 // by itself (A-18, safety.md 18: a finished handshake closes the breaker).
 import { formatId, type MemberId } from '@holdfast/base/ids';
 import type { PeerLinkStatus } from '@holdfast/transport/peer-link';
