@@ -25,18 +25,19 @@ import type { LinkRecord } from './link-record.ts';
 import { type DialledPeer, dialPeer, type MemberContext } from './peer-dialer.ts';
 import { SilenceWatch } from './silence-watch.ts';
 
+/** Of all channels to a peer, `on` tells which: one for both, because a link weighs little (A-20). */
 export interface ChannelHandler {
-  onOpen(hello: Hello): void;
+  onOpen(on: Purpose, hello: Hello): void;
   /** A dial failed: refused (isRefused), too slow, or one of the two sides said no. */
-  onDialFailed(error: unknown): void;
+  onDialFailed(on: Purpose, error: unknown): void;
   /** An open connection ended; it is already being redialled, unless the channel was stopped. */
-  onLost(reason: string): void;
+  onLost(on: Purpose, reason: string): void;
   onHeard(): void;
   /** A ping was answered after all, or so many in a row were not; the record says how many. */
-  onAnswer(): void;
-  onSilence(): void;
+  onAnswer(on: Purpose): void;
+  onSilence(on: Purpose): void;
   /** The health has another name now. */
-  onHealth(from: LinkHealth): void;
+  onHealth(on: Purpose, from: LinkHealth): void;
 }
 
 export type ChannelOptions = {
@@ -63,18 +64,17 @@ type State =
       readonly sinceMs: number;
     };
 
+const stoppedState: State = { name: 'stopped' };
+const parkedState: State = { name: 'parked' };
+
 type Held = Pick<Frame, 'kind' | 'payload'>;
 
 export class Channel {
   readonly #options: ChannelOptions;
   readonly #backoff: Backoff;
-  readonly #past: LinkCounters = {
-    framesSent: 0,
-    bytesSent: 0,
-    framesReceived: 0,
-    bytesReceived: 0,
-  };
-  #state: State = { name: 'stopped' };
+  /** Of connections that are over. */
+  #past: Readonly<LinkCounters> = nothing;
+  #state: State = stoppedState;
   #health: LinkHealth;
   #lastUseMs: number | undefined;
   /** When the peer was last heard here, or this channel began to look for it. */
@@ -133,7 +133,7 @@ export class Channel {
 
   /** Ends the connection, and dials no more until start(). */
   stop(): void {
-    this.#leave({ name: 'stopped' });
+    this.#leave(stoppedState);
     this.#aliveMs = undefined;
     this.#forgetFailures();
   }
@@ -154,7 +154,7 @@ export class Channel {
   /** As evictAndRedial, but dials for the next frame that is sent. */
   evictAndPark(): boolean {
     if (this.#state.name !== 'open') return false;
-    this.#leave({ name: 'parked' });
+    this.#leave(parkedState);
     return true;
   }
 
@@ -183,7 +183,7 @@ export class Channel {
     if (this.#state.name !== 'open') return this.stop();
     const { link, watch } = this.#state;
     watch.close();
-    this.#state = { name: 'stopped' };
+    this.#state = stoppedState;
     const { clock, settings } = this.#options.context;
     await closeWithin(clock, settings.closeGraceMs, link);
   }
@@ -234,20 +234,20 @@ export class Channel {
   }
 
   #opened({ link, hello }: DialledPeer, held: readonly Held[]): void {
-    const { context, handler } = this.#options;
+    const { context, handler, purpose } = this.#options;
     const watch = new SilenceWatch(context.clock, () => context.settings.silence, {
       ping: () => link.send(frameKinds.ping, emptyBytes),
       onLife: () => this.#judged(withLife(this.#health, this.#nowMs, watch.heardMs)),
       onAnswer: () => {
         this.#judged(withSuccess(this.#health, this.#nowMs));
-        handler.onAnswer();
+        handler.onAnswer(purpose);
       },
       onFailure: (failures) => this.#silent(failures),
     });
     this.#leave({ name: 'open', link, watch, sinceMs: this.#nowMs });
     this.#judged(withSuccess(this.#health, this.#nowMs));
     for (const { kind, payload } of held) this.send(kind, payload);
-    handler.onOpen(hello);
+    handler.onOpen(purpose, hello);
     link.trust({
       onFrame: (frame) => refuseFrame(frame),
       onHeard: () => {
@@ -269,23 +269,24 @@ export class Channel {
     const isDead = refused || this.#leftToLiveMs < 1;
     const failure = { nowMs: this.#nowMs, reason: messageOf(error) };
     this.#judged((isDead ? withRefusal : withFailure)(this.#health, failure));
-    this.#options.handler.onDialFailed(error);
+    this.#options.handler.onDialFailed(this.#options.purpose, error);
   }
 
   #silent(failures: number): void {
-    const { handler, context } = this.#options;
+    const { handler, context, purpose } = this.#options;
     const reason = `${failures} pings in a row without an answer`;
     const deadAt = context.settings.silence.failuresMax;
     const health = withSilence(this.#health, failures, { nowMs: this.#nowMs, reason, deadAt });
     if (failures >= deadAt) this.#wait(this.#backoff.nextMs());
     this.#judged(health);
-    handler.onSilence();
+    handler.onSilence(purpose);
   }
 
   #judged(health: LinkHealth): void {
     const from = this.#health;
     this.#health = health;
-    if (from.state.name !== health.state.name) this.#options.handler.onHealth(from);
+    const { handler, purpose } = this.#options;
+    if (from.state.name !== health.state.name) handler.onHealth(purpose, from);
   }
 
   #ended(link: FrameLink, end: LinkEnd): void {
@@ -297,7 +298,8 @@ export class Channel {
     // A peer that hangs up on every connection is no reason to spin.
     if (this.#briefLives > 1) this.#wait(this.#backoff.nextMs());
     else this.#dial();
-    this.#options.handler.onLost(end.type === 'failed' ? end.reason : 'the peer hung up');
+    const reason = end.type === 'failed' ? end.reason : 'the peer hung up';
+    this.#options.handler.onLost(this.#options.purpose, reason);
   }
 
   #forgetFailures(): void {
@@ -319,7 +321,7 @@ export class Channel {
     if (old.name === 'waiting') old.timer.cancel();
     if (old.name === 'dialling') old.controller.abort(stopped());
     if (old.name !== 'open') return;
-    Object.assign(this.#past, sum(this.#past, old.link.counters));
+    this.#past = sum(this.#past, old.link.counters);
     this.#aliveMs = old.watch.heardMs;
     old.watch.close();
     old.link.destroy();
@@ -349,6 +351,13 @@ function refuseFrame({ kind }: Frame): never {
     `the peer sent kind ${kind} on a connection that is not its own`,
   );
 }
+
+const nothing: Readonly<LinkCounters> = {
+  framesSent: 0,
+  bytesSent: 0,
+  framesReceived: 0,
+  bytesReceived: 0,
+};
 
 const sum = (a: LinkCounters, b: LinkCounters): LinkCounters => ({
   framesSent: a.framesSent + b.framesSent,

@@ -25,11 +25,13 @@ export type LinkHealth = {
 /** Consecutive failures that make a link dead, where the ping rule asks for no other. */
 export const deadFailures = 3;
 
+const healthyState: HealthState = { name: 'healthy' };
+
 export const newLinkHealth = (address: string): LinkHealth => ({
   address,
   lastSuccessMs: undefined,
   lastCheckMs: undefined,
-  state: { name: 'healthy' },
+  state: healthyState,
 });
 
 export const consecutiveFailures = ({ state }: LinkHealth): number =>

@@ -92,32 +92,14 @@ export class PeerLink {
     const address = (): string => this.#address;
     this.#bulk = new BulkStreams({ context, peer, address, breaker: this.#breaker });
     this.#calls = this.#newCalls();
-    const onHeard = (): void => this.noteHeard();
-    this.#control = this.#newChannel('control', controlQueueBytesMax, {
-      onOpen: (hello) => this.#connected(hello),
-      onDialFailed: (error) => this.#unreachable(isRefused(error), messageOf(error)),
-      onLost: (reason) => {
-        this.#calls.lost(reason);
-        this.#unreachable(false, reason);
-      },
-      onHeard,
-      // Whatever was thought of the peer meanwhile: behind an open control connection is a log one.
-      onAnswer: () => this.#log.start(),
-      onSilence: () => this.#silent(),
-      onHealth: (from) => this.#judged(from.state, this.#control.health.state),
-    });
-    this.#log = this.#newChannel('log', logQueueBytesMax, {
-      onOpen: () => undefined,
-      onDialFailed: (error) => this.#unreachable(false, messageOf(error)),
-      onLost: (reason) => this.#unreachable(false, reason),
-      onHeard,
-      onAnswer: () => undefined,
-      onSilence: () => {
-        const { state } = this.#log.health;
-        if (state.name === 'dead') this.#evicted('log', 'dead', state.reason);
-      },
-      onHealth: () => undefined,
-    });
+    const handler = this.#newHandler();
+    const newChannel = (purpose: Purpose, holdBytesMax: number): Channel => {
+      const { random } = options;
+      // No spread: each would have a shape of its own, which weighs more than the object.
+      return new Channel({ context, random, peer, purpose, address, holdBytesMax, handler });
+    };
+    this.#control = newChannel('control', controlQueueBytesMax);
+    this.#log = newChannel('log', logQueueBytesMax);
   }
 
   get peer(): MemberId {
@@ -290,10 +272,28 @@ export class PeerLink {
     this.#calls.lost(reason.message);
   }
 
-  #newChannel(purpose: Purpose, holdBytesMax: number, handler: ChannelHandler): Channel {
-    const { context, random, peer } = this.#options;
-    const address = (): string => this.#address;
-    return new Channel({ context, random, peer, purpose, address, holdBytesMax, handler });
+  #newHandler(): ChannelHandler {
+    return {
+      onOpen: (on, hello) => {
+        if (on === 'control') this.#connected(hello);
+      },
+      onDialFailed: (on, error) => {
+        this.#unreachable(on === 'control' && isRefused(error), messageOf(error));
+      },
+      onLost: (on, reason) => {
+        if (on === 'control') this.#calls.lost(reason);
+        this.#unreachable(false, reason);
+      },
+      onHeard: () => this.noteHeard(),
+      // Whatever was thought of the peer meanwhile: behind an open control connection is a log one.
+      onAnswer: (on) => {
+        if (on === 'control') this.#log.start();
+      },
+      onSilence: (on) => this.#silent(on),
+      onHealth: (on, from) => {
+        if (on === 'control') this.#judged(from.state, this.#control.health.state);
+      },
+    };
   }
 
   #newCalls(): PeerCalls {
@@ -330,9 +330,9 @@ export class PeerLink {
     this.#emit({ type: 'connected', peer, bootEpoch });
   }
 
-  #silent(): void {
-    const { state } = this.#control.health;
-    if (state.name === 'dead') this.#evicted('control', 'dead', state.reason);
+  #silent(on: Purpose): void {
+    const { state } = (on === 'control' ? this.#control : this.#log).health;
+    if (state.name === 'dead') this.#evicted(on, 'dead', state.reason);
   }
 
   #judged(from: HealthState, to: HealthState): void {
