@@ -25,7 +25,7 @@ import type { LinkRecord } from './link-record.ts';
 import { type DialledPeer, dialPeer, type MemberContext } from './peer-dialer.ts';
 import { SilenceWatch } from './silence-watch.ts';
 
-/** Of all channels to a peer, `on` tells which: one for both, because a link weighs little (A-20). */
+/** Of all channels to a peer; `on` tells which. One for both: a link should weigh little (A-20). */
 export interface ChannelHandler {
   onOpen(on: Purpose, hello: Hello): void;
   /** A dial failed: refused (isRefused), too slow, or one of the two sides said no. */
