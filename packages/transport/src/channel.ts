@@ -65,17 +65,20 @@ type State =
     };
 
 const stoppedState: State = { name: 'stopped' };
+const unmet = newLinkHealth('');
 const parkedState: State = { name: 'parked' };
 
 type Held = Pick<Frame, 'kind' | 'payload'>;
 
 export class Channel {
   readonly #options: ChannelOptions;
-  readonly #backoff: Backoff;
+  /** Made with the first failure. */
+  #backoff: Backoff | undefined;
   /** Of connections that are over. */
   #past: Readonly<LinkCounters> = nothing;
   #state: State = stoppedState;
-  #health: LinkHealth;
+  /** Without its address, which may change: see `record`. */
+  #health: LinkHealth = unmet;
   #lastUseMs: number | undefined;
   /** When the peer was last heard here, or this channel began to look for it. */
   #aliveMs: number | undefined;
@@ -88,9 +91,6 @@ export class Channel {
 
   constructor(options: ChannelOptions) {
     this.#options = options;
-    this.#health = newLinkHealth(options.address());
-    const { redialInitialMs, redialMaxMs } = options.context.settings;
-    this.#backoff = new Backoff({ initialMs: redialInitialMs, maxMs: redialMaxMs }, options.random);
   }
 
   get isOpen(): boolean {
@@ -264,7 +264,7 @@ export class Channel {
     const refused = isRefused(error);
     const isFirst = this.#failedDials === 0 && !refused;
     this.#failedDials += 1;
-    this.#wait(isFirst ? this.#options.context.settings.secondLookMs : this.#backoff.nextMs());
+    this.#wait(isFirst ? this.#options.context.settings.secondLookMs : this.#nextWaitMs());
     // Nothing was heard for as long as pings would have waited: that is as good as theirs.
     const isDead = refused || this.#leftToLiveMs < 1;
     const failure = { nowMs: this.#nowMs, reason: messageOf(error) };
@@ -277,7 +277,7 @@ export class Channel {
     const reason = `${failures} pings in a row without an answer`;
     const deadAt = context.settings.silence.failuresMax;
     const health = withSilence(this.#health, failures, { nowMs: this.#nowMs, reason, deadAt });
-    if (failures >= deadAt) this.#wait(this.#backoff.nextMs());
+    if (failures >= deadAt) this.#wait(this.#nextWaitMs());
     this.#judged(health);
     handler.onSilence(purpose);
   }
@@ -296,15 +296,22 @@ export class Channel {
     this.#briefLives = steady ? 0 : this.#briefLives + 1;
     if (steady) this.#forgetFailures();
     // A peer that hangs up on every connection is no reason to spin.
-    if (this.#briefLives > 1) this.#wait(this.#backoff.nextMs());
+    if (this.#briefLives > 1) this.#wait(this.#nextWaitMs());
     else this.#dial();
     const reason = end.type === 'failed' ? end.reason : 'the peer hung up';
     this.#options.handler.onLost(this.#options.purpose, reason);
   }
 
   #forgetFailures(): void {
-    this.#backoff.reset();
+    this.#backoff = undefined;
     this.#failedDials = 0;
+  }
+
+  #nextWaitMs(): number {
+    const { context, random } = this.#options;
+    const { redialInitialMs: initialMs, redialMaxMs: maxMs } = context.settings;
+    this.#backoff ??= new Backoff({ initialMs, maxMs }, random);
+    return this.#backoff.nextMs();
   }
 
   #wait(delayMs: number): void {

@@ -51,13 +51,17 @@ export type BreakerOptions = {
 const closed: BreakerState = { name: 'closed', failures: 0, reason: undefined };
 
 export class CircuitBreaker {
-  readonly #options: BreakerOptions;
+  readonly #clock: Clock;
+  readonly #settings: BreakerOptions['settings'];
+  readonly #onChange: BreakerOptions['onChange'];
   #state: BreakerState = closed;
   /** Grows with each change of name, and with each probe: permits of before are void. */
   #generation = 0;
 
-  constructor(options: BreakerOptions) {
-    this.#options = options;
+  constructor({ clock, settings, onChange }: BreakerOptions) {
+    this.#clock = clock;
+    this.#settings = settings;
+    this.#onChange = onChange;
   }
 
   /** As it stands now: an open one turns half-open by the clock alone. */
@@ -91,12 +95,12 @@ export class CircuitBreaker {
   }
 
   get #nowMs(): number {
-    return this.#options.clock.monotonicMs();
+    return this.#clock.monotonicMs();
   }
 
   #ripen(): void {
     const state = this.#state;
-    const { openMs } = this.#options.settings();
+    const { openMs } = this.#settings();
     if (state.name === 'open' && this.#nowMs - state.sinceMs >= openMs) {
       const { sinceMs, reason } = state;
       this.#become({ name: 'half-open', sinceMs, reason, probeSinceMs: undefined });
@@ -126,7 +130,7 @@ export class CircuitBreaker {
     assert(state.name !== 'open', 'permits of before an opening are void');
     if (state.name === 'half-open') return this.#open(reason);
     const failures = state.failures + 1;
-    if (failures >= this.#options.settings().failuresMax) this.#open(reason);
+    if (failures >= this.#settings().failuresMax) this.#open(reason);
     else this.#state = { name: 'closed', failures, reason };
   }
 
@@ -144,6 +148,6 @@ export class CircuitBreaker {
     const from = this.#state;
     this.#state = to;
     this.#generation += 1;
-    this.#options.onChange(from, to);
+    this.#onChange(from, to);
   }
 }

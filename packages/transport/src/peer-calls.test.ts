@@ -4,12 +4,13 @@
 import { toText, utf8 } from '@holdfast/base/bytes';
 import { sleep } from '@holdfast/base/clock';
 import { HoldfastError } from '@holdfast/base/errors';
-import type { MemberId } from '@holdfast/base/ids';
+import { type MemberId, storeId } from '@holdfast/base/ids';
 import { ManualClock } from '@holdfast/base/manual-clock';
 import { SeededRandom } from '@holdfast/base/seeded-random';
 import { describe, expect, it } from 'vitest';
 import { CircuitBreaker, defaultBreakerSettings } from './circuit-breaker.ts';
 import { fanOut } from './fan-out.ts';
+import { features } from './handshake.ts';
 import { defaultCallSettings, PeerCalls } from './peer-calls.ts';
 import { idOf, type TestMember, World } from './peer-mesh.fixture.ts';
 
@@ -186,7 +187,9 @@ describe('a fan-out', () => {
 });
 
 describe('calls to one peer', () => {
-  const newCalls = (understood: boolean | undefined) => {
+  const newCalls = (understood: boolean) => {
+    const shown = { memberId: idOf(2), storeId: storeId(2n), bootEpoch: 1, bootId: 1n, name: '' };
+    const hello = { ...shown, features: understood ? features.asks : 0 };
     const clock = new ManualClock();
     const options = { clock, settings: () => defaultBreakerSettings, onChange: () => undefined };
     return new PeerCalls({
@@ -196,9 +199,8 @@ describe('calls to one peer', () => {
       settings: () => ({ ...defaultCallSettings, inFlightMax: 2 }),
       breaker: new CircuitBreaker(options),
       slowBreaker: new CircuitBreaker(options),
-      send: () => true,
-      isUnderstood: () => understood,
-      lastHeardMs: () => undefined,
+      control: { sendNow: () => true },
+      presence: { lastHeardMs: undefined, hello },
     });
   };
 

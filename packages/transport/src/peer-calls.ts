@@ -12,6 +12,8 @@ import type { Random } from '@holdfast/base/random';
 import { AskRequest, AskResponse } from '@holdfast/proto/peer';
 import type { CircuitBreaker, Permit } from './circuit-breaker.ts';
 import { decodePayload } from './decode-payload.ts';
+import { frameKinds } from './frame.ts';
+import { features, type Hello } from './handshake.ts';
 import { isTransportFailure, transportFailure } from './transport-failure.ts';
 
 export type CallSettings = {
@@ -36,6 +38,14 @@ export const defaultCallSettings: CallSettings = {
   tellingMs: 3000,
 };
 
+/** What was seen of the peer; it belongs to the peer's link. */
+export type Presence = {
+  /** Monotonic time of the last byte from it, on any connection. */
+  lastHeardMs: number | undefined;
+  /** As it introduced itself last; undefined: never, or it would be refused by now. */
+  hello: Hello | undefined;
+};
+
 export type PeerCallsOptions = {
   readonly clock: Clock;
   readonly random: Random;
@@ -43,12 +53,9 @@ export type PeerCallsOptions = {
   readonly settings: () => CallSettings;
   readonly breaker: CircuitBreaker;
   readonly slowBreaker: CircuitBreaker;
-  /** Sends a question; false: there is no connection now. */
-  readonly send: (payload: Uint8Array) => boolean;
-  /** Whether the peer's version answers questions; undefined: it was never met. */
-  readonly isUnderstood: () => boolean | undefined;
-  /** Monotonic time of the last byte from the peer. */
-  readonly lastHeardMs: () => number | undefined;
+  /** Questions go out on it; false: there is no connection now. */
+  readonly control: { sendNow(kind: number, payload: Uint8Array): boolean };
+  readonly presence: Readonly<Presence>;
 };
 
 export type AskOptions = { readonly timeoutMs: number; readonly signal?: AbortSignal | undefined };
@@ -116,9 +123,9 @@ export class PeerCalls {
   }
 
   #checkWorth(body: Uint8Array): void {
-    const { isUnderstood, settings, peer } = this.#options;
+    const { presence, settings, peer } = this.#options;
     const { bodyBytesMax, inFlightMax } = settings();
-    if (isUnderstood() === false) {
+    if (presence.hello && (presence.hello.features & features.asks) === 0) {
       const text = `member ${formatId(peer)} runs an older version, which answers no questions`;
       throw new HoldfastError('version-mismatch', text);
     }
@@ -129,7 +136,7 @@ export class PeerCalls {
   }
 
   #send(body: Uint8Array, { timeoutMs, signal }: AskOptions): Promise<Uint8Array> {
-    const { clock, send, peer } = this.#options;
+    const { clock, control, peer } = this.#options;
     signal?.throwIfAborted();
     const id = this.#nextId;
     this.#nextId += 1;
@@ -148,7 +155,8 @@ export class PeerCalls {
       };
       let timer: Timer | undefined;
       pending.set(id, { sentMs: this.#nowMs, settle });
-      if (!send(AskRequest.encode({ id, body }).finish())) {
+      const payload = AskRequest.encode({ id, body }).finish();
+      if (!control.sendNow(frameKinds.askRequest, payload)) {
         return settle(notConnected(peer));
       }
       timer = clock.schedule(timeoutMs, () => settle(silent(peer, timeoutMs)));
@@ -190,7 +198,7 @@ export class PeerCalls {
   }
 
   #wasHeardSince(sinceMs: number): boolean {
-    return (this.#options.lastHeardMs() ?? Number.NEGATIVE_INFINITY) > sinceMs;
+    return (this.#options.presence.lastHeardMs ?? Number.NEGATIVE_INFINITY) > sinceMs;
   }
 
   #setAside({ state }: CircuitBreaker): HoldfastError {

@@ -4,6 +4,7 @@ import type { Clock } from '@holdfast/base/clock';
 import { startDeadline } from '@holdfast/base/deadline';
 import { HoldfastError } from '@holdfast/base/errors';
 import type { MemberId } from '@holdfast/base/ids';
+import type { BreakerSettings } from './circuit-breaker.ts';
 import { type Frame, frameKinds } from './frame.ts';
 import { FrameLink } from './frame-link.ts';
 import {
@@ -16,6 +17,7 @@ import {
   type VerifyPeer,
 } from './handshake.ts';
 import type { Link, LinkEnd, LinkNetwork } from './link.ts';
+import type { CallSettings } from './peer-calls.ts';
 import type { PeerEpochs } from './peer-epochs.ts';
 import { transportFailure } from './transport-failure.ts';
 import type { TransportSettings } from './transport-settings.ts';
@@ -28,6 +30,12 @@ export type MemberContext = {
   readonly verifyPeer: VerifyPeer;
   readonly epochs: PeerEpochs;
   readonly settings: TransportSettings;
+  /** Parts of the settings, asked for each time; one function for all links. */
+  readonly partsNow: {
+    readonly breaker: () => BreakerSettings;
+    readonly slowBreaker: () => BreakerSettings;
+    readonly calls: () => CallSettings;
+  };
 };
 
 export type DialRequest = {

@@ -7,16 +7,15 @@ import type { MemberId } from '@holdfast/base/ids';
 import type { Random } from '@holdfast/base/random';
 import type { SnapshotBegin } from '@holdfast/proto/peer';
 import { BulkStreams } from './bulk-streams.ts';
-import { Channel, type ChannelHandler } from './channel.ts';
+import { Channel, type ChannelHandler, type ChannelOptions } from './channel.ts';
 import { type BreakerState, CircuitBreaker } from './circuit-breaker.ts';
 import type { CheckedLink } from './connection-checker.ts';
-import { frameKinds } from './frame.ts';
-import { features, type Hello, type Purpose } from './handshake.ts';
+import type { Hello, Purpose } from './handshake.ts';
 import { isRefused } from './link.ts';
 import type { HealthState, LinkHealth } from './link-health.ts';
 import type { LinkNote } from './link-note.ts';
 import type { EvictionReason, LinkRecord } from './link-record.ts';
-import { type AskOptions, PeerCalls } from './peer-calls.ts';
+import { type AskOptions, PeerCalls, type Presence } from './peer-calls.ts';
 import type { MemberContext } from './peer-dialer.ts';
 import type { ChunksFrom } from './snapshot-receiver.ts';
 
@@ -69,9 +68,8 @@ export class PeerLink {
   readonly #slowBreaker: CircuitBreaker;
   #isClosed = false;
   #address: string;
-  #lastHeardMs: number | undefined;
+  readonly #presence: Presence = { lastHeardMs: undefined, hello: undefined };
   #bootEpoch: number | undefined;
-  #hello: Hello | undefined;
   #overflowing = false;
 
   constructor(options: PeerLinkOptions) {
@@ -81,25 +79,20 @@ export class PeerLink {
     const { controlQueueBytesMax, logQueueBytesMax } = context.settings;
     this.#breaker = new CircuitBreaker({
       clock: context.clock,
-      settings: () => context.settings.breaker,
+      settings: context.partsNow.breaker,
       onChange: (from, to) => this.#breakerChanged(from, to),
     });
     this.#slowBreaker = new CircuitBreaker({
       clock: context.clock,
-      settings: () => context.settings.slowBreaker,
-      onChange: (from, to) => this.#options.onNote({ ...slow, peer, from, to }),
+      settings: context.partsNow.slowBreaker,
+      onChange: (from, to) => this.#noteSlow(from, to),
     });
     const address = (): string => this.#address;
     this.#bulk = new BulkStreams({ context, peer, address, breaker: this.#breaker });
+    const parts = { address, handler: this.#newHandler() };
+    this.#control = this.#newChannel('control', controlQueueBytesMax, parts);
+    this.#log = this.#newChannel('log', logQueueBytesMax, parts);
     this.#calls = this.#newCalls();
-    const handler = this.#newHandler();
-    const newChannel = (purpose: Purpose, holdBytesMax: number): Channel => {
-      const { random } = options;
-      // No spread: each would have a shape of its own, which weighs more than the object.
-      return new Channel({ context, random, peer, purpose, address, holdBytesMax, handler });
-    };
-    this.#control = newChannel('control', controlQueueBytesMax);
-    this.#log = newChannel('log', logQueueBytesMax);
   }
 
   get peer(): MemberId {
@@ -154,7 +147,7 @@ export class PeerLink {
 
   /** The peer was heard on a connection of its own. */
   noteHeard(): void {
-    this.#lastHeardMs = this.#options.context.clock.monotonicMs();
+    this.#presence.lastHeardMs = this.#options.context.clock.monotonicMs();
   }
 
   /** The peer has just introduced itself, so it can be had: waits for no backoff. */
@@ -174,8 +167,8 @@ export class PeerLink {
    * The peer may be refused by what is known now: then its connections end, and are dialled anew.
    */
   judgeAgain(): void {
-    if (!this.#hello || !this.#options.context.verifyPeer(this.#hello)) return;
-    this.#hello = undefined;
+    if (!this.#presence.hello || !this.#options.context.verifyPeer(this.#presence.hello)) return;
+    this.#presence.hello = undefined;
     this.#log.stop();
     this.#control.restart();
   }
@@ -201,7 +194,7 @@ export class PeerLink {
       links: this.checked.map(({ record }) => record),
       breaker: this.#breaker.state,
       slowBreaker: this.#slowBreaker.state,
-      lastHeardMs: this.#lastHeardMs,
+      lastHeardMs: this.#presence.lastHeardMs,
       bootEpoch: this.#bootEpoch,
       sent: {
         frames: control.framesSent + log.framesSent,
@@ -296,18 +289,27 @@ export class PeerLink {
     };
   }
 
+  /** No spread: each object would have a shape of its own, which weighs more than it does. */
+  #newChannel(
+    purpose: Purpose,
+    holdBytesMax: number,
+    { address, handler }: Pick<ChannelOptions, 'address' | 'handler'>,
+  ): Channel {
+    const { context, random, peer } = this.#options;
+    return new Channel({ context, random, peer, purpose, address, holdBytesMax, handler });
+  }
+
   #newCalls(): PeerCalls {
     const { context, random, peer } = this.#options;
     return new PeerCalls({
       clock: context.clock,
       random,
       peer,
-      settings: () => context.settings.calls,
+      settings: context.partsNow.calls,
       breaker: this.#breaker,
       slowBreaker: this.#slowBreaker,
-      send: (payload) => this.#control.sendNow(frameKinds.askRequest, payload),
-      isUnderstood: () => this.#hello && (this.#hello.features & features.asks) !== 0,
-      lastHeardMs: () => this.#lastHeardMs,
+      control: this.#control,
+      presence: this.#presence,
     });
   }
 
@@ -322,7 +324,7 @@ export class PeerLink {
   #connected(hello: Hello): void {
     const { peer } = this.#options;
     const { bootEpoch } = hello;
-    this.#hello = hello;
+    this.#presence.hello = hello;
     this.#bootEpoch = bootEpoch;
     this.noteHeard();
     this.#breaker.close();
@@ -337,7 +339,7 @@ export class PeerLink {
 
   #judged(from: HealthState, to: HealthState): void {
     const { peer, context, onNote } = this.#options;
-    const heardMs = this.#lastHeardMs;
+    const heardMs = this.#presence.lastHeardMs;
     const silentMs = heardMs === undefined ? undefined : context.clock.monotonicMs() - heardMs;
     onNote({ type: 'health', peer, from, to, silentMs });
     if (to.name === 'dead') this.#breaker.trip(to.reason);
@@ -354,6 +356,11 @@ export class PeerLink {
     this.#bulk.end(new HoldfastError('unavailable', `the peer is set aside: ${to.reason}`));
     this.evict('log', 'breaker', to.reason);
     if (this.#control.health.state.name === 'dead') this.#log.stop();
+  }
+
+  #noteSlow(from: BreakerState, to: BreakerState): void {
+    const { peer, onNote } = this.#options;
+    onNote({ type: 'breaker', of: 'slowness', peer, from, to });
   }
 
   #evicted(purpose: Purpose, reason: EvictionReason, why: string): void {
@@ -378,8 +385,6 @@ export class PeerLink {
     });
   }
 }
-
-const slow = { type: 'breaker', of: 'slowness' } as const;
 
 const closing = (): HoldfastError => new HoldfastError('shutting-down', 'this member is closing');
 

@@ -81,6 +81,11 @@ export class PeerMesh {
     const settingsNow = (): TransportSettings => this.#settings;
     this.#context = {
       ...{ network, clock, identity, verifyPeer, epochs },
+      partsNow: {
+        breaker: () => this.#settings.breaker,
+        slowBreaker: () => this.#settings.slowBreaker,
+        calls: () => this.#settings.calls,
+      },
       get settings() {
         return settingsNow();
       },
