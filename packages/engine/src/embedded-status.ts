@@ -90,7 +90,7 @@ function notReadyReason(parts: StatusParts): string | undefined {
     const owed = owedBeforeVoting(parts, replica.raft);
     if (owed) return owed;
     return replica.quorumReachable
-      ? 'no leader: an election is under way'
+      ? (replica.leaderUnheard ?? 'no leader: an election is under way')
       : `no quorum: these voters are missing: ${missing}`;
   }
   if (!replica.isReady) return 'waiting for the first confirmed read since the start';

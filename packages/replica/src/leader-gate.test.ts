@@ -13,7 +13,12 @@ import { type LeaderView, LeaderWait } from './leader-wait.ts';
 import { idOf } from './replica.fixture.ts';
 import { RequestIds } from './request-ids.ts';
 
-const noLeader: LeaderView = { leader: undefined, quorumReachable: true, missingVoters: [] };
+const noLeader: LeaderView = {
+  leader: undefined,
+  quorumReachable: true,
+  missingVoters: [],
+  leaderlessMs: 0,
+};
 
 function newWait(view: LeaderView, callsMax = 10) {
   const clock = new ManualClock();
@@ -41,7 +46,8 @@ describe('LeaderWait', () => {
   });
 
   it('refuses at once without a quorum, and names who is missing', async () => {
-    const view = { leader: undefined, quorumReachable: false, missingVoters: [idOf(2), idOf(3)] };
+    const missing = { quorumReachable: false, missingVoters: [idOf(2), idOf(3)] };
+    const view = { leader: undefined, ...missing, leaderlessMs: 0 };
     await expect(newWait(view).wait.wait(900)).rejects.toMatchObject({
       code: 'no-quorum',
       details: { missingVoters: ['n2', 'n3'] },

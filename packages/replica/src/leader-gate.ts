@@ -8,7 +8,7 @@ import { membersOf } from '@holdfast/raft/configuration';
 import type { Raft } from '@holdfast/raft/raft';
 import type { RaftSettings } from '@holdfast/raft/settings';
 import { Contacts } from './contacts.ts';
-import { type LeaderView, LeaderWait } from './leader-wait.ts';
+import { electionsMs, type LeaderView, LeaderWait, unheard } from './leader-wait.ts';
 import type { PeerTransport } from './ports.ts';
 import type { ReplicaSettings } from './settings.ts';
 import { TimedWaiters } from './timed-waiters.ts';
@@ -39,6 +39,8 @@ export type ContactStatus = {
    * Undefined: nothing is amiss.
    */
   readonly stalledMs: number | undefined;
+  /** Why no leader is known here, in a sentence; undefined: one is, or an election is on. */
+  readonly leaderUnheard: string | undefined;
 };
 
 export class LeaderGate {
@@ -150,9 +152,17 @@ export class LeaderGate {
   }
 
   contact(): ContactStatus {
-    const { quorumReachable, missingVoters } = this.view();
+    const { quorumReachable, missingVoters, leaderlessMs } = this.view();
     const silenceMs = this.#silenceMs();
-    return { quorumReachable, missingVoters, silenceMs, stalledMs: this.#stalledMs };
+    const isUnheard = quorumReachable && leaderlessMs > electionsMs;
+    const leaderUnheard = isUnheard ? unheard(leaderlessMs) : undefined;
+    const stalledMs = this.#stalledMs;
+    return { quorumReachable, missingVoters, silenceMs, stalledMs, leaderUnheard };
+  }
+
+  get #leaderlessMs(): number {
+    if (this.#core?.leader !== undefined) return 0;
+    return this.#options.clock.monotonicMs() - this.#leaderLostMs;
   }
 
   get #stalledMs(): number | undefined {
@@ -176,7 +186,8 @@ export class LeaderGate {
 
   view(): LeaderView {
     const core = this.#core;
-    if (!core) return { leader: undefined, quorumReachable: true, missingVoters: [] };
+    const leaderlessMs = this.#leaderlessMs;
+    if (!core) return { leader: undefined, quorumReachable: true, missingVoters: [], leaderlessMs };
     const { configuration, leader } = core;
     const { id: self, clock, settings } = this.#options;
     const sinceMs = clock.monotonicMs() - settings.reachableMs;
@@ -184,6 +195,7 @@ export class LeaderGate {
     const isRecent = leader !== undefined || this.#leaderLostMs >= sinceMs;
     return {
       leader,
+      leaderlessMs,
       quorumReachable: isRecent || this.#contacts.reachQuorum(configuration, self, sinceMs),
       missingVoters: this.#contacts
         .missingVoters(configuration, self, sinceMs)

@@ -10,6 +10,8 @@ export type LeaderView = {
   readonly leader: MemberId | undefined;
   readonly quorumReachable: boolean;
   readonly missingVoters: readonly MemberId[];
+  /** For how long no leader has been heard; 0: there is one. */
+  readonly leaderlessMs: number;
 };
 
 export type LeaderWaitOptions = {
@@ -49,13 +51,15 @@ export class LeaderWait {
   }
 
   refusal(): HoldfastError {
-    const { quorumReachable, missingVoters } = this.#options.view();
+    const { quorumReachable, missingVoters, leaderlessMs } = this.#options.view();
     const names = missingVoters.map(this.#options.describe);
     const details = { missingVoters: names };
     if (quorumReachable) {
       return new HoldfastError(
         'no-leader',
-        'no leader was elected in time; an election is under way, try again',
+        leaderlessMs > electionsMs
+          ? unheard(leaderlessMs)
+          : 'no leader was elected in time; an election is under way, try again',
         { details },
       );
     }
@@ -67,6 +71,15 @@ export class LeaderWait {
     );
   }
 }
+
+/** Longer than any election takes while a majority hears each other. */
+export const electionsMs = 5000;
+
+/** The others may well have a leader: then the way to that one is cut for this member alone. */
+export const unheard = (ms: number): string =>
+  `no leader was heard here for ${Math.floor(ms / 1000)} s, though enough voters are in reach: ` +
+  'the way from here to the leader may be cut; ask another member, and look at the connections ' +
+  'of this one';
 
 const tooMany = (count: number): HoldfastError =>
   new HoldfastError(

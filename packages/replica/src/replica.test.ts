@@ -355,3 +355,31 @@ describe('a cluster in which heartbeats pass and writes do not', () => {
     expect(stalls()).toEqual([undefined, undefined, undefined]);
   });
 });
+
+describe('a follower whose own way to the leader is cut', () => {
+  it('keeps leader and term as they are, and says that it is its way that may be cut', async () => {
+    const world = await worlds.started(3);
+    const { leader } = world;
+    const follower = world.followers[0] as TestMember;
+    const term = leader.replica.term;
+    world.peers.cut(leader.id, follower.id);
+    await world.clock.advanceAsync(3000);
+    expect(follower.replica.status().leaderUnheard).toBeUndefined();
+    await world.clock.advanceAsync(7000);
+    expect([leader.replica.isLeader, leader.replica.term]).toEqual([true, term]);
+    const { leaderUnheard, quorumReachable } = follower.replica.status();
+    expect(quorumReachable).toBe(true);
+    expect(leaderUnheard).toMatch(/no leader was heard here for \d+ s.*may be cut; ask another/);
+    const write = watchEnd(world, follower.propose('x'));
+    await world.until(() => write.atMs !== undefined);
+    expect(write.error).toMatchObject({
+      code: 'no-leader',
+      message: expect.stringMatching(/may be cut/),
+    });
+    world.peers.heal(leader.id, follower.id);
+    await world.clock.advanceAsync(2000);
+    expect(follower.replica.status().leaderUnheard).toBeUndefined();
+    await world.settle(follower.propose('y'));
+    expect(leader.replica.term).toBe(term);
+  });
+});
