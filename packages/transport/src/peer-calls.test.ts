@@ -91,6 +91,24 @@ describe('a question', () => {
     await world.close();
   });
 
+  it('costs nothing where the peer has been dark since before this member began', async () => {
+    const world = new World();
+    world.network.block('h1', 'h2');
+    world.network.block('h2', 'h1');
+    const first = await world.start(1);
+    // The first dial is under way, in the background: nobody waits for it.
+    for (let ms = 0; ms < 10_000; ms += 500) {
+      const asked = new Asked(world, first);
+      await world.pass(0);
+      expect(asked).toMatchObject({ result: 'unavailable', tookMs: 0 });
+      await world.pass(500);
+    }
+    world.network.unblock('h1', 'h2');
+    world.network.unblock('h2', 'h1');
+    await world.pass(3000);
+    await world.close();
+  });
+
   it('on a connection that breaks is one failure, however many were under way', async () => {
     const world = new World();
     const [first, second] = await world.pair();
