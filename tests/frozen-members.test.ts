@@ -1,6 +1,6 @@
 // Members that the operating system stops for seconds, as a paused virtual machine or a debugger
-// does. Goal: the others go on, a leader that wakes up finds that it leads no more, and nothing
-// that was acknowledged is lost or differs. Method: SIGSTOP and SIGCONT under writers.
+// does. Goal: the others go on, a leader that wakes up finds that it leads no more, nothing that
+// was acknowledged is lost or differs, and no connection is ended for it. Method: SIGSTOP and SIGCONT under writers.
 import { setTimeout as delay } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
 import { expectConverged } from './support/converged.ts';
@@ -19,6 +19,7 @@ describe('a frozen member', () => {
     const recorder = new Recorder();
     const load = startWriters(awake, recorder);
     await recorder.firstAcknowledgementAfter(0);
+    const before = await lookAt(cluster);
     process.kill(frozen.pid, 'SIGSTOP');
     const frozenAtMs = performance.now();
     // Half of the time is for the election; what is sent then must be answered before the thaw.
@@ -28,10 +29,30 @@ describe('a frozen member', () => {
     process.kill(frozen.pid, 'SIGCONT');
     await cluster.ready();
     await load.stop();
+    const after = await lookAt(cluster);
+    // whoever stands still for 2 s has done nothing wrong.
+    expect(after.evicted).toBe(before.evicted);
+    const elections = after.term - before.term;
+    if (role === 'follower') expect(elections).toBe(0);
+    else expect(elections).toBeLessThanOrEqual(1);
     await expectConverged(cluster, recorder.acknowledged);
     expect(answeredAfterMs).toBeLessThan(frozenMs + 2000);
   });
 });
+
+/** Connections that were ended, on all members together, and the term they are in. */
+async function lookAt({ members }: ProcessCluster): Promise<{ evicted: number; term: number }> {
+  const looks = members.map(async (member) => {
+    const metrics = await (await member.get('/metrics')).text();
+    const { term } = (await (await member.get('/v1/cluster')).json()) as { term: number };
+    return { evicted: Number(/^health_connections_evicted_total (\d+)/m.exec(metrics)?.[1]), term };
+  });
+  const all = await Promise.all(looks);
+  return {
+    evicted: all.reduce((sum, { evicted }) => sum + evicted, 0),
+    term: Math.max(...all.map(({ term }) => term)),
+  };
+}
 
 /** Writers of unique keys that never ask the frozen member themselves. */
 function startWriters(awake: readonly ProcessMember[], recorder: Recorder) {
