@@ -1,6 +1,7 @@
 // Members that the operating system stops for seconds, as a paused virtual machine or a debugger
 // does. Goal: the others go on, a leader that wakes up finds that it leads no more, nothing that
-// was acknowledged is lost or differs, and no connection is ended for it. Method: SIGSTOP and SIGCONT under writers.
+// was acknowledged is lost or differs, and no connection is ended for it. Method: SIGSTOP
+// and SIGCONT under writers.
 import { setTimeout as delay } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
 import { expectConverged } from './support/converged.ts';
