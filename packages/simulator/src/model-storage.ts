@@ -39,6 +39,8 @@ export class ModelStorage {
   #submitted = 0;
   #status: ModelStatus;
   #commitHint = index(0);
+  /** Of what was handed over: it stands in the same bytes, and is there only if they all are. */
+  #submittedHint = index(0);
   /** Newest last; the first is the empty state that the cluster was born with. */
   #snapshots: ModelSnapshot[];
 
@@ -99,7 +101,7 @@ export class ModelStorage {
   /** Hands everything accepted to the operating system; answers how many entries and their end. */
   submit(commitHint: Index): { readonly count: number; readonly end: LogId } {
     this.#submitted = this.#unsynced.length;
-    this.#commitHint = commitHint;
+    this.#submittedHint = commitHint;
     return { count: this.#submitted, end: this.last };
   }
 
@@ -108,6 +110,7 @@ export class ModelStorage {
     for (const entry of this.#unsynced.slice(0, count)) place(this.#durable, entry);
     this.#unsynced = this.#unsynced.slice(count);
     this.#submitted -= count;
+    this.#commitHint = this.#submittedHint;
   }
 
   saveStatus(state: HardState): void {
@@ -147,6 +150,7 @@ export class ModelStorage {
     const kept = how === 'process' ? written : random.integer(0, written + 1);
     // A start syncs what it finds before it counts as persisted (safety.md 1).
     for (const entry of this.#unsynced.slice(0, kept)) place(this.#durable, entry);
+    if (written > 0 && kept === written) this.#commitHint = this.#submittedHint;
     this.#unsynced = [];
     this.#submitted = 0;
     this.#accepted = { purged: this.#durable.purged, entries: [...this.#durable.entries] };

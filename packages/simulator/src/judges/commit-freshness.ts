@@ -3,8 +3,11 @@
 import type { Index, MemberId } from '@holdfast/base/ids';
 import { Violation } from './violation.ts';
 
-/** Rounding between two clocks' readings of one moment. */
-const roundingMs = 0.004;
+/**
+ * Rounding between two clocks' readings of one moment: each timer of a chain of them may move a
+ * simulated clock ahead by a 1024th of a millisecond. Far below what any message takes.
+ */
+const roundingMs = 0.02;
 
 export class CommitFreshness {
   /** Rising in both fields. */

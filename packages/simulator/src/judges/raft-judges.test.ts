@@ -6,6 +6,7 @@ import { newConfiguration } from '@holdfast/raft/configuration';
 import type { Entry, LogId } from '@holdfast/raft/entry';
 import { describe, expect, it } from 'vitest';
 import { CommitDurability } from './commit-durability.ts';
+import { CommitFreshness } from './commit-freshness.ts';
 import { CommitPermanence, type TermAt } from './commit-permanence.ts';
 import { ElectionSafety } from './election-safety.ts';
 import { judgeInvariantChain } from './invariant-chain.ts';
@@ -159,5 +160,25 @@ describe('judgeInvariantChain', () => {
     for (const change of broken) {
       expect(() => judgeInvariantChain(a, { ...sound, ...change })).toThrow(/invariant-chain/);
     }
+  });
+});
+
+describe('CommitFreshness', () => {
+  const judged = (stampMs: number, commit: number) => () => {
+    const judge = new CommitFreshness();
+    judge.observeCommit(10, index(5));
+    judge.observeCommit(20, index(8));
+    judge.judge(a, { nowMs: 30, stampMs, commit: index(commit) });
+  };
+
+  it('finds a commit index that is behind what was committed by then', () => {
+    expect(judged(15, 5)).not.toThrow();
+    expect(judged(15, 4)).toThrow(/takes 4 for all of 15.000 ms, committed was 5/);
+    expect(judged(25, 7)).toThrow(/committed was 8/);
+  });
+
+  it('forgives what a chain of timers rounds, and no more', () => {
+    expect(judged(30.015, 8)).not.toThrow();
+    expect(judged(30.03, 8)).toThrow(/is confirmed as of 30.03, 30/);
   });
 });
