@@ -12,6 +12,13 @@ describe('runRaftWorld', () => {
     }
   });
 
+  it.each([21004775, 1795292595, 1796292747])(
+    'is sound at seed %d, which once failed for the world of its own making',
+    (seed) => {
+      expect(runRaftWorld({ seed }).failure).toBeUndefined();
+    },
+  );
+
   it('is the same each time, and another for another seed', () => {
     const [one, again, other] = [7, 7, 8].map((seed) => runRaftWorld({ seed }));
     expect(again).toEqual(one);

@@ -267,7 +267,9 @@ class RaftWorld implements FaultTarget {
     if (this.#isHealed || this.#changesMembership) return;
     const isWhole = [...this.#cores.values()].every(({ storage, raft }) => {
       const status = raft?.status();
-      return status ? !status.repairing && !status.statusLost : storage.isWhole;
+      const knowsOfNothing = !status || (!status.repairing && !status.statusLost);
+      // What it knows is not on its disk yet, and would be forgotten by a crash.
+      return knowsOfNothing && storage.isWhole;
     });
     if (!isWhole || this.members.length < 3) return;
     if (!core.damage(what)) return;
