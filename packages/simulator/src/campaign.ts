@@ -17,6 +17,8 @@ export type CampaignOptions = {
   readonly processorMs: () => number;
   /** Ends after the run at hand. */
   readonly signal?: AbortSignal;
+  /** Lets the process hear its signals: a world of cores alone never waits for anything. */
+  readonly turn?: () => Promise<void>;
   readonly run: (seed: number, world: WorldName) => Promise<RunReport>;
   readonly onFailure: (report: RunReport, world: WorldName) => void;
   /** After each seed. */
@@ -53,6 +55,7 @@ export async function runCampaign(options: CampaignOptions): Promise<CampaignSum
       if (report.failure) options.onFailure(report, world);
     }
     onProgress?.(tally.summary);
+    await options.turn?.();
   }
   return tally.summary;
 }

@@ -104,6 +104,7 @@ async function simulateSeeds(
       ...(seeds === undefined ? {} : { seeds }),
       ...(seconds === undefined ? {} : { forMs: seconds * 1000 }),
       ...(signal ? { signal } : {}),
+      turn: () => new Promise((resolve) => setImmediate(resolve)),
       run: (seed, world) => runSimulation({ ...optionsOf(flags), seed, world }),
       onFailure: (report, world) => {
         const lines = failureLines(report, world, flags);
