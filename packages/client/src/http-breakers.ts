@@ -1,9 +1,8 @@
 // The calls on circuit breakers over `/v1/breakers`.
-import type { Call } from './caller.ts';
 import type { CallOptions } from './config-api.ts';
 import type { BreakerApi, BreakerList, BreakersReset } from './connection-api.ts';
 import { pathOf } from './query.ts';
-import { jsonOf, limitsOf, type Session, send } from './session.ts';
+import { askOne, limitsOf, type Session } from './session.ts';
 
 const path = '/v1/breakers';
 
@@ -15,17 +14,17 @@ export class HttpBreakers implements BreakerApi {
   }
 
   list(options: CallOptions = {}): Promise<BreakerList> {
-    return this.#ask({ kind: 'read', method: 'GET', path, ...limitsOf(options) });
+    return askOne(this.#session, { kind: 'read', method: 'GET', path, ...limitsOf(options) });
   }
 
   /** Once: sent again it would meet another member. */
   reset(peer?: string, options: CallOptions = {}): Promise<BreakersReset> {
     const target = peer === undefined ? `${path}/reset` : `${path}${pathOf(peer)}/reset`;
-    return this.#ask({ kind: 'once', method: 'POST', path: target, ...limitsOf(options) });
-  }
-
-  async #ask<T extends object>(call: Call): Promise<T> {
-    const reply = await send(this.#session, call);
-    return { ...jsonOf<T>(reply), endpoint: reply.endpoint };
+    return askOne(this.#session, {
+      kind: 'once',
+      method: 'POST',
+      path: target,
+      ...limitsOf(options),
+    });
   }
 }

@@ -1,9 +1,8 @@
 // The calls on connections over `/v1/connections`.
-import type { Call } from './caller.ts';
 import type { CallOptions } from './config-api.ts';
 import type { ConnectionApi, ConnectionList, Evicted } from './connection-api.ts';
 import { pathOf } from './query.ts';
-import { jsonOf, limitsOf, type Session, send } from './session.ts';
+import { askOne, limitsOf, type Session } from './session.ts';
 
 const path = '/v1/connections';
 
@@ -15,7 +14,7 @@ export class HttpConnections implements ConnectionApi {
   }
 
   list(options: CallOptions = {}): Promise<ConnectionList> {
-    return this.#ask({ kind: 'read', method: 'GET', path, ...limitsOf(options) });
+    return askOne(this.#session, { kind: 'read', method: 'GET', path, ...limitsOf(options) });
   }
 
   evict(peer: string, options: CallOptions = {}): Promise<Evicted> {
@@ -28,11 +27,11 @@ export class HttpConnections implements ConnectionApi {
 
   /** Once: sent again it would meet another member, or end what was just dialled anew. */
   #end(target: string, options: CallOptions): Promise<Evicted> {
-    return this.#ask({ kind: 'once', method: 'DELETE', path: target, ...limitsOf(options) });
-  }
-
-  async #ask<T extends object>(call: Call): Promise<T> {
-    const reply = await send(this.#session, call);
-    return { ...jsonOf<T>(reply), endpoint: reply.endpoint };
+    return askOne(this.#session, {
+      kind: 'once',
+      method: 'DELETE',
+      path: target,
+      ...limitsOf(options),
+    });
   }
 }

@@ -59,6 +59,15 @@ export function jsonOf<T>(reply: Reply): T {
   }
 }
 
+/** The body as JSON, and which endpoint has said so. */
+export async function askOne<T extends object>(
+  session: Session,
+  call: Call,
+): Promise<T & { readonly endpoint: string }> {
+  const reply = await send(session, call);
+  return { ...jsonOf<T>(reply), endpoint: reply.endpoint };
+}
+
 /** A header that is a number; undefined where it is missing or says `unknown`. */
 export function numberHeader(reply: Reply, name: string): number | undefined {
   const text = reply.headers[name];

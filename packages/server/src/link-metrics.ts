@@ -110,11 +110,16 @@ function tallyFamilies({ evictions, health, breakers, detection }: LinkTally): r
     ),
     histogramText(
       { name: 'peer_detection_seconds', help: 'From the last byte of a peer to its death' },
-      {
-        boundsSeconds: detectBucketsMs.map((ms) => ms / 1000),
-        counts: detection.counts,
-        sumSeconds: detection.sumMs / 1000,
-      },
+      [
+        {
+          labels: '',
+          buckets: {
+            boundsSeconds: detectBucketsMs.map((ms) => ms / 1000),
+            counts: detection.counts,
+            sumSeconds: detection.sumMs / 1000,
+          },
+        },
+      ],
     ),
   ];
 }

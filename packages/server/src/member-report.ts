@@ -6,6 +6,7 @@ import type { EngineStatus } from '@holdfast/engine/engine';
 import type { PeerMeshStatus } from '@holdfast/transport/peer-mesh';
 import { type Static, Type } from 'typebox';
 import { Check } from 'typebox/schema';
+import { roundedOrNull } from './nullable.ts';
 
 const maybe = <T extends Parameters<typeof Type.Union>[0][number]>(type: T) =>
   Type.Union([type, Type.Null()]);
@@ -83,7 +84,7 @@ export function memberReport(parts: ReportParts): MemberReport {
     appliedIndex: status.appliedIndex,
     lastIndex: status.lastIndex,
     persistedIndex: status.persistedIndex,
-    stalledMs: rounded(status.stalledMs),
+    stalledMs: roundedOrNull(status.stalledMs),
     snapshotFailures: status.snapshotFailures.count,
     snapshotFailure: status.snapshotFailures.last ?? null,
     peers: status.peers
@@ -93,7 +94,7 @@ export function memberReport(parts: ReportParts): MemberReport {
         name: peer.name,
         role: peer.role,
         reachable: peer.reachable,
-        lastContactMs: rounded(peer.lastContactMs),
+        lastContactMs: roundedOrNull(peer.lastContactMs),
         match: peer.match ?? null,
       })),
     links: (mesh?.peers ?? []).map((link) => linkReport(link, nowMs)),
@@ -136,6 +137,3 @@ function parsed(text: string): unknown {
 
 const idOrNull = (id: MemberId | undefined): string | null =>
   id === undefined ? null : formatId(id);
-
-const rounded = (value: number | undefined): number | null =>
-  value === undefined ? null : Math.ceil(value);

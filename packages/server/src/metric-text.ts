@@ -30,19 +30,26 @@ export function familyText(
   return [`# HELP ${full} ${help}`, `# TYPE ${full} ${type}`, ...lines].join('\n');
 }
 
-/** A histogram without labels. */
+/** One or several histograms of one name, told apart by their labels, as `peer="n2"`. */
 export function histogramText(
   { name, help }: Pick<Sample, 'name' | 'help'>,
-  { boundsSeconds, counts, sumSeconds }: Buckets,
+  values: readonly { readonly labels: string; readonly buckets: Buckets }[],
 ): string {
   const full = `${metricPrefix}${name}`;
+  const lines = values.flatMap(({ labels, buckets }) => bucketLines(full, labels, buckets));
+  return [`# HELP ${full} ${help}`, `# TYPE ${full} histogram`, ...lines].join('\n');
+}
+
+/** `labels` without braces; empty: none. */
+function bucketLines(full: string, labels: string, buckets: Buckets): readonly string[] {
+  const { boundsSeconds, counts, sumSeconds } = buckets;
+  const [before, all] = labels === '' ? ['', ''] : [`${labels},`, `{${labels}}`];
   let below = 0;
-  const buckets = counts.map((count, at) => {
+  const lines = counts.map((count, at) => {
     below += count;
-    return `${full}_bucket{le="${boundsSeconds[at] ?? '+Inf'}"} ${below}`;
+    return `${full}_bucket{${before}le="${boundsSeconds[at] ?? '+Inf'}"} ${below}`;
   });
-  const head = [`# HELP ${full} ${help}`, `# TYPE ${full} histogram`];
-  return [...head, ...buckets, `${full}_sum ${sumSeconds}`, `${full}_count ${below}`].join('\n');
+  return [...lines, `${full}_sum${all} ${sumSeconds}`, `${full}_count${all} ${below}`];
 }
 
 /** As the text format wants it: backslash, quote and newline escaped. */

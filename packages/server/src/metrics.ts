@@ -5,12 +5,7 @@ import type { EngineStatus, RecoveryPhase } from '@holdfast/engine/engine';
 import { collectDefaultMetrics, Registry } from 'prom-client';
 
 import { type RouteTimes, timeBucketsMs } from './http/request-times.ts';
-import {
-  familyText,
-  labelText as label,
-  metricPrefix as prefix,
-  sampleText,
-} from './metric-text.ts';
+import { familyText, histogramText, labelText as label, sampleText } from './metric-text.ts';
 import { recoveryMetrics } from './recovery-metrics.ts';
 
 /** What a status says in numbers; help texts for people who read the scrape. */
@@ -88,7 +83,7 @@ export class Metrics {
     for (const read of this.#families) lines.push(...read());
     lines.push(...recoveryMetrics(phases, status));
     if (status) lines.push(...engineLines(status));
-    lines.push(...timeLines(times));
+    lines.push(timesText(times));
     return `${lines.join('\n')}\n`;
   }
 
@@ -128,28 +123,15 @@ function peerLines({ peers }: EngineStatus): string[] {
   ];
 }
 
-function timeLines(times: readonly RouteTimes[]): string[] {
-  const name = `${prefix}http_request_duration_seconds`;
-  return [
-    `# HELP ${name} From the head of a request to its answer`,
-    `# TYPE ${name} histogram`,
-    ...times.flatMap((series) => seriesLines(name, series)),
-  ];
+function timesText(times: readonly RouteTimes[]): string {
+  const name = 'http_request_duration_seconds';
+  const help = 'From the head of a request to its answer';
+  return histogramText({ name, help }, times.map(bucketsOf));
 }
 
-function seriesLines(name: string, series: RouteTimes): string[] {
-  const { route, method, statusClass } = series;
+const boundsSeconds = timeBucketsMs.map((ms) => ms / 1000);
+
+function bucketsOf({ route, method, statusClass, buckets, sumMs }: RouteTimes) {
   const labels = `route="${label(route)}",method="${label(method)}",status="${statusClass}"`;
-  let below = 0;
-  const buckets = [...series.buckets].map((count, at) => {
-    below += count;
-    const bound = timeBucketsMs[at];
-    const le = bound === undefined ? '+Inf' : String(bound / 1000);
-    return `${name}_bucket{${labels},le="${le}"} ${below}`;
-  });
-  return [
-    ...buckets,
-    `${name}_sum{${labels}} ${series.sumMs / 1000}`,
-    `${name}_count{${labels}} ${series.count}`,
-  ];
+  return { labels, buckets: { boundsSeconds, counts: [...buckets], sumSeconds: sumMs / 1000 } };
 }

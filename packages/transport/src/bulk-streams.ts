@@ -1,9 +1,9 @@
 // The bulk connections to one peer: one for each snapshot that is on its way to it. Each is a call
 // that the breaker has let through (safety.md 18), and says to it how it ended.
 import { HoldfastError, messageOf } from '@holdfast/base/errors';
-import { formatId, type MemberId } from '@holdfast/base/ids';
+import type { MemberId } from '@holdfast/base/ids';
 import type { SnapshotBegin } from '@holdfast/proto/peer';
-import type { BreakerState, CircuitBreaker, Permit } from './circuit-breaker.ts';
+import { type CircuitBreaker, type Permit, setAside } from './circuit-breaker.ts';
 import {
   type LinkHealth,
   newLinkHealth,
@@ -118,9 +118,3 @@ export class BulkStreams {
 
 const evicted = (why: string): HoldfastError =>
   new HoldfastError('unavailable', `the bulk connection was ended: ${why}`);
-
-function setAside(peer: MemberId, state: BreakerState): HoldfastError {
-  const why = state.name === 'closed' ? 'it was just taken back' : state.reason;
-  const text = `member ${formatId(peer)} is set aside: ${why}`;
-  return new HoldfastError('unavailable', text, { details: { breaker: state.name } });
-}

@@ -144,17 +144,14 @@ export class Channel {
     this.#dial();
   }
 
-  /** Ends the connection that stands, and dials again at once. False: none stands. */
-  evictAndRedial(): boolean {
+  /**
+   * Ends the connection that stands. A control connection is dialled again at once, another one for
+   * the next frame. False: none stands.
+   */
+  evict(): boolean {
     if (this.#state.name !== 'open') return false;
-    this.#dial();
-    return true;
-  }
-
-  /** As evictAndRedial, but dials for the next frame that is sent. */
-  evictAndPark(): boolean {
-    if (this.#state.name !== 'open') return false;
-    this.#leave(parkedState);
+    if (this.#options.purpose === 'control') this.#dial();
+    else this.#leave(parkedState);
     return true;
   }
 
@@ -291,8 +288,8 @@ export class Channel {
 
   #ended(link: FrameLink, end: LinkEnd): void {
     if (this.#state.name !== 'open' || this.#state.link !== link) return;
-    const { clock, settings } = this.#options.context;
-    const steady = clock.monotonicMs() - this.#state.sinceMs >= settings.steadyMs;
+    const { settings } = this.#options.context;
+    const steady = this.#nowMs - this.#state.sinceMs >= settings.steadyMs;
     this.#briefLives = steady ? 0 : this.#briefLives + 1;
     if (steady) this.#forgetFailures();
     // A peer that hangs up on every connection is no reason to spin.

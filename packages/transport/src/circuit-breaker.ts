@@ -9,6 +9,8 @@
 // hold it open. It decides only who may call; who is dialled again, and when, is its owner's.
 import { assert } from '@holdfast/base/assert';
 import type { Clock } from '@holdfast/base/clock';
+import { HoldfastError } from '@holdfast/base/errors';
+import { formatId, type MemberId } from '@holdfast/base/ids';
 
 export type BreakerSettings = {
   /** Failures in a row that open it. */
@@ -150,4 +152,11 @@ export class CircuitBreaker {
     this.#generation += 1;
     this.#onChange(from, to);
   }
+}
+
+/** What a caller is told whom the breaker of `peer` has not let through. */
+export function setAside(peer: MemberId, state: BreakerState): HoldfastError {
+  const why = state.name === 'closed' ? 'it was just taken back' : state.reason;
+  const text = `member ${formatId(peer)} is set aside: ${why}`;
+  return new HoldfastError('unavailable', text, { details: { breaker: state.name } });
 }

@@ -10,7 +10,7 @@ import { type ErrorCode, HoldfastError } from '@holdfast/base/errors';
 import { formatId, type MemberId } from '@holdfast/base/ids';
 import type { Random } from '@holdfast/base/random';
 import { AskRequest, AskResponse } from '@holdfast/proto/peer';
-import type { CircuitBreaker, Permit } from './circuit-breaker.ts';
+import { type CircuitBreaker, type Permit, setAside } from './circuit-breaker.ts';
 import { decodePayload } from './decode-payload.ts';
 import { frameKinds } from './frame.ts';
 import { features, type Hello } from './handshake.ts';
@@ -60,15 +60,13 @@ export type PeerCallsOptions = {
 
 export type AskOptions = { readonly timeoutMs: number; readonly signal?: AbortSignal | undefined };
 
-type Pending = {
-  readonly sentMs: number;
-  readonly settle: (outcome: Uint8Array | HoldfastError) => void;
-};
+/** Ends the wait for an answer. */
+type Settle = (outcome: Uint8Array | HoldfastError) => void;
 
 export class PeerCalls {
   readonly #options: PeerCallsOptions;
   /** Made with the first call: a link should weigh little (A-20). */
-  #pending: Map<number, Pending> | undefined;
+  #pending: Map<number, Settle> | undefined;
   /** Not from one on: the answer to an earlier boot must not be taken for one to this. */
   #nextId: number;
   /** All calls on a connection that breaks are one failure, not many. */
@@ -85,13 +83,13 @@ export class PeerCalls {
    * reason.
    */
   async ask(body: Uint8Array, options: AskOptions): Promise<Uint8Array> {
-    const { breaker, slowBreaker } = this.#options;
+    const { peer, breaker, slowBreaker } = this.#options;
     this.#checkWorth(body);
     const slow = slowBreaker.admit();
     const permit = slow && breaker.admit();
     if (!slow || !permit) {
       slow?.released();
-      throw this.#setAside(slow ? breaker : slowBreaker);
+      throw setAside(peer, (slow ? breaker : slowBreaker).state);
     }
     const sentMs = this.#nowMs;
     try {
@@ -109,13 +107,13 @@ export class PeerCalls {
   answered(payload: Uint8Array): void {
     const { id, code, message, body } = decodePayload(AskResponse, payload, 'an answer');
     const outcome = code === '' ? body : new HoldfastError(code as ErrorCode, message);
-    this.#pending?.get(id)?.settle(outcome);
+    this.#pending?.get(id)?.(outcome);
   }
 
   /** The connection is over, and with it what was asked on it. */
   lost(reason: string): void {
     const broken = transportFailure(reason);
-    for (const { settle } of [...(this.#pending?.values() ?? [])]) settle(broken);
+    for (const settle of [...(this.#pending?.values() ?? [])]) settle(broken);
   }
 
   get #nowMs(): number {
@@ -143,7 +141,7 @@ export class PeerCalls {
     this.#pending ??= new Map();
     const pending = this.#pending;
     return new Promise((resolve, reject) => {
-      const settle: Pending['settle'] = (outcome) => {
+      const settle: Settle = (outcome) => {
         pending.delete(id);
         timer?.cancel();
         signal?.removeEventListener('abort', onAbort);
@@ -154,7 +152,7 @@ export class PeerCalls {
         settle(new HoldfastError('cancelled', 'nobody waits for the answer any more'));
       };
       let timer: Timer | undefined;
-      pending.set(id, { sentMs: this.#nowMs, settle });
+      pending.set(id, settle);
       const payload = AskRequest.encode({ id, body }).finish();
       if (!control.sendNow(frameKinds.askRequest, payload)) {
         return settle(notConnected(peer));
@@ -199,12 +197,6 @@ export class PeerCalls {
 
   #wasHeardSince(sinceMs: number): boolean {
     return (this.#options.presence.lastHeardMs ?? Number.NEGATIVE_INFINITY) > sinceMs;
-  }
-
-  #setAside({ state }: CircuitBreaker): HoldfastError {
-    const why = state.name === 'closed' ? 'it was just taken back' : state.reason;
-    const text = `member ${formatId(this.#options.peer)} is set aside: ${why}`;
-    return new HoldfastError('unavailable', text, { details: { breaker: state.name } });
   }
 }
 

@@ -237,8 +237,7 @@ export class PeerLink {
   evict(purpose: 'control' | 'log', reason: EvictionReason, known?: string): void {
     const channel = purpose === 'control' ? this.#control : this.#log;
     const why = known ?? whyOf(channel.record);
-    const wasOpen = purpose === 'control' ? channel.evictAndRedial() : channel.evictAndPark();
-    if (wasOpen) this.#evicted(purpose, reason, why);
+    if (channel.evict()) this.#evicted(purpose, reason, why);
   }
 
   /** Lets calls through again. */

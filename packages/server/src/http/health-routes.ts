@@ -7,6 +7,7 @@ import type { EngineStatus, PeerStatus } from '@holdfast/engine/engine';
 import type { FastifyInstance } from 'fastify';
 import { Type } from 'typebox';
 import type { Metrics } from '../metrics.ts';
+import { roundedOrNull } from '../nullable.ts';
 import { statusPage } from '../status-page.ts';
 import type { HttpContext } from './http-context.ts';
 import { recoveryRoutes } from './recovery-routes.ts';
@@ -165,7 +166,7 @@ function clusterView(status: EngineStatus) {
     persistedIndex: status.persistedIndex,
     snapshotIndex: status.snapshotIndex,
     purgedIndex: status.purgedIndex,
-    ageMs: rounded(status.ageMs),
+    ageMs: roundedOrNull(status.ageMs),
     keys: status.keys,
     bytes: status.bytes,
     stateHash: formatId(BigInt.asUintN(64, status.stateHash)),
@@ -183,8 +184,5 @@ const memberView = (peer: PeerStatus) => ({
   reachable: peer.reachable,
   lag: peer.lag ?? null,
   match: peer.match ?? null,
-  lastContactMs: rounded(peer.lastContactMs),
+  lastContactMs: roundedOrNull(peer.lastContactMs),
 });
-
-const rounded = (value: number | undefined): number | null =>
-  value === undefined ? null : Math.ceil(value);

@@ -12,6 +12,7 @@ import type { FastifyInstance } from 'fastify';
 import { Type } from 'typebox';
 
 import type { EngineSlot } from '../engine-slot.ts';
+import { roundedOrNull } from '../nullable.ts';
 import type { HttpContext } from './http-context.ts';
 import { responses } from './schemas.ts';
 
@@ -108,9 +109,9 @@ function stageOf(slot: EngineSlot, status: EngineStatus | undefined): string {
 const phaseView = (phase: RecoveryPhase) => ({
   name: phase.name,
   state: phase.state,
-  durationMs: rounded(phase.durationMs),
+  durationMs: roundedOrNull(phase.durationMs),
   progress: phase.progress ?? null,
-  etaMs: rounded(phase.etaMs),
+  etaMs: roundedOrNull(phase.etaMs),
   amount: phase.amount ?? null,
   detail: phase.detail,
 });
@@ -142,6 +143,3 @@ const repairView = ({ from, through, fetched, peer, waitsFor }: RepairStatus, na
   peer: peer === undefined ? null : nameOf(peer),
   waitsFor,
 });
-
-const rounded = (value: number | undefined): number | null =>
-  value === undefined ? null : Math.ceil(value);

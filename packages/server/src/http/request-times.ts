@@ -12,7 +12,6 @@ export type RouteTimes = {
   /** `2xx`, `4xx`: a series a status would be too many. */
   readonly statusClass: string;
   readonly buckets: Float64Array;
-  count: number;
   sumMs: number;
 };
 
@@ -23,7 +22,6 @@ export class RequestTimes {
     const statusClass = `${Math.floor(answer.status / 100)}xx`;
     const key = `${method} ${route} ${statusClass}`;
     const series = this.#series.get(key) ?? this.#add(key, { route, method, statusClass });
-    series.count += 1;
     series.sumMs += answer.durationMs;
     const at = bucketOf(answer.durationMs);
     series.buckets[at] = (series.buckets[at] as number) + 1;
@@ -35,7 +33,7 @@ export class RequestTimes {
 
   #add(key: string, labels: Pick<RouteTimes, 'route' | 'method' | 'statusClass'>): RouteTimes {
     const buckets = new Float64Array(timeBucketsMs.length + 1);
-    const series: RouteTimes = { ...labels, buckets, count: 0, sumMs: 0 };
+    const series: RouteTimes = { ...labels, buckets, sumMs: 0 };
     this.#series.set(key, series);
     return series;
   }
