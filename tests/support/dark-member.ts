@@ -6,6 +6,23 @@ import type { Call } from '../../tools/dark/protocol.ts';
 import { freeze, wake } from '../../tools/dark/system.ts';
 import { type MemberPlace, ProcessMember } from './process-cluster.ts';
 
+/** One link of `/v1/connections`. */
+export type LinkView = {
+  readonly peer: string;
+  readonly state: string;
+  readonly breaker: string;
+};
+
+export type Standing = {
+  readonly term: number;
+  readonly appliedIndex: number;
+  readonly leader: string | undefined;
+};
+
+type ClusterView = Omit<Standing, 'leader'> & {
+  readonly members: readonly { readonly name: string; readonly role: string }[];
+};
+
 export class DarkMember extends ProcessMember {
   readonly machine: Machine;
 
@@ -16,6 +33,34 @@ export class DarkMember extends ProcessMember {
 
   get name(): string {
     return this.place.name;
+  }
+
+  /** Its links, as it sees them; to one peer alone where that is named. */
+  async links(peer?: DarkMember): Promise<readonly LinkView[]> {
+    const answer = await this.get('/v1/connections');
+    const { connections } = (await answer.json()) as { readonly connections: LinkView[] };
+    return connections.filter((link) => peer === undefined || link.peer === peer.name);
+  }
+
+  /** Where it stands; the leader is another member's name, its own, or undefined. */
+  async standing(): Promise<Standing> {
+    const answer = await this.get('/v1/cluster');
+    const { term, appliedIndex, members } = (await answer.json()) as ClusterView;
+    return { term, appliedIndex, leader: members.find(({ role }) => role === 'leader')?.name };
+  }
+
+  /** Linked to all, with nobody set aside, and ready. */
+  async isWell(): Promise<boolean> {
+    const links = await this.links();
+    const isLinked = ({ state, breaker }: LinkView) => state === 'healthy' && breaker === 'closed';
+    return links.every(isLinked) && (await this.isReady());
+  }
+
+  /** Ends its connections to a peer. */
+  async evict(peer: DarkMember): Promise<void> {
+    const url = `${this.url}/v1/connections/${peer.name}`;
+    const answer = await this.#ask({ method: 'DELETE', url, deadlineMs: 5000 });
+    if (!answer.ok) throw new Error(`${this.name} evicts nobody: ${await answer.text()}`);
   }
 
   freeze(): Promise<void> {

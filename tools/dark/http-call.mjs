@@ -11,22 +11,29 @@ import { request } from 'node:http';
  * @param {import('node:http').Agent} [connections] kept ones; without, the call has one of its own
  * @returns {Promise<Outcome>}
  */
-export function httpCall({ method, url, headers, body = '', deadlineMs }, connections) {
+export function httpCall(call, connections) {
+  const { method, url, headers, body = '', deadlineMs, onlyHead = false } = call;
   const startedMs = performance.now();
   const tookMs = () => performance.now() - startedMs;
   return new Promise((resolve) => {
     const exchange = request(url, { method, headers, agent: connections ?? false }, (answer) => {
       let text = '';
+      const done = () => {
+        clearTimeout(deadline);
+        const { statusCode: status = 0, headers } = answer;
+        resolve({ status, headers: plain(headers), body: text, tookMs: tookMs() });
+      };
+      answer.on('error', (error) => fail(error));
+      if (onlyHead) {
+        done();
+        exchange.destroy();
+        return;
+      }
       answer.setEncoding('utf8');
       answer.on('data', (chunk) => {
         text += chunk;
       });
-      answer.on('end', () => {
-        clearTimeout(deadline);
-        const { statusCode: status = 0, headers } = answer;
-        resolve({ status, headers: plain(headers), body: text, tookMs: tookMs() });
-      });
-      answer.on('error', (error) => fail(error));
+      answer.on('end', done);
     });
     const fail = (/** @type {NodeJS.ErrnoException} */ error) => {
       clearTimeout(deadline);

@@ -9,6 +9,8 @@ export type Call = {
   readonly body?: string;
   /** For the whole exchange, the connection included. */
   readonly deadlineMs: number;
+  /** Ends with the answer's head: for a stream, whose body has no end. */
+  readonly onlyHead?: boolean;
 };
 
 export type Answered = {
@@ -56,3 +58,18 @@ export type Report = { readonly id: number } & (
   | { readonly attempts: readonly Attempt[] }
   | { readonly error: string }
 );
+
+/** One call of the SDK, by client-calls.mjs. */
+export type ClientAttempt = {
+  readonly call: string;
+  readonly startedMs: number;
+  readonly tookMs: number;
+  /** `ok`, or the error's code, with its outcome where that is unknown. */
+  readonly result: string;
+};
+
+export type ClientReport = {
+  readonly attempts: readonly ClientAttempt[];
+  /** When the events of each of its watches came. */
+  readonly beats: readonly (readonly number[])[];
+};

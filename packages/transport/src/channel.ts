@@ -64,6 +64,9 @@ type State =
       readonly sinceMs: number;
     };
 
+/** The ping goes out at the first; so it has had the time of two looks, less what a look is late. */
+const stillLooks = 3;
+
 const stoppedState: State = { name: 'stopped' };
 const unmet = newLinkHealth('');
 const parkedState: State = { name: 'parked' };
@@ -80,6 +83,8 @@ export class Channel {
   /** Without its address, which may change: see `record`. */
   #health: LinkHealth = unmet;
   #lastUseMs: number | undefined;
+  /** Looks in a row at which what was sent here had not been answered by any byte. */
+  #unheardLooks = 0;
   /** When the peer was last heard here, or this channel began to look for it. */
   #aliveMs: number | undefined;
   #heldBytes = 0;
@@ -151,7 +156,11 @@ export class Channel {
   evict(): boolean {
     if (this.#state.name !== 'open') return false;
     if (this.#options.purpose === 'control') this.#dial();
-    else this.#leave(parkedState);
+    else {
+      this.#leave(parkedState);
+      // What spoke against the connection says nothing of one that nobody needs now.
+      this.#judged({ ...this.#health, state: unmet.state });
+    }
     return true;
   }
 
@@ -173,6 +182,24 @@ export class Channel {
     if (this.#state.name !== 'open' || !this.#state.link.send(kind, ...payloads)) return false;
     this.#lastUseMs = this.#nowMs;
     return true;
+  }
+
+  /**
+   * Something was sent, then a ping, and two looks later still nothing was heard here. It says
+   * nothing yet of the peer, which may just be busy.
+   */
+  get isStill(): boolean {
+    return this.#unheardLooks >= stillLooks;
+  }
+
+  /** To be called at a steady pace. A link in use is pinged before the ping rule would: cheap, as
+   * it carries frames anyway. */
+  look(): void {
+    if (this.#state.name !== 'open') return;
+    const { link, watch } = this.#state;
+    if ((this.#lastUseMs ?? Number.NEGATIVE_INFINITY) <= watch.heardMs) return;
+    if (this.#unheardLooks === 0) link.send(frameKinds.ping, emptyBytes);
+    this.#unheardLooks += 1;
   }
 
   /** Sends what waits and says goodbye, within the grace; nothing is dialled any more. */
@@ -249,6 +276,7 @@ export class Channel {
       onFrame: (frame) => refuseFrame(frame),
       onHeard: () => {
         watch.heard();
+        this.#unheardLooks = 0;
         handler.onHeard();
       },
       onEnd: (end) => this.#ended(link, end),
@@ -274,6 +302,7 @@ export class Channel {
     const reason = `${failures} pings in a row without an answer`;
     const deadAt = context.settings.silence.failuresMax;
     const health = withSilence(this.#health, failures, { nowMs: this.#nowMs, reason, deadAt });
+    this.#unheardLooks = stillLooks; // A ping that was not answered says the same.
     if (failures >= deadAt) this.#wait(this.#nextWaitMs());
     this.#judged(health);
     handler.onSilence(purpose);
@@ -322,6 +351,7 @@ export class Channel {
     const old = this.#state;
     this.#state = next;
     this.#heldBytes = 0;
+    this.#unheardLooks = 0;
     if (old.name === 'waiting') old.timer.cancel();
     if (old.name === 'dialling') old.controller.abort(stopped());
     if (old.name !== 'open') return;

@@ -17,8 +17,8 @@ export interface InboundHandler {
   onIntroduced(connection: InboundConnection, introduced: Introduced): void;
   onFrame(connection: InboundConnection, frame: Frame): void;
   onHeard(connection: InboundConnection): void;
-  /** Once, however it ended; `reason` is for people. */
-  onOver(connection: InboundConnection, reason: string): void;
+  /** Once, however it ended; `reason` is for people. Undefined: it left without a single word. */
+  onOver(connection: InboundConnection, reason: string | undefined): void;
 }
 
 type State =
@@ -52,7 +52,7 @@ export class InboundConnection {
     this.link.open({
       onHeard: () => this.#heard(),
       onFrame: (frame) => this.#heed(frame),
-      onEnd: (end) => this.#over(reasonOf(end)),
+      onEnd: (end) => this.#left(end),
     });
   }
 
@@ -107,7 +107,7 @@ export class InboundConnection {
     this.link.trust({
       onHeard: () => this.#heard(),
       onFrame: (frame) => this.#heed(frame),
-      onEnd: (end) => this.#over(reasonOf(end)),
+      onEnd: (end) => this.#left(end),
     });
   }
 
@@ -138,7 +138,12 @@ export class InboundConnection {
     else this.#arm(overslept ? settings.silence.silenceMs : leftMs, nowMs);
   }
 
-  #over(reason: string): void {
+  #left(end: LinkEnd): void {
+    const isMute = this.#state.name === 'stranger' && this.link.counters.bytesReceived === 0;
+    this.#over(isMute ? undefined : reasonOf(end));
+  }
+
+  #over(reason: string | undefined): void {
     if (this.#state.name === 'over') return;
     this.#timer.cancel();
     // The handler may still ask who it was.

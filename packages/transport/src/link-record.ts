@@ -12,7 +12,10 @@ export type LinkRecord = {
   readonly lastUseMs: number | undefined;
 };
 
-/** `call-failed`: A-13. `operator`: somebody asked for it. `breaker`: A-10. */
+/**
+ * `call-failed`: A-13. `operator`: somebody asked for it. `breaker`: A-10. `path`: the way was dark
+ * and is lit again, and TCP would wait before it says so.
+ */
 export const evictionReasons = [
   'dead',
   'idle',
@@ -21,6 +24,7 @@ export const evictionReasons = [
   'breaker',
   'call-failed',
   'operator',
+  'path',
 ] as const;
 
 export type EvictionReason = (typeof evictionReasons)[number];

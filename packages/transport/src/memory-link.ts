@@ -1,6 +1,6 @@
 // The memory twin of tcp-link.ts: hosts by name, links between them, all delivery through a Clock.
 // It behaves as TCP does under the faults that matter: a blocked direction holds bytes back and
-// delivers them when it heals, a killed host ends its links and refuses, a frozen one is just
+// delivers them after it heals, a killed host ends its links and refuses, a frozen one is just
 // silent.
 import { assert } from '@holdfast/base/assert';
 import type { Clock } from '@holdfast/base/clock';
@@ -20,7 +20,23 @@ export type MemoryNetworkOptions = {
   readonly latencyMs?: (from: string, to: string) => number;
   /** Sends are delivered in pieces of at most this many bytes. Default: whole. */
   readonly pieceBytesMax?: number;
+  /**
+   * What was held back is sent again when a kernel would: after 0.2 s, then after twice as long
+   * each time, a dial after 1 s and so on. Default: as soon as the direction heals.
+   */
+  readonly retransmits?: boolean;
 };
+
+/** RFC 6298, as Linux has it: of data on a quick way, and of a connection request. */
+const dataAgainMs = 200;
+const dialAgainMs = 1000;
+
+/** How long until something that has been sent in vain since then is sent again, doubling. */
+function untilSentAgainMs(sinceMs: number, nowMs: number, firstMs: number): number {
+  let dueMs = sinceMs + firstMs;
+  for (let gapMs = firstMs * 2; dueMs < nowMs; gapMs *= 2) dueMs += gapMs;
+  return dueMs - nowMs;
+}
 
 type Accept = (link: Link) => void;
 
@@ -30,8 +46,10 @@ export class MemoryNetwork {
   readonly #listeners = new Map<string, Accept>();
   readonly #blocked = new Set<string>();
   readonly #links = new Set<MemoryLink>();
-  readonly #waitingDials = new Set<() => void>();
+  /** Since when. */
+  readonly #waitingDials = new Map<() => void, number>();
   #lastPort = 40_000;
+  #sendingAgain = 0;
 
   constructor(clock: Clock, options: MemoryNetworkOptions = {}) {
     this.clock = clock;
@@ -55,7 +73,12 @@ export class MemoryNetwork {
   unblock(from: string, to: string): void {
     this.#blocked.delete(`${from}>${to}`);
     for (const link of this.#links) link.pump();
-    for (const retry of [...this.#waitingDials]) retry();
+    for (const [retry, sinceMs] of [...this.#waitingDials]) {
+      const again = (): void => {
+        if (this.#waitingDials.has(retry)) retry();
+      };
+      this.sendAgain(sinceMs, again, dialAgainMs);
+    }
   }
 
   /** The process at `host` dies: its links end with a goodbye, and it listens no more. */
@@ -89,6 +112,22 @@ export class MemoryNetwork {
 
   latencyMs(from: string, to: string): number {
     return this.#options.latencyMs?.(from, to) ?? 0;
+  }
+
+  /** Timers of the kernels, not of anybody who uses the network. */
+  get sendingAgain(): number {
+    return this.#sendingAgain;
+  }
+
+  /** After a heal, for what was held back since then: does it when it is next sent. */
+  sendAgain(sinceMs: number, send: () => void, firstMs = dataAgainMs): void {
+    const nowMs = this.clock.monotonicMs();
+    const retransmits = this.#options.retransmits === true;
+    this.#sendingAgain += 1;
+    this.clock.schedule(retransmits ? untilSentAgainMs(sinceMs, nowMs, firstMs) : 0, () => {
+      this.#sendingAgain -= 1;
+      send();
+    });
   }
 
   get pieceBytesMax(): number {
@@ -139,7 +178,7 @@ export class MemoryNetwork {
       };
       if (signal.aborted) return reject(signal.reason);
       signal.addEventListener('abort', onAbort, { once: true });
-      this.#waitingDials.add(attempt);
+      this.#waitingDials.set(attempt, this.clock.monotonicMs());
       attempt();
     });
   }
@@ -186,6 +225,8 @@ class MemoryLink implements Link {
   /** Arrived here before open(). */
   #early: Delivery[] = [];
   #state: 'open' | 'closing' | 'over' = 'open';
+  /** Since when its bytes have been sent in vain. */
+  #stuckSinceMs: number | undefined;
 
   constructor(network: MemoryNetwork, localHost: string, remoteAddress: string) {
     this.#network = network;
@@ -249,8 +290,14 @@ class MemoryLink implements Link {
 
   /** Lets held bytes go on their way after a direction has healed. */
   pump(): void {
-    const held = this.#outgoing.length;
-    if (held > 0) this.#network.clock.schedule(0, () => this.#arrive(held));
+    if (this.#outgoing.length === 0 || this.#stuckSinceMs === undefined) return;
+    this.#network.sendAgain(this.#stuckSinceMs, () => {
+      const { localHost, remoteHost } = this;
+      if (this.#stuckSinceMs === undefined || this.#network.isBlocked(localHost, remoteHost))
+        return;
+      this.#stuckSinceMs = undefined;
+      this.#arrive(this.#outgoing.length);
+    });
   }
 
   #transmit(delivery: Delivery): void {
@@ -265,7 +312,11 @@ class MemoryLink implements Link {
 
   #arrive(count: number): void {
     for (let n = 0; n < count; n += 1) {
-      if (this.#network.isBlocked(this.localHost, this.remoteHost)) return;
+      if (this.#network.isBlocked(this.localHost, this.remoteHost)) {
+        this.#stuckSinceMs ??= this.#network.clock.monotonicMs();
+      }
+      // Nothing overtakes what is stuck.
+      if (this.#stuckSinceMs !== undefined) return;
       const delivery = this.#outgoing.shift();
       if (!delivery) break;
       if ('bytes' in delivery) this.#pendingBytes -= delivery.bytes.length;

@@ -19,6 +19,7 @@ import {
 import type { Link, LinkEnd, LinkNetwork } from './link.ts';
 import type { CallSettings } from './peer-calls.ts';
 import type { PeerEpochs } from './peer-epochs.ts';
+import { dialSteadily } from './steady-dial.ts';
 import { transportFailure } from './transport-failure.ts';
 import type { TransportSettings } from './transport-settings.ts';
 
@@ -58,8 +59,12 @@ export async function dialPeer(context: MemberContext, request: DialRequest): Pr
   const timeoutMs = request.timeoutMs ?? settings.connectTimeoutMs;
   const deadline = startDeadline(clock, timeoutMs, request.signal);
   try {
-    const link = await context.network.dial(request.address, deadline.signal);
-    return await introduce(context, request, { link, signal: deadline.signal });
+    const { network } = context;
+    const { address } = request;
+    const { signal } = deadline;
+    const againMs = settings.dialAgainMs;
+    const { link } = await dialSteadily({ network, clock, address, againMs, signal });
+    return await introduce(context, request, { link, signal });
   } finally {
     deadline.dispose();
   }

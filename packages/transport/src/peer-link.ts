@@ -15,6 +15,7 @@ import { isRefused } from './link.ts';
 import type { HealthState, LinkHealth } from './link-health.ts';
 import type { LinkNote } from './link-note.ts';
 import type { EvictionReason, LinkRecord } from './link-record.ts';
+import { PathProbe } from './path-probe.ts';
 import { type AskOptions, PeerCalls, type Presence } from './peer-calls.ts';
 import type { MemberContext } from './peer-dialer.ts';
 import type { ChunksFrom } from './snapshot-receiver.ts';
@@ -71,6 +72,8 @@ export class PeerLink {
   readonly #presence: Presence = { lastHeardMs: undefined, hello: undefined };
   #bootEpoch: number | undefined;
   #overflowing = false;
+  /** While a connection stands still. */
+  #pathProbe: PathProbe | undefined;
 
   constructor(options: PeerLinkOptions) {
     this.#options = options;
@@ -240,6 +243,14 @@ export class PeerLink {
     if (channel.evict()) this.#evicted(purpose, reason, why);
   }
 
+  /** To be called at a steady pace: finds connections that stand still, and what is behind it. */
+  look(): void {
+    this.#control.look();
+    this.#log.look();
+    if (!this.#control.isStill && !this.#log.isStill) this.#endProbe();
+    else this.#pathProbe ??= this.#newProbe();
+  }
+
   /** Lets calls through again. */
   resetBreaker(): void {
     this.#breaker.close();
@@ -260,8 +271,26 @@ export class PeerLink {
 
   #endCalls(reason: HoldfastError): void {
     this.#isClosed = true;
+    this.#endProbe();
     this.#bulk.end(reason);
     this.#calls.lost(reason.message);
+  }
+
+  #newProbe(): PathProbe {
+    const { context } = this.#options;
+    const { network, clock, settings } = context;
+    const [address, againMs] = [this.#address, settings.dialAgainMs];
+    const onLit = (): void => {
+      const why = 'the way to the peer was dark, and is lit again';
+      if (this.#control.isStill) this.evict('control', 'path', why);
+      if (this.#log.isStill) this.evict('log', 'path', why);
+    };
+    return new PathProbe({ network, clock, address, againMs, onLit });
+  }
+
+  #endProbe(): void {
+    this.#pathProbe?.close();
+    this.#pathProbe = undefined;
   }
 
   #newHandler(): ChannelHandler {

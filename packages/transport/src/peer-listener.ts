@@ -153,19 +153,23 @@ export class PeerListener {
     }
   }
 
-  #over(connection: InboundConnection, reason: string): void {
+  #over(connection: InboundConnection, reason: string | undefined): void {
     const { counters } = connection.link;
     this.counters.framesReceived += counters.framesReceived;
     this.counters.bytesReceived += counters.bytesReceived;
-    if (this.#strangers.delete(connection)) {
-      this.counters.strangersRefused += 1;
-      this.#handler.onStranger(connection.link.remoteAddress, reason);
-    }
+    if (this.#strangers.delete(connection)) this.#strangerOver(connection, reason);
     const served = this.#served.get(connection);
-    if (served === undefined || connection.peer === undefined) return;
+    if (served === undefined || connection.peer === undefined || reason === undefined) return;
     this.#served.delete(connection);
     served.snapshot?.onLost(reason);
     this.#handler.onLost(connection.peer, served.purpose, reason);
+  }
+
+  /** Who leaves without a word only wanted to know whether the way is lit, as a peer's probe does. */
+  #strangerOver(connection: InboundConnection, reason: string | undefined): void {
+    if (reason === undefined) return;
+    this.counters.strangersRefused += 1;
+    this.#handler.onStranger(connection.link.remoteAddress, reason);
   }
 }
 

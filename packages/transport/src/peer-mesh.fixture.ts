@@ -9,7 +9,7 @@ import { frameKinds } from './frame.ts';
 import type { PeerIdentity } from './handshake.ts';
 import type { LinkNetwork } from './link.ts';
 import type { LinkNote } from './link-note.ts';
-import { MemoryNetwork } from './memory-link.ts';
+import { MemoryNetwork, type MemoryNetworkOptions } from './memory-link.ts';
 import type { PeerLinkStatus } from './peer-link.ts';
 import {
   type PeerAddress,
@@ -128,8 +128,13 @@ export class TestMember implements PeerMeshHandler {
 /** Members 1 and 2 on the memory network, and the time in which they live. */
 export class World {
   readonly clock = new ManualClock();
-  readonly network = new MemoryNetwork(this.clock, { latencyMs: () => 1, pieceBytesMax: 50_000 });
+  readonly network: MemoryNetwork;
   readonly members: TestMember[] = [];
+
+  constructor(options: MemoryNetworkOptions = {}) {
+    const usual = { latencyMs: () => 1, pieceBytesMax: 50_000 };
+    this.network = new MemoryNetwork(this.clock, { ...usual, ...options });
+  }
 
   /** A member that knows members 1 and 2, started. */
   async start(id: number, options: Partial<PeerMeshOptions> = {}): Promise<TestMember> {
@@ -168,12 +173,13 @@ export class World {
   }
 
   /** Every test ends here: nothing may be left running. */
-  async close(): Promise<void> {
+  async close(goodbyesMs = 1000): Promise<void> {
     const closing = Promise.all(this.members.map((member) => member.mesh.close()));
-    await this.pass(1000);
+    await this.pass(goodbyesMs);
     await closing;
     await this.pass(0);
-    const left = [this.network.linkCount, this.clock.pendingCount];
+    const timers = this.clock.pendingCount - this.network.sendingAgain;
+    const left = [this.network.linkCount, timers];
     if (left.some((count) => count > 0)) throw new Error(`links and timers left: ${left}`);
   }
 }

@@ -3,7 +3,7 @@
 // their meaning belongs to the owner of the mesh.
 
 import { emptyBytes } from '@holdfast/base/bytes';
-import type { Clock } from '@holdfast/base/clock';
+import type { Clock, Timer } from '@holdfast/base/clock';
 import { HoldfastError, messageOf } from '@holdfast/base/errors';
 import { formatId, type MemberId } from '@holdfast/base/ids';
 import type { Random } from '@holdfast/base/random';
@@ -66,6 +66,7 @@ export class PeerMesh {
   readonly #links = new Map<MemberId, PeerLink>();
   readonly #checker: ConnectionChecker;
   readonly #counter: LinkCounter;
+  #looking: Timer | undefined;
   #settings: TransportSettings;
   #handler: PeerMeshHandler | undefined;
   #address: string | undefined;
@@ -123,6 +124,7 @@ export class PeerMesh {
     this.#state = 'running';
     for (const link of this.#links.values()) link.start();
     this.#checker.start();
+    this.#lookLater();
   }
 
   /** Where it listens, once started. */
@@ -226,9 +228,17 @@ export class PeerMesh {
     if (this.#state === 'closed') return;
     this.#state = 'closed';
     this.#checker.close();
+    this.#looking?.cancel();
     this.#handler = undefined;
     const links = [...this.#links.values()];
     await Promise.all([...links.map((link) => link.close()), this.#listener.close()]);
+  }
+
+  #lookLater(): void {
+    this.#looking = this.#options.clock.schedule(this.#settings.linkLookMs, () => {
+      for (const link of this.#links.values()) link.look();
+      this.#lookLater();
+    });
   }
 
   #addLink(peer: MemberId, address: string): void {

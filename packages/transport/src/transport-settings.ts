@@ -24,6 +24,13 @@ export type TransportSettings = {
   /** safety.md 18, the background prober: Backoff waits between a half and the whole of these. */
   readonly redialInitialMs: number;
   readonly redialMaxMs: number;
+  /** While a dial is not answered, another one goes out after so long (steady-dial.ts). */
+  readonly dialAgainMs: number;
+  /**
+   * Between two looks at links in use: one that was not heard of for two looks after a ping stands
+   * still, and the way to the peer is probed (path-probe.ts). No verdict on the peer.
+   */
+  readonly linkLookMs: number;
   /** After the first dial that failed otherwise than by a refusal. */
   readonly secondLookMs: number;
   /** After two connections in a row that lived less, the next dial waits. */
@@ -48,7 +55,10 @@ export const defaultTransportSettings: TransportSettings = {
   slowBreaker: defaultBreakerSettings,
   calls: defaultCallSettings,
   redialInitialMs: 500,
-  redialMaxMs: 2000,
+  // Rule 18 allows 2 s; a partition that heals is to be one cluster again within them.
+  redialMaxMs: 1000,
+  dialAgainMs: 1000,
+  linkLookMs: 500,
   secondLookMs: 50,
   steadyMs: 250,
   controlQueueBytesMax: 1024 * 1024,
