@@ -9,7 +9,16 @@ import type { SettingKey } from './setting-table.ts';
 
 export type ConnectionSettings = Pick<
   TransportSettings,
-  'connectTimeoutMs' | 'silence' | 'checker' | 'breaker'
+  | 'connectTimeoutMs'
+  | 'silence'
+  | 'checker'
+  | 'breaker'
+  | 'calls'
+  | 'slowBreaker'
+  | 'redialInitialMs'
+  | 'redialMaxMs'
+  | 'dialAgainMs'
+  | 'linkLookMs'
 >;
 
 /** Undefined, or the sentence that says why these can not work together. */
@@ -34,6 +43,15 @@ export function connectionsOf(numberOf: (key: SettingKey) => number): Connection
       failuresMax: numberOf('breaker-failures-max'),
       openMs: numberOf('breaker-open-ms'),
     },
+    calls: { ...defaultTransportSettings.calls, slowMs: numberOf('slow-call-ms') },
+    slowBreaker: {
+      failuresMax: numberOf('slow-breaker-failures-max'),
+      openMs: numberOf('slow-breaker-open-ms'),
+    },
+    redialInitialMs: numberOf('redial-initial-ms'),
+    redialMaxMs: numberOf('redial-max-ms'),
+    dialAgainMs: numberOf('dial-again-ms'),
+    linkLookMs: numberOf('link-look-ms'),
   };
 }
 
@@ -67,4 +85,9 @@ const checks: readonly Check[] = [
       ? undefined
       : `--breaker-open-ms ${openMs} is too short: a probe that dials for --connect-timeout-ms ` +
         `${connectTimeoutMs} would be given up before it can say how it went; make it more`,
+  ({ redialInitialMs, redialMaxMs }) =>
+    redialMaxMs >= redialInitialMs
+      ? undefined
+      : `--redial-max-ms ${redialMaxMs} is less than --redial-initial-ms ${redialInitialMs}: the ` +
+        'first wait would be longer than the longest; raise the one or lower the other',
 ];

@@ -183,6 +183,25 @@ export const settingTable = {
   'breaker-open-ms': live(
     number(30_000, { lo: 1000, hi: 3_600_000 }, 'a peer is set aside so long before it is tried'),
   ),
+  'slow-call-ms': live(
+    number(2000, { lo: 10, hi: 60_000 }, 'an answer of a peer that takes so long is a slow one'),
+  ),
+  'slow-breaker-failures-max': live(
+    number(3, { lo: 1, hi: 100 }, 'slow answers in a row that set a peer aside'),
+  ),
+  'slow-breaker-open-ms': live(
+    number(30_000, { lo: 1000, hi: 3_600_000 }, 'a slow peer is set aside so long'),
+  ),
+  'redial-initial-ms': live(
+    number(500, { lo: 10, hi: 10_000 }, 'after a failed dial, half to all of it; doubles'),
+  ),
+  'redial-max-ms': live(number(1000, { lo: 100, hi: 60_000 }, 'no wait for a dial is longer')),
+  'dial-again-ms': live(
+    number(1000, { lo: 100, hi: 60_000 }, 'a dial that is not answered is begun anew beside it'),
+  ),
+  'link-look-ms': live(
+    number(500, { lo: 50, hi: 60_000 }, 'between two looks for connections that stand still'),
+  ),
 } as const satisfies Readonly<Record<string, SettingRow>>;
 
 export type SettingKey = keyof typeof settingTable;

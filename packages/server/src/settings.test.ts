@@ -167,6 +167,12 @@ describe('combinations', () => {
       silence: { silenceMs: 4500, pingWaitMs: 1000, failuresMax: 3, ownLagMs: 250 },
       checker: { checkMs: 10_000, idleMs: 30_000, failuresMax: 3, staleMs: 30_000 },
       breaker: { failuresMax: 3, openMs: 30_000 },
+      calls: { slowMs: 2000, inFlightMax: 64, bodyBytesMax: 262_144, tellingMs: 3000 },
+      slowBreaker: { failuresMax: 3, openMs: 30_000 },
+      redialInitialMs: 500,
+      redialMaxMs: 1000,
+      dialAgainMs: 1000,
+      linkLookMs: 500,
     });
   });
 

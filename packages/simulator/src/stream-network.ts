@@ -55,6 +55,7 @@ export class StreamNetwork implements MemberNetwork, FaultyNetwork {
     this.#wires = new MemoryNetwork(clockOf(queue), {
       latencyMs: (from, to) => this.#latencyMs(from, to),
       pieceBytesMax: pick(random, [Number.POSITIVE_INFINITY, Number.POSITIVE_INFINITY, 700]),
+      retransmits: true,
     });
   }
 
