@@ -31,7 +31,10 @@ export type LeaderState = {
   rounds: Round[];
   /** Reads that arrived since the newest round began. */
   waitingReads: LeaderRead[];
+  /** Moved on by each round, also by one that reads have asked for. */
   nextHeartbeatMs: number;
+  /** What else is owed with the time keeps a pace of its own, or reads would put it off for ever. */
+  nextDutiesMs: number;
   lastAppendMs: number;
   uncommittedBytes: number;
   transfer: Transfer | undefined;

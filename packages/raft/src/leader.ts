@@ -23,6 +23,7 @@ export function becomeLeader(core: Core): void {
     rounds: [],
     waitingReads: [],
     nextHeartbeatMs: core.nowMs,
+    nextDutiesMs: core.nowMs + core.settings.heartbeatMs,
     lastAppendMs: core.nowMs,
     uncommittedBytes: bytesBetween(core, core.commit, core.log.last.index),
     transfer: undefined,
@@ -242,18 +243,24 @@ function maybeFinishTransfer(core: Core, leader: LeaderState, id: MemberId): voi
 
 /** Time passed: heartbeats, lost messages, quorum, transfers, and proof that writes work. */
 export function tickLeader(core: Core, leader: LeaderState): void {
-  if (leader.transfer && core.nowMs >= leader.transfer.deadlineMs) leader.transfer = undefined;
-  if (core.nowMs < leader.nextHeartbeatMs) return;
-  if (!hasContact(core, leader)) {
-    resign(core, 'no quorum answers');
-    return;
+  if (core.nowMs >= leader.nextDutiesMs) {
+    leader.nextDutiesMs = core.nowMs + core.settings.heartbeatMs;
+    if (!hasContact(core, leader)) {
+      resign(core, 'no quorum answers');
+      return;
+    }
+    doDuties(core, leader);
   }
+  if (core.nowMs >= leader.nextHeartbeatMs) startRound(core, leader);
+}
+
+function doDuties(core: Core, leader: LeaderState): void {
+  if (leader.transfer && core.nowMs >= leader.transfer.deadlineMs) leader.transfer = undefined;
   for (const progress of leader.progress.values()) resendIfStuck(core, progress);
   const { idleCommitMs } = core.settings;
   if (idleCommitMs > 0 && !leader.transfer && core.nowMs - leader.lastAppendMs >= idleCommitMs) {
     appendOwn(core, leader, { kind: 'empty', payload: new Uint8Array(0) });
   }
-  startRound(core, leader);
 }
 
 /** Check-quorum by the age of acknowledgements; sleep of this very process blames nobody. */

@@ -22,6 +22,7 @@ import {
   startTransfer,
   tickLeader,
 } from './leader.ts';
+import type { LeaderState } from './leader-state.ts';
 import { changeMembership } from './membership.ts';
 import type { HardState, Ready } from './ready.ts';
 import { repaired, takeRepairEntries, takeRepairSnapshot } from './repair.ts';
@@ -162,7 +163,7 @@ export class Raft {
   /** The monotonic time at which a `tick` is due. */
   get nextTickMs(): number {
     const core = this.#core;
-    let dueMs = core.role.name === 'leader' ? core.role.leader.nextHeartbeatMs : core.electionAtMs;
+    let dueMs = core.role.name === 'leader' ? nextDueMs(core.role.leader) : core.electionAtMs;
     const read = core.forwardedReads[0];
     if (read) dueMs = Math.min(dueMs, read.sentAtMs + core.settings.electionMinMs);
     if (core.heardTerms) dueMs = Math.min(dueMs, core.nextTermRequestMs);
@@ -271,6 +272,9 @@ export class Raft {
     if (core.role.name !== 'leader') core.electionAtMs = core.nowMs + core.retryDelayMs();
   }
 }
+
+const nextDueMs = ({ nextHeartbeatMs, nextDutiesMs }: LeaderState): number =>
+  Math.min(nextHeartbeatMs, nextDutiesMs);
 
 const shortId = (id: MemberId): string => (id < 1000n ? id.toString() : formatId(id));
 
