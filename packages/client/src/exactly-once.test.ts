@@ -27,6 +27,7 @@ class TestCaller {
   readonly calls: Call[] = [];
   readonly writes: Call[] = [];
   answers: Answer[] = [];
+  readonly budget = { take: () => true };
 
   async call(call: Call): Promise<Reply> {
     this.calls.push(call);

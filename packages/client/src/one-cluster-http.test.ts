@@ -1,12 +1,9 @@
 // Goal: endpoints of two clusters in one client are told of in a sentence, and nothing is written
 // to the odd one. Method: scripted endpoints that say of which cluster they are, under the caller.
 import { ManualClock } from '@holdfast/base/manual-clock';
-import { SeededRandom } from '@holdfast/base/seeded-random';
 import { describe, expect, it } from 'vitest';
-import { Caller } from './caller.ts';
-import { EndpointSet } from './endpoint-set.ts';
+import { callerOn } from './caller.fixture.ts';
 import { type HttpAnswer, type HttpPort, type HttpRequest, TransportFailure } from './http-port.ts';
-import { OneClusterHttp } from './one-cluster-http.ts';
 
 /** Endpoints, and what each says of itself: a cluster, nothing (''), or that it is not there. */
 class Members implements HttpPort {
@@ -33,12 +30,11 @@ class Members implements HttpPort {
 }
 
 function started(clusters: Record<string, string | undefined>) {
-  const [clock, random] = [new ManualClock(), new SeededRandom(1)];
   const members = new Members(clusters);
-  const endpoints = new EndpointSet(Object.keys(clusters), { clock, random });
-  const limits = { timeoutMs: 10_000, firstByteMs: 3_000, hedgeMs: 300 };
-  const http = new OneClusterHttp(members, endpoints);
-  return { members, http, caller: new Caller(limits, { http, endpoints, clock, random }) };
+  const addresses = Object.keys(clusters);
+  const world = { network: members, addresses, clock: new ManualClock(), isMeeting: true };
+  const { caller, http } = callerOn(world);
+  return { members, http, caller };
 }
 
 const write = { kind: 'once', method: 'PUT', path: '/v1/kv/a' } as const;
