@@ -7,7 +7,7 @@ import { startDeadline } from '@holdfast/base/deadline';
 import { HoldfastError, isHoldfastError } from '@holdfast/base/errors';
 import type { Random } from '@holdfast/base/random';
 
-import type { Candidates } from './candidates.ts';
+import type { Candidates, CandidatesFor } from './candidates.ts';
 import type { ClientSettings } from './client-settings.ts';
 import type { EndpointSet } from './endpoint-set.ts';
 import { errorOf } from './errors.ts';
@@ -24,7 +24,7 @@ import { pingPath } from './ping.ts';
 import { Race } from './race.ts';
 import type { RetryBudget } from './retry-budget.ts';
 import { asHoldfastError, Tries } from './tries.ts';
-import type { Visit } from './visit.ts';
+import type { Pace, Visit } from './visit.ts';
 
 /**
  * `read` may run on several endpoints at once; `repeatable` is a write that a precondition or its
@@ -61,7 +61,7 @@ export type CallerPorts = {
   readonly budget: RetryBudget;
 };
 
-const ping: Call = { kind: 'read', method: 'GET', path: pingPath, isHeld: true };
+const ping: Call = { kind: 'read', method: 'GET', path: pingPath };
 
 type Round = {
   readonly state: Tries;
@@ -282,7 +282,7 @@ export class Caller {
     const { firstByteMs } = this.#settings();
     const timer = fairTimer({
       clock: this.#ports.clock,
-      settings: () => this.#settings().silence,
+      silence: () => this.#settings().silence,
       delayMs: firstByteMs,
       action: () => silence.abort(silent(visit.address, firstByteMs)),
     });
@@ -309,7 +309,12 @@ const silent = (endpoint: string, firstByteMs: number): TransportFailure =>
     reason: 'silent',
   });
 
-const traitsOf = ({ kind, isHeld, body }: Call, { slowness }: ClientSettings) => ({
-  isRead: kind === 'read',
-  isQuick: !isHeld && (body?.length ?? 0) <= slowness.bodyBytesMax,
+const traitsOf = (call: Call, { slowness }: ClientSettings): CandidatesFor => ({
+  isRead: call.kind === 'read',
+  pace: paceOf(call, slowness.bodyBytesMax),
 });
+
+function paceOf({ path, isHeld, body }: Call, bodyBytesMax: number): Pace {
+  if (path === pingPath) return 'ping';
+  return isHeld || (body?.length ?? 0) > bodyBytesMax ? 'held' : 'quick';
+}

@@ -5,12 +5,12 @@
 import type { BreakerState } from '@holdfast/transport/circuit-breaker';
 
 import type { Endpoint } from './endpoint.ts';
-import type { Visit } from './visit.ts';
+import type { Pace, Visit } from './visit.ts';
 
 export type CandidatesFor = {
   /** It is hedged: trying a half-open endpoint costs its caller no more than a moment. */
   readonly isRead: boolean;
-  readonly isQuick: boolean;
+  readonly pace: Pace;
 };
 
 export class Candidates {
@@ -34,7 +34,7 @@ export class Candidates {
     return this.#preferred ?? this.#good[0] ?? this.#aside[0];
   }
 
-  /** This one is known to live just now: it comes first, whatever its gates say. */
+  /** This one is known to live just now: it comes first. */
   prefer(address: string): void {
     const all = [...this.#good, ...this.#aside];
     this.#preferred = all.find((one) => one.address === address);
@@ -52,13 +52,24 @@ export class Candidates {
   next(mayForce: boolean): Visit | undefined {
     const preferred = this.#preferred;
     this.#preferred = undefined;
-    if (preferred) return preferred.visit(this.#call) ?? preferred.force(this.#call);
+    const first = preferred && (preferred.visit(this.#call) ?? this.#pass(preferred));
+    if (first) return first;
     for (let one = this.#good.shift(); one; one = this.#good.shift()) {
       const visit = one.visit(this.#call);
       if (visit) return visit;
       this.#aside.push(one); // Somebody else is its probe.
     }
     return mayForce ? this.#aside.shift()?.force(this.#call) : undefined;
+  }
+
+  /** Its gates say no: then it is asked all the same, unless another one is known to live, too. */
+  #pass(preferred: Endpoint): Visit | undefined {
+    const proven = this.#good.find((one) => one.isProven);
+    if (!proven) return preferred.force(this.#call);
+    this.#aside.push(preferred);
+    remove(this.#good, proven);
+    this.#good.unshift(proven);
+    return undefined;
   }
 }
 

@@ -2,8 +2,8 @@
 // taken back by itself; one that is slow is set aside, too; what lives is never blamed (A-05, A-09,
 // Method: scripted endpoints that change their ways, on a clock that the test
 // moves.
-import type { Timer } from '@holdfast/base/clock';
-import { ManualClock } from '@holdfast/base/manual-clock';
+import { sleep } from '@holdfast/base/clock';
+import type { ManualClock } from '@holdfast/base/manual-clock';
 import { describe, expect, it } from 'vitest';
 
 import { callerOn } from './caller.fixture.ts';
@@ -13,44 +13,21 @@ import { resumingWatch } from './resuming-watch.ts';
 import {
   type Behaviour,
   broken,
+  chattering,
   fine,
   idleStreams,
   refusal,
   refused,
   ScriptedHttp,
+  sequence,
   settled,
   silent,
   slow,
 } from './scripted-http.fixture.ts';
+import { StallingClock } from './stalling-clock.fixture.ts';
 
 const read: Call = { kind: 'read', method: 'GET', path: '/v1/kv/a' };
 const once: Call = { kind: 'once', method: 'PUT', path: '/v1/kv/a' };
-
-/** Its timers fire late where the process stands still: all at the end, before anything is read. */
-class StallingClock extends ManualClock {
-  #isStalled = false;
-  #late: (() => void)[] = [];
-
-  override schedule(delayMs: number, action: () => void): Timer {
-    let isCancelled = false;
-    const timer = super.schedule(delayMs, () => {
-      if (this.#isStalled) this.#late.push(() => isCancelled || action());
-      else action();
-    });
-    const cancel = (): void => {
-      isCancelled = true;
-      timer.cancel();
-    };
-    return { cancel };
-  }
-
-  stall(ms: number): void {
-    this.#isStalled = true;
-    this.advance(ms);
-    this.#isStalled = false;
-    for (const action of this.#late.splice(0)) action();
-  }
-}
 
 class World {
   readonly clock = new StallingClock();
@@ -165,6 +142,16 @@ describe('an endpoint that goes dark', () => {
     await world.close();
   });
 
+  it('is not asked for a sign of life while it gives one', async () => {
+    const world = new World({ a: fine, b: fine });
+    for (const name of ['a', 'b']) world.http.set(name, chattering(world.clock, 4_000));
+    const watching = world.watch();
+    await world.pass(60_000);
+    expect(world.http.sent.filter((line) => line.startsWith('PING'))).toHaveLength(1);
+    await world.close();
+    expect(await watching).toBe('closed by the test');
+  });
+
   it('is asked for a sign of life, but not while nobody wants anything of it', async () => {
     const world = new World({ a: fine, b: fine });
     await readsOf(world, 4);
@@ -215,11 +202,38 @@ describe('the prober', () => {
     await world.close();
   });
 
-  it('lets one endpoint that answers nothing but pings back more slowly each time', async () => {
-    const onlyPings: Behaviour = (request) => (request.isPing ? fine : broken)(request);
+  it('does not rest while a watch is open, though nobody calls', async () => {
+    const world = new World({ a: refused, b: idleStreams });
+    await readsOf(world, 2);
+    const watching = world.watch();
+    await world.pass(600_000);
+    world.http.set('a', fine);
+    await world.pass(2_000);
+    expect(world.view('a').breaker.name).toBe('closed');
+    await world.close();
+    expect(await watching).toBe('closed by the test');
+  });
+
+  it('lets an endpoint that answers nothing but pings back more slowly each time', async () => {
+    const onlyPings: Behaviour = (request) => (request.path === '/ping' ? fine : broken)(request);
     const world = new World({ a: onlyPings, b: fine });
     await readsOf(world, 400);
-    expect(world.http.count('GET a')).toBeLessThan(60);
+    expect(world.http.count('GET a')).toBeLessThan(15);
+    expect(world.http.count('GET a')).toBeGreaterThan(5);
+    await world.close();
+  });
+
+  it('begins anew with short waits once a call was answered', async () => {
+    const world = new World({ a: refused });
+    for (let death = 0; death < 4; death += 1) {
+      await world.timed({ ...read, timeoutMs: 50 });
+      expect(world.view('a').state).toBe('dead');
+      world.http.set('a', fine);
+      await world.pass(500);
+      expect(world.view('a').breaker.name).toBe('closed');
+      await readsOf(world, 1);
+      world.http.set('a', refused);
+    }
     await world.close();
   });
 });
@@ -264,12 +278,17 @@ describe('an endpoint that is half-open', () => {
     await world.close();
   });
 
-  it('is no place for a write while another one lives', async () => {
+  it('is no place for a write while another one lives, though that one refuses', async () => {
     const change = { breaker: { openMs: 1_000 }, probe: { initialMs: 60_000, maxMs: 60_000 } };
     const world = new World({ a: refused, b: fine }, change);
     await readsOf(world, 2);
+    world.http.set('a', silent);
     await world.pass(1_000);
-    for (let at = 0; at < 6; at += 1) expect((await world.timed(once)).endpoint).toBe('b');
+    expect(world.view('a').breaker.name).toBe('half-open');
+    for (let at = 0; at < 6; at += 1) {
+      world.http.set('b', sequence(refusal('no-leader'), fine));
+      expect((await world.timed(once)).endpoint).toBe('b');
+    }
     expect(world.http.count('PUT a')).toBe(0);
     await world.close();
   });
@@ -282,7 +301,7 @@ describe('where all are set aside', () => {
     expect((await world.timed(read)).endpoint).toBe('unavailable');
     for (const name of ['a', 'b', 'c']) expect(world.view(name).breaker.name).toBe('open');
     world.http.set('b', fine);
-    expect(await world.timed(once)).toMatchObject({ endpoint: 'b', tookMs: 10 });
+    expect(await world.timed(read)).toMatchObject({ endpoint: 'b', tookMs: 10 });
     expect(world.view('b').breaker.name).toBe('closed');
     await world.close();
   });
@@ -319,6 +338,47 @@ describe('what a living endpoint answers', () => {
   });
 });
 
+/** Streams stand until then, and all break at once. */
+function breakingAt(clock: ManualClock, breakMs: number): Behaviour {
+  const isTime = sleep(clock, breakMs);
+  return async (request) => {
+    const answer = await fine(request);
+    if (!request.path.includes('watch')) return answer;
+    const body = (async function* () {
+      yield new Uint8Array();
+      await isTime;
+      await broken(request);
+    })();
+    return { ...answer, body };
+  };
+}
+
+describe('an endpoint that answers pings and breaks calls', () => {
+  it('is set aside by the third, whatever pings say between them', async () => {
+    const onlyPings: Behaviour = (request) => (request.path === '/ping' ? fine : broken)(request);
+    const change = { probe: { initialMs: 600_000, maxMs: 600_000 } };
+    const world = new World({ a: onlyPings, b: fine }, change);
+    for (let at = 0; at < 20; at += 1) {
+      await world.timed(once);
+      await world.pass(5_000);
+    }
+    expect(world.http.count('PUT a')).toBe(3);
+    await world.close();
+  });
+
+  it('is charged once for all streams that break together', async () => {
+    const world = new World({ a: fine });
+    world.http.set('a', breakingAt(world.clock, 500));
+    const watching = Array.from({ length: 20 }, () => world.watch());
+    await world.pass(400);
+    expect(world.view('a').underWay).toBe(20);
+    await world.pass(101);
+    expect(world.view('a')).toMatchObject({ state: 'healthy', breaker: { name: 'closed' } });
+    await world.close();
+    await Promise.all(watching);
+  });
+});
+
 describe('an endpoint that is slow', () => {
   it('is set aside by the third slow answer, and taken back by a quick one', async () => {
     const world = new World({ a: fine, b: fine });
@@ -343,12 +403,34 @@ describe('an endpoint that is slow', () => {
     await world.close();
   });
 
+  it('is judged again by exactly one of 100 concurrent writes', async () => {
+    const world = new World({ a: fine, b: fine }, { slowBreaker: { failuresMax: 1 } });
+    world.http.set('a', slow(world.clock, 2_500));
+    for (let at = 0; at < 2; at += 1) await world.timed(once);
+    expect(world.view('a').slowBreaker.name).toBe('open');
+    await world.pass(30_000);
+    const before = world.http.count('PUT a');
+    await world.together(once, 100);
+    expect(world.http.count('PUT a')).toBe(before + 1);
+    await world.close();
+  });
+
   it('is found out by reads as well, though others answer them', async () => {
     const world = new World({ a: fine, b: fine });
-    world.http.set('a', slow(world.clock, 4_000));
+    let readInVain = 0;
+    const late = slow(world.clock, 2_500);
+    world.http.set('a', async (request) => {
+      const body = (async function* () {
+        readInVain += 1;
+        yield new Uint8Array(1);
+      })();
+      return { ...(await late(request)), body };
+    });
     for (let at = 0; at < 20; at += 1) expect((await world.timed(read)).tookMs).toBeLessThan(320);
     await world.pass(4_000);
     expect(world.view('a')).toMatchObject({ state: 'healthy', slowBreaker: { name: 'open' } });
+    // Its pings have bodies of one piece, too: three answers to calls came, and none was read.
+    expect(readInVain).toBe(world.http.count('PING a'));
     await world.close();
   });
 

@@ -23,7 +23,7 @@ import { EndpointPings } from './endpoint-pings.ts';
 import { EndpointProber } from './endpoint-prober.ts';
 import { Exchange } from './exchange.ts';
 import { type HttpPort, TransportFailure } from './http-port.ts';
-import { type Admission, Visit, type VisitedEndpoint } from './visit.ts';
+import { type Admission, type Pace, Visit, type VisitedEndpoint } from './visit.ts';
 
 export type EndpointOptions = {
   readonly address: string;
@@ -111,19 +111,19 @@ export class Endpoint implements VisitedEndpoint {
   }
 
   /** A try that its gates let through, or none. */
-  visit({ isQuick }: { readonly isQuick: boolean }): Visit | undefined {
-    if (!isQuick && this.slowBreaker.state.name === 'open') return undefined;
-    const slow = isQuick ? this.slowBreaker.admit() : undefined;
-    if (isQuick && !slow) return undefined;
+  visit({ pace }: { readonly pace: Pace }): Visit | undefined {
+    const slow = pace === 'quick' ? this.slowBreaker.admit() : undefined;
+    if (pace === 'quick' && !slow) return undefined;
+    if (this.slowBreaker.state.name === 'open') return undefined;
     const permit = this.breaker.admit();
-    if (permit) return this.#newVisit({ permit, slow, isQuick });
+    if (permit) return this.#newVisit({ permit, slow, pace });
     slow?.released();
     return undefined;
   }
 
   /** A try past the gates: a mark is a memory, never a wall. */
-  force({ isQuick }: { readonly isQuick: boolean }): Visit {
-    return this.#newVisit({ permit: undefined, slow: undefined, isQuick });
+  force({ pace }: { readonly pace: Pace }): Visit {
+    return this.#newVisit({ permit: undefined, slow: undefined, pace });
   }
 
   /** A request leaves for it. It is ended by its asker's signal, or by the endpoint's death. */

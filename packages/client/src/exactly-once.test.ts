@@ -103,6 +103,14 @@ describe('a write in a session', () => {
     expect(caller.places()).toEqual(['a1/1', 'a1/1', 'a1/1', 'a1/1']);
   });
 
+  it('waits with that until its client may ask again', async () => {
+    const caller = started(() => failure('unavailable', 'unknown'));
+    caller.budget.take = () => clock.monotonicMs() >= 5000;
+    expect(await settled(once.write(put))).toMatchObject({ status: 200 });
+    expect(clock.monotonicMs()).toBeGreaterThanOrEqual(5000);
+    expect(caller.places()).toEqual(['a1/1', 'a1/1']);
+  });
+
   it('that is refused after an unknown try was refused by that very try', async () => {
     started(
       () => failure('unavailable', 'unknown'),

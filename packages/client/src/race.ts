@@ -71,7 +71,7 @@ export class Race<T> {
     const hedge = new Promise<undefined>((resolve) => {
       const timer = fairTimer({
         clock,
-        settings: () => settings().silence,
+        silence: () => settings().silence,
         delayMs: settings().hedgeMs,
         action: () => resolve(undefined),
       });

@@ -6,6 +6,7 @@ import { describe, expect, it } from 'vitest';
 
 import { callerOn } from './caller.fixture.ts';
 import type { Call } from './caller.ts';
+import { resumingWatch } from './resuming-watch.ts';
 import { defaultRetrySettings, RetryBudget, type RetrySettings } from './retry-budget.ts';
 import {
   type Behaviour,
@@ -105,6 +106,25 @@ describe('a cluster that refuses fifty calls a second', () => {
     expect(world.clock.monotonicMs() - startMs).toBeLessThanOrEqual(60);
     expect(world.network.sent).toHaveLength(1);
     world.close();
+  });
+});
+
+describe('watches that are refused', () => {
+  it('begin anew ten times a second at most, all together', async () => {
+    const refusing: Behaviour = (request) =>
+      (request.path === '/ping' ? fine : refusal('unavailable'))(request);
+    const world = make({ a: refusing });
+    const options = { path: '/v1/watch', headers: {}, fromRevision: 5, signal: undefined };
+    const ends = Array.from({ length: 100 }, () =>
+      resumingWatch(options, world)
+        .next()
+        .catch((error: Error) => error.message),
+    );
+    await world.clock.advanceAsync(seconds * 1000);
+    expect(world.network.count('GET a')).toBeGreaterThan(extraMax / 2);
+    expect(world.network.count('GET a')).toBeLessThanOrEqual(100 + extraMax);
+    world.close();
+    expect(new Set(await Promise.all(ends))).toEqual(new Set(['closed by the test']));
   });
 });
 

@@ -75,7 +75,7 @@ export const sequence = (...behaviours: readonly Behaviour[]): Behaviour => {
 export const slow =
   (clock: Clock, delayMs: number): Behaviour =>
   async (request) => {
-    if (!request.isPing) await sleep(clock, delayMs, request.signal);
+    if (request.path !== '/ping') await sleep(clock, delayMs, request.signal);
     return fine(request);
   };
 /** A stream that stands, says one thing, and then nothing. */
@@ -88,6 +88,19 @@ export const stream: Behaviour = async ({ signal }) => ({
     });
   })(),
 });
+/** A stream that says every so often that it lives; calls and pings are answered. */
+export const chattering =
+  (clock: Clock, everyMs: number): Behaviour =>
+  (request) => {
+    if (!request.path.includes('watch')) return fine(request);
+    const body = (async function* () {
+      for (;;) {
+        yield new TextEncoder().encode(': alive\n\n');
+        await sleep(clock, everyMs, request.signal);
+      }
+    })();
+    return Promise.resolve({ ...answer(200, ''), body });
+  };
 /** Streams stand and are silent, pings and calls are answered. */
 export const idleStreams: Behaviour = (request) =>
   request.path.includes('watch') ? stream(request) : fine(request);

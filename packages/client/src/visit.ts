@@ -27,12 +27,17 @@ export interface VisitedEndpoint {
   doubt(): void;
 }
 
+/**
+ * What its answer tells by its time: `quick` waits for nothing but its member's work, `held` as
+ * long as the member likes. A `ping` tells of life alone, and makes good no call that had none.
+ */
+export type Pace = 'quick' | 'held' | 'ping';
+
 /** What the gates said. Without a permit it is tried all the same, because nobody else is left. */
 export type Admission = {
   readonly permit: Permit | undefined;
   readonly slow: Permit | undefined;
-  /** Its answer should be quick: it waits for nothing but its member's work. */
-  readonly isQuick: boolean;
+  readonly pace: Pace;
 };
 
 export type VisitPorts = { readonly clock: Clock; readonly settings: () => ClientSettings };
@@ -54,7 +59,7 @@ export class Visit {
     this.#ports = ports;
     this.#sentMs = this.#nowMs;
     this.#failuresSeen = endpoint.failuresSeen;
-    this.#slowTimer = admission.isQuick ? this.#startSlowTimer() : undefined;
+    this.#slowTimer = admission.pace === 'quick' ? this.#startSlowTimer() : undefined;
   }
 
   get address(): string {
@@ -87,12 +92,14 @@ export class Visit {
   /** The head of an answer, of any status. */
   answered(): void {
     if (!this.#end()) return;
-    const { permit, isQuick } = this.#admission;
+    const { permit, pace } = this.#admission;
+    const { breaker } = this.#endpoint;
     this.#endpoint.answered();
     // Who was asked in spite of its mark has lost it by this: that is as good as a probe.
-    if (permit) permit.succeeded();
-    else this.#endpoint.breaker.close();
-    if (isQuick) this.#tellSlow();
+    if (!permit) breaker.close();
+    else if (pace === 'ping' && breaker.state.name === 'closed') permit.released();
+    else permit.succeeded();
+    if (pace === 'quick') this.#tellSlow();
   }
 
   /** No answer; an error that is not the transport's says nothing, or that it was given up. */
@@ -124,7 +131,7 @@ export class Visit {
     const { clock, settings } = this.#ports;
     return fairTimer({
       clock,
-      settings: () => settings().silence,
+      silence: () => settings().silence,
       delayMs: settings().slowness.slowMs,
       action: () => {
         this.#isSlow = true;
