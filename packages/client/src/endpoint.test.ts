@@ -203,7 +203,8 @@ describe('the prober', () => {
   });
 
   it('does not rest while a watch is open, though nobody calls', async () => {
-    const world = new World({ a: refused, b: idleStreams });
+    const world = new World({ a: refused, b: fine });
+    world.http.set('b', chattering(world.clock, 10_000));
     await readsOf(world, 2);
     const watching = world.watch();
     await world.pass(600_000);
