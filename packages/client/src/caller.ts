@@ -19,6 +19,7 @@ import {
   readAll,
   TransportFailure,
 } from './http-port.ts';
+import { LinkedAbort } from './linked-abort.ts';
 import { OpenCalls } from './open-calls.ts';
 import { pingPath } from './ping.ts';
 import { Race } from './race.ts';
@@ -278,16 +279,16 @@ export class Caller {
   /** A signal that ends the try: by its parent always, by silence only until it is answered. */
   #startTry(call: Call, visit: Visit, parent: AbortSignal) {
     if (call.kind === 'once') return { signal: parent, answered: () => undefined };
-    const silence = new AbortController();
+    const either = new LinkedAbort(parent);
     const { firstByteMs } = this.#settings();
     const timer = fairTimer({
       clock: this.#ports.clock,
       silence: () => this.#settings().silence,
       delayMs: firstByteMs,
-      action: () => silence.abort(silent(visit.address, firstByteMs)),
+      action: () => either.abort(silent(visit.address, firstByteMs)),
     });
     return {
-      signal: AbortSignal.any([parent, silence.signal]),
+      signal: either.signal,
       answered: () => timer.cancel(),
     };
   }

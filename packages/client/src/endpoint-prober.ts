@@ -15,10 +15,13 @@ export type EndpointProberOptions = {
   readonly clock: Clock;
   readonly random: Random;
   readonly settings: () => ProbeSettings;
+  readonly pingWaitMs: () => number;
   /** Nobody has used the client for so long that nobody waits for this endpoint. */
   readonly isUnused: () => boolean;
   readonly onAnswer: () => void;
 };
+
+type Asking = { readonly controller: AbortController; readonly timer: Timer };
 
 type State =
   | { readonly name: 'stopped' }
@@ -29,8 +32,8 @@ export class EndpointProber {
   readonly #options: EndpointProberOptions;
   #state: State = { name: 'stopped' };
   #backoff: Backoff | undefined;
-  /** The ping that is on its way: the next one takes its place, so that each is looked at soon. */
-  #asking: AbortController | undefined;
+  /** The ping that is on its way; the next one takes its place, so that a return is seen soon. */
+  #asking: Asking | undefined;
 
   constructor(options: EndpointProberOptions) {
     this.#options = options;
@@ -64,21 +67,35 @@ export class EndpointProber {
   }
 
   #look(): void {
-    const { http, address, isUnused, onAnswer } = this.#options;
-    this.#asking?.abort(new Error('another ping takes its place'));
+    const { isUnused } = this.#options;
+    this.#giveUp();
     if (isUnused()) return this.#rest({ name: 'resting' });
-    this.#asking = new AbortController();
-    const { signal } = this.#asking;
     this.#arm();
+    this.#ask();
+  }
+
+  /** No longer than a ping may take: an open socket keeps a process alive that is done. */
+  #ask(): void {
+    const { http, address, clock, pingWaitMs, onAnswer } = this.#options;
+    const controller = new AbortController();
+    const { signal } = controller;
+    this.#asking = { controller, timer: clock.schedule(pingWaitMs(), () => this.#giveUp()) };
     void ping(http, address, signal).then((end) => {
-      if (!signal.aborted && end.name === 'answered') onAnswer();
+      if (signal.aborted) return;
+      this.#giveUp();
+      if (end.name === 'answered') onAnswer();
     });
+  }
+
+  #giveUp(): void {
+    this.#asking?.timer.cancel();
+    this.#asking?.controller.abort(new Error('no answer is waited for any more'));
+    this.#asking = undefined;
   }
 
   #rest(state: State): void {
     if (this.#state.name === 'looking') this.#state.timer.cancel();
-    this.#asking?.abort(new Error('nobody looks any more'));
-    this.#asking = undefined;
+    this.#giveUp();
     this.#state = state;
   }
 }

@@ -202,6 +202,24 @@ describe('the prober', () => {
     await world.close();
   });
 
+  it('waits for no answer longer than a ping may take: an open socket keeps a process', async () => {
+    const world = new World({ a: refused, b: fine });
+    await readsOf(world, 2);
+    let waiting = 0;
+    world.http.set('a', async (request) => {
+      waiting += 1;
+      return silent(request).finally(() => (waiting -= 1));
+    });
+    await world.pass(30_000);
+    const seen = new Set<number>();
+    for (let at = 0; at < 100; at += 1) {
+      await world.pass(50);
+      seen.add(waiting);
+    }
+    expect(seen).toEqual(new Set([0, 1]));
+    await world.close();
+  });
+
   it('does not rest while a watch is open, though nobody calls', async () => {
     const world = new World({ a: refused, b: fine });
     world.http.set('b', chattering(world.clock, 10_000));
@@ -432,6 +450,30 @@ describe('an endpoint that is slow', () => {
     expect(world.view('a')).toMatchObject({ state: 'healthy', slowBreaker: { name: 'open' } });
     // Its pings have bodies of one piece, too: three answers to calls came, and none was read.
     expect(readInVain).toBe(world.http.count('PING a'));
+    await world.close();
+  });
+
+  it('is not taken for dead where it is heard meanwhile', async () => {
+    const world = new World({ a: fine });
+    const [stream, late] = [chattering(world.clock, 1_000), slow(world.clock, 5_000)];
+    world.http.set('a', (request) => (request.path.includes('watch') ? stream : late)(request));
+    const watching = world.watch();
+    for (let at = 0; at < 3; at += 1) await world.timed({ ...read, timeoutMs: 3_100 });
+    expect(world.view('a')).toMatchObject({
+      state: 'healthy',
+      breaker: { name: 'closed', failures: 0 },
+      slowBreaker: { name: 'open', reason: expect.stringContaining('and lives') },
+    });
+    await world.close();
+    expect(await watching).toBe('closed by the test');
+  });
+
+  it('is not dead for that, however impatient its client is', async () => {
+    const world = new World({ a: fine }, { firstByteMs: 500 });
+    world.http.set('a', slow(world.clock, 900));
+    for (let at = 0; at < 10; at += 1) await world.timed({ ...read, timeoutMs: 2_000 });
+    const breaker = { name: 'closed', failures: 0 };
+    expect(world.view('a')).toMatchObject({ state: 'healthy', breaker, slowBreaker: breaker });
     await world.close();
   });
 

@@ -222,6 +222,7 @@ export class Endpoint implements VisitedEndpoint {
     return new EndpointProber({
       ...this.#options,
       settings: () => settings().probe,
+      pingWaitMs: () => settings().silence.pingWaitMs,
       onAnswer: () => {
         this.#heard();
         this.#judge(withSuccess(this.#health, this.#nowMs));

@@ -1,5 +1,6 @@
 // One request under way at an endpoint, until the last byte of its answer or until it is given up.
 // It ends with its asker's signal, and with the endpoint's death.
+import { LinkedAbort } from './linked-abort.ts';
 
 export type ExchangeOptions = {
   readonly parent: AbortSignal;
@@ -9,18 +10,16 @@ export type ExchangeOptions = {
 
 export class Exchange {
   readonly #options: ExchangeOptions;
-  readonly #controller = new AbortController();
-  readonly #onParent = (): void => this.#controller.abort(this.#options.parent.reason);
+  readonly #linked: LinkedAbort;
   #isOver = false;
 
   constructor(options: ExchangeOptions) {
     this.#options = options;
-    if (options.parent.aborted) this.#onParent();
-    else options.parent.addEventListener('abort', this.#onParent, { once: true });
+    this.#linked = new LinkedAbort(options.parent);
   }
 
   get signal(): AbortSignal {
-    return this.#controller.signal;
+    return this.#linked.signal;
   }
 
   /** A part of the answer has come. */
@@ -30,7 +29,7 @@ export class Exchange {
 
   /** Whoever waits for it is told this reason. */
   abort(reason: unknown): void {
-    this.#controller.abort(reason);
+    this.#linked.abort(reason);
     this.end();
   }
 
@@ -38,7 +37,7 @@ export class Exchange {
   end(): void {
     if (this.#isOver) return;
     this.#isOver = true;
-    this.#options.parent.removeEventListener('abort', this.#onParent);
+    this.#linked.unlink();
     this.#options.onEnd(this);
   }
 }

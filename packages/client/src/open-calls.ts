@@ -1,6 +1,8 @@
 // The calls and watches of one client that are under way, so that its close() ends them all.
 import type { HoldfastError } from '@holdfast/base/errors';
 
+import { LinkedAbort } from './linked-abort.ts';
+
 export type OpenCall = {
   readonly signal: AbortSignal;
   /** Call it in `finally`. */
@@ -8,28 +10,25 @@ export type OpenCall = {
 };
 
 export class OpenCalls {
-  readonly #open = new Set<AbortController>();
+  readonly #open = new Set<LinkedAbort>();
   #closed: HoldfastError | undefined;
 
   /** A signal that aborts with its parent, and with close(). */
   begin(parent?: AbortSignal): OpenCall {
-    const controller = new AbortController();
-    const onParent = (): void => controller.abort(parent?.reason);
-    if (this.#closed) controller.abort(this.#closed);
-    else if (parent?.aborted) onParent();
-    else parent?.addEventListener('abort', onParent, { once: true });
-    this.#open.add(controller);
+    const linked = new LinkedAbort(parent);
+    if (this.#closed) linked.abort(this.#closed);
+    this.#open.add(linked);
     return {
-      signal: controller.signal,
+      signal: linked.signal,
       end: () => {
-        this.#open.delete(controller);
-        parent?.removeEventListener('abort', onParent);
+        this.#open.delete(linked);
+        linked.unlink();
       },
     };
   }
 
   close(reason: HoldfastError): void {
     this.#closed = reason;
-    for (const controller of [...this.#open]) controller.abort(reason);
+    for (const linked of [...this.#open]) linked.abort(reason);
   }
 }

@@ -6,6 +6,7 @@ import { HoldfastError } from '@holdfast/base/errors';
 
 import type { ClientSettings } from './client-settings.ts';
 import { fairTimer } from './fair-timer.ts';
+import { LinkedAbort } from './linked-abort.ts';
 import type { Visit } from './visit.ts';
 
 export type RaceOptions = {
@@ -16,7 +17,7 @@ export type RaceOptions = {
 
 type Runner<T> = {
   readonly visit: Visit;
-  readonly controller: AbortController;
+  readonly own: LinkedAbort;
   readonly end: Promise<Ended<T>>;
 };
 
@@ -41,10 +42,12 @@ export class Race<T> {
 
   /** `attempt` never rejects. */
   enter(visit: Visit, attempt: (signal: AbortSignal) => Promise<T | HoldfastError>): void {
-    const controller = new AbortController();
-    const either = AbortSignal.any([this.#options.signal, controller.signal]);
-    const end = attempt(either).then((result) => ({ runner: visit, result }));
-    this.#running.set(visit, { visit, controller, end });
+    const own = new LinkedAbort(this.#options.signal);
+    const end = attempt(own.signal).then((result) => {
+      own.unlink();
+      return { runner: visit, result };
+    });
+    this.#running.set(visit, { visit, own, end });
   }
 
   /** The first try that ends, or undefined when it is time to ask the next endpoint too. */
@@ -58,9 +61,9 @@ export class Race<T> {
 
   /** Nobody waits for the others any more. */
   end(): void {
-    for (const { visit, controller } of this.#running.values()) {
+    for (const { visit, own } of this.#running.values()) {
       if (!this.#options.signal.aborted && visit.mayGoOn()) continue;
-      controller.abort(new HoldfastError('cancelled', 'another endpoint answered first'));
+      own.abort(new HoldfastError('cancelled', 'another endpoint answered first'));
     }
     this.#running.clear();
   }

@@ -106,6 +106,7 @@ export class Visit {
   failed(error: unknown): void {
     if (!this.#end()) return;
     if (!(error instanceof TransportFailure)) this.#givenUp();
+    else if (error.isSilence && !this.#isTelling) this.#givenUp();
     else if (error.isSilence && !this.isSilent) this.#tooSlow(error);
     else this.#unreachable(error);
   }
@@ -114,8 +115,21 @@ export class Visit {
     return this.#ports.clock.monotonicMs();
   }
 
+  get #tookMs(): number {
+    return this.#nowMs - this.#sentMs;
+  }
+
   get #tookS(): string {
-    return ((this.#nowMs - this.#sentMs) / 1000).toFixed(1);
+    return (this.#tookMs / 1000).toFixed(1);
+  }
+
+  /**
+   * Silence speaks against an endpoint from the time on that pings would wait: who stands still for
+   * a moment has done nothing wrong (A-14). A timer may fire a fraction early.
+   */
+  get #isTelling(): boolean {
+    const { pingWaitMs, failuresMax } = this.#ports.settings().silence;
+    return this.#tookMs + 1 >= pingWaitMs * failuresMax;
   }
 
   /** False: it has ended before. */
@@ -162,8 +176,8 @@ export class Visit {
 
   /** So long without a byte, the endpoint may be dark. */
   #maybeDoubt(): void {
-    const waitedMs = this.#nowMs - this.#sentMs;
-    if (this.isSilent && waitedMs >= this.#ports.settings().hedgeMs) this.#endpoint.doubt();
+    const { hedgeMs } = this.#ports.settings();
+    if (this.isSilent && this.#tookMs >= hedgeMs) this.#endpoint.doubt();
   }
 
   #unreachable(error: TransportFailure): void {
