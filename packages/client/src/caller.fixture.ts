@@ -22,7 +22,7 @@ export type TestWorld = {
 
 export function callerOn({ network, addresses, clock, change = {}, isMeeting }: TestWorld) {
   const random = new SeededRandom(1);
-  let now = withChange(defaultClientSettings, change);
+  const now = withChange(defaultClientSettings, change);
   const settings = () => now;
   const endpoints = new EndpointSet(addresses, { http: network, clock, random, settings });
   const budget = new RetryBudget({ clock, settings: () => now.retries });
@@ -34,8 +34,5 @@ export function callerOn({ network, addresses, clock, change = {}, isMeeting }: 
     caller.close(reason);
     endpoints.close(reason);
   };
-  const changeSettings = (more: ClientSettingsChange): void => {
-    now = withChange(now, more);
-  };
-  return { endpoints, caller, budget, random, settings, http, close, changeSettings };
+  return { endpoints, caller, budget, random, settings, http, close };
 }

@@ -182,8 +182,9 @@ export class Caller {
       const state = this.#newTries(ping);
       const alive = await this.#hedge(ping, { state, candidates: all, signal });
       if (alive) candidates.prefer(alive.endpoint);
-    } catch {
-      // The call's own tries will tell what is wrong.
+    } catch (error) {
+      // That is told once. Of anything else the call's own tries will tell.
+      if (isHoldfastError(error, 'cluster-mismatch')) throw error;
     }
     return candidates;
   }

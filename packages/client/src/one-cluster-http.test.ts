@@ -32,9 +32,9 @@ class Members implements HttpPort {
 function started(clusters: Record<string, string | undefined>) {
   const members = new Members(clusters);
   const addresses = Object.keys(clusters);
-  const world = { network: members, addresses, clock: new ManualClock(), isMeeting: true };
-  const { caller, http } = callerOn(world);
-  return { members, http, caller };
+  const clock = new ManualClock();
+  const { caller, http } = callerOn({ network: members, addresses, clock, isMeeting: true });
+  return { members, http, caller, clock };
 }
 
 const write = { kind: 'once', method: 'PUT', path: '/v1/kv/a' } as const;
@@ -57,6 +57,23 @@ describe('endpoints of two clusters', () => {
     }
     expect(members.sent).toHaveLength(12);
     expect(members.sent.filter((line) => line.endsWith(' b'))).toEqual([]);
+  });
+
+  it('are told of at the start of a watch, though only pings have met them', async () => {
+    const { caller, clock } = started({ a: 'one', b: 'two' });
+    const { signal } = new AbortController();
+    const codes: string[] = [];
+    for (let at = 0; at < 4; at += 1) {
+      // Long enough for a ping to be asked first.
+      clock.advance(10_000);
+      const opening = caller.open({ ...read, path: '/v1/watch' }, signal);
+      const code = await opening.then(
+        () => 'fine',
+        (error: { code: string }) => error.code,
+      );
+      codes.push(code);
+    }
+    expect(codes.filter((code) => code !== 'fine')).toEqual(['cluster-mismatch']);
   });
 
   it('are told of by reads, and the one named first is taken of two', async () => {
