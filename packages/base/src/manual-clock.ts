@@ -79,5 +79,5 @@ export class ManualClock implements Clock {
 
 /** Lets chains of promise reactions run to their end. */
 async function settle(): Promise<void> {
-  for (let turn = 0; turn < 20; turn += 1) await Promise.resolve();
+  for (let turn = 0; turn < 60; turn += 1) await Promise.resolve();
 }

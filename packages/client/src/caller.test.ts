@@ -1,78 +1,28 @@
 // Goal: no write is ever sent again after it may have left, unless its call allows that; and no
 // endpoint that is dark or dead costs more than a bounded time. Method: scripted endpoints behind
 // the HTTP port, and a clock that the test moves.
-import type { ErrorCode, Outcome } from '@holdfast/base/errors';
 import { ManualClock } from '@holdfast/base/manual-clock';
-import { SeededRandom } from '@holdfast/base/seeded-random';
 import { describe, expect, it } from 'vitest';
-
-import { type Call, Caller } from './caller.ts';
-import { EndpointSet } from './endpoint-set.ts';
-import { type HttpAnswer, type HttpPort, type HttpRequest, TransportFailure } from './http-port.ts';
-
-type Behaviour = (request: HttpRequest) => Promise<HttpAnswer>;
-
-/** Endpoints that do as the test says, and remember what they were sent. */
-class ScriptedHttp implements HttpPort {
-  readonly sent: string[] = [];
-  readonly #behaviours: Readonly<Record<string, Behaviour>>;
-
-  constructor(behaviours: Readonly<Record<string, Behaviour>>) {
-    this.#behaviours = behaviours;
-  }
-
-  async request(request: HttpRequest): Promise<HttpAnswer> {
-    this.sent.push(`${request.method} ${request.endpoint}`);
-    const behaviour = this.#behaviours[request.endpoint] ?? silent;
-    return behaviour(request);
-  }
-
-  async close(): Promise<void> {}
-}
-
-const answer = (status: number, text: string): HttpAnswer => ({
-  status,
-  headers: {},
-  body: (async function* () {
-    yield new TextEncoder().encode(text);
-  })(),
-  discard: () => undefined,
-});
-
-const fine: Behaviour = async ({ endpoint }) => answer(200, endpoint);
-const refused: Behaviour = async ({ endpoint }) => {
-  throw new TransportFailure(endpoint, 'refused', { outcome: 'not-applied', reason: 'X' });
-};
-const broken: Behaviour = async ({ endpoint }) => {
-  throw new TransportFailure(endpoint, 'broke', { outcome: 'unknown', reason: 'X' });
-};
-const refusal =
-  (code: ErrorCode, outcome: Outcome = 'not-applied'): Behaviour =>
-  async () =>
-    answer(503, JSON.stringify({ code, outcome, detail: 'no' }));
-const silent: Behaviour = ({ signal }) =>
-  new Promise((_, reject) => {
-    signal.addEventListener('abort', () => reject(signal.reason), { once: true });
-  });
-/** Lives, and does this to writes. */
-const onWrite =
-  (behaviour: Behaviour): Behaviour =>
-  (request) =>
-    request.method === 'GET' ? fine(request) : behaviour(request);
-/** Each behaviour once, the last one for ever. */
-const sequence = (...behaviours: readonly Behaviour[]): Behaviour => {
-  let at = 0;
-  return (request) => (behaviours[Math.min(at++, behaviours.length - 1)] as Behaviour)(request);
-};
+import { callerOn } from './caller.fixture.ts';
+import type { Call } from './caller.ts';
+import {
+  type Behaviour,
+  broken,
+  fine,
+  onWrite,
+  refusal,
+  refused,
+  ScriptedHttp,
+  sequence,
+  settled,
+  silent,
+} from './scripted-http.fixture.ts';
 
 function make(behaviours: Readonly<Record<string, Behaviour>>) {
   const clock = new ManualClock();
-  const random = new SeededRandom(1);
   const http = new ScriptedHttp(behaviours);
-  const endpoints = new EndpointSet(Object.keys(behaviours), { clock, random });
-  const options = { timeoutMs: 10_000, firstByteMs: 3_000, hedgeMs: 300 };
-  const caller = new Caller(options, { http, endpoints, clock, random });
-  return { clock, http, endpoints, caller };
+  const addresses = Object.keys(behaviours);
+  return { clock, ...callerOn({ network: http, addresses, clock }), http };
 }
 
 const read: Call = { kind: 'read', method: 'GET', path: '/v1/kv/a' };
@@ -80,17 +30,6 @@ const once: Call = { kind: 'once', method: 'PUT', path: '/v1/kv/a' };
 const repeatable: Call = { ...once, kind: 'repeatable' };
 const puts = (sent: readonly string[]): readonly string[] =>
   sent.filter((line) => line.startsWith('PUT'));
-
-/** Lets time pass until the call has ended. */
-async function settled<T>(clock: ManualClock, promise: Promise<T>): Promise<T> {
-  let isDone = false;
-  const both = promise.finally(() => {
-    isDone = true;
-  });
-  both.catch(() => undefined);
-  for (let turn = 0; turn < 2_000 && !isDone; turn += 1) await clock.advanceAsync(10);
-  return both;
-}
 
 describe('reads', () => {
   it('go to the next endpoint when one is refused, breaks or has no leader', async () => {
@@ -101,13 +40,15 @@ describe('reads', () => {
   });
 
   it('ask the next endpoint too when one is silent, and do not come back to it first', async () => {
-    const { clock, caller, http } = make({ a: silent, b: fine });
+    const { clock, caller, http, close } = make({ a: silent, b: fine });
     for (let turn = 0; turn < 4; turn += 1) {
       const startMs = clock.monotonicMs();
       expect((await settled(clock, caller.call(read))).endpoint).toBe('b');
       expect(clock.monotonicMs() - startMs).toBeLessThanOrEqual(310);
     }
     expect(http.sent.filter((line) => line === 'GET a')).toHaveLength(1);
+    close();
+    await clock.advanceAsync(0);
     expect(clock.pendingCount).toBe(0);
   });
 

@@ -4,11 +4,14 @@
 import { Backoff } from '@holdfast/base/backoff';
 import { type Clock, sleep } from '@holdfast/base/clock';
 import { startDeadline } from '@holdfast/base/deadline';
-import { HoldfastError, isHoldfastError, messageOf } from '@holdfast/base/errors';
+import { HoldfastError, isHoldfastError } from '@holdfast/base/errors';
 import type { Random } from '@holdfast/base/random';
 
+import type { Candidates, CandidatesFor } from './candidates.ts';
+import type { ClientSettings } from './client-settings.ts';
 import type { EndpointSet } from './endpoint-set.ts';
 import { errorOf } from './errors.ts';
+import { fairTimer } from './fair-timer.ts';
 import {
   type HttpAnswer,
   type HttpMethod,
@@ -16,6 +19,13 @@ import {
   readAll,
   TransportFailure,
 } from './http-port.ts';
+import { LinkedAbort } from './linked-abort.ts';
+import { OpenCalls } from './open-calls.ts';
+import { pingPath } from './ping.ts';
+import { Race } from './race.ts';
+import type { RetryBudget } from './retry-budget.ts';
+import { asHoldfastError, Tries } from './tries.ts';
+import type { Pace, Visit } from './visit.ts';
 
 /**
  * `read` may run on several endpoints at once; `repeatable` is a write that a precondition or its
@@ -31,6 +41,8 @@ export type Call = {
   readonly body?: Uint8Array;
   readonly timeoutMs?: number | undefined;
   readonly signal?: AbortSignal | undefined;
+  /** Its member may keep it waiting as long as it likes: how long it took says nothing. */
+  readonly isHeld?: boolean | undefined;
 };
 
 export type Reply = {
@@ -42,45 +54,43 @@ export type Reply = {
   readonly afterUnknown: boolean;
 };
 
-export type CallerOptions = {
-  /** For a whole call with all its tries. */
-  readonly timeoutMs: number;
-  /** From a request to the first byte of its answer, per try, where another try is allowed. */
-  readonly firstByteMs: number;
-  /** How long a read waits for one endpoint before it asks the next one too. */
-  readonly hedgeMs: number;
-};
-
 export type CallerPorts = {
   readonly http: HttpPort;
   readonly endpoints: EndpointSet;
   readonly clock: Clock;
   readonly random: Random;
+  readonly budget: RetryBudget;
 };
 
-/**
- * So many rounds in which nobody was there, or no quorum, and waiting longer is the user's choice.
- */
-const hopelessRoundsMax = 3;
+const ping: Call = { kind: 'read', method: 'GET', path: pingPath };
 
-const ping: Call = { kind: 'read', method: 'GET', path: '/ping' };
+type Round = {
+  readonly state: Tries;
+  readonly candidates: Candidates;
+  readonly signal: AbortSignal;
+};
 
-type Attempt = { readonly endpoint: string; readonly result: Reply | HoldfastError };
+type Result = Reply | HoldfastError;
 
 export class Caller {
-  readonly #options: CallerOptions;
-  readonly #http: HttpPort;
-  readonly #endpoints: EndpointSet;
-  readonly #clock: Clock;
-  readonly #random: Random;
+  readonly #settings: () => ClientSettings;
+  readonly #ports: CallerPorts;
+  readonly #calls = new OpenCalls();
   #hasLooked = false;
 
-  constructor(options: CallerOptions, ports: CallerPorts) {
-    this.#options = options;
-    this.#http = ports.http;
-    this.#endpoints = ports.endpoints;
-    this.#clock = ports.clock;
-    this.#random = ports.random;
+  /** `settings` are asked for each time: a change holds from the next call on. */
+  constructor(settings: () => ClientSettings, ports: CallerPorts) {
+    this.#settings = settings;
+    this.#ports = ports;
+  }
+
+  /** Of everything that is under way: what runs over several calls ends with the client as well. */
+  get calls(): OpenCalls {
+    return this.#calls;
+  }
+
+  get budget(): RetryBudget {
+    return this.#ports.budget;
   }
 
   /**
@@ -88,12 +98,14 @@ export class Caller {
    * was refused after a try of unknown outcome is `unknown`.
    */
   async call(call: Call): Promise<Reply> {
-    const timeoutMs = call.timeoutMs ?? this.#options.timeoutMs;
-    const deadline = startDeadline(this.#clock, timeoutMs, call.signal);
+    const open = this.#calls.begin(call.signal);
+    const timeoutMs = call.timeoutMs ?? this.#settings().timeoutMs;
+    const deadline = startDeadline(this.#ports.clock, timeoutMs, open.signal);
     try {
       return await this.#rounds(call, deadline.signal);
     } finally {
       deadline.dispose();
+      open.end();
     }
   }
 
@@ -101,59 +113,86 @@ export class Caller {
    * The answer as a stream, from the first endpoint that gives one. The signal ends the stream too.
    */
   async open(call: Call, signal: AbortSignal): Promise<HttpAnswer & { readonly endpoint: string }> {
-    const state = new Tries(call);
-    for (const endpoint of this.#endpoints.order()) {
+    const state = this.#newTries(call);
+    const held = { ...call, isHeld: true };
+    const candidates = await this.#candidates(held, signal);
+    for (;;) {
+      const visit = this.#next(candidates, state);
+      if (!visit) throw state.lastError();
       try {
-        const answer = await this.#send(call, endpoint, signal);
-        return { ...answer, endpoint };
+        const answer = await this.#send(held, visit, signal);
+        return { ...answer, endpoint: visit.address };
       } catch (error) {
         state.failed(asHoldfastError(error), signal);
       }
     }
-    throw state.lastError();
+  }
+
+  /** Calls and watches end with this reason, and so does what is still begun. */
+  close(reason: HoldfastError): void {
+    this.#calls.close(reason);
   }
 
   async #rounds(call: Call, signal: AbortSignal): Promise<Reply> {
-    const state = new Tries(call);
-    const backoff = new Backoff({ initialMs: 50, maxMs: 500 }, this.#random);
+    const state = this.#newTries(call);
+    const backoff = new Backoff({ initialMs: 50, maxMs: 500 }, this.#ports.random);
     for (;;) {
       const reply = await this.#round(call, state, signal);
       if (reply !== undefined) return reply;
-      if (state.endRound() >= hopelessRoundsMax) throw state.lastError();
-      try {
-        await sleep(this.#clock, backoff.nextMs(), signal);
-      } catch {
-        throw state.outOfTime(signal); // What was tried last says more than "no answer in time".
-      }
+      state.endRound();
+      do await this.#pause(backoff.nextMs(), state, signal);
+      while (!state.beginRound());
+    }
+  }
+
+  async #pause(delayMs: number, state: Tries, signal: AbortSignal): Promise<void> {
+    try {
+      await sleep(this.#ports.clock, delayMs, signal);
+    } catch {
+      throw state.outOfTime(signal); // What was tried last says more than "no answer in time".
     }
   }
 
   async #round(call: Call, state: Tries, signal: AbortSignal): Promise<Reply | undefined> {
-    if (call.kind === 'read') return this.#hedge(call, state, signal);
-    for (const endpoint of await this.#writeOrder(signal)) {
-      const { result } = await this.#attempt(call, endpoint, signal);
+    if (call.kind === 'read') {
+      const candidates = this.#ports.endpoints.candidates(traitsOf(call, this.#settings()));
+      return this.#hedge(call, { state, candidates, signal });
+    }
+    await this.#lookAround(signal);
+    const candidates = await this.#candidates(call, signal);
+    for (;;) {
+      const visit = this.#next(candidates, state);
+      if (!visit) return undefined;
+      const result = await this.#attempt(call, visit, signal);
       if (!(result instanceof HoldfastError)) return { ...result, afterUnknown: state.uncertain };
       state.failed(result, signal);
     }
-    return undefined;
   }
 
   /**
-   * A write asks nobody who may be dark while another endpoint is known to live: where the first
-   * choice has not answered lately, a hedged ping finds one that does.
+   * What is not hedged asks nobody who may be dark while another endpoint is known to live: where
+   * the first choice was not heard lately, a hedged ping finds one that answers.
    */
-  async #writeOrder(signal: AbortSignal): Promise<readonly string[]> {
-    await this.#lookAround(signal);
-    const order = this.#endpoints.order();
-    const first = order[0] as string;
-    if (order.length === 1 || this.#endpoints.isProven(first)) return order;
+  async #candidates(call: Call, signal: AbortSignal): Promise<Candidates> {
+    const { endpoints } = this.#ports;
+    const candidates = endpoints.candidates(traitsOf(call, this.#settings()));
+    if (endpoints.count === 1 || candidates.first?.isProven) return candidates;
     try {
-      const alive = await this.#hedge(ping, new Tries(ping), signal);
-      if (alive === undefined) return order;
-      return [alive.endpoint, ...order.filter((one) => one !== alive.endpoint)];
-    } catch {
-      return order; // The write's own tries will tell what is wrong.
+      const all = endpoints.sameTurn(traitsOf(ping, this.#settings()));
+      const state = this.#newTries(ping);
+      const alive = await this.#hedge(ping, { state, candidates: all, signal });
+      if (alive) candidates.prefer(alive.endpoint);
+    } catch (error) {
+      // That is told once. Of anything else the call's own tries will tell.
+      if (isHoldfastError(error, 'cluster-mismatch')) throw error;
     }
+    return candidates;
+  }
+
+  /** Undefined: nobody is left to ask in this round, or nobody may be asked now. */
+  #next(candidates: Candidates, state: Tries): Visit | undefined {
+    const mayForce = !state.isRoundAnswered;
+    return candidates.hasMore(mayForce) && state.mayAsk() ? candidates.next(mayForce) : undefined;
   }
 
   /**
@@ -161,95 +200,77 @@ export class Caller {
    * of two clusters are told of (one-cluster-http.ts), and the silent ones are asked last.
    */
   async #lookAround(signal: AbortSignal): Promise<void> {
-    if (this.#hasLooked || this.#endpoints.count === 1) return;
+    const { endpoints, clock } = this.#ports;
+    if (this.#hasLooked || endpoints.count === 1) return;
     this.#hasLooked = true;
     const late = new AbortController();
     const either = AbortSignal.any([signal, late.signal]);
-    const timer = this.#clock.schedule(this.#options.hedgeMs, () =>
+    const timer = clock.schedule(this.#settings().hedgeMs, () =>
       late.abort(new HoldfastError('cancelled', 'it does not say who it is')),
     );
-    const asked = this.#endpoints.order().map((one) => this.#attempt(ping, one, either));
-    const attempts = await Promise.all(asked);
+    const visits = endpoints.everyone(traitsOf(ping, this.#settings()));
+    const results = await Promise.all(visits.map((one) => this.#attempt(ping, one, either)));
     timer.cancel();
-    for (const { endpoint, result } of attempts) {
-      if (isHoldfastError(result, 'cluster-mismatch')) throw result;
-      if (isHoldfastError(result, 'cancelled')) this.#endpoints.failed(endpoint);
-    }
+    const mismatch = results.find((result) => isHoldfastError(result, 'cluster-mismatch'));
+    if (mismatch) throw mismatch;
   }
 
   /** One try at each endpoint: the next begins when one fails or has been silent for `hedgeMs`. */
-  async #hedge(call: Call, state: Tries, signal: AbortSignal): Promise<Reply | undefined> {
-    const queue = [...this.#endpoints.order()];
-    const losers = new AbortController();
-    const either = AbortSignal.any([signal, losers.signal]);
-    const running = new Map<string, Promise<Attempt>>();
+  async #hedge(call: Call, round: Round): Promise<Reply | undefined> {
+    const { state, candidates, signal } = round;
+    const { clock } = this.#ports;
+    const race = new Race<Reply>({ clock, settings: this.#settings, signal });
+    const enter = (visit: Visit | undefined): void => {
+      if (visit) race.enter(visit, (either) => this.#attempt(call, visit, either));
+    };
     try {
-      while (queue.length > 0 || running.size > 0) {
-        const next = queue.shift();
-        if (next !== undefined) running.set(next, this.#attempt(call, next, either));
-        const ended = await this.#firstOf(running, queue.length > 0);
-        if (ended === undefined) continue;
-        running.delete(ended.endpoint);
-        if (!(ended.result instanceof HoldfastError)) {
-          // Whoever was asked before and is still silent is not the next call's first choice.
-          for (const silent of running.keys()) this.#endpoints.failed(silent);
-          return ended.result;
+      enter(this.#next(candidates, state));
+      while (race.isOn) {
+        const ended = await race.first(candidates.hasMore(!state.isRoundAnswered));
+        if (ended === undefined) {
+          if (state.mayHedge(race)) enter(candidates.next(!state.isRoundAnswered));
+          continue;
         }
-        state.failed(ended.result, signal);
+        if (!(ended instanceof HoldfastError)) return ended;
+        state.failed(ended, signal);
+        enter(this.#next(candidates, state));
       }
       return undefined;
     } finally {
-      losers.abort(new HoldfastError('cancelled', 'another endpoint answered first'));
-    }
-  }
-
-  /** The first try that ends, or undefined when it is time to ask the next endpoint too. */
-  async #firstOf(
-    running: ReadonlyMap<string, Promise<Attempt>>,
-    mayHedge: boolean,
-  ): Promise<Attempt | undefined> {
-    if (!mayHedge) return Promise.race(running.values());
-    let cancel = (): void => undefined;
-    const hedge = new Promise<undefined>((resolve) => {
-      const timer = this.#clock.schedule(this.#options.hedgeMs, () => resolve(undefined));
-      cancel = () => timer.cancel();
-    });
-    try {
-      return await Promise.race([...running.values(), hedge]);
-    } finally {
-      cancel();
+      race.end();
     }
   }
 
   /** Never rejects: a failure is a result, so that a loser of a race floats nowhere. */
-  async #attempt(call: Call, endpoint: string, signal: AbortSignal): Promise<Attempt> {
+  async #attempt(call: Call, visit: Visit, signal: AbortSignal): Promise<Result> {
     try {
-      const answer = await this.#send(call, endpoint, signal);
+      const answer = await this.#send(call, visit, signal);
+      if (visit.isStray) return thrownAway(answer);
       const body = await readAll(answer);
       const { status, headers } = answer;
-      return { endpoint, result: { endpoint, status, headers, body, afterUnknown: false } };
+      return { endpoint: visit.address, status, headers, body, afterUnknown: false };
     } catch (error) {
-      return { endpoint, result: asHoldfastError(error) };
+      return asHoldfastError(error);
     }
   }
 
   /** The answer's head, with its body still to come; an answer of 400 or more throws its error. */
-  async #send(call: Call, endpoint: string, signal: AbortSignal): Promise<HttpAnswer> {
-    const wait = this.#startTry(call, endpoint, signal);
+  async #send(call: Call, visit: Visit, signal: AbortSignal): Promise<HttpAnswer> {
+    const wait = this.#startTry(call, visit, signal);
     try {
-      const answer = await this.#http.request({
-        endpoint,
+      const answer = await this.#ports.http.request({
+        endpoint: visit.address,
         method: call.method,
         path: call.path,
         headers: call.headers ?? {},
         body: call.body,
         signal: wait.signal,
       });
-      this.#endpoints.answered(endpoint);
+      visit.answered();
       if (answer.status < 400) return answer;
       throw errorOf(answer.status, await readAll(answer));
     } catch (error) {
-      if (error instanceof TransportFailure) this.#endpoints.failed(endpoint);
+      visit.failed(error);
       throw error;
     } finally {
       wait.answered();
@@ -257,89 +278,45 @@ export class Caller {
   }
 
   /** A signal that ends the try: by its parent always, by silence only until it is answered. */
-  #startTry(call: Call, endpoint: string, parent: AbortSignal) {
+  #startTry(call: Call, visit: Visit, parent: AbortSignal) {
     if (call.kind === 'once') return { signal: parent, answered: () => undefined };
-    const silence = new AbortController();
-    const timer = this.#clock.schedule(this.#options.firstByteMs, () =>
-      silence.abort(
-        new TransportFailure(endpoint, `no answer within ${this.#options.firstByteMs} ms`, {
-          outcome: 'unknown',
-          reason: 'silent',
-        }),
-      ),
-    );
+    const either = new LinkedAbort(parent);
+    const { firstByteMs } = this.#settings();
+    const timer = fairTimer({
+      clock: this.#ports.clock,
+      silence: () => this.#settings().silence,
+      delayMs: firstByteMs,
+      action: () => either.abort(silent(visit.address, firstByteMs)),
+    });
     return {
-      signal: AbortSignal.any([parent, silence.signal]),
+      signal: either.signal,
       answered: () => timer.cancel(),
     };
   }
-}
 
-/** What the tries of one call have shown so far, and the verdict after each. */
-class Tries {
-  readonly #kind: CallKind;
-  #last: HoldfastError | undefined;
-  #uncertain = false;
-  #isRoundHopeless = true;
-  #hopelessRounds = 0;
-
-  constructor(call: Call) {
-    this.#kind = call.kind;
-  }
-
-  get uncertain(): boolean {
-    return this.#uncertain;
-  }
-
-  /** Remembers the failure, or throws it where another try is not allowed or not wanted. */
-  failed(error: HoldfastError, signal: AbortSignal): void {
-    const mayBeApplied = this.#kind !== 'read' && error.outcome !== 'not-applied';
-    if (mayBeApplied) this.#uncertain = true;
-    if (signal.aborted) throw this.outOfTime(signal);
-    this.#last = error;
-    if (!error.retryable || (mayBeApplied && this.#kind === 'once')) throw this.lastError();
-    if (!isHopeless(error)) this.#isRoundHopeless = false;
-  }
-
-  /** How many rounds in a row have found nobody, or no quorum. */
-  endRound(): number {
-    this.#hopelessRounds = this.#isRoundHopeless ? this.#hopelessRounds + 1 : 0;
-    this.#isRoundHopeless = true;
-    return this.#hopelessRounds;
-  }
-
-  lastError(): HoldfastError {
-    return this.#withOutcome(this.#last ?? new HoldfastError('unavailable', 'no endpoint to ask'));
-  }
-
-  /** The caller's own reason, or the last failure with the deadline that ended the tries. */
-  outOfTime(signal: AbortSignal): HoldfastError {
-    const reason = asHoldfastError(signal.reason);
-    if (reason.code !== 'deadline-exceeded' || this.#last === undefined) {
-      return this.#withOutcome(reason);
-    }
-    const message = `${this.#last.message} (${reason.message})`;
-    const { code, details } = this.#last;
-    return this.#withOutcome(new HoldfastError(code, message, { cause: this.#last, details }));
-  }
-
-  #withOutcome(error: HoldfastError): HoldfastError {
-    const outcome = this.#uncertain ? 'unknown' : 'not-applied';
-    if (error.outcome === outcome || error.outcome === 'applied') return error;
-    const { code, message, details } = error;
-    return new HoldfastError(code, message, { outcome, details, cause: error });
+  #newTries({ kind }: Call): Tries {
+    return new Tries({ kind, budget: this.#ports.budget });
   }
 }
 
-/** Nobody there, or a majority gone: another second of the same call changes nothing. */
-const isHopeless = (error: HoldfastError): boolean =>
-  error.code === 'no-quorum' ||
-  (error instanceof TransportFailure && error.outcome === 'not-applied');
+/** Nobody waits for it any more. */
+function thrownAway(answer: HttpAnswer): HoldfastError {
+  answer.discard();
+  return new HoldfastError('cancelled', 'another endpoint answered first');
+}
 
-function asHoldfastError(error: unknown): HoldfastError {
-  if (error instanceof HoldfastError) return error;
-  if (error instanceof Error && error.name === 'AbortError') {
-    return new HoldfastError('cancelled', 'the call was given up', { outcome: 'unknown' });
-  }
-  return new HoldfastError('internal', messageOf(error), { outcome: 'unknown', cause: error });
+const silent = (endpoint: string, firstByteMs: number): TransportFailure =>
+  new TransportFailure(endpoint, `no answer within ${firstByteMs} ms`, {
+    outcome: 'unknown',
+    reason: 'silent',
+  });
+
+const traitsOf = (call: Call, { slowness }: ClientSettings): CandidatesFor => ({
+  isRead: call.kind === 'read',
+  pace: paceOf(call, slowness.bodyBytesMax),
+});
+
+function paceOf({ path, isHeld, body }: Call, bodyBytesMax: number): Pace {
+  if (path === pingPath) return 'ping';
+  return isHeld || (body?.length ?? 0) > bodyBytesMax ? 'held' : 'quick';
 }

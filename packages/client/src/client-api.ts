@@ -1,7 +1,9 @@
 // The SDK as one type, so that its users can be tested with a twin.
+import type { ClientSettings, ClientSettingsChange } from './client-settings.ts';
 import type { ClusterApi } from './cluster-api.ts';
 import type { ConfigApi } from './config-api.ts';
 import type { BreakerApi, ConnectionApi } from './connection-api.ts';
+import type { EndpointView } from './endpoint-api.ts';
 import type { KvApi } from './kv-api.ts';
 import type { LeaseApi } from './lease-api.ts';
 
@@ -24,6 +26,11 @@ export interface ClientApi {
   /** Of one member to its peers, and whom it has set aside. */
   readonly connections: ConnectionApi;
   readonly breakers: BreakerApi;
+  /** As this client sees them now: who is set aside, and why. */
+  readonly endpoints: readonly EndpointView[];
+  readonly settings: ClientSettings;
+  /** Holds from the next call, ping or failure on. Throws `invalid-argument`, changing nothing. */
+  changeSettings(change: ClientSettingsChange): void;
   /** Registers nothing before its first write. */
   exactlyOnce(options?: { readonly ttlMs?: number | undefined }): ExactlyOnceApi;
   /** Ends all calls and watches. Closing twice does nothing more. */

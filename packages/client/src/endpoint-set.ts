@@ -1,121 +1,137 @@
-// Which endpoint to ask next: round robin over those that are not marked bad, then the bad ones,
-// longest marked first. A mark is a memory, never a wall: where all are bad, all are still tried.
+// The endpoints of one client: whose turn it is, which cluster they are of, and their common end.
+// What is known of each stands in endpoint.ts.
 import { assert } from '@holdfast/base/assert';
 import type { Clock } from '@holdfast/base/clock';
 import { HoldfastError } from '@holdfast/base/errors';
 import type { Random } from '@holdfast/base/random';
 
-const firstBadMs = 1_000;
-const longestBadMs = 30_000;
-/** An answer within this time proves that an endpoint is worth a write without asking first. */
-const provenForMs = 4_000;
+import { Candidates, type CandidatesFor } from './candidates.ts';
+import { type ClientSettings, defaultClientSettings } from './client-settings.ts';
+import { Endpoint } from './endpoint.ts';
+import type { EndpointView } from './endpoint-api.ts';
+import type { HttpPort } from './http-port.ts';
+import type { Visit } from './visit.ts';
 
-type EndpointState = {
-  readonly address: string;
-  failures: number;
-  badUntilMs: number;
-  provenUntilMs: number;
-  /** Which cluster it said to be of; undefined: it has not been asked, '': it does not say. */
-  cluster: string | undefined;
+export type EndpointSetPorts = {
+  /** On which pings are sent. */
+  readonly http: HttpPort;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly settings?: () => ClientSettings;
+  readonly onChange?: (endpoint: EndpointView) => void;
 };
 
 export class EndpointSet {
-  readonly #states: readonly EndpointState[];
-  readonly #clock: Clock;
+  readonly #endpoints: readonly Endpoint[];
+  readonly #ports: EndpointSetPorts;
+  /** Which cluster each said to be of; not there: it has not been asked, '': it does not say. */
+  readonly #clusters = new Map<string, string>();
   #turn: number;
+  #usedMs: number;
 
-  constructor(addresses: readonly string[], ports: { clock: Clock; random: Random }) {
+  constructor(addresses: readonly string[], ports: EndpointSetPorts) {
     assert(addresses.length > 0, 'there is at least one endpoint');
-    this.#clock = ports.clock;
-    this.#states = [...new Set(addresses)].map((address) => ({
-      address,
-      failures: 0,
-      badUntilMs: Number.NEGATIVE_INFINITY,
-      provenUntilMs: Number.NEGATIVE_INFINITY,
-      cluster: undefined,
-    }));
-    this.#turn = ports.random.integer(0, this.#states.length);
+    this.#ports = ports;
+    this.#endpoints = [...new Set(addresses)].map((address) => this.#newEndpoint(address));
+    this.#turn = ports.random.integer(0, this.#endpoints.length);
+    this.#usedMs = ports.clock.monotonicMs();
   }
 
   get count(): number {
-    return this.#states.length;
+    return this.#endpoints.length;
   }
 
-  /**
-   * All endpoints in the order in which one call should try them; none that is of another cluster
-   * than most of them, or than the first, are.
-   */
-  order(): readonly string[] {
-    const nowMs = this.#clock.monotonicMs();
-    this.#turn = (this.#turn + 1) % this.#states.length;
-    const around = [...this.#states.slice(this.#turn), ...this.#states.slice(0, this.#turn)];
-    const own = this.#ownCluster();
-    const turned = around.filter(({ cluster }) => !cluster || cluster === own);
-    const good = turned.filter((one) => one.badUntilMs <= nowMs);
-    const bad = turned
-      .filter((one) => one.badUntilMs > nowMs)
-      .sort((a, b) => a.badUntilMs - b.badUntilMs);
-    return [...good, ...bad].map((one) => one.address);
+  get views(): readonly EndpointView[] {
+    return this.#endpoints.map((one) => one.view);
   }
 
-  /** Whether it answered lately, so that a write may go to it without a probe. */
-  isProven(address: string): boolean {
-    return this.#state(address).provenUntilMs > this.#clock.monotonicMs();
+  /** For one round of a call. */
+  candidates(call: CandidatesFor): Candidates {
+    this.#turn += 1;
+    return this.sameTurn(call);
+  }
+
+  /** For a question within that round, which is nobody's turn. */
+  sameTurn(call: CandidatesFor): Candidates {
+    return new Candidates(this.#turned(), call);
+  }
+
+  /** One try at each, past the gates where they say no. */
+  everyone(call: CandidatesFor): readonly Visit[] {
+    this.#turn += 1;
+    return this.#turned().map((one) => one.visit(call) ?? one.force(call));
+  }
+
+  at(address: string): Endpoint {
+    const endpoint = this.#endpoints.find((one) => one.address === address);
+    assert(endpoint !== undefined, 'an endpoint of this set is told about');
+    return endpoint;
   }
 
   /** Whether it has been asked which cluster it is of. */
   isMet(address: string): boolean {
-    return this.#state(address).cluster !== undefined;
+    return this.#clusters.has(address);
   }
 
   /** Throws `cluster-mismatch` where another endpoint is of another cluster. */
   met(address: string, cluster: string): void {
-    this.#state(address).cluster = cluster;
-    const other = this.#states.find((one) => one.cluster && cluster && one.cluster !== cluster);
+    this.#clusters.set(address, cluster);
+    const all = [...this.#clusters];
+    const other = all.find(([, one]) => one && cluster && one !== cluster);
     if (!other) return;
+    const [otherAddress, otherCluster] = other;
     const own = this.#ownCluster();
     throw new HoldfastError(
       'cluster-mismatch',
-      `endpoint ${address} is of cluster ${cluster}, and ${other.address} of cluster ` +
-        `${other.cluster}: a client speaks to one cluster, take the others from its endpoints ` +
+      `endpoint ${address} is of cluster ${cluster}, and ${otherAddress} of cluster ` +
+        `${otherCluster}: a client speaks to one cluster, take the others from its endpoints ` +
         `(until then it uses those of ${own})`,
-      { details: { [address]: cluster, [other.address]: other.cluster } },
+      { details: { [address]: cluster, [otherAddress]: otherCluster } },
     );
   }
 
-  /** It answered, whatever it said: an application's answer is life (safety.md rule 17). */
-  answered(address: string): void {
-    const state = this.#state(address);
-    state.failures = 0;
-    state.badUntilMs = Number.NEGATIVE_INFINITY;
-    state.provenUntilMs = this.#clock.monotonicMs() + provenForMs;
+  close(reason: HoldfastError): void {
+    for (const endpoint of this.#endpoints) endpoint.close(reason);
   }
 
-  /**
-   * It was refused, broke, or stayed silent: a second, doubling up to thirty, out of the first
-   * choice.
-   */
-  failed(address: string): void {
-    const state = this.#state(address);
-    const badMs = Math.min(longestBadMs, firstBadMs * 2 ** Math.min(state.failures, 10));
-    state.failures += 1;
-    state.badUntilMs = this.#clock.monotonicMs() + badMs;
-    state.provenUntilMs = Number.NEGATIVE_INFINITY;
+  /** None that is of another cluster than most of them, or than the first, are. */
+  #turned(): readonly Endpoint[] {
+    this.#usedMs = this.#ports.clock.monotonicMs();
+    const own = this.#ownCluster();
+    for (const one of this.#endpoints) one.wake();
+    const at = this.#turn % this.#endpoints.length;
+    return [...this.#endpoints.slice(at), ...this.#endpoints.slice(0, at)].filter(({ address }) => {
+      const cluster = this.#clusters.get(address);
+      return !cluster || cluster === own;
+    });
   }
 
   /** That of most endpoints; of two equal ones that of the endpoint which was named first. */
   #ownCluster(): string | undefined {
     const counts = new Map<string, number>();
-    for (const { cluster } of this.#states) {
+    for (const { address } of this.#endpoints) {
+      const cluster = this.#clusters.get(address);
       if (cluster) counts.set(cluster, (counts.get(cluster) ?? 0) + 1);
     }
     const most = Math.max(...counts.values());
     return [...counts].find(([, count]) => count === most)?.[0];
   }
 
-  #state(address: string): EndpointState {
-    const state = this.#states.find((one) => one.address === address);
-    assert(state !== undefined, 'an endpoint of this set is told about');
-    return state;
+  #newEndpoint(address: string): Endpoint {
+    const { http, clock, random, settings = () => defaultClientSettings } = this.#ports;
+    return new Endpoint({
+      address,
+      http,
+      clock,
+      random,
+      settings,
+      isUnused: () => this.#isUnused(settings().probe.idleMs),
+      onChange: (endpoint) => this.#ports.onChange?.(endpoint.view),
+    });
+  }
+
+  #isUnused(idleMs: number): boolean {
+    if (this.#endpoints.some((one) => one.isBusy)) return false;
+    return this.#ports.clock.monotonicMs() - this.#usedMs >= idleMs;
   }
 }

@@ -27,6 +27,7 @@ class TestCaller {
   readonly calls: Call[] = [];
   readonly writes: Call[] = [];
   answers: Answer[] = [];
+  readonly budget = { take: () => true };
 
   async call(call: Call): Promise<Reply> {
     this.calls.push(call);
@@ -100,6 +101,14 @@ describe('a write in a session', () => {
     );
     expect(await settled(once.write(put))).toMatchObject({ status: 200, afterUnknown: false });
     expect(caller.places()).toEqual(['a1/1', 'a1/1', 'a1/1', 'a1/1']);
+  });
+
+  it('waits with that until its client may ask again', async () => {
+    const caller = started(() => failure('unavailable', 'unknown'));
+    caller.budget.take = () => clock.monotonicMs() >= 5000;
+    expect(await settled(once.write(put))).toMatchObject({ status: 200 });
+    expect(clock.monotonicMs()).toBeGreaterThanOrEqual(5000);
+    expect(caller.places()).toEqual(['a1/1', 'a1/1']);
   });
 
   it('that is refused after an unknown try was refused by that very try', async () => {

@@ -9,6 +9,7 @@ import { HoldfastError, isHoldfastError } from '@holdfast/base/errors';
 import type { Random } from '@holdfast/base/random';
 
 import type { Call, Caller, Reply } from './caller.ts';
+import type { RetryBudget } from './retry-budget.ts';
 import { WriteNumbers } from './write-numbers.ts';
 
 export type ExactlyOnceOptions = {
@@ -19,7 +20,7 @@ export type ExactlyOnceOptions = {
 };
 
 export type ExactlyOncePorts = {
-  readonly caller: Pick<Caller, 'call'>;
+  readonly caller: Pick<Caller, 'call'> & { readonly budget: Pick<RetryBudget, 'take'> };
   readonly clock: Clock;
   readonly random: Random;
   readonly headers: Readonly<Record<string, string>>;
@@ -116,11 +117,10 @@ export class ExactlyOnce {
     },
   ): Promise<Reply> {
     const { registered, number, signal } = place;
-    const { clock } = this.#ports;
     let isUncertain = false;
     for (;;) {
       try {
-        this.#writtenMs = clock.monotonicMs();
+        this.#writtenMs = this.#ports.clock.monotonicMs();
         const headers = { ...call.headers, ...this.#headersOf(registered, number) };
         const reply = await this.#send({ ...call, kind: 'repeatable', headers, signal });
         return { ...reply, afterUnknown: false };
@@ -129,9 +129,16 @@ export class ExactlyOnce {
         if (firstAnswers.has(error.code)) throw certain(error);
         if (error.outcome === 'unknown') isUncertain = true;
         if (!error.retryable || signal.aborted) throw isUncertain ? uncertain(error) : error;
-        await pause(clock, retryMs, signal);
+        await this.#turn(signal);
       }
     }
+  }
+
+  /** A repetition counts as any other does (retry-budget.ts), and waits for its turn. */
+  async #turn(signal: AbortSignal): Promise<void> {
+    const { clock, caller } = this.#ports;
+    do await pause(clock, retryMs, signal);
+    while (!signal.aborted && !caller.budget.take());
   }
 
   #headersOf({ id, numbers }: Registered, number: bigint): Record<string, string> {

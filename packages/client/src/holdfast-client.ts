@@ -1,15 +1,23 @@
 // The SDK: one object with the calls on keys, configurations and the cluster, over any number of
 // endpoints. It owns the connections, and nothing on disk.
 import type { Clock } from '@holdfast/base/clock';
+import { HoldfastError } from '@holdfast/base/errors';
 import type { Random } from '@holdfast/base/random';
 import { SystemClock } from '@holdfast/base/system-clock';
 import { SystemRandom } from '@holdfast/base/system-random';
 
 import { Caller } from './caller.ts';
 import type { ClientApi, ExactlyOnceApi } from './client-api.ts';
+import {
+  type ClientSettings,
+  type ClientSettingsChange,
+  defaultClientSettings,
+  withChange,
+} from './client-settings.ts';
 import type { ClusterApi } from './cluster-api.ts';
 import type { ConfigApi } from './config-api.ts';
 import type { BreakerApi, ConnectionApi } from './connection-api.ts';
+import type { EndpointView } from './endpoint-api.ts';
 import { EndpointSet } from './endpoint-set.ts';
 import { ExactlyOnce } from './exactly-once.ts';
 import { HttpBreakers } from './http-breakers.ts';
@@ -22,8 +30,10 @@ import type { HttpPort } from './http-port.ts';
 import type { KvApi } from './kv-api.ts';
 import type { LeaseApi } from './lease-api.ts';
 import { OneClusterHttp } from './one-cluster-http.ts';
+import { RetryBudget } from './retry-budget.ts';
 import type { Session } from './session.ts';
 import { UndiciHttp } from './undici-http.ts';
+import { WatchedHttp } from './watched-http.ts';
 
 export type HoldfastClientOptions = {
   /** `host:port` each; one is enough, more are better. */
@@ -32,6 +42,10 @@ export type HoldfastClientOptions = {
   readonly timeoutMs?: number;
   /** Who asks, for the history: visible characters. Unverified until there are identities. */
   readonly actor?: string;
+  /** What is to be other than in `defaultClientSettings`; `timeoutMs` above is one of them. */
+  readonly settings?: ClientSettingsChange;
+  /** Called when an endpoint is set aside, taken back, or found better or worse than before. */
+  readonly onEndpointChange?: (endpoint: EndpointView) => void;
 };
 
 export type HoldfastClientPorts = {
@@ -40,8 +54,6 @@ export type HoldfastClientPorts = {
   readonly random: Random;
 };
 
-const connectTimeoutMs = 3_000;
-const connectionsMax = 256;
 /** Long enough for a client to outlive an outage, short enough for a dead one to be forgotten. */
 const sessionTtlMs = 5 * 60 * 1000;
 
@@ -53,35 +65,49 @@ export class HoldfastClient implements ClientApi, AsyncDisposable {
   readonly connections: ConnectionApi;
   readonly breakers: BreakerApi;
   readonly #session: Session;
-  readonly #timeoutMs: number;
   readonly #sessions = new Set<ExactlyOnce>();
+  readonly #endpoints: EndpointSet;
   readonly #http: HttpPort;
+  #settings: ClientSettings;
   #closing: Promise<void> | undefined;
 
   constructor(options: HoldfastClientOptions, ports: Partial<HoldfastClientPorts> = {}) {
-    const clock = ports.clock ?? new SystemClock();
-    const random = ports.random ?? new SystemRandom();
-    this.#http = ports.http ?? new UndiciHttp({ connectTimeoutMs, connectionsMax });
-    const endpoints = new EndpointSet(options.endpoints, { clock, random });
-    const timeoutMs = options.timeoutMs ?? 10_000;
-    const limits = { timeoutMs, firstByteMs: 3_000, hedgeMs: 300 };
-    const http = new OneClusterHttp(this.#http, endpoints);
-    const caller = new Caller(limits, { http, endpoints, clock, random });
+    const { timeoutMs = defaultClientSettings.timeoutMs } = options;
+    this.#settings = withChange(defaultClientSettings, { timeoutMs, ...options.settings });
+    const settings = (): ClientSettings => this.#settings;
+    const { clock = new SystemClock(), random = new SystemRandom() } = ports;
+    this.#http = ports.http ?? new UndiciHttp(this.#settings);
+    this.#endpoints = this.#newEndpoints(options, { http: this.#http, random, clock: ports.clock });
+    const http = new OneClusterHttp(new WatchedHttp(this.#http, this.#endpoints), this.#endpoints);
+    const budget = new RetryBudget({ clock, settings: () => settings().retries });
+    const endpoints = this.#endpoints;
+    const caller = new Caller(settings, { http, endpoints, clock, random, budget });
     const headers = options.actor === undefined ? {} : { 'holdfast-actor': options.actor };
-    const session: Session = { caller, clock, random, headers };
-    this.configs = new HttpConfigs(session);
-    this.kv = new HttpKv(session);
-    this.leases = new HttpLeases(session);
-    this.cluster = new HttpCluster(session);
-    this.connections = new HttpConnections(session);
-    this.breakers = new HttpBreakers(session);
-    this.#session = session;
-    this.#timeoutMs = timeoutMs;
+    this.#session = { caller, clock, random, headers, settings };
+    this.configs = new HttpConfigs(this.#session);
+    this.kv = new HttpKv(this.#session);
+    this.leases = new HttpLeases(this.#session);
+    this.cluster = new HttpCluster(this.#session);
+    this.connections = new HttpConnections(this.#session);
+    this.breakers = new HttpBreakers(this.#session);
+  }
+
+  get endpoints(): readonly EndpointView[] {
+    return this.#endpoints.views;
+  }
+
+  get settings(): ClientSettings {
+    return this.#settings;
+  }
+
+  changeSettings(change: ClientSettingsChange): void {
+    this.#settings = withChange(this.#settings, change);
   }
 
   exactlyOnce(options: { readonly ttlMs?: number | undefined } = {}): ExactlyOnceApi {
     const ttlMs = options.ttlMs ?? sessionTtlMs;
-    const once = new ExactlyOnce({ ttlMs, timeoutMs: this.#timeoutMs }, this.#session);
+    const { timeoutMs } = this.#settings;
+    const once = new ExactlyOnce({ ttlMs, timeoutMs }, this.#session);
     this.#sessions.add(once);
     const session = { ...this.#session, once };
     const close = async (): Promise<void> => {
@@ -103,7 +129,24 @@ export class HoldfastClient implements ClientApi, AsyncDisposable {
 
   async #close(): Promise<void> {
     await Promise.all([...this.#sessions].map((once) => once.close()));
+    const reason = new HoldfastError('cancelled', 'the client was closed', { outcome: 'unknown' });
+    this.#session.caller.close(reason);
+    this.#endpoints.close(reason);
     await this.#http.close();
+  }
+
+  /** Looking after endpoints alone keeps no process from its end. */
+  #newEndpoints(
+    { endpoints, onEndpointChange }: HoldfastClientOptions,
+    ports: Pick<HoldfastClientPorts, 'http' | 'random'> & { readonly clock: Clock | undefined },
+  ): EndpointSet {
+    return new EndpointSet(endpoints, {
+      ...ports,
+      clock: ports.clock ?? new SystemClock({ keepsAlive: false }),
+      settings: () => this.#settings,
+      // In a turn of its own: what it throws is no call's failure.
+      onChange: (view) => queueMicrotask(() => onEndpointChange?.(view)),
+    });
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

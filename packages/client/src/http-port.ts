@@ -20,6 +20,16 @@ export class TransportFailure extends HoldfastError {
     super('unavailable', `${endpoint}: ${what}`, { outcome, cause, details: { endpoint, reason } });
     this.endpoint = endpoint;
   }
+
+  /** Its machine says that nobody listens: the only sign of a dead process (safety.md 12). */
+  get isRefused(): boolean {
+    return this.details['reason'] === 'ECONNREFUSED';
+  }
+
+  /** This client has waited long enough for this answer; others may have come. */
+  get isSilence(): boolean {
+    return this.details['reason'] === 'silent';
+  }
 }
 
 export type HttpMethod = 'GET' | 'PUT' | 'POST' | 'DELETE';
@@ -33,6 +43,8 @@ export type HttpRequest = {
   readonly headers: Readonly<Record<string, string>>;
   readonly body: Uint8Array | undefined;
   readonly signal: AbortSignal;
+  /** It must not wait behind others for a connection: a full pool would look like silence. */
+  readonly isPing?: boolean;
 };
 
 export type HttpAnswer = {

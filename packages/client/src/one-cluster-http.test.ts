@@ -1,12 +1,9 @@
 // Goal: endpoints of two clusters in one client are told of in a sentence, and nothing is written
 // to the odd one. Method: scripted endpoints that say of which cluster they are, under the caller.
 import { ManualClock } from '@holdfast/base/manual-clock';
-import { SeededRandom } from '@holdfast/base/seeded-random';
 import { describe, expect, it } from 'vitest';
-import { Caller } from './caller.ts';
-import { EndpointSet } from './endpoint-set.ts';
+import { callerOn } from './caller.fixture.ts';
 import { type HttpAnswer, type HttpPort, type HttpRequest, TransportFailure } from './http-port.ts';
-import { OneClusterHttp } from './one-cluster-http.ts';
 
 /** Endpoints, and what each says of itself: a cluster, nothing (''), or that it is not there. */
 class Members implements HttpPort {
@@ -33,12 +30,11 @@ class Members implements HttpPort {
 }
 
 function started(clusters: Record<string, string | undefined>) {
-  const [clock, random] = [new ManualClock(), new SeededRandom(1)];
   const members = new Members(clusters);
-  const endpoints = new EndpointSet(Object.keys(clusters), { clock, random });
-  const limits = { timeoutMs: 10_000, firstByteMs: 3_000, hedgeMs: 300 };
-  const http = new OneClusterHttp(members, endpoints);
-  return { members, http, caller: new Caller(limits, { http, endpoints, clock, random }) };
+  const addresses = Object.keys(clusters);
+  const clock = new ManualClock();
+  const { caller, http } = callerOn({ network: members, addresses, clock, isMeeting: true });
+  return { members, http, caller, clock };
 }
 
 const write = { kind: 'once', method: 'PUT', path: '/v1/kv/a' } as const;
@@ -61,6 +57,23 @@ describe('endpoints of two clusters', () => {
     }
     expect(members.sent).toHaveLength(12);
     expect(members.sent.filter((line) => line.endsWith(' b'))).toEqual([]);
+  });
+
+  it('are told of at the start of a watch, though only pings have met them', async () => {
+    const { caller, clock } = started({ a: 'one', b: 'two' });
+    const { signal } = new AbortController();
+    const codes: string[] = [];
+    for (let at = 0; at < 4; at += 1) {
+      // Long enough for a ping to be asked first.
+      clock.advance(10_000);
+      const opening = caller.open({ ...read, path: '/v1/watch' }, signal);
+      const code = await opening.then(
+        () => 'fine',
+        (error: { code: string }) => error.code,
+      );
+      codes.push(code);
+    }
+    expect(codes.filter((code) => code !== 'fine')).toEqual(['cluster-mismatch']);
   });
 
   it('are told of by reads, and the one named first is taken of two', async () => {

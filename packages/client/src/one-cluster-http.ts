@@ -10,8 +10,8 @@ import {
   readAll,
   TransportFailure,
 } from './http-port.ts';
+import { pingPath } from './ping.ts';
 
-const path = '/ping';
 const clusterHeader = 'x-holdfast-cluster';
 
 export class OneClusterHttp implements HttpPort {
@@ -29,7 +29,7 @@ export class OneClusterHttp implements HttpPort {
     if (this.#endpoints.count === 1 || this.#endpoints.isMet(endpoint)) {
       return this.#inner.request(request);
     }
-    if (request.path === path) return this.#meet(request);
+    if (request.path === pingPath) return this.#meet(request);
     await readAll(await this.#ask(request));
     return this.#inner.request(request);
   }
@@ -51,7 +51,7 @@ export class OneClusterHttp implements HttpPort {
       return await this.#meet({
         endpoint,
         method: 'GET',
-        path,
+        path: pingPath,
         headers: {},
         body: undefined,
         signal,

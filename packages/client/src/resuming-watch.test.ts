@@ -2,11 +2,9 @@
 // a list of scripted streams, of which each request gets the next, and a clock that the test moves.
 import { utf8 } from '@holdfast/base/bytes';
 import { ManualClock } from '@holdfast/base/manual-clock';
-import { SeededRandom } from '@holdfast/base/seeded-random';
 import { describe, expect, it } from 'vitest';
 
-import { Caller } from './caller.ts';
-import { EndpointSet } from './endpoint-set.ts';
+import { callerOn } from './caller.fixture.ts';
 import { type HttpAnswer, type HttpPort, type HttpRequest, TransportFailure } from './http-port.ts';
 import { resumingWatch } from './resuming-watch.ts';
 
@@ -26,6 +24,7 @@ class ScriptedStreams implements HttpPort {
   }
 
   async request({ endpoint, path, signal }: HttpRequest): Promise<HttpAnswer> {
+    if (path === '/ping') return streamOf({ text: 'pong', after: 'end' }, endpoint, signal);
     this.paths.push(path);
     const script = this.#scripts.shift();
     if (script === undefined) return streamOf({ text: '', after: 'silence' }, endpoint, signal);
@@ -60,16 +59,13 @@ const last = (word: string, revision: number): string => `id: ${revision}\n${par
 /** Watches until `count` items came, and answers them with the paths that were asked. */
 async function watch(scripts: readonly Script[], count: number, fromRevision?: number) {
   const clock = new ManualClock();
-  const random = new SeededRandom(1);
-  const http = new ScriptedStreams(scripts);
-  const endpoints = new EndpointSet(['a', 'b'], { clock, random });
-  const limits = { timeoutMs: 10_000, firstByteMs: 3_000, hedgeMs: 300 };
-  const caller = new Caller(limits, { http, endpoints, clock, random });
+  const network = new ScriptedStreams(scripts);
+  const ports = { clock, ...callerOn({ network, addresses: ['a', 'b'], clock }) };
   const options = { path: '/v1/watch?prefix=x', headers: {}, fromRevision, signal: undefined };
   const items: string[] = [];
   let isDone = false;
   const watching = (async () => {
-    for await (const item of resumingWatch(options, { caller, clock, random })) {
+    for await (const item of resumingWatch(options, ports)) {
       items.push(`${item.revision}:${item.frames.map(({ data }) => data).join('+')}`);
       if (items.length === count) break;
     }
@@ -80,7 +76,7 @@ async function watch(scripts: readonly Script[], count: number, fromRevision?: n
   for (let turn = 0; turn < 100 && !isDone; turn += 1) await clock.advanceAsync(1_000);
   await watching;
   expect(clock.pendingCount).toBe(0);
-  return { items, starts: http.paths.map((path) => path.split('&')[1]) };
+  return { items, starts: network.paths.map((path) => path.split('&')[1]) };
 }
 
 describe('resumingWatch', () => {

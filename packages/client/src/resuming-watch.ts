@@ -3,11 +3,12 @@
 // only with the frame that carries their revision, so that a break in the middle of a transaction
 // neither loses nor repeats a part of it (safety.md rule 22).
 import { Backoff } from '@holdfast/base/backoff';
-import { type Clock, sleep } from '@holdfast/base/clock';
+import { type Clock, sleep, type Timer } from '@holdfast/base/clock';
 import { type HoldfastError, isHoldfastError } from '@holdfast/base/errors';
 import type { Random } from '@holdfast/base/random';
 
 import type { Caller } from './caller.ts';
+import type { ClientSettings } from './client-settings.ts';
 import { errorOf } from './errors.ts';
 import { type HttpAnswer, TransportFailure } from './http-port.ts';
 import { type ServerSentEvent, SseParser } from './sse-parser.ts';
@@ -28,36 +29,57 @@ export type ResumingWatchPorts = {
   readonly caller: Caller;
   readonly clock: Clock;
   readonly random: Random;
+  readonly settings: () => Pick<ClientSettings, 'streamSilenceMs'>;
 };
 
-/** The server says every 15 s that it lives; twice that and a bit without a byte is a dark link. */
-const silenceMs = 35_000;
 const frameBytesMax = 8 * 1_048_576;
 /** So many tries in a row without any stream, and the watch ends with the last failure. */
 const failuresMax = 40;
 
 type Item = { readonly revision: number; readonly frames: readonly WatchFrame[] };
 
-/** Throws `compacted` where the history that it needs is gone; ends by itself only when aborted. */
+/**
+ * Throws `compacted` where the history that it needs is gone; ends by itself only when its signal
+ * aborts or the client is closed.
+ */
 export async function* resumingWatch(
   options: ResumingWatchOptions,
   ports: ResumingWatchPorts,
 ): AsyncGenerator<Item, void, void> {
+  const open = ports.caller.calls.begin(options.signal);
+  try {
+    yield* streams({ ...options, signal: open.signal }, ports);
+  } finally {
+    open.end();
+  }
+}
+
+type Watching = ResumingWatchOptions & { readonly signal: AbortSignal };
+
+async function* streams(
+  options: Watching,
+  ports: ResumingWatchPorts,
+): AsyncGenerator<Item, void, void> {
+  const { signal } = options;
   const backoff = new Backoff({ initialMs: 50, maxMs: 2_000 }, ports.random);
   const position: Position = { next: options.fromRevision, failures: 0 };
   for (;;) {
-    options.signal?.throwIfAborted();
+    signal.throwIfAborted();
+    let isFree = true;
     try {
       for await (const item of oneStream(options, ports, position)) {
         backoff.reset();
         if (item.frames.length > 0) yield item;
       }
     } catch (error) {
-      options.signal?.throwIfAborted();
+      signal.throwIfAborted();
       position.failures += 1;
       if (!mayResume(error) || position.failures >= failuresMax) throw error;
+      isFree = error instanceof TransportFailure;
     }
-    await sleep(ports.clock, backoff.nextMs(), options.signal);
+    // A member that refuses is asked again as often as the client may (retry-budget.ts).
+    do await sleep(ports.clock, backoff.nextMs(), signal);
+    while (!isFree && !ports.caller.budget.take());
   }
 }
 
@@ -70,19 +92,19 @@ type Position = {
 
 /** Every item of one connection, in order; the position moves before an item is handed on. */
 async function* oneStream(
-  options: ResumingWatchOptions,
+  options: Watching,
   ports: ResumingWatchPorts,
   position: Position,
 ): AsyncGenerator<Item, void, void> {
   const end = new AbortController();
-  const onAbort = (): void => end.abort(options.signal?.reason);
-  options.signal?.addEventListener('abort', onAbort, { once: true });
+  const onAbort = (): void => end.abort(options.signal.reason);
+  options.signal.addEventListener('abort', onAbort, { once: true });
   try {
     const answer = await open(options, ports, { position, signal: end.signal });
     position.failures = 0;
     const parser = new SseParser(frameBytesMax);
     let frames: WatchFrame[] = [];
-    for await (const part of watched(answer, ports.clock, end)) {
+    for await (const part of watched(answer, ports, end)) {
       for (const event of parser.push(part)) {
         const frame = frameOf(event);
         if (frame !== undefined) frames.push(frame);
@@ -96,7 +118,7 @@ async function* oneStream(
       }
     }
   } finally {
-    options.signal?.removeEventListener('abort', onAbort);
+    options.signal.removeEventListener('abort', onAbort);
     end.abort(new Error('the watch has ended'));
   }
 }
@@ -111,22 +133,20 @@ async function open(
   return caller.open({ kind: 'read', method: 'GET', path: `${path}${start}`, headers }, signal);
 }
 
-/** The parts of the body; a silence that is too long ends them as a broken connection does. */
+/**
+ * The parts of the body. Where its endpoint is silent, that one's pings end it; a connection that
+ * is dark alone is noticed here.
+ */
 async function* watched(
   answer: HttpAnswer & { readonly endpoint?: string },
-  clock: Clock,
+  { clock, settings }: ResumingWatchPorts,
   end: AbortController,
 ): AsyncGenerator<Uint8Array> {
   const endpoint = answer.endpoint ?? 'the endpoint';
-  const darken = () =>
-    clock.schedule(silenceMs, () =>
-      end.abort(
-        new TransportFailure(endpoint, `no sign of life for ${silenceMs} ms`, {
-          outcome: 'not-applied',
-          reason: 'silent',
-        }),
-      ),
-    );
+  const darken = (): Timer => {
+    const { streamSilenceMs } = settings();
+    return clock.schedule(streamSilenceMs, () => end.abort(noSign(endpoint, streamSilenceMs)));
+  };
   let timer = darken();
   try {
     for await (const part of answer.body) {
@@ -141,6 +161,12 @@ async function* watched(
     answer.discard();
   }
 }
+
+const noSign = (endpoint: string, silenceMs: number): TransportFailure =>
+  new TransportFailure(endpoint, `no sign of life for ${silenceMs} ms`, {
+    outcome: 'not-applied',
+    reason: 'silent',
+  });
 
 function frameOf(event: ServerSentEvent): WatchFrame | undefined {
   if (event.type === 'started' || event.type === 'progress') return undefined;

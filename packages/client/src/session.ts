@@ -4,21 +4,27 @@ import { HoldfastError } from '@holdfast/base/errors';
 import type { Random } from '@holdfast/base/random';
 
 import type { Call, Caller, Reply } from './caller.ts';
-import type { CallOptions } from './config-api.ts';
+import type { ClientSettings } from './client-settings.ts';
+import type { ReadOptions } from './config-api.ts';
 import type { ExactlyOnce } from './exactly-once.ts';
 
 export type Session = {
   readonly caller: Caller;
   readonly clock: Clock;
   readonly random: Random;
+  readonly settings: () => ClientSettings;
   /** On every request. */
   readonly headers: Readonly<Record<string, string>>;
   /** Where writes take effect once; undefined: a write is sent as its kind says. */
   readonly once?: ExactlyOnce;
 };
 
-/** The deadline and signal of a call, as the caller takes them. */
-export const limitsOf = ({ timeoutMs, signal }: CallOptions) => ({ timeoutMs, signal });
+/** As the caller takes it: deadline and signal of a call, and whether its member may hold it. */
+export const limitsOf = ({ timeoutMs, signal, minRevision }: ReadOptions) => ({
+  timeoutMs,
+  signal,
+  isHeld: minRevision !== undefined,
+});
 
 export const send = (session: Session, call: Call): Promise<Reply> => {
   if (session.once && call.kind !== 'read') return session.once.write(call);

@@ -63,6 +63,25 @@ describe('UndiciHttp', () => {
     await expect(put(endpoint, controller.signal)).rejects.toThrow('enough');
   });
 
+  it('lets no ping wait behind calls for a connection', async () => {
+    const controller = new AbortController();
+    let asked = 0;
+    const endpoint = await serve((socket) => {
+      asked += 1;
+      // All connections that calls may have are taken, and stay so.
+      if (asked > 4) socket.end('HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n');
+    });
+    const calls = [1, 2, 3, 4].map(() => put(endpoint, controller.signal).catch(() => undefined));
+    await expect.poll(() => asked).toBe(4);
+    const { signal } = new AbortController();
+    const ping = { endpoint, method: 'GET', path: '/ping', headers: {}, body: undefined } as const;
+    const answer = await http.request({ ...ping, signal, isPing: true });
+    expect(answer.status).toBe(200);
+    answer.discard();
+    controller.abort(new Error('enough'));
+    await Promise.all(calls);
+  });
+
   it('fails in the middle of a body that breaks off', async () => {
     const endpoint = await serve((socket) => {
       socket.write('HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhalf', () => socket.destroy());

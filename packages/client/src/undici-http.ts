@@ -1,5 +1,5 @@
-// The network adapter of the SDK: undici's keep-alive pools, one per endpoint. It sets no deadline
-// but that of connecting; all others arrive as the request's signal.
+// The network adapter of the SDK: undici's keep-alive pools, one per endpoint, and a small one for
+// pings. It sets no deadline but that of connecting; all others arrive as the request's signal.
 import { HoldfastError, messageOf } from '@holdfast/base/errors';
 import type { Agent, Dispatcher } from 'undici';
 
@@ -10,6 +10,9 @@ export type UndiciHttpOptions = {
   readonly connectTimeoutMs: number;
   readonly connectionsMax: number;
 };
+
+/** Of one row of pings; the next row finds them idle, or dials anew. */
+const pingConnectionsMax = 4;
 
 /** Failures that come before the first byte of a request can have left. */
 const beforeSendCodes: ReadonlySet<string> = new Set([
@@ -24,7 +27,7 @@ const beforeSendCodes: ReadonlySet<string> = new Set([
 
 export class UndiciHttp implements HttpPort {
   readonly #options: UndiciHttpOptions;
-  #agent: Promise<Agent> | undefined;
+  #agents: Promise<Agents> | undefined;
 
   constructor(options: UndiciHttpOptions) {
     this.#options = options;
@@ -32,8 +35,8 @@ export class UndiciHttp implements HttpPort {
 
   async request(request: HttpRequest): Promise<HttpAnswer> {
     try {
-      const agent = await this.#opened();
-      const reply = await agent.request({
+      const { calls, pings } = await this.#opened();
+      const reply = await (request.isPing ? pings : calls).request({
         origin: `http://${request.endpoint}`,
         method: request.method,
         path: request.path,
@@ -49,29 +52,34 @@ export class UndiciHttp implements HttpPort {
   }
 
   async close(): Promise<void> {
-    const agent = await this.#agent;
-    await agent?.destroy();
+    const agents = await this.#agents;
+    await Promise.all([agents?.calls.destroy(), agents?.pings.destroy()]);
   }
 
   /** Loaded with the first request: a command that asks nobody, such as `start`, pays nothing. */
-  #opened(): Promise<Agent> {
-    this.#agent ??= this.#open();
-    return this.#agent;
+  #opened(): Promise<Agents> {
+    this.#agents ??= this.#open();
+    return this.#agents;
   }
 
-  async #open(): Promise<Agent> {
+  async #open(): Promise<Agents> {
     const { connectTimeoutMs, connectionsMax } = this.#options;
     const { Agent } = await import('undici');
-    return new Agent({
+    const common = {
       connect: { timeout: connectTimeoutMs, noDelay: true },
-      connections: connectionsMax,
       pipelining: 1,
       headersTimeout: 0,
       bodyTimeout: 0,
       keepAliveTimeout: 4_000,
-    });
+    };
+    return {
+      calls: new Agent({ ...common, connections: connectionsMax }),
+      pings: new Agent({ ...common, connections: pingConnectionsMax }),
+    };
   }
 }
+
+type Agents = { readonly calls: Agent; readonly pings: Agent };
 
 function toAnswer(reply: Dispatcher.ResponseData, endpoint: string): HttpAnswer {
   const headers: Record<string, string> = {};

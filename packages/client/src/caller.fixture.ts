@@ -1,0 +1,38 @@
+// A caller over a scripted network, put together as the client does it, for tests.
+import { HoldfastError } from '@holdfast/base/errors';
+import type { ManualClock } from '@holdfast/base/manual-clock';
+import { SeededRandom } from '@holdfast/base/seeded-random';
+
+import { Caller } from './caller.ts';
+import { type ClientSettingsChange, defaultClientSettings, withChange } from './client-settings.ts';
+import { EndpointSet } from './endpoint-set.ts';
+import type { HttpPort } from './http-port.ts';
+import { OneClusterHttp } from './one-cluster-http.ts';
+import { RetryBudget } from './retry-budget.ts';
+import { WatchedHttp } from './watched-http.ts';
+
+export type TestWorld = {
+  readonly network: HttpPort;
+  readonly addresses: readonly string[];
+  readonly clock: ManualClock;
+  readonly change?: ClientSettingsChange;
+  /** Asks each endpoint for its cluster first. */
+  readonly isMeeting?: boolean;
+};
+
+export function callerOn({ network, addresses, clock, change = {}, isMeeting }: TestWorld) {
+  const random = new SeededRandom(1);
+  const now = withChange(defaultClientSettings, change);
+  const settings = () => now;
+  const endpoints = new EndpointSet(addresses, { http: network, clock, random, settings });
+  const budget = new RetryBudget({ clock, settings: () => now.retries });
+  const watched = new WatchedHttp(network, endpoints);
+  const http = isMeeting ? new OneClusterHttp(watched, endpoints) : watched;
+  const caller = new Caller(settings, { http, endpoints, clock, random, budget });
+  const close = (): void => {
+    const reason = new HoldfastError('cancelled', 'closed by the test');
+    caller.close(reason);
+    endpoints.close(reason);
+  };
+  return { endpoints, caller, budget, random, settings, http, close };
+}

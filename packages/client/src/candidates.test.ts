@@ -1,0 +1,68 @@
+// Goal: an endpoint whose gate lets one call through gets exactly one, also where several calls
+// have looked at it before that; and nobody is left without anybody to ask. Method: rounds that
+// begin together, over endpoints whose breakers are set by hand.
+import { ManualClock } from '@holdfast/base/manual-clock';
+import { describe, expect, it } from 'vitest';
+
+import { callerOn } from './caller.fixture.ts';
+import type { Candidates, CandidatesFor } from './candidates.ts';
+import { fine, ScriptedHttp } from './scripted-http.fixture.ts';
+
+const read: CandidatesFor = { isRead: true, pace: 'quick' };
+const write: CandidatesFor = { isRead: false, pace: 'quick' };
+
+function make() {
+  const clock = new ManualClock();
+  const network = new ScriptedHttp({ a: fine, b: fine });
+  const { endpoints } = callerOn({ network, addresses: ['a', 'b'], clock });
+  const [a, b] = [endpoints.at('a'), endpoints.at('b')];
+  return { clock, endpoints, a, b };
+}
+
+/** Whom the round asks, to its end. */
+function rest(candidates: Candidates, mayForce: boolean): readonly string[] {
+  const asked: string[] = [];
+  while (candidates.hasMore(mayForce)) {
+    const visit = candidates.next(mayForce);
+    if (visit) asked.push(visit.address);
+  }
+  return asked;
+}
+
+describe('candidates', () => {
+  it('take turns', () => {
+    const { endpoints } = make();
+    const firsts = [1, 2, 3, 4].map(() => rest(endpoints.candidates(read), false).at(0));
+    expect(new Set([firsts.slice(0, 2).join(''), firsts.slice(2).join('')]).size).toBe(1);
+    expect(new Set(firsts)).toEqual(new Set(['a', 'b']));
+  });
+
+  it('leave out who is set aside, unless nobody has answered', () => {
+    const { endpoints, a } = make();
+    a.breaker.trip('a test');
+    expect(rest(endpoints.candidates(read), false)).toEqual(['b']);
+    expect(rest(endpoints.candidates(read), true)).toEqual(['b', 'a']);
+  });
+
+  it('of rounds that begin together share one probe', () => {
+    const { endpoints, clock, a } = make();
+    a.slowBreaker.trip('a test');
+    clock.advance(30_000);
+    const rounds = [1, 2, 3, 4, 5, 6].map(() => endpoints.candidates(write));
+    const asked = rounds.flatMap((one) => rest(one, false));
+    expect(asked.filter((address) => address === 'a')).toHaveLength(1);
+    expect(asked.filter((address) => address === 'b')).toHaveLength(6);
+  });
+
+  it('ask the one that is known to live past its gate, where no other is known to', () => {
+    const { endpoints, a, b } = make();
+    a.slowBreaker.trip('a test');
+    const alone = endpoints.candidates(write);
+    alone.prefer('a');
+    expect(rest(alone, true)).toEqual(['a', 'b']);
+    b.answered();
+    const beside = endpoints.candidates(write);
+    beside.prefer('a');
+    expect(rest(beside, true)).toEqual(['b', 'a']);
+  });
+});
