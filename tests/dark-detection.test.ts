@@ -19,14 +19,6 @@ const trials = repetitions(10);
 
 type Way = 'cut' | 'frozen';
 
-type Linked = {
-  readonly connections: readonly {
-    readonly peer: string;
-    readonly state: string;
-    readonly breaker: string;
-  }[];
-};
-
 describe.skipIf(noDark)(`a machine that goes dark${skipped}`, () => {
   it(
     'is noticed by every survivor within 8 s, and taken back',
@@ -85,7 +77,7 @@ async function darken(
   else dark.wake();
   await writer?.stop();
   for (const member of cluster.members) {
-    await until(async () => await isWell(member), {
+    await until(async () => await member.isWell(), {
       timeoutMs: returnMs,
       what: () => `${member.name} to be well again\n${cluster.logs()}`,
     });
@@ -95,19 +87,9 @@ async function darken(
 
 /** Every link to it is dead, and no call is let through. */
 async function isSetAside(member: DarkMember, dark: DarkMember): Promise<boolean> {
-  const links = (await linksOf(member)).filter(({ peer }) => peer === dark.name);
+  const links = await member.links(dark);
   return (
     links.length > 0 &&
     links.every(({ state, breaker }) => state === 'dead' && breaker !== 'closed')
   );
-}
-
-async function isWell(member: DarkMember): Promise<boolean> {
-  const links = await linksOf(member);
-  const isLinked = links.every(({ state, breaker }) => state === 'healthy' && breaker === 'closed');
-  return isLinked && (await member.isReady());
-}
-
-async function linksOf(member: DarkMember): Promise<Linked['connections']> {
-  return ((await (await member.get('/v1/connections')).json()) as Linked).connections;
 }

@@ -47,9 +47,13 @@ export class DarkCluster extends ProcessCluster {
     return cluster;
   }
 
+  get clientMachine(): Machine {
+    return this.rig.machine(clientMachine);
+  }
+
   /** Makes calls from the machine of the clients. */
   get client(): Agent {
-    return this.rig.machine(clientMachine).agent;
+    return this.clientMachine.agent;
   }
 
   /** A member in the dark still sees what it saw last: ask the others. */

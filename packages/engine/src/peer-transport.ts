@@ -34,7 +34,7 @@ import type { VerifyPeer } from '@holdfast/transport/handshake';
 import type { LinkNetwork } from '@holdfast/transport/link';
 import type { LinkNote } from '@holdfast/transport/link-note';
 import type { AskOptions } from '@holdfast/transport/peer-calls';
-import type { PeerLinkEvent } from '@holdfast/transport/peer-link';
+import type { PeerLinkEvent } from '@holdfast/transport/peer-link-status';
 import { type PeerAddress, PeerMesh, type PeerMeshStatus } from '@holdfast/transport/peer-mesh';
 import type { TransportSettings } from '@holdfast/transport/transport-settings';
 import { groupBySize } from './group-by-size.ts';

@@ -1,7 +1,7 @@
-// Goal: what a leader owes with the time (lost messages sent again, a transfer given up, a sign that
-// writes work, a look at its quorum) does not wait while reads keep it busy. Each round of reads is
-// a heartbeat too, and once put off all the rest of them with it: a follower that came back was not
-// written to for as long as somebody read. Method: a read every 20 ms.
+// Goal: what a leader owes with the time (lost messages sent again, a transfer given up, a sign
+// that writes work, a look at its quorum) does not wait while reads keep it busy. Each round of
+// reads is a heartbeat too, and once put off all the rest of them with it: a follower that came
+// back was not written to for as long as somebody read. Method: a read every 20 ms.
 import { memberId } from '@holdfast/base/ids';
 import { describe, expect, it } from 'vitest';
 import { TestCluster } from './test-cluster.ts';

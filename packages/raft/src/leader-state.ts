@@ -33,7 +33,7 @@ export type LeaderState = {
   waitingReads: LeaderRead[];
   /** Moved on by each round, also by one that reads have asked for. */
   nextHeartbeatMs: number;
-  /** What else is owed with the time keeps a pace of its own, or reads would put it off for ever. */
+  /** What else is owed with the time keeps its own pace, or reads would put it off for ever. */
   nextDutiesMs: number;
   lastAppendMs: number;
   uncommittedBytes: number;

@@ -4,7 +4,7 @@
 import type { MemberId } from '@holdfast/base/ids';
 import { evictionReasons, type LinkRecord } from '@holdfast/transport/link-record';
 import { detectBucketsMs, type LinkTally } from '@holdfast/transport/link-tally';
-import type { PeerLinkStatus } from '@holdfast/transport/peer-link';
+import type { PeerLinkStatus } from '@holdfast/transport/peer-link-status';
 import type { PeerMeshStatus } from '@holdfast/transport/peer-mesh';
 
 import { familyText, histogramText, labelText } from './metric-text.ts';

@@ -64,7 +64,7 @@ type State =
       readonly sinceMs: number;
     };
 
-/** The ping goes out at the first; so it has had the time of two looks, less what a look is late. */
+/** A ping goes out at the first of them, so it has had the time of two looks. */
 const stillLooks = 3;
 
 const stoppedState: State = { name: 'stopped' };
@@ -192,8 +192,7 @@ export class Channel {
     return this.#unheardLooks >= stillLooks;
   }
 
-  /** To be called at a steady pace. A link in use is pinged before the ping rule would: cheap, as
-   * it carries frames anyway. */
+  /** To be called at a steady pace. A link in use is pinged sooner than the ping rule would. */
   look(): void {
     if (this.#state.name !== 'open') return;
     const { link, watch } = this.#state;

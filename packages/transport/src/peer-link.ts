@@ -12,25 +12,14 @@ import { type BreakerState, CircuitBreaker } from './circuit-breaker.ts';
 import type { CheckedLink } from './connection-checker.ts';
 import type { Hello, Purpose } from './handshake.ts';
 import { isRefused } from './link.ts';
-import type { HealthState, LinkHealth } from './link-health.ts';
+import type { HealthState } from './link-health.ts';
 import type { LinkNote } from './link-note.ts';
 import type { EvictionReason, LinkRecord } from './link-record.ts';
 import { PathProbe } from './path-probe.ts';
 import { type AskOptions, PeerCalls, type Presence } from './peer-calls.ts';
 import type { MemberContext } from './peer-dialer.ts';
+import type { PeerLinkEvent, PeerLinkStatus } from './peer-link-status.ts';
 import type { ChunksFrom } from './snapshot-receiver.ts';
-
-export type PeerLinkEvent =
-  | { readonly type: 'connected'; readonly peer: MemberId; readonly bootEpoch: number }
-  /** What was in flight may be lost. `refused`: nobody listens there any more (safety.md 12). */
-  | {
-      readonly type: 'unreachable';
-      readonly peer: MemberId;
-      readonly refused: boolean;
-      readonly reason: string;
-      /** An operator ended a connection that was sound: nothing to worry about. */
-      readonly isWanted?: true;
-    };
 
 export type PeerLinkOptions = {
   readonly context: MemberContext;
@@ -40,23 +29,6 @@ export type PeerLinkOptions = {
   readonly onEvent: (event: PeerLinkEvent) => void;
   /** For log and metrics; called at once. */
   readonly onNote: (note: LinkNote) => void;
-};
-
-export type PeerLinkStatus = {
-  readonly peer: MemberId;
-  /** A control connection to it stands. */
-  readonly reachable: boolean;
-  /** Of the control connection, which speaks for the peer. */
-  readonly health: LinkHealth;
-  /** Control and log, and a bulk one for each snapshot that is on its way. */
-  readonly links: readonly LinkRecord[];
-  readonly breaker: BreakerState;
-  /** For a peer that lives and answers slowly. */
-  readonly slowBreaker: BreakerState;
-  /** Monotonic time of the last byte from it, on any connection. */
-  readonly lastHeardMs: number | undefined;
-  readonly bootEpoch: number | undefined;
-  readonly sent: { readonly frames: number; readonly bytes: number; readonly dropped: number };
 };
 
 export class PeerLink {

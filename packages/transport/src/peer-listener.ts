@@ -165,7 +165,7 @@ export class PeerListener {
     this.#handler.onLost(connection.peer, served.purpose, reason);
   }
 
-  /** Who leaves without a word only wanted to know whether the way is lit, as a peer's probe does. */
+  /** Who leaves without a word wanted to know whether the way is lit, as a peer's probe does. */
   #strangerOver(connection: InboundConnection, reason: string | undefined): void {
     if (reason === undefined) return;
     this.counters.strangersRefused += 1;

@@ -10,7 +10,7 @@ import type { PeerIdentity } from './handshake.ts';
 import type { LinkNetwork } from './link.ts';
 import type { LinkNote } from './link-note.ts';
 import { MemoryNetwork, type MemoryNetworkOptions } from './memory-link.ts';
-import type { PeerLinkStatus } from './peer-link.ts';
+import type { PeerLinkStatus } from './peer-link-status.ts';
 import {
   type PeerAddress,
   PeerMesh,

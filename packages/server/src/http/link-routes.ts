@@ -3,7 +3,7 @@
 // none ever waits on a peer. What an operator does is in the log, with who did it.
 import { HoldfastError } from '@holdfast/base/errors';
 import { formatId, type MemberId } from '@holdfast/base/ids';
-import type { PeerLinkStatus } from '@holdfast/transport/peer-link';
+import type { PeerLinkStatus } from '@holdfast/transport/peer-link-status';
 import type { PeerMeshStatus } from '@holdfast/transport/peer-mesh';
 import type { TransportSettings } from '@holdfast/transport/transport-settings';
 import type { FastifyInstance, FastifyRequest } from 'fastify';

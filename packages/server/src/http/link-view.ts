@@ -2,7 +2,7 @@
 import { formatId, type MemberId } from '@holdfast/base/ids';
 import { consecutiveFailures } from '@holdfast/transport/link-health';
 import type { LinkRecord } from '@holdfast/transport/link-record';
-import type { PeerLinkStatus } from '@holdfast/transport/peer-link';
+import type { PeerLinkStatus } from '@holdfast/transport/peer-link-status';
 
 export type NameOf = (id: MemberId) => string;
 

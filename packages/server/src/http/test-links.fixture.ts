@@ -4,7 +4,7 @@ import { type MemberId, memberId } from '@holdfast/base/ids';
 import type { HealthState } from '@holdfast/transport/link-health';
 import type { LinkRecord } from '@holdfast/transport/link-record';
 import { detectBucketsMs } from '@holdfast/transport/link-tally';
-import type { PeerLinkStatus } from '@holdfast/transport/peer-link';
+import type { PeerLinkStatus } from '@holdfast/transport/peer-link-status';
 import type { PeerMeshStatus } from '@holdfast/transport/peer-mesh';
 import { defaultTransportSettings } from '@holdfast/transport/transport-settings';
 

@@ -1,7 +1,7 @@
 // Once all faults are over, every link between living members stands again and lets calls through,
 // by itself (A-18, safety.md 18: a finished handshake closes the breaker).
 import { formatId, type MemberId } from '@holdfast/base/ids';
-import type { PeerLinkStatus } from '@holdfast/transport/peer-link';
+import type { PeerLinkStatus } from '@holdfast/transport/peer-link-status';
 
 /** What is still amiss with the links of a member, a sentence each. */
 export function brokenLinks(
