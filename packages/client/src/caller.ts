@@ -43,6 +43,8 @@ export type Call = {
   readonly signal?: AbortSignal | undefined;
   /** Its member may keep it waiting as long as it likes: how long it took says nothing. */
   readonly isHeld?: boolean | undefined;
+  /** Each endpoint is asked once at most, and the last refusal is the answer: for a look. */
+  readonly isLook?: boolean | undefined;
 };
 
 export type Reply = {
@@ -140,6 +142,7 @@ export class Caller {
       const reply = await this.#round(call, state, signal);
       if (reply !== undefined) return reply;
       state.endRound();
+      if (call.isLook) throw state.lastError();
       do await this.#pause(backoff.nextMs(), state, signal);
       while (!state.beginRound());
     }

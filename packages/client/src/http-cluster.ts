@@ -27,7 +27,8 @@ export class HttpCluster implements ClusterApi {
   async isReady(options: CallOptions = {}): Promise<boolean> {
     const limits = limitsOf(options);
     try {
-      await send(this.#session, { kind: 'once', method: 'GET', path: '/readyz', ...limits });
+      const look = { kind: 'read', method: 'GET', path: '/readyz', isLook: true } as const;
+      await send(this.#session, { ...look, ...limits });
       return true;
     } catch (error) {
       // A member that starts refuses; one that cannot be reached is another matter.
