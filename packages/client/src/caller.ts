@@ -24,7 +24,7 @@ import { OpenCalls } from './open-calls.ts';
 import { pingPath } from './ping.ts';
 import { Race } from './race.ts';
 import type { RetryBudget } from './retry-budget.ts';
-import { asHoldfastError, Tries } from './tries.ts';
+import { asHoldfastError, isOutOfService, Tries } from './tries.ts';
 import type { Pace, Visit } from './visit.ts';
 
 /**
@@ -271,7 +271,9 @@ export class Caller {
       });
       visit.answered();
       if (answer.status < 400) return answer;
-      throw errorOf(answer.status, await readAll(answer));
+      const refusal = errorOf(answer.status, await readAll(answer));
+      if (isOutOfService(refusal)) visit.declined();
+      throw refusal;
     } catch (error) {
       visit.failed(error);
       throw error;

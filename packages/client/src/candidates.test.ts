@@ -44,6 +44,20 @@ describe('candidates', () => {
     expect(rest(endpoints.candidates(read), true)).toEqual(['b', 'a']);
   });
 
+  it('ask who can serve nobody now after the others, for a second', () => {
+    const { endpoints, clock, a, b } = make();
+    a.rest();
+    for (let round = 0; round < 4; round += 1) {
+      expect(rest(endpoints.candidates(write), false)).toEqual(['b', 'a']);
+    }
+    b.doubt();
+    expect(rest(endpoints.candidates(read), false)).toEqual(['a', 'b']);
+    b.answered();
+    clock.advance(1000);
+    const firsts = [1, 2].map(() => rest(endpoints.candidates(read), false)[0]);
+    expect(new Set(firsts)).toEqual(new Set(['a', 'b']));
+  });
+
   it('of rounds that begin together share one probe', () => {
     const { endpoints, clock, a } = make();
     a.slowBreaker.trip('a test');

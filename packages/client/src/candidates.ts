@@ -1,5 +1,5 @@
 // Whom one round of a call asks, one after the other: the endpoints whose gates are closed in their
-// turn, then those that owe a sign of life, and last, where nobody else has answered, those that
+// turn, then those that can serve nobody just now, then those that owe a sign of life, and last, where nobody else has answered, those that
 // are set aside. A mark is a memory, never a wall: where all are marked, all are still tried. An
 // endpoint that is half-open takes its turn for exactly one call; all others pass it by.
 import type { BreakerState } from '@holdfast/transport/circuit-breaker';
@@ -23,10 +23,7 @@ export class Candidates {
   constructor(turned: readonly Endpoint[], call: CandidatesFor) {
     this.#call = call;
     const good = turned.filter((one) => isGood(one, call));
-    this.#good = [
-      ...good.filter((one) => !one.isDoubtful),
-      ...good.filter((one) => one.isDoubtful),
-    ];
+    this.#good = [...good].sort((a, b) => laterBy(a) - laterBy(b));
     this.#aside = turned.filter((one) => !good.includes(one));
   }
 
@@ -80,6 +77,12 @@ function isGood({ breaker, slowBreaker }: Endpoint, { isRead }: CandidatesFor): 
   const mayTry = breaker.state.name === 'closed' || (isRead && isFree(breaker.state));
   return mayTry && (slowBreaker.state.name === 'closed' || isFree(slowBreaker.state));
 }
+
+/** Who can serve comes first, then who says that it can not now, then who may be dark. */
+const laterBy = ({ isDoubtful, isResting }: Endpoint): number => {
+  if (isDoubtful) return 2;
+  return isResting ? 1 : 0;
+};
 
 /** Half-open, and nobody is its probe yet. */
 const isFree = (state: BreakerState): boolean =>

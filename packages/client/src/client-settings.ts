@@ -30,6 +30,11 @@ export type ClientSettings = {
   readonly hedgeMs: number;
   /** A byte within this time proves that an endpoint is worth a write without asking first. */
   readonly provenMs: number;
+  /**
+   * A member that can serve nobody now (no leader, no majority, starting, ending) is asked after
+   * the others for so long (B-15: out of routing at once).
+   */
+  readonly restMs: number;
   /** A-11. Read when the client is made, as `connectionsMax` is. */
   readonly connectTimeoutMs: number;
   /** To one endpoint; pings have a connection of their own. */
@@ -58,6 +63,7 @@ export const defaultClientSettings: ClientSettings = {
   firstByteMs: 3_000,
   hedgeMs: 300,
   provenMs: 4_000,
+  restMs: 1_000,
   connectTimeoutMs: 3_000,
   connectionsMax: 256,
   streamSilenceMs: 35_000,

@@ -49,6 +49,7 @@ export class Endpoint implements VisitedEndpoint {
   #health: LinkHealth;
   #heardMs: number | undefined;
   #isDoubtful = false;
+  #restUntilMs = Number.NEGATIVE_INFINITY;
   #failuresSeen = 0;
   #closed: HoldfastError | undefined;
 
@@ -82,6 +83,11 @@ export class Endpoint implements VisitedEndpoint {
   /** It was asked, others have answered meanwhile, and not one byte has come since. */
   get isDoubtful(): boolean {
     return this.#isDoubtful;
+  }
+
+  /** Its member has said lately that it can serve nobody: it starts, ends, or has no majority. */
+  get isResting(): boolean {
+    return this.#nowMs < this.#restUntilMs;
   }
 
   /** A byte came lately, so that a write may go there without asking first. */
@@ -165,6 +171,10 @@ export class Endpoint implements VisitedEndpoint {
     this.#isDoubtful = true;
     // Where it is open, the prober asks.
     if (this.breaker.state.name === 'closed' && !this.#closed) this.#pings.ask();
+  }
+
+  rest(): void {
+    this.#restUntilMs = this.#nowMs + this.#options.settings().restMs;
   }
 
   /** The client is used again. */

@@ -151,3 +151,16 @@ describe('an endpoint that is slow and lives', () => {
     world.close();
   });
 });
+
+describe('a member that has lost the others, and says so', () => {
+  it.each(['no-quorum', 'no-leader', 'shutting-down'] as const)(
+    'by %s is asked once in a while, and costs no call its answer',
+    async (code) => {
+      const world = make({ a: refusal(code), b: fine, c: fine });
+      const ends = await load(world, read);
+      expect(ends.filter((end) => end !== 'fine')).toEqual([]);
+      expect(world.network.count('GET a')).toBeLessThanOrEqual(seconds + 1);
+      world.close();
+    },
+  );
+});

@@ -1,6 +1,6 @@
 // What the tries of one call have shown so far, the verdict after each, and whether there may be
 // another (retry-budget.ts says what is free).
-import { HoldfastError, messageOf } from '@holdfast/base/errors';
+import { type ErrorCode, HoldfastError, messageOf } from '@holdfast/base/errors';
 
 import { TransportFailure } from './http-port.ts';
 import type { RetryBudget } from './retry-budget.ts';
@@ -124,6 +124,17 @@ function withText(error: HoldfastError, message: string): HoldfastError {
 const isHopeless = (error: HoldfastError): boolean =>
   error.code === 'no-quorum' ||
   (error instanceof TransportFailure && error.outcome === 'not-applied');
+
+const outOfService: ReadonlySet<string> = new Set<ErrorCode>([
+  'no-leader',
+  'no-quorum',
+  'shutting-down',
+  'stale-unknown',
+  'unavailable',
+]);
+
+/** Its member says that it can serve nobody now, where another one may. */
+export const isOutOfService = ({ code }: HoldfastError): boolean => outOfService.has(code);
 
 export function asHoldfastError(error: unknown): HoldfastError {
   if (error instanceof HoldfastError) return error;

@@ -25,6 +25,8 @@ export interface VisitedEndpoint {
   failed(reason: string): void;
   /** It owes a sign of life. */
   doubt(): void;
+  /** Its member can serve nobody now. */
+  rest(): void;
 }
 
 /**
@@ -100,6 +102,11 @@ export class Visit {
     else if (pace === 'ping' && breaker.state.name === 'closed') permit.released();
     else permit.succeeded();
     if (pace === 'quick') this.#tellSlow();
+  }
+
+  /** Its member says that it can serve nobody now: it lives, and others are asked before it. */
+  declined(): void {
+    this.#endpoint.rest();
   }
 
   /** No answer; an error that is not the transport's says nothing, or that it was given up. */
