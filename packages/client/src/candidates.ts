@@ -1,7 +1,8 @@
 // Whom one round of a call asks, one after the other: the endpoints whose gates are closed in their
-// turn, then those that can serve nobody just now, then those that owe a sign of life, and last, where nobody else has answered, those that
-// are set aside. A mark is a memory, never a wall: where all are marked, all are still tried. An
-// endpoint that is half-open takes its turn for exactly one call; all others pass it by.
+// turn, then those that can serve nobody just now, then those that owe a sign of life, and last,
+// where nobody else has answered, those that are set aside. A mark is a memory, never a wall: where
+// all are marked, all are still tried. An endpoint that is half-open takes its turn for exactly one
+// call; all others pass it by.
 import type { BreakerState } from '@holdfast/transport/circuit-breaker';
 
 import type { Endpoint } from './endpoint.ts';

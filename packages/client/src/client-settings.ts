@@ -44,6 +44,8 @@ export type ClientSettings = {
    * connection is dark, though its endpoint lives.
    */
   readonly streamSilenceMs: number;
+  /** A watch goes on elsewhere where its member may know of nothing younger than this. */
+  readonly watchAgeMs: number;
   /** safety.md 17. */
   readonly silence: SilenceSettings;
   /** */
@@ -67,6 +69,7 @@ export const defaultClientSettings: ClientSettings = {
   connectTimeoutMs: 3_000,
   connectionsMax: 256,
   streamSilenceMs: 35_000,
+  watchAgeMs: 5_000,
   silence: defaultSilenceSettings,
   breaker: defaultBreakerSettings,
   slowBreaker: defaultBreakerSettings,

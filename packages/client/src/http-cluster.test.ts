@@ -1,7 +1,6 @@
 // Goal: a look at whether anybody serves waits for nobody, whoever is dark or still starting.
 // Method: scripted endpoints, and a clock that the test moves.
 import { ManualClock } from '@holdfast/base/manual-clock';
-import { SeededRandom } from '@holdfast/base/seeded-random';
 import { expect, it } from 'vitest';
 
 import { callerOn } from './caller.fixture.ts';
@@ -22,9 +21,9 @@ const starting: Behaviour = async () =>
 async function lookAt(behaviours: Readonly<Record<string, Behaviour>>) {
   const clock = new ManualClock();
   const network = new ScriptedHttp(behaviours);
-  const { caller, close } = callerOn({ network, addresses: Object.keys(behaviours), clock });
-  const random = new SeededRandom(1);
-  const cluster = new HttpCluster({ caller, clock, random, headers: {} });
+  const addresses = Object.keys(behaviours);
+  const { close, caller, random, settings } = callerOn({ network, addresses, clock });
+  const cluster = new HttpCluster({ caller, clock, random, settings, headers: {} });
   try {
     const isReady = await settled(clock, cluster.isReady());
     return { isReady, tookMs: clock.monotonicMs() };

@@ -29,7 +29,7 @@ export type ResumingWatchPorts = {
   readonly caller: Caller;
   readonly clock: Clock;
   readonly random: Random;
-  readonly settings: () => Pick<ClientSettings, 'streamSilenceMs'>;
+  readonly settings: () => Pick<ClientSettings, 'streamSilenceMs' | 'watchAgeMs'>;
 };
 
 const frameBytesMax = 8 * 1_048_576;
@@ -125,12 +125,15 @@ async function* oneStream(
 
 async function open(
   { path, headers }: ResumingWatchOptions,
-  { caller }: ResumingWatchPorts,
+  { caller, settings }: ResumingWatchPorts,
   { position, signal }: { readonly position: Position; readonly signal: AbortSignal },
 ): Promise<HttpAnswer> {
   const joint = path.includes('?') ? '&' : '?';
   const start = position.next === undefined ? '' : `${joint}revision=${position.next}`;
-  return caller.open({ kind: 'read', method: 'GET', path: `${path}${start}`, headers }, signal);
+  // A member that has lost the others shall say so, and not wait for them with its watchers.
+  const fresh = { ...headers, 'holdfast-max-age-ms': String(settings().watchAgeMs) };
+  const call = { kind: 'read', method: 'GET', path: `${path}${start}`, headers: fresh } as const;
+  return caller.open(call, signal);
 }
 
 /**

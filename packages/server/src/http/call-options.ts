@@ -108,6 +108,16 @@ export function timeoutOf(headers: IncomingHttpHeaders): number | undefined {
   );
 }
 
+/** `Holdfast-Max-Age-Ms` of a watch; undefined = it goes on whatever its member knows. */
+export function maxAgeOf(headers: IncomingHttpHeaders): number | undefined {
+  const text = headers['holdfast-max-age-ms'];
+  if (text === undefined) return undefined;
+  if (typeof text === 'string' && /^[1-9]\d{0,8}$/.test(text)) return Number(text);
+  throw invalid(
+    `Holdfast-Max-Age-Ms is a number of milliseconds from 1 on, not ${JSON.stringify(text)}`,
+  );
+}
+
 /** Writes of a session that may be in flight at once (safety.md 21). */
 const inFlightMax = 64n;
 

@@ -11,7 +11,7 @@ import { type Revision, revision } from '@holdfast/base/ids';
 import type { WatchItem, WatchStream } from '@holdfast/engine/engine';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 
-import { invalid, naturalOf, type Query } from './call-options.ts';
+import { invalid, maxAgeOf, naturalOf, type Query } from './call-options.ts';
 import { frameText, type SharedFrames } from './event-frames.ts';
 import type { HttpContext } from './http-context.ts';
 import { problemOf, problemText } from './problem.ts';
@@ -60,9 +60,28 @@ export async function streamEvents<Item extends AnyItem>(
   const gone = new AbortController();
   const response = reply.raw;
   response.once('close', () => gone.abort(clientGone()));
-  const stream = await options.open(gone.signal);
-  reply.hijack();
-  await new EventStream(context, { request: request.raw, response, stream, gone }, options).run();
+  const unguard = guardFresh(context, request, (reason) => gone.abort(reason));
+  try {
+    const stream = await options.open(gone.signal);
+    reply.hijack();
+    const ends = { request: request.raw, response, stream, gone };
+    await new EventStream(context, ends, options).run();
+  } finally {
+    unguard();
+  }
+}
+
+/**
+ * `Holdfast-Max-Age-Ms`: the stream ends with `stale-unknown` once this member may know of nothing
+ * younger. A header, so that members of before it leave it be.
+ */
+function guardFresh(
+  { freshStreams }: HttpContext,
+  { headers }: FastifyRequest,
+  end: (reason: HoldfastError) => void,
+): () => void {
+  const maxAgeMs = maxAgeOf(headers);
+  return maxAgeMs === undefined ? () => undefined : freshStreams.guard(maxAgeMs, end);
 }
 
 const clientGone = (): HoldfastError => new HoldfastError('cancelled', 'the client has gone');

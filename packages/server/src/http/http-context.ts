@@ -6,6 +6,7 @@ import type { FastifyInstance } from 'fastify';
 
 import type { EngineSlot } from '../engine-slot.ts';
 import type { CallDeadlines } from './call-deadlines.ts';
+import type { FreshStreams } from './fresh-streams.ts';
 import type { RequestTimes } from './request-times.ts';
 
 /** Limits of the door; all of them settings (`settings.ts`). */
@@ -48,6 +49,8 @@ export type HttpContext = {
   readonly failures: RecentCounts;
   /** Ends each event stream that is open, with a reason that its client is told. */
   readonly streams: Set<(reason: HoldfastError) => void>;
+  /** Of readers that want nothing too old. */
+  readonly freshStreams: FreshStreams;
   /** A fault that the client is not told: for the log. */
   readonly onFault: (error: unknown, where: string) => void;
 };

@@ -16,6 +16,7 @@ import { Metrics } from '../metrics.ts';
 import { acceptJsonBodies } from './body-parsers.ts';
 import { CallDeadlines } from './call-deadlines.ts';
 import { answerClientError } from './client-error.ts';
+import { FreshStreams } from './fresh-streams.ts';
 import { healthRoutes } from './health-routes.ts';
 import {
   defaultHttpLimits,
@@ -98,6 +99,10 @@ function contextOf(options: HttpAppOptions): HttpContext {
     times: new RequestTimes(),
     failures: options.failures ?? new RecentCounts(options.clock, failuresWindowMs),
     streams: new Set(),
+    freshStreams: new FreshStreams({
+      clock: options.clock,
+      ageMs: () => (options.slot.status() ?? options.slot.engine.status()).ageMs,
+    }),
     onFault: options.onFault ?? (() => undefined),
   };
 }

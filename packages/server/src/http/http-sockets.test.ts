@@ -255,6 +255,25 @@ describe('an event stream', () => {
     expect(Number(ids[1])).toBe(Number(ids[0]) + 2);
   });
 
+  it('ends where its member may know of nothing young enough, and says so', async () => {
+    await open();
+    const client = await watch('/v1/kv-watch?key=a', 'Holdfast-Max-Age-Ms: 2000\r\n');
+    await client.until(/event: started/);
+    const patient = await watch('/v1/kv-watch?key=a', 'Holdfast-Max-Age-Ms: 900000\r\n');
+    const careless = await watch('/v1/kv-watch?key=a');
+    await careless.until(/event: started/);
+    door.engine.ageMs = 2001;
+    await client.until(/event: error\ndata: .*stale-unknown/);
+    await client.until(/\r\n0\r\n\r\n$/);
+    const late = await watch('/v1/kv-watch?key=a', 'Holdfast-Max-Age-Ms: 2000\r\n');
+    await late.until(/HTTP\/1.1 503 .*stale-unknown/s);
+    await putKey('a', 'news');
+    await patient.until(/"text":"news"/);
+    await careless.until(/"text":"news"/);
+    const odd = await watch('/v1/kv-watch?key=a', 'Holdfast-Max-Age-Ms: soon\r\n');
+    await odd.until(/HTTP\/1.1 400/);
+  });
+
   it('resumes after the last event that was seen', async () => {
     await open();
     const { header } = await putKey('a', 'seen');
