@@ -1,11 +1,13 @@
 // Goal: no write is ever sent again after it may have left, unless its call allows that; and no
 // endpoint that is dark or dead costs more than a bounded time. Method: scripted endpoints behind
 // the HTTP port, and a clock that the test moves.
+import { sleep } from '@holdfast/base/clock';
 import { ManualClock } from '@holdfast/base/manual-clock';
 import { describe, expect, it } from 'vitest';
 import { callerOn } from './caller.fixture.ts';
 import type { Call } from './caller.ts';
 import {
+  answer,
   type Behaviour,
   broken,
   fine,
@@ -68,6 +70,50 @@ describe('reads', () => {
     });
     expect(never.clock.monotonicMs()).toBeGreaterThanOrEqual(10_000);
     expect(never.clock.pendingCount).toBe(0);
+  });
+});
+
+describe('streams', () => {
+  const open: Call = { kind: 'read', method: 'GET', path: '/v1/kv-watch?key=a' };
+
+  it('begin elsewhere when an endpoint that was just heard is silent, and only once', async () => {
+    const { clock, caller, http, endpoints, close } = make({ a: fine, b: fine });
+    const signals: AbortSignal[] = [];
+    const stand =
+      (delayMs: number): Behaviour =>
+      async (request) => {
+        signals.push(request.signal);
+        await sleep(clock, delayMs, request.signal);
+        return answer(200, request.endpoint);
+      };
+    // Both were heard, so that none is asked first whether it lives.
+    for (const address of ['a', 'b']) endpoints.at(address).answered();
+    http.set('a', stand(400));
+    http.set('b', stand(400));
+    const end = new AbortController();
+    const opened = await settled(clock, caller.open(open, end.signal));
+    await clock.advanceAsync(2000);
+    expect(signals).toHaveLength(2);
+    const [mine, other] = opened.endpoint === http.sent[0]?.split(' ')[1] ? [0, 1] : [1, 0];
+    expect(signals[mine]?.aborted).toBe(false);
+    expect(signals[other]?.aborted).toBe(true);
+    end.abort(new Error('enough'));
+    expect(signals[mine]?.aborted).toBe(true);
+    close();
+  });
+
+  it('cost 300 ms more where the first endpoint went dark a moment ago', async () => {
+    for (const dark of ['a', 'b']) {
+      const { clock, caller, http, endpoints, close } = make({ a: fine, b: fine });
+      for (const address of ['a', 'b']) endpoints.at(address).answered();
+      http.set(dark, silent);
+      const startMs = clock.monotonicMs();
+      const { signal } = new AbortController();
+      const opened = await settled(clock, caller.open(open, signal));
+      expect(opened.endpoint).not.toBe(dark);
+      expect(clock.monotonicMs() - startMs).toBeLessThanOrEqual(310);
+      close();
+    }
   });
 });
 

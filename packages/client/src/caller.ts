@@ -74,6 +74,18 @@ type Round = {
 
 type Result = Reply | HoldfastError;
 
+type OpenAnswer = HttpAnswer & { readonly endpoint: string };
+
+type Opening = {
+  readonly call: Call;
+  readonly visit: Visit;
+  readonly signal: AbortSignal;
+  readonly lost: AbortSignal;
+};
+
+/** Never rejects. */
+type Attempt<T> = (visit: Visit, signal: AbortSignal) => Promise<T | HoldfastError>;
+
 export class Caller {
   readonly #settings: () => ClientSettings;
   readonly #ports: CallerPorts;
@@ -114,19 +126,29 @@ export class Caller {
   /**
    * The answer as a stream, from the first endpoint that gives one. The signal ends the stream too.
    */
-  async open(call: Call, signal: AbortSignal): Promise<HttpAnswer & { readonly endpoint: string }> {
+  async open(call: Call, signal: AbortSignal): Promise<OpenAnswer> {
     const state = this.#newTries(call);
     const held = { ...call, isHeld: true };
     const candidates = await this.#candidates(held, signal);
-    for (;;) {
-      const visit = this.#next(candidates, state);
-      if (!visit) throw state.lastError();
-      try {
-        const answer = await this.#send(held, visit, signal);
-        return { ...answer, endpoint: visit.address };
-      } catch (error) {
-        state.failed(asHoldfastError(error), signal);
-      }
+    const attempt: Attempt<OpenAnswer> = (visit, lost) => {
+      return this.#openAt({ call: held, visit, signal, lost });
+    };
+    const opened = await this.#hedge({ state, candidates, signal }, attempt);
+    if (opened === undefined) throw state.lastError();
+    return opened;
+  }
+
+  /** The stream lives on `signal`; it ends with `lost` where another endpoint was quicker. */
+  async #openAt(opening: Opening): Promise<OpenAnswer | HoldfastError> {
+    const { call, visit, signal, lost } = opening;
+    const own = new LinkedAbort(signal);
+    // Also once it stands: it may have come just after the one that is taken.
+    lost.addEventListener('abort', () => own.abort(lost.reason), { once: true });
+    try {
+      return { ...(await this.#send(call, visit, own.signal)), endpoint: visit.address };
+    } catch (error) {
+      own.unlink();
+      return asHoldfastError(error);
     }
   }
 
@@ -159,7 +181,7 @@ export class Caller {
   async #round(call: Call, state: Tries, signal: AbortSignal): Promise<Reply | undefined> {
     if (call.kind === 'read') {
       const candidates = this.#ports.endpoints.candidates(traitsOf(call, this.#settings()));
-      return this.#hedge(call, { state, candidates, signal });
+      return this.#hedge({ state, candidates, signal }, this.#attempts(call));
     }
     await this.#lookAround(signal);
     const candidates = await this.#candidates(call, signal);
@@ -183,7 +205,8 @@ export class Caller {
     try {
       const all = endpoints.sameTurn(traitsOf(ping, this.#settings()));
       const state = this.#newTries(ping);
-      const alive = await this.#hedge(ping, { state, candidates: all, signal });
+      const round = { state, candidates: all, signal };
+      const alive = await this.#hedge(round, this.#attempts(ping));
       if (alive) candidates.prefer(alive.endpoint);
     } catch (error) {
       // That is told once. Of anything else the call's own tries will tell.
@@ -219,12 +242,12 @@ export class Caller {
   }
 
   /** One try at each endpoint: the next begins when one fails or has been silent for `hedgeMs`. */
-  async #hedge(call: Call, round: Round): Promise<Reply | undefined> {
+  async #hedge<T>(round: Round, attempt: Attempt<T>): Promise<T | undefined> {
     const { state, candidates, signal } = round;
     const { clock } = this.#ports;
-    const race = new Race<Reply>({ clock, settings: this.#settings, signal });
+    const race = new Race<T>({ clock, settings: this.#settings, signal });
     const enter = (visit: Visit | undefined): void => {
-      if (visit) race.enter(visit, (either) => this.#attempt(call, visit, either));
+      if (visit) race.enter(visit, (either) => attempt(visit, either));
     };
     try {
       enter(this.#next(candidates, state));
@@ -242,6 +265,10 @@ export class Caller {
     } finally {
       race.end();
     }
+  }
+
+  #attempts(call: Call): Attempt<Reply> {
+    return (visit, signal) => this.#attempt(call, visit, signal);
   }
 
   /** Never rejects: a failure is a result, so that a loser of a race floats nowhere. */

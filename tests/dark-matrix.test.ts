@@ -1,0 +1,38 @@
+// Every endpoint and every call of the SDK, in every fault that a machine can have (A-01, A-03,
+// A-04, A-12). Goal: no call takes longer than its bound, whatever became of it, and the page
+// docs/dark-matrix.md says what was measured. Method: four machines in the rig; all calls again and
+// again from a machine beside them, while the leader, or a follower, is made ill and well again.
+import { describe, expect, it } from 'vitest';
+import { DarkCluster } from './support/dark-cluster.ts';
+import { matrixFaults } from './support/dark-matrix/faults.ts';
+import { httpCalls } from './support/dark-matrix/http-calls.ts';
+import { expectPageIsTrue, writePage } from './support/dark-matrix/page.ts';
+import { playFault, type Row } from './support/dark-matrix/play.ts';
+import { noDark, skipped } from './support/no-dark.ts';
+
+describe.skipIf(noDark)(`calls in the dark${skipped}`, () => {
+  it('end within their bounds, whatever happens to a machine', async () => {
+    await using cluster = await DarkCluster.start(4);
+    await expectAllEndpoints(cluster);
+    const rows: Row[] = [];
+    for (const fault of matrixFaults) rows.push(...(await playFault(cluster, fault)));
+    if (process.env.REWRITE === '1') writePage(rows);
+    if (process.env.DBG) process.stdout.write(rows.map((r) => JSON.stringify(r)).join('\n'));
+    const over = rows.filter(({ worstMs, boundMs }) => worstMs > boundMs);
+    expect(over).toEqual([]);
+    expectPageIsTrue(rows);
+  }, 600_000);
+});
+
+/** Whoever adds an endpoint says here what it may cost. */
+async function expectAllEndpoints(cluster: DarkCluster): Promise<void> {
+  const leader = await cluster.leader();
+  const { paths } = (await (await leader.get('/openapi.json')).json()) as {
+    readonly paths: Readonly<Record<string, object>>;
+  };
+  const served = Object.entries(paths).flatMap(([path, methods]) =>
+    Object.keys(methods).map((method) => `${method.toUpperCase()} ${path}`),
+  );
+  const called = httpCalls.map(({ name }) => name);
+  expect(served.filter((name) => !called.includes(name))).toEqual([]);
+}

@@ -1,0 +1,33 @@
+// Which bound each call of the SDK has, by its name in tools/dark/client-calls.mjs.
+import type { ClientBoundName } from './bounds.ts';
+
+export const clientCallBounds: Readonly<Record<string, ClientBoundName>> = {
+  'kv.put': 'once',
+  'kv.put, repeatable': 'retried',
+  'kv.put, exactly once': 'retried',
+  'kv.get': 'read',
+  'kv.get, stale': 'look',
+  'kv.list': 'read',
+  'kv.delete': 'once',
+  'kv.txn': 'once',
+  'kv.watch, until its first event': 'watch',
+  'configs.publish': 'once',
+  'configs.get': 'read',
+  'configs.list': 'read',
+  'configs.history': 'read',
+  'configs.rollback': 'once',
+  'configs.delete': 'once',
+  'leases.grant': 'once',
+  'leases.keepAlive': 'read',
+  'leases.timeToLive': 'read',
+  'leases.list': 'read',
+  'leases.revoke': 'once',
+  'cluster.view': 'look',
+  'cluster.recovery': 'look',
+  'cluster.diagnosis': 'look',
+  'cluster.isReady': 'look',
+  'connections.list': 'look',
+  'connections.evict': 'once',
+  'breakers.list': 'look',
+  'breakers.reset': 'once',
+};
