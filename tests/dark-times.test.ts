@@ -191,7 +191,6 @@ async function loseLeader(cluster: DarkCluster, fault: Fault) {
   await fault.begin(cluster, leader);
   const standsMs = monotonicMs();
   const firstWriteMs = await firstWriteAfter(standsMs, writer.attempts);
-  if (process.env.DBG)
     process.stdout.write(
       `${fault.name} ${Math.round(firstWriteMs - beganMs)} ${leader.name}\n${cluster.logs(8)}\n`,
     );

@@ -1,24 +1,36 @@
-// `npm run soak:power`, `npm run soak:flips` and `npm run soak:dark`: one test on real processes,
+// `npm run soak:power`, `npm run soak:flips` and `npm run soak:dark`: tests on real processes,
 // repeated far beyond what `npm test` has time for. Each test prints its own seed and figures.
 import { spawnSync } from 'node:child_process';
 import { vitest } from './lib/gates.mjs';
 import { root } from './lib/workspace.mjs';
 
-/** What is attacked -> the test, and how often; HOLDFAST_REPETITIONS says otherwise. */
+/** What is attacked -> the tests, and how often; HOLDFAST_REPETITIONS says otherwise. */
 const attacks = new Map([
-  ['power', { file: 'tests/power-cuts.test.ts', times: 50 }],
-  ['flips', { file: 'tests/bit-flips.test.ts', times: 200 }],
-  ['dark', { file: 'tests/dark-detection.test.ts', times: 100 }],
+  ['power', [{ file: 'tests/power-cuts.test.ts', times: 50 }]],
+  ['flips', [{ file: 'tests/bit-flips.test.ts', times: 200 }]],
+  [
+    'dark',
+    [
+      { file: 'tests/dark-detection.test.ts', times: 100 },
+      { file: 'tests/dark-times.test.ts', times: 20 },
+      // Seconds in the dark: five minutes (A-02).
+      { file: 'tests/dark-machine.test.ts', times: 300 },
+    ],
+  ],
 ]);
+
+/** @param {{ file: string, times: number }} attack */
+function run({ file, times }) {
+  const HOLDFAST_REPETITIONS = process.env.HOLDFAST_REPETITIONS ?? String(times);
+  const [program = '', ...args] = vitest('--project', 'e2e', file);
+  const env = { ...process.env, HOLDFAST_REPETITIONS };
+  return spawnSync(program, args, { cwd: root, env, stdio: 'inherit' }).status ?? 1;
+}
 
 const name = process.argv[2] ?? '';
 const attack = attacks.get(name);
 if (attack) {
-  const HOLDFAST_REPETITIONS = process.env.HOLDFAST_REPETITIONS ?? String(attack.times);
-  const [program = '', ...args] = vitest('--project', 'e2e', attack.file);
-  const env = { ...process.env, HOLDFAST_REPETITIONS };
-  const { status } = spawnSync(program, args, { cwd: root, env, stdio: 'inherit' });
-  process.exitCode = status ?? 1;
+  process.exitCode = Math.max(...attack.map(run));
 } else {
   process.stderr.write(`soak-files: one of ${[...attacks.keys()].join(', ')}, not "${name}".\n`);
   process.exitCode = 2;

@@ -9,13 +9,7 @@ installDarkPackages();
 const why = whyNoDark();
 const projects =
   why === undefined ? ['--project', 'unit', '--project', 'e2e'] : ['--project', 'unit'];
-const [program = '', ...args] = vitest(
-  ...projects,
-  'tools/dark',
-  'tests/dark-rig',
-  'tests/dark-machine',
-  'tests/dark-detection',
-);
+const [program = '', ...args] = vitest(...projects, 'tools/dark', 'tests/dark-');
 const { status } = spawnSync(program, args, { cwd: root, stdio: 'inherit' });
 if (why !== undefined)
   process.stderr.write(`\nskipped: no rig for the dark here, because ${why}.\n`);
