@@ -17,7 +17,6 @@ describe.skipIf(noDark)(`calls in the dark${skipped}`, () => {
     const rows: Row[] = [];
     for (const fault of matrixFaults) rows.push(...(await playFault(cluster, fault)));
     if (process.env.REWRITE === '1') writePage(rows);
-    if (process.env.DBG) process.stdout.write(rows.map((r) => JSON.stringify(r)).join('\n'));
     const over = rows.filter(({ worstMs, boundMs }) => worstMs > boundMs);
     expect(over).toEqual([]);
     expectPageIsTrue(rows);

@@ -1,6 +1,6 @@
-// A member, and a client, that begin while a machine is dark and so have never heard of it. Goal: the
-// member is ready within five seconds, and no caller waits more than 300 ms for the one that nobody
-// has reached yet (A-22). Method: three machines in the rig; one is cut off, another starts anew.
+// A member, and a client, that begin while a machine is dark and so have never heard of it. Goal:
+// the member is ready within five seconds, and no caller waits more than 300 ms for the one that
+// nobody has reached yet (A-22). Method: three machines in the rig; one is cut off, another starts.
 import { setTimeout as delay } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
 import type { Call } from '../tools/dark/protocol.ts';
@@ -43,8 +43,8 @@ describe.skipIf(noDark)(`who begins while a machine is dark${skipped}`, () => {
     await delay(watchedMs);
     const attempts = await pace.stop();
     const { attempts: clientAttempts } = await sdk.stop();
-    const isInstant = ({ call }: { readonly call: string }): boolean => !call.includes('watch');
-    const slowest = Math.max(...clientAttempts.filter(isInstant).map((one) => one.tookMs));
+    const instant = clientAttempts.filter(({ call }) => !call.includes('watch'));
+    const slowest = Math.max(...instant.map((one) => one.tookMs));
     process.stdout.write(
       `ready after ${Math.round(tookMs)} ms; slowest of ${attempts.length} calls ` +
         `${Math.round(Math.max(...attempts.map((one) => one.tookMs)))} ms, of ` +
@@ -53,7 +53,11 @@ describe.skipIf(noDark)(`who begins while a machine is dark${skipped}`, () => {
     expect(tookMs).toBeLessThan(readyMs);
     expect(attempts.filter((one) => one.result !== 200)).toEqual([]);
     expect(attempts.filter((one) => one.tookMs > hedgeMs + usualMs)).toEqual([]);
-    expect(slowest).toBeLessThanOrEqual(hedgeMs + usualMs);
+    // Its very first calls, too, with which it meets all three endpoints.
+    expect(instant.map(({ call }) => call)).toContain('first: configs.publish');
+    expect(instant.filter((one) => one.tookMs > hedgeMs + usualMs)).toEqual([]);
+    const odd = clientAttempts.filter(({ result }) => result !== 'ok' && result !== 'not-found');
+    expect(odd).toEqual([]);
   });
 });
 

@@ -24,10 +24,8 @@ const { kv, configs, leases, cluster, connections, breakers } = client;
 const once = client.exactlyOnce();
 const config = { namespace: 'dark', group: 'matrix', name: 'client.txt' };
 const bytes = new TextEncoder().encode('value');
-const lease = await leases.grant(600_000);
-await configs.publish(config, bytes);
-const { version } = await configs.publish(config, new TextEncoder().encode('another'));
-
+let leaseId = '';
+let version = 0;
 /** @type {Readonly<Record<string, (number: number) => Promise<unknown>>>} */
 const calls = {
   'kv.put': (number) => kv.put(`client-${number}`, bytes),
@@ -46,8 +44,8 @@ const calls = {
   'configs.rollback': () => configs.rollback(config, version),
   'configs.delete': (number) => configs.delete({ ...config, name: `none-${number}` }),
   'leases.grant': () => leases.grant(10_000),
-  'leases.keepAlive': () => leases.keepAlive(lease.id),
-  'leases.timeToLive': () => leases.timeToLive(lease.id),
+  'leases.keepAlive': () => leases.keepAlive(leaseId),
+  'leases.timeToLive': () => leases.timeToLive(leaseId),
   'leases.list': () => leases.list({ limit: 10 }),
   'leases.revoke': (number) => leases.revoke(String(number + 1)),
   'cluster.view': () => cluster.view(),
@@ -104,12 +102,23 @@ async function attempt(call, deed) {
   try {
     await deed();
   } catch (error) {
-    if (end.signal.aborted && call.startsWith('kv.watch')) return;
+    // What still waits for its event when the run ends counts with the time that it took so far.
     const { code, outcome } = /** @type {{ code?: string, outcome?: string }} */ (error);
     result = `${code ?? String(error)}${outcome === 'unknown' ? ' (unknown)' : ''}`;
+    if (end.signal.aborted && call.startsWith('kv.watch')) result = 'ok';
   }
   attempts.push({ call, startedMs, tookMs: nowMs() - startedMs, result });
 }
+
+/** The first of all calls, when no endpoint is known yet; made and recorded one by one. */
+await attempt('first: leases.grant', async () => {
+  leaseId = (await leases.grant(600_000)).id;
+});
+await attempt('first: configs.publish', () => configs.publish(config, bytes));
+await attempt('first: configs.publish', async () => {
+  const another = new TextEncoder().encode('another');
+  version = (await configs.publish(config, another)).version;
+});
 
 /** @type {Set<Promise<void>>} */
 const underWay = new Set();

@@ -299,7 +299,7 @@ export class Caller {
       visit.answered();
       if (answer.status < 400) return answer;
       const refusal = errorOf(answer.status, await readAll(answer));
-      if (isOutOfService(refusal)) visit.declined();
+      if (isOutOfService(refusal, call)) visit.declined();
       throw refusal;
     } catch (error) {
       visit.failed(error);

@@ -7,6 +7,7 @@ import { describe, expect, it } from 'vitest';
 import { callerOn } from './caller.fixture.ts';
 import { type HttpAnswer, type HttpPort, type HttpRequest, TransportFailure } from './http-port.ts';
 import { resumingWatch } from './resuming-watch.ts';
+import { answer, type Behaviour, ScriptedHttp } from './scripted-http.fixture.ts';
 
 /** The text of a stream, and whether it breaks, ends or falls silent after that. */
 type Script = {
@@ -78,6 +79,25 @@ async function watch(scripts: readonly Script[], count: number, fromRevision?: n
   expect(clock.pendingCount).toBe(0);
   return { items, starts: network.paths.map((path) => path.split('&')[1]) };
 }
+
+it('outlives any time without a majority, and goes on after it', async () => {
+  const clock = new ManualClock();
+  const stale: Behaviour = async () =>
+    answer(503, JSON.stringify({ code: 'stale-unknown', outcome: 'not-applied', detail: 'old' }));
+  const network = new ScriptedHttp({ a: stale, b: stale });
+  const world = callerOn({ network, addresses: ['a', 'b'], clock });
+  const options = { path: '/v1/watch', headers: {}, fromRevision: 5, signal: undefined };
+  const events = resumingWatch(options, { clock, ...world });
+  const first = events.next();
+  await clock.advanceAsync(10 * 60_000);
+  const text = 'id: 7\nevent: change\ndata: "news"\n\n';
+  network.set('a', async () => answer(200, text));
+  network.set('b', async () => answer(200, text));
+  await clock.advanceAsync(10_000);
+  expect((await first).value).toMatchObject({ revision: 7 });
+  await events.return();
+  world.close();
+});
 
 describe('resumingWatch', () => {
   it('goes on after a break in the middle of a transaction, with all of it once', async () => {

@@ -33,14 +33,16 @@ export type ResumingWatchPorts = {
 };
 
 const frameBytesMax = 8 * 1_048_576;
-/** So many tries in a row without any stream, and the watch ends with the last failure. */
+/** So many tries in a row that reach nobody, and the watch ends with the last failure. */
 const failuresMax = 40;
+/** No server takes a longer number. */
+const maxAgeMsMax = 999_999_999;
 
 type Item = { readonly revision: number; readonly frames: readonly WatchFrame[] };
 
 /**
- * Throws `compacted` where the history that it needs is gone; ends by itself only when its signal
- * aborts or the client is closed.
+ * Throws `compacted` where the history that it needs is gone, and the last failure where nobody can
+ * be reached for a long time; ends by itself only when its signal aborts or the client is closed.
  */
 export async function* resumingWatch(
   options: ResumingWatchOptions,
@@ -73,7 +75,8 @@ async function* streams(
       }
     } catch (error) {
       signal.throwIfAborted();
-      position.failures += 1;
+      // Where no member has a majority there is nothing to be missed: that may last.
+      if (!isHoldfastError(error, 'stale-unknown')) position.failures += 1;
       if (!mayResume(error) || position.failures >= failuresMax) throw error;
       isFree = error instanceof TransportFailure;
     }
@@ -131,7 +134,8 @@ async function open(
   const joint = path.includes('?') ? '&' : '?';
   const start = position.next === undefined ? '' : `${joint}revision=${position.next}`;
   // A member that has lost the others shall say so, and not wait for them with its watchers.
-  const fresh = { ...headers, 'holdfast-max-age-ms': String(settings().watchAgeMs) };
+  const maxAgeMs = Math.min(Math.ceil(settings().watchAgeMs), maxAgeMsMax);
+  const fresh = { ...headers, 'holdfast-max-age-ms': String(maxAgeMs) };
   const call = { kind: 'read', method: 'GET', path: `${path}${start}`, headers: fresh } as const;
   return caller.open(call, signal);
 }

@@ -129,12 +129,17 @@ const outOfService: ReadonlySet<string> = new Set<ErrorCode>([
   'no-leader',
   'no-quorum',
   'shutting-down',
-  'stale-unknown',
   'unavailable',
 ]);
 
-/** Its member says that it can serve nobody now, where another one may. */
-export const isOutOfService = ({ code }: HoldfastError): boolean => outOfService.has(code);
+/**
+ * Its member says that it can serve nobody now, where another one may. That its state is too old
+ * for a read which asked for a young one says so much only to a watch, which bears seconds.
+ */
+export const isOutOfService = (
+  { code }: HoldfastError,
+  { isHeld }: { readonly isHeld?: boolean | undefined },
+): boolean => outOfService.has(code) || (code === 'stale-unknown' && isHeld === true);
 
 export function asHoldfastError(error: unknown): HoldfastError {
   if (error instanceof HoldfastError) return error;

@@ -54,6 +54,22 @@ describe('UndiciHttp', () => {
     }
   });
 
+  it('ends with its signal also while it waits for a connection', async () => {
+    const narrow = new UndiciHttp({ connectTimeoutMs: 3_000, connectionsMax: 1 });
+    const endpoint = await serve(() => undefined);
+    const ask = (signal: AbortSignal) =>
+      narrow.request({ endpoint, method: 'GET', path: '/', headers: {}, body: undefined, signal });
+    const [first, second] = [new AbortController(), new AbortController()];
+    const [held, waiting] = [ask(first.signal), ask(second.signal)];
+    held.catch(() => undefined);
+    await new Promise(setImmediate);
+    second.abort(new Error('enough'));
+    await expect(waiting).rejects.toThrow('enough');
+    first.abort(new Error('enough, too'));
+    await expect(held).rejects.toThrow('enough, too');
+    await narrow.close();
+  });
+
   it('ends with the reason of the signal', async () => {
     const controller = new AbortController();
     const endpoint = await serve((socket) => {

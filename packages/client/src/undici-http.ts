@@ -1,5 +1,6 @@
 // The network adapter of the SDK: undici's keep-alive pools, one per endpoint, and a small one for
 // pings. It sets no deadline but that of connecting; all others arrive as the request's signal.
+import { waitFor } from '@holdfast/base/deadline';
 import { HoldfastError, messageOf } from '@holdfast/base/errors';
 import type { Agent, Dispatcher } from 'undici';
 
@@ -36,7 +37,7 @@ export class UndiciHttp implements HttpPort {
   async request(request: HttpRequest): Promise<HttpAnswer> {
     try {
       const { calls, pings } = await this.#opened();
-      const reply = await (request.isPing ? pings : calls).request({
+      const asked = (request.isPing ? pings : calls).request({
         origin: `http://${request.endpoint}`,
         method: request.method,
         path: request.path,
@@ -44,7 +45,7 @@ export class UndiciHttp implements HttpPort {
         body: request.body ?? null,
         signal: request.signal,
       });
-      return toAnswer(reply, request.endpoint);
+      return toAnswer(await soonOrNever(asked, request.signal), request.endpoint);
     } catch (error) {
       if (request.signal.aborted) throw request.signal.reason;
       throw transportFailure(request.endpoint, error);
@@ -77,6 +78,21 @@ export class UndiciHttp implements HttpPort {
       pings: new Agent({ ...common, connections: pingConnectionsMax }),
     };
   }
+}
+
+/**
+ * undici heeds the signal of a request only once there is a connection for it, which in the dark is
+ * after the whole connect deadline.
+ */
+function soonOrNever(
+  asked: Promise<Dispatcher.ResponseData>,
+  signal: AbortSignal,
+): Promise<Dispatcher.ResponseData> {
+  const giveBack = ({ body }: Dispatcher.ResponseData): void => {
+    if (signal.aborted) body.on('error', () => undefined).destroy();
+  };
+  asked.then(giveBack, () => undefined);
+  return waitFor(asked, signal);
 }
 
 type Agents = { readonly calls: Agent; readonly pings: Agent };

@@ -197,8 +197,7 @@ export class Channel {
     if (this.#state.name !== 'open') return;
     const { link, watch } = this.#state;
     if ((this.#lastUseMs ?? Number.NEGATIVE_INFINITY) <= watch.heardMs) return;
-    if (this.#unheardLooks === 0) link.send(frameKinds.ping, emptyBytes);
-    this.#unheardLooks += 1;
+    if (this.#unheardLooks > 0 || link.send(frameKinds.ping, emptyBytes)) this.#unheardLooks += 1;
   }
 
   /** Sends what waits and says goodbye, within the grace; nothing is dialled any more. */

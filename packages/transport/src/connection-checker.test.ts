@@ -42,6 +42,8 @@ describe('a link is evicted', () => {
     expect(verdict({ ...idle, purpose: 'bulk' })).toBe('idle');
     expect(verdict({ ...idle, purpose: 'control' })).toBeUndefined();
     expect(verdict({ ...idle, lastUseMs: undefined })).toBe('idle');
+    // What was used long ago is another connection than the one that has just been dialled.
+    expect(verdict({ ...idle, openSinceMs: nowMs - 5000 })).toBeUndefined();
     expect(verdict(idle, { ...defaultCheckerSettings, idleMs: 60_000 })).toBeUndefined();
   });
 

@@ -60,7 +60,8 @@ export function reasonToEvict(
   if (consecutiveFailures(health) >= settings.failuresMax) return 'failures';
   if (nowMs - (health.lastCheckMs ?? openSinceMs) > settings.staleMs) return 'stale';
   // On a control connection a pong is use enough (safety.md 18).
-  const usedMs = record.lastUseMs ?? openSinceMs;
+  // One that was just dialled has had no time to be used.
+  const usedMs = Math.max(record.lastUseMs ?? openSinceMs, openSinceMs);
   const isIdle = record.purpose !== 'control' && nowMs - usedMs > settings.idleMs;
   return isIdle ? 'idle' : undefined;
 }

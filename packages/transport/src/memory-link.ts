@@ -157,7 +157,7 @@ export class MemoryNetwork {
     return Promise.resolve({ address: bound, close });
   }
 
-  /** A connection needs both directions: a request that is lost is tried again when one heals. */
+  /** A connection needs both directions: a request that is lost is sent again after one heals. */
   #dial(from: string, address: string, signal: AbortSignal): Promise<Link> {
     const to = parseAddress(address).host;
     return new Promise((resolve, reject) => {
@@ -291,7 +291,10 @@ class MemoryLink implements Link {
   /** Lets held bytes go on their way after a direction has healed. */
   pump(): void {
     if (this.#outgoing.length === 0 || this.#stuckSinceMs === undefined) return;
-    this.#network.sendAgain(this.#stuckSinceMs, () => {
+    const sinceMs = this.#stuckSinceMs;
+    this.#network.sendAgain(sinceMs, () => {
+      // It may have been stuck, freed and stuck again since then.
+      if (this.#stuckSinceMs !== sinceMs) return;
       const { localHost, remoteHost } = this;
       if (this.#stuckSinceMs === undefined || this.#network.isBlocked(localHost, remoteHost))
         return;

@@ -3,36 +3,57 @@
 // over a way that was dark for 4 s may stand still for another 3 s. A connection that is asked for
 // now tells at once, and whoever hears of it dials anew instead of waiting (safety.md 18).
 //
-// A way that answers the very first request was never in question: then the peer itself stands
-// still (A-14), and a new connection would be no better than the old one.
+// A way that answers the first request was never in question: then the peer itself stands still
+// (A-14), and a new connection would be no better than the old one. A single request that is lost
+// proves nothing, either: it takes two in a row, and one after them that is answered in time.
+import { sleep } from '@holdfast/base/clock';
+import { isRefused } from './link.ts';
 import { dialSteadily, type SteadyDial } from './steady-dial.ts';
 
-export type PathProbeOptions = Omit<SteadyDial, 'signal'> & { readonly onLit: () => void };
+/** `lit`: what stood still is better dialled anew. `open`: the way was never dark. */
+export type PathVerdict = 'lit' | 'open';
+
+export type PathProbeOptions = Omit<SteadyDial, 'signal'> & {
+  /** Once, unless it was closed before. */
+  readonly onVerdict: (verdict: PathVerdict) => void;
+};
+
+const lostMin = 2;
 
 export class PathProbe {
+  readonly #options: PathProbeOptions;
   readonly #end = new AbortController();
 
   constructor(options: PathProbeOptions) {
-    void this.#look(options);
+    this.#options = options;
+    void this.#look();
   }
 
   close(): void {
     this.#end.abort();
   }
 
-  async #look(options: PathProbeOptions): Promise<void> {
-    const { againMs, onLit } = options;
+  async #look(): Promise<void> {
+    let verdict: PathVerdict | undefined;
+    while (verdict === undefined && !this.#end.signal.aborted) verdict = await this.#ask();
+    if (verdict !== undefined && !this.#end.signal.aborted) this.#options.onVerdict(verdict);
+  }
+
+  /** Undefined: nothing is known yet. */
+  async #ask(): Promise<PathVerdict | undefined> {
+    const { signal } = this.#end;
+    const { clock, againMs } = this.#options;
     try {
-      const { link, request, tookMs } = await dialSteadily({
-        ...options,
-        signal: this.#end.signal,
-      });
+      const { link, request, tookMs } = await dialSteadily({ ...this.#options, signal });
       link.destroy();
       // Over a way that is only long, the first request is answered first, however late.
-      if (request === 1 || tookMs >= againMs) return;
-    } catch {
-      // Closed; or refused, and then the machine answers: the dial anew finds out what is there.
+      return request > lostMin && tookMs < againMs ? 'lit' : 'open';
+    } catch (error) {
+      // The machine answers, and the process is gone: the dial anew finds that out.
+      if (isRefused(error)) return 'lit';
+      // No route, no name, no file descriptor: that says nothing of the peer.
+      await sleep(clock, againMs, signal).catch(() => undefined);
+      return undefined;
     }
-    if (!this.#end.signal.aborted) onLit();
   }
 }

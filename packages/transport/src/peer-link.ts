@@ -15,7 +15,7 @@ import { isRefused } from './link.ts';
 import type { HealthState } from './link-health.ts';
 import type { LinkNote } from './link-note.ts';
 import type { EvictionReason, LinkRecord } from './link-record.ts';
-import { PathProbe } from './path-probe.ts';
+import { PathProbe, type PathVerdict } from './path-probe.ts';
 import { type AskOptions, PeerCalls, type Presence } from './peer-calls.ts';
 import type { MemberContext } from './peer-dialer.ts';
 import type { PeerLinkEvent, PeerLinkStatus } from './peer-link-status.ts';
@@ -251,13 +251,17 @@ export class PeerLink {
   #newProbe(): PathProbe {
     const { context } = this.#options;
     const { network, clock, settings } = context;
-    const [address, againMs] = [this.#address, settings.dialAgainMs];
-    const onLit = (): void => {
+    // Twice the pace of a dial: it takes several requests to know.
+    const [address, againMs] = [this.#address, settings.dialAgainMs / 2];
+    const onVerdict = (verdict: PathVerdict): void => {
+      // Where it still stands still, the next look begins another one.
+      this.#pathProbe = undefined;
+      if (verdict === 'open') return;
       const why = 'the way to the peer was dark, and is lit again';
       if (this.#control.isStill) this.evict('control', 'path', why);
       if (this.#log.isStill) this.evict('log', 'path', why);
     };
-    return new PathProbe({ network, clock, address, againMs, onLit });
+    return new PathProbe({ network, clock, address, againMs, onVerdict });
   }
 
   #endProbe(): void {

@@ -1,5 +1,6 @@
 // One fault, with all calls under way: over HTTP to each member that is well, and to the ill one
 // from inside its own machine; and all calls of the SDK, which knows every member.
+import { setTimeout as delay } from 'node:timers/promises';
 import type { Agent, PaceHandle } from '../../../tools/dark/agent.ts';
 import type { Attempt, ClientReport } from '../../../tools/dark/protocol.ts';
 import { monotonicMs } from '../../../tools/dark/system.ts';
@@ -26,7 +27,9 @@ export type Row = {
 };
 
 /** Longer than a dark machine takes to be noticed. */
-const faultMs = repetitions(1) * 10_000;
+const faultMs = repetitions(1) * 10_500;
+/** So that events which the fault held up are seen to come. */
+const afterwardsMs = 1500;
 /** No call may take so long; it is told from one that is over its bound. */
 const deadlineMs = 12_000;
 const rareEverySeconds = 4;
@@ -47,6 +50,7 @@ export async function playFault(cluster: DarkCluster, fault: MatrixFault): Promi
   await letPass({ cluster, fault, member: ill }, faultMs);
   const endedMs = monotonicMs();
   await fault.end(cluster, ill);
+  await delay(afterwardsMs);
   const during = { beganMs, endedMs };
   return [
     ...httpRows(fault, 'others', during, await others.stop()),
@@ -143,12 +147,7 @@ function clientRows(
       failures: counted(own.map(({ result }) => result).filter((result) => result !== 'ok')),
     };
   });
-  const gaps = beats.map((times) =>
-    longestGap(
-      times.filter((ms) => ms >= beganMs - 1000),
-      endedMs,
-    ),
-  );
+  const gaps = beats.map((times) => longestGap(times, { beganMs, endedMs }));
   return [
     ...rows,
     {
@@ -160,9 +159,12 @@ function clientRows(
   ];
 }
 
-function longestGap(times: readonly number[], endedMs: number): number {
-  const until = [...times.filter((ms) => ms < endedMs), endedMs];
-  return Math.max(...until.slice(1).map((ms, at) => ms - (until[at] as number)), 0);
+/** Between two events, of which the fault may have delayed the second; also one that never came. */
+function longestGap(times: readonly number[], { beganMs, endedMs }: During): number {
+  const before = times.filter((ms) => ms < beganMs).at(-1) ?? beganMs;
+  const after = times.find((ms) => ms >= endedMs) ?? endedMs + afterwardsMs;
+  const marks = [before, ...times.filter((ms) => ms >= beganMs && ms < endedMs), after];
+  return Math.max(...marks.slice(1).map((ms, at) => ms - (marks[at] as number)));
 }
 
 function nameOf({ result, body }: Attempt): string {

@@ -6,7 +6,7 @@ import { HoldfastError } from '@holdfast/base/errors';
 
 export type FreshStreamsOptions = {
   readonly clock: Clock;
-  /** Of this member's state (safety.md 19); undefined: it is not known. */
+  /** Of this member's state (safety.md 19); undefined: it is not known. Must not throw. */
   readonly ageMs: () => number | undefined;
 };
 
@@ -26,7 +26,7 @@ export class FreshStreams {
 
   /** Throws `stale-unknown` where it is too late already; answers how to be let go of. */
   guard(maxAgeMs: number, end: Guarded['end']): () => void {
-    const stale = this.#staleness(maxAgeMs);
+    const stale = stalenessOf(this.#options.ageMs(), maxAgeMs);
     if (stale) throw stale;
     const guarded = { maxAgeMs, end };
     this.#guarded.add(guarded);
@@ -45,19 +45,19 @@ export class FreshStreams {
 
   #look(): void {
     this.#timer = this.#schedule();
+    const ageMs = this.#options.ageMs();
     for (const { maxAgeMs, end } of [...this.#guarded]) {
-      const stale = this.#staleness(maxAgeMs);
+      const stale = stalenessOf(ageMs, maxAgeMs);
       if (stale) end(stale);
     }
   }
+}
 
-  #staleness(maxAgeMs: number): HoldfastError | undefined {
-    const ageMs = this.#options.ageMs();
-    if (ageMs !== undefined && ageMs <= maxAgeMs) return undefined;
-    const known = ageMs === undefined ? 'is not known' : `is ${Math.ceil(ageMs)} ms`;
-    const text =
-      `the age of this member's state ${known}, and the stream was to end beyond ${maxAgeMs} ms: ` +
-      'watch on another member';
-    return new HoldfastError('stale-unknown', text, { details: { ageMs: ageMs ?? null } });
-  }
+function stalenessOf(ageMs: number | undefined, maxAgeMs: number): HoldfastError | undefined {
+  if (ageMs !== undefined && ageMs <= maxAgeMs) return undefined;
+  const known = ageMs === undefined ? 'is not known' : `is ${Math.ceil(ageMs)} ms`;
+  const text =
+    `the age of this member's state ${known}, and the stream was to end beyond ${maxAgeMs} ms: ` +
+    'watch on another member';
+  return new HoldfastError('stale-unknown', text, { details: { ageMs: ageMs ?? null } });
 }

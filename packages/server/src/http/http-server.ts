@@ -101,7 +101,7 @@ function contextOf(options: HttpAppOptions): HttpContext {
     streams: new Set(),
     freshStreams: new FreshStreams({
       clock: options.clock,
-      ageMs: () => (options.slot.status() ?? options.slot.engine.status()).ageMs,
+      ageMs: () => options.slot.status()?.ageMs,
     }),
     onFault: options.onFault ?? (() => undefined),
   };
