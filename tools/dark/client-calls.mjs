@@ -62,13 +62,13 @@ const calls = {
 const attempts = [];
 /** @type {number[][]} for each watch, when its events came */
 const beats = [];
-const end = new AbortController();
+const stopped = new AbortController();
 const nowMs = () => Number(process.hrtime.bigint()) / 1e6;
 
 /** Resolves with the first event, which its own beat brings at the latest. */
 async function openWatch() {
   const stop = new AbortController();
-  const events = kv.watch({ key: watched, signal: AbortSignal.any([stop.signal, end.signal]) });
+  const events = kv.watch({ key: watched, signal: AbortSignal.any([stop.signal, stopped.signal]) });
   try {
     await events.next();
   } finally {
@@ -77,7 +77,7 @@ async function openWatch() {
 }
 
 async function beat() {
-  for (let count = 0; !end.signal.aborted; count += 1) {
+  for (let count = 0; !stopped.signal.aborted; count += 1) {
     void kv.put(watched, new TextEncoder().encode(String(count)), { mayRepeat: true }).catch(noted);
     await delay(beatMs);
   }
@@ -87,7 +87,7 @@ async function watch() {
   /** @type {number[]} */
   const own = [];
   beats.push(own);
-  for await (const _ of kv.watch({ key: watched, signal: end.signal })) own.push(nowMs());
+  for await (const _ of kv.watch({ key: watched, signal: stopped.signal })) own.push(nowMs());
 }
 
 /** Each call says itself what became of it; that one failed is no reason to end. */
@@ -105,7 +105,7 @@ async function attempt(call, deed) {
     // What still waits for its event when the run ends counts with the time that it took so far.
     const { code, outcome } = /** @type {{ code?: string, outcome?: string }} */ (error);
     result = `${code ?? String(error)}${outcome === 'unknown' ? ' (unknown)' : ''}`;
-    if (end.signal.aborted && call.startsWith('kv.watch')) result = 'ok';
+    if (stopped.signal.aborted && call.startsWith('kv.watch')) result = 'ok';
   }
   attempts.push({ call, startedMs, tookMs: nowMs() - startedMs, result });
 }
@@ -124,7 +124,7 @@ await attempt('first: configs.publish', async () => {
 const underWay = new Set();
 async function callAll() {
   const all = Object.entries(calls);
-  for (let number = 0; !end.signal.aborted; number += 1) {
+  for (let number = 0; !stopped.signal.aborted; number += 1) {
     for (const [call, deed] of all) {
       const one = attempt(call, () => deed(number));
       underWay.add(one);
@@ -138,14 +138,16 @@ const watching = Array.from({ length: watches }, () => watch().catch(noted));
 const running = [beat(), callAll(), ...watching];
 process.stdout.write('ready\n');
 
-const orders = createInterface({ input: process.stdin });
-orders.once('line', async () => {
-  end.abort(new Error('enough'));
+async function end() {
+  stopped.abort(new Error('enough'));
   await Promise.all([...running, ...underWay]);
   /** @type {ClientReport} */
   const report = { attempts, beats };
   process.stdout.write(`${JSON.stringify(report)}\n`);
   await client.close();
   process.exit(0);
-});
+}
+
+const orders = createInterface({ input: process.stdin });
+orders.once('line', () => void end());
 orders.once('close', () => process.exit(0));
