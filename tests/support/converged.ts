@@ -14,7 +14,7 @@ export async function expectConverged(
   cluster: ProcessCluster,
   acknowledged: ReadonlyMap<string, string>,
 ): Promise<void> {
-  await sameState(cluster);
+  await expectSameState(cluster);
   for (const member of cluster.members) {
     for (const consistency of ['linearizable', 'stale']) {
       const stored = await allKeys(member, consistency);
@@ -24,7 +24,8 @@ export async function expectConverged(
   }
 }
 
-async function sameState(cluster: ProcessCluster): Promise<void> {
+/** The state alone, where reading all of it would take long. */
+export async function expectSameState(cluster: ProcessCluster): Promise<void> {
   let views: readonly StateView[] = [];
   await until(
     async () => {

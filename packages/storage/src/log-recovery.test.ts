@@ -324,6 +324,26 @@ describe('rot', () => {
     const { recovery } = await openLog(disk);
     expect(recovery.rot).toBeDefined();
   });
+
+  it('is a flip in the header of a last record that ends in zeros of its own', async () => {
+    // Found by seed 1796303105. Where the zeros fill what the write owns of its last sector, that
+    // sector looks as if it had not been written; but what is damaged lies in one that was.
+    for (let length = 40; length < 40 + 512; length += 1) {
+      const disk = new MemoryDisk();
+      const { log } = await openLog(disk);
+      const payload = entry(1, 1, length).payload.fill(0, length - 12);
+      log.accept([{ ...entry(1), payload }]);
+      await log.sync(index(0));
+      await log.close();
+      await eraseMark(disk);
+      const path = newestSegment(disk);
+      const header = Buffer.from(disk.contents(path)).lastIndexOf('HREC') - 4;
+      disk.flipBit(path, header + 13, 4);
+      const { recovery } = await openLog(disk);
+      expect([length, recovery.tornBytes]).toEqual([length, 0]);
+      expect(recovery.rot).toBeDefined();
+    }
+  });
 });
 
 describe('files of a newer version', () => {

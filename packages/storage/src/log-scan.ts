@@ -25,6 +25,7 @@ import {
   payloadIsIntact,
   type RecordHeader,
   recordBytes,
+  recordHeaderBytes,
 } from './log-record.ts';
 import type { LogSegment } from './log-segment.ts';
 
@@ -116,7 +117,8 @@ function takeGroup(bytes: Uint8Array, group: Group): Damage | undefined {
   let chain = header.previousChain;
   for (let wanted = header.firstIndex; wanted < header.firstIndex + header.count; wanted += 1) {
     const record = decodeRecordHeader(bytes, position, view);
-    const recordEnd = record ? position + recordBytes(record.payloadLength) : end;
+    // A damaged header is told by its own checksum, so what follows has no part in the damage.
+    const recordEnd = position + (record ? recordBytes(record.payloadLength) : recordHeaderBytes);
     const expected = { index: wanted, chain, term: state.log.termAt(index(wanted - 1)) };
     const reason = recordFlaw(bytes, { position, record, expected, groupEnd: end });
     if (reason || !record) {
