@@ -52,14 +52,12 @@ async function darken(
 ): Promise<readonly number[]> {
   const survivors = cluster.others(dark);
   const [asked] = survivors as [DarkMember];
-  const write = {
-    method: 'PUT',
-    url: `${asked.url}/v1/kv/busy-{n}`,
-    headers: { 'content-type': 'application/octet-stream' },
-    body: 'value',
-    deadlineMs: 5000,
-  } as const;
-  const writer = isBusy ? await cluster.client.start({ calls: [write], perSecond: 50 }) : undefined;
+  const writer = isBusy
+    ? await cluster.client.start({
+        calls: [asked.putCall('/v1/kv/busy-{n}', 'value')],
+        perSecond: 50,
+      })
+    : undefined;
   if (way === 'cut') await cluster.rig.cut(dark.name);
   else await dark.freeze();
   const startMs = monotonicMs();

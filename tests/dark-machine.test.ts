@@ -148,22 +148,14 @@ function expectWell({ writes, calls, looks }: Made, { cutAtMs, healedAtMs }: Win
   expect(looks.filter(isSlow)).toEqual([]);
 }
 
-const writeTo = (member: DarkMember): Call => ({
-  method: 'PUT',
-  url: `${member.url}/v1/kv/dark-{n}`,
-  headers: { 'content-type': 'application/octet-stream' },
-  body: 'value-{n}',
-  deadlineMs: 5000,
-});
+const writeTo = (member: DarkMember): Call => member.putCall('/v1/kv/dark-{n}', 'value-{n}');
 
 /** What programs ask of a member: the body of each answer is small. */
 const callsTo = (member: DarkMember): readonly Call[] => [
-  { ...writeTo(member), url: `${member.url}/v1/kv/client-${member.name}` },
-  ...['linearizable', 'stale'].map((consistency) => ({
-    method: 'GET',
-    url: `${member.url}/v1/kv?prefix=client&limit=3&consistency=${consistency}`,
-    deadlineMs: 5000,
-  })),
+  member.putCall(`/v1/kv/client-${member.name}`, 'value-{n}'),
+  ...['linearizable', 'stale'].map((consistency) =>
+    member.getCall(`/v1/kv?prefix=client&limit=3&consistency=${consistency}`),
+  ),
   {
     method: 'POST',
     url: `${member.url}/v1/txn`,
@@ -174,7 +166,7 @@ const callsTo = (member: DarkMember): readonly Call[] => [
 ];
 
 const lookAt = (member: DarkMember): readonly Call[] =>
-  watchedPaths.map((path) => ({ method: 'GET', url: `${member.url}${path}`, deadlineMs: 5000 }));
+  watchedPaths.map((path) => member.getCall(path));
 
 type Listed = {
   readonly members: readonly {

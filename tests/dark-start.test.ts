@@ -62,17 +62,9 @@ describe.skipIf(noDark)(`who begins while a machine is dark${skipped}`, () => {
 });
 
 /** What needs the others, and what is said of them. */
-const callsTo = ({ url }: DarkMember): readonly Call[] => [
-  {
-    method: 'PUT',
-    url: `${url}/v1/kv/begin`,
-    headers: { 'content-type': 'application/octet-stream' },
-    body: '{n}',
-    deadlineMs: 5000,
-  },
-  ...['/v1/kv/begin', '/v1/kv/begin?consistency=stale', '/v1/members', '/readyz'].map((path) => ({
-    method: 'GET',
-    url: `${url}${path}`,
-    deadlineMs: 5000,
-  })),
+const callsTo = (member: DarkMember): readonly Call[] => [
+  member.putCall('/v1/kv/begin', '{n}'),
+  ...['/v1/kv/begin', '/v1/kv/begin?consistency=stale', '/v1/members', '/readyz'].map((path) =>
+    member.getCall(path),
+  ),
 ];

@@ -206,19 +206,10 @@ async function loseLeader(cluster: DarkCluster, fault: Fault) {
   return { firstWriteMs: firstWriteMs - beganMs, oneAgainMs };
 }
 
-const writeTo = (member: DarkMember): Call => ({
-  method: 'PUT',
-  url: `${member.url}/v1/kv/times`,
-  headers: { 'content-type': 'application/octet-stream' },
-  body: 'value-{n}',
-  deadlineMs: 5000,
-});
+const writeTo = (member: DarkMember): Call => member.putCall('/v1/kv/times', 'value-{n}');
 
-const readOf = (member: DarkMember): Call => ({
-  method: 'GET',
-  url: `${member.url}/v1/kv/times?consistency=linearizable`,
-  deadlineMs: 5000,
-});
+const readOf = (member: DarkMember): Call =>
+  member.getCall('/v1/kv/times?consistency=linearizable');
 
 const isApplied = ({ result }: Attempt): boolean => result === 200;
 

@@ -5,6 +5,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
 import { expectConverged } from './support/converged.ts';
+import { termOf } from './support/link-figures.ts';
 import { ProcessCluster, type ProcessMember } from './support/process-cluster.ts';
 import { Recorder } from './support/recorder.ts';
 
@@ -45,8 +46,8 @@ describe('a frozen member', () => {
 async function lookAt({ members }: ProcessCluster): Promise<{ evicted: number; term: number }> {
   const looks = members.map(async (member) => {
     const metrics = await (await member.get('/metrics')).text();
-    const { term } = (await (await member.get('/v1/cluster')).json()) as { term: number };
-    return { evicted: Number(/^health_connections_evicted_total (\d+)/m.exec(metrics)?.[1]), term };
+    const evicted = Number(/^health_connections_evicted_total (\d+)/m.exec(metrics)?.[1]);
+    return { evicted, term: await termOf(member) };
   });
   const all = await Promise.all(looks);
   return {

@@ -6,6 +6,8 @@ import type { Call } from '../../tools/dark/protocol.ts';
 import { freeze, wake } from '../../tools/dark/system.ts';
 import { type MemberPlace, ProcessMember } from './process-cluster.ts';
 
+const callDeadlineMs = 5000;
+
 /** One link of `/v1/connections`. */
 export type LinkView = {
   readonly peer: string;
@@ -33,6 +35,21 @@ export class DarkMember extends ProcessMember {
 
   get name(): string {
     return this.place.name;
+  }
+
+  /** For an agent that makes it from elsewhere; `{n}` in path or body is the call's number. */
+  putCall(path: string, body: string): Call {
+    return {
+      method: 'PUT',
+      url: `${this.url}${path}`,
+      headers: { 'content-type': 'application/octet-stream' },
+      body,
+      deadlineMs: callDeadlineMs,
+    };
+  }
+
+  getCall(path: string): Call {
+    return { method: 'GET', url: `${this.url}${path}`, deadlineMs: callDeadlineMs };
   }
 
   /** Its links, as it sees them; to one peer alone where that is named. */
@@ -71,18 +88,17 @@ export class DarkMember extends ProcessMember {
     wake(this.pid);
   }
 
-  override get(path: string, timeoutMs = 5000): Promise<Response> {
-    return this.#ask({ method: 'GET', url: `${this.url}${path}`, deadlineMs: timeoutMs });
+  override get(path: string, timeoutMs = callDeadlineMs): Promise<Response> {
+    return this.#ask({ ...this.getCall(path), deadlineMs: timeoutMs });
   }
 
-  override put(path: string, body: string | Uint8Array, timeoutMs = 5000): Promise<Response> {
-    return this.#ask({
-      method: 'PUT',
-      url: `${this.url}${path}`,
-      headers: { 'content-type': 'application/octet-stream' },
-      body: typeof body === 'string' ? body : new TextDecoder().decode(body),
-      deadlineMs: timeoutMs,
-    });
+  override put(
+    path: string,
+    body: string | Uint8Array,
+    timeoutMs = callDeadlineMs,
+  ): Promise<Response> {
+    const text = typeof body === 'string' ? body : new TextDecoder().decode(body);
+    return this.#ask({ ...this.putCall(path, text), deadlineMs: timeoutMs });
   }
 
   protected override launch(args: readonly string[]): ChildProcess {

@@ -1,6 +1,6 @@
 // A caller over a scripted network, put together as the client does it, for tests.
 import { HoldfastError } from '@holdfast/base/errors';
-import type { ManualClock } from '@holdfast/base/manual-clock';
+import { ManualClock } from '@holdfast/base/manual-clock';
 import { SeededRandom } from '@holdfast/base/seeded-random';
 
 import { Caller } from './caller.ts';
@@ -9,6 +9,7 @@ import { EndpointSet } from './endpoint-set.ts';
 import type { HttpPort } from './http-port.ts';
 import { OneClusterHttp } from './one-cluster-http.ts';
 import { RetryBudget } from './retry-budget.ts';
+import { type Behaviour, ScriptedHttp } from './scripted-http.fixture.ts';
 import { WatchedHttp } from './watched-http.ts';
 
 export type TestWorld = {
@@ -35,4 +36,12 @@ export function callerOn({ network, addresses, clock, change = {}, isMeeting }: 
     endpoints.close(reason);
   };
   return { endpoints, caller, budget, random, settings, http, close };
+}
+
+/** A caller over endpoints that do as the test says. */
+export function scriptedCaller(behaviours: Readonly<Record<string, Behaviour>>) {
+  const clock = new ManualClock();
+  const network = new ScriptedHttp(behaviours);
+  const addresses = Object.keys(behaviours);
+  return { clock, network, ...callerOn({ network, addresses, clock }) };
 }

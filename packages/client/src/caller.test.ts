@@ -2,9 +2,8 @@
 // endpoint that is dark or dead costs more than a bounded time. Method: scripted endpoints behind
 // the HTTP port, and a clock that the test moves.
 import { sleep } from '@holdfast/base/clock';
-import { ManualClock } from '@holdfast/base/manual-clock';
 import { describe, expect, it } from 'vitest';
-import { callerOn } from './caller.fixture.ts';
+import { scriptedCaller } from './caller.fixture.ts';
 import type { Call } from './caller.ts';
 import {
   answer,
@@ -14,17 +13,14 @@ import {
   onWrite,
   refusal,
   refused,
-  ScriptedHttp,
   sequence,
   settled,
   silent,
 } from './scripted-http.fixture.ts';
 
 function make(behaviours: Readonly<Record<string, Behaviour>>) {
-  const clock = new ManualClock();
-  const http = new ScriptedHttp(behaviours);
-  const addresses = Object.keys(behaviours);
-  return { clock, ...callerOn({ network: http, addresses, clock }), http };
+  const { network, ...world } = scriptedCaller(behaviours);
+  return { ...world, http: network };
 }
 
 const read: Call = { kind: 'read', method: 'GET', path: '/v1/kv/a' };

@@ -76,15 +76,8 @@ type Result = Reply | HoldfastError;
 
 type OpenAnswer = HttpAnswer & { readonly endpoint: string };
 
-type Opening = {
-  readonly call: Call;
-  readonly visit: Visit;
-  readonly signal: AbortSignal;
-  readonly lost: AbortSignal;
-};
-
 /** Never rejects. */
-type Attempt<T> = (visit: Visit, signal: AbortSignal) => Promise<T | HoldfastError>;
+type Attempt<T> = (visit: Visit, own: LinkedAbort) => Promise<T | HoldfastError>;
 
 export class Caller {
   readonly #settings: () => ClientSettings;
@@ -130,20 +123,14 @@ export class Caller {
     const state = this.#newTries(call);
     const held = { ...call, isHeld: true };
     const candidates = await this.#candidates(held, signal);
-    const attempt: Attempt<OpenAnswer> = (visit, lost) => {
-      return this.#openAt({ call: held, visit, signal, lost });
-    };
+    const attempt: Attempt<OpenAnswer> = (visit, own) => this.#openAt(held, visit, own);
     const opened = await this.#hedge({ state, candidates, signal }, attempt);
     if (opened === undefined) throw state.lastError();
     return opened;
   }
 
-  /** The stream lives on `signal`; it ends with `lost` where another endpoint was quicker. */
-  async #openAt(opening: Opening): Promise<OpenAnswer | HoldfastError> {
-    const { call, visit, signal, lost } = opening;
-    const own = new LinkedAbort(signal);
-    // Also once it stands: it may have come just after the one that is taken.
-    lost.addEventListener('abort', () => own.abort(lost.reason), { once: true });
+  /** The stream lives on with `own`, which ends where another endpoint was quicker. */
+  async #openAt(call: Call, visit: Visit, own: LinkedAbort): Promise<OpenAnswer | HoldfastError> {
     try {
       return { ...(await this.#send(call, visit, own.signal)), endpoint: visit.address };
     } catch (error) {
@@ -247,7 +234,7 @@ export class Caller {
     const { clock } = this.#ports;
     const race = new Race<T>({ clock, settings: this.#settings, signal });
     const enter = (visit: Visit | undefined): void => {
-      if (visit) race.enter(visit, (either) => attempt(visit, either));
+      if (visit) race.enter(visit, (own) => attempt(visit, own));
     };
     try {
       enter(this.#next(candidates, state));
@@ -268,7 +255,7 @@ export class Caller {
   }
 
   #attempts(call: Call): Attempt<Reply> {
-    return (visit, signal) => this.#attempt(call, visit, signal);
+    return (visit, own) => this.#attempt(call, visit, own.signal).finally(() => own.unlink());
   }
 
   /** Never rejects: a failure is a result, so that a loser of a race floats nowhere. */

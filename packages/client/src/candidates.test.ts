@@ -1,20 +1,17 @@
 // Goal: an endpoint whose gate lets one call through gets exactly one, also where several calls
 // have looked at it before that; and nobody is left without anybody to ask. Method: rounds that
 // begin together, over endpoints whose breakers are set by hand.
-import { ManualClock } from '@holdfast/base/manual-clock';
 import { describe, expect, it } from 'vitest';
 
-import { callerOn } from './caller.fixture.ts';
+import { scriptedCaller } from './caller.fixture.ts';
 import type { Candidates, CandidatesFor } from './candidates.ts';
-import { fine, ScriptedHttp } from './scripted-http.fixture.ts';
+import { fine } from './scripted-http.fixture.ts';
 
 const read: CandidatesFor = { isRead: true, pace: 'quick' };
 const write: CandidatesFor = { isRead: false, pace: 'quick' };
 
 function make() {
-  const clock = new ManualClock();
-  const network = new ScriptedHttp({ a: fine, b: fine });
-  const { endpoints } = callerOn({ network, addresses: ['a', 'b'], clock });
+  const { clock, endpoints } = scriptedCaller({ a: fine, b: fine });
   const [a, b] = [endpoints.at('a'), endpoints.at('b')];
   return { clock, endpoints, a, b };
 }

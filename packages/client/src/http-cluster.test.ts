@@ -1,28 +1,16 @@
 // Goal: a look at whether anybody serves waits for nobody, whoever is dark or still starting.
 // Method: scripted endpoints, and a clock that the test moves.
-import { ManualClock } from '@holdfast/base/manual-clock';
 import { expect, it } from 'vitest';
 
-import { callerOn } from './caller.fixture.ts';
+import { scriptedCaller } from './caller.fixture.ts';
 import { HttpCluster } from './http-cluster.ts';
-import {
-  answer,
-  type Behaviour,
-  fine,
-  refused,
-  ScriptedHttp,
-  settled,
-  silent,
-} from './scripted-http.fixture.ts';
+import { answer, type Behaviour, fine, refused, settled, silent } from './scripted-http.fixture.ts';
 
 const starting: Behaviour = async () =>
   answer(503, JSON.stringify({ code: 'unavailable', detail: 'it starts', phase: 'log' }));
 
 async function lookAt(behaviours: Readonly<Record<string, Behaviour>>) {
-  const clock = new ManualClock();
-  const network = new ScriptedHttp(behaviours);
-  const addresses = Object.keys(behaviours);
-  const { close, caller, random, settings } = callerOn({ network, addresses, clock });
+  const { clock, close, caller, random, settings } = scriptedCaller(behaviours);
   const cluster = new HttpCluster({ caller, clock, random, settings, headers: {} });
   try {
     const isReady = await settled(clock, cluster.isReady());

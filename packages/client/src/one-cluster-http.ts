@@ -10,7 +10,7 @@ import {
   readAll,
   TransportFailure,
 } from './http-port.ts';
-import { pingPath } from './ping.ts';
+import { pingPath, pingRequest } from './ping.ts';
 
 const clusterHeader = 'x-holdfast-cluster';
 
@@ -48,14 +48,7 @@ export class OneClusterHttp implements HttpPort {
   /** Whatever happens to the question, the request itself has not left. */
   async #ask({ endpoint, signal }: HttpRequest): Promise<HttpAnswer> {
     try {
-      return await this.#meet({
-        endpoint,
-        method: 'GET',
-        path: pingPath,
-        headers: {},
-        body: undefined,
-        signal,
-      });
+      return await this.#meet(pingRequest(endpoint, signal));
     } catch (error) {
       if (!(error instanceof TransportFailure)) throw error;
       const reason = isHoldfastError(error) ? String(error.details['reason']) : '';

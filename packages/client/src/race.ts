@@ -40,13 +40,10 @@ export class Race<T> {
     return [...this.#running.keys()].every((visit) => visit.isSilent);
   }
 
-  /** `attempt` never rejects. */
-  enter(visit: Visit, attempt: (signal: AbortSignal) => Promise<T | HoldfastError>): void {
+  /** `attempt` never rejects; it unlinks `own` when nothing of it lives on. */
+  enter(visit: Visit, attempt: (own: LinkedAbort) => Promise<T | HoldfastError>): void {
     const own = new LinkedAbort(this.#options.signal);
-    const end = attempt(own.signal).then((result) => {
-      own.unlink();
-      return { runner: visit, result };
-    });
+    const end = attempt(own).then((result) => ({ runner: visit, result }));
     this.#running.set(visit, { visit, own, end });
   }
 

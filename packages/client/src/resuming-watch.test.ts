@@ -4,10 +4,10 @@ import { utf8 } from '@holdfast/base/bytes';
 import { ManualClock } from '@holdfast/base/manual-clock';
 import { describe, expect, it } from 'vitest';
 
-import { callerOn } from './caller.fixture.ts';
+import { callerOn, scriptedCaller } from './caller.fixture.ts';
 import { type HttpAnswer, type HttpPort, type HttpRequest, TransportFailure } from './http-port.ts';
 import { resumingWatch } from './resuming-watch.ts';
-import { answer, type Behaviour, ScriptedHttp } from './scripted-http.fixture.ts';
+import { answer, type Behaviour } from './scripted-http.fixture.ts';
 
 /** The text of a stream, and whether it breaks, ends or falls silent after that. */
 type Script = {
@@ -81,11 +81,9 @@ async function watch(scripts: readonly Script[], count: number, fromRevision?: n
 }
 
 it('outlives any time without a majority, and goes on after it', async () => {
-  const clock = new ManualClock();
   const stale: Behaviour = async () =>
     answer(503, JSON.stringify({ code: 'stale-unknown', outcome: 'not-applied', detail: 'old' }));
-  const network = new ScriptedHttp({ a: stale, b: stale });
-  const world = callerOn({ network, addresses: ['a', 'b'], clock });
+  const { clock, network, ...world } = scriptedCaller({ a: stale, b: stale });
   const options = { path: '/v1/watch', headers: {}, fromRevision: 5, signal: undefined };
   const events = resumingWatch(options, { clock, ...world });
   const first = events.next();

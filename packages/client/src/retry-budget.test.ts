@@ -4,18 +4,11 @@
 import { ManualClock } from '@holdfast/base/manual-clock';
 import { describe, expect, it } from 'vitest';
 
-import { callerOn } from './caller.fixture.ts';
+import { scriptedCaller } from './caller.fixture.ts';
 import type { Call } from './caller.ts';
 import { resumingWatch } from './resuming-watch.ts';
 import { defaultRetrySettings, RetryBudget, type RetrySettings } from './retry-budget.ts';
-import {
-  type Behaviour,
-  fine,
-  refusal,
-  ScriptedHttp,
-  settled,
-  slow,
-} from './scripted-http.fixture.ts';
+import { type Behaviour, fine, refusal, settled, slow } from './scripted-http.fixture.ts';
 
 const seconds = 30;
 const callsPerSecond = 50;
@@ -25,18 +18,14 @@ const extraMax = 100 + 10 * (seconds + 10);
 const read: Call = { kind: 'read', method: 'GET', path: '/v1/kv/a' };
 const once: Call = { kind: 'once', method: 'PUT', path: '/v1/kv/a' };
 
-function make(behaviours: Readonly<Record<string, Behaviour>>) {
-  const clock = new ManualClock();
-  const network = new ScriptedHttp(behaviours);
-  const world = callerOn({ network, addresses: Object.keys(behaviours), clock });
-  return { clock, network, ...world };
-}
-
 const count = (sent: readonly string[], method: string): number =>
   sent.filter((line) => line.startsWith(method)).length;
 
 /** Fifty calls a second for a minute; how each ended. */
-async function load({ caller, clock }: ReturnType<typeof make>, call: Call): Promise<string[]> {
+async function load(
+  { caller, clock }: ReturnType<typeof scriptedCaller>,
+  call: Call,
+): Promise<string[]> {
   const ends: Promise<string>[] = [];
   for (let at = 0; at < seconds * callsPerSecond; at += 1) {
     const end = caller.call(call).then(
@@ -82,7 +71,7 @@ describe('a cluster that refuses fifty calls a second', () => {
   ] as const)('is asked ten times a second more: %s', async (_, call, method, code) => {
     const refusing: Behaviour = (request) =>
       (request.path === '/ping' ? fine : refusal(code))(request);
-    const world = make({ a: refusing, b: refusing, c: refusing });
+    const world = scriptedCaller({ a: refusing, b: refusing, c: refusing });
     world.network.sent.length = 0;
     const ends = await load(world, { ...call, timeoutMs: 5_000 });
     const extra = count(world.network.sent, method) - ends.length;
@@ -95,7 +84,7 @@ describe('a cluster that refuses fifty calls a second', () => {
   });
 
   it('is not asked again by a call for which another second changes nothing', async () => {
-    const world = make({ a: refusal('no-quorum') });
+    const world = scriptedCaller({ a: refusal('no-quorum') });
     while (world.budget.take());
     const startMs = world.clock.monotonicMs();
     await expect(settled(world.clock, world.caller.call(read))).rejects.toMatchObject({
@@ -113,7 +102,7 @@ describe('watches that are refused', () => {
   it('begin anew ten times a second at most, all together', async () => {
     const refusing: Behaviour = (request) =>
       (request.path === '/ping' ? fine : refusal('unavailable'))(request);
-    const world = make({ a: refusing });
+    const world = scriptedCaller({ a: refusing });
     const options = { path: '/v1/watch', headers: {}, fromRevision: 5, signal: undefined };
     const ends = Array.from({ length: 100 }, () =>
       resumingWatch(options, world)
@@ -130,7 +119,7 @@ describe('watches that are refused', () => {
 
 describe('a call without a token', () => {
   it('waits for one, and for a leader that comes before its deadline', async () => {
-    const world = make({ a: refusal('no-leader') });
+    const world = scriptedCaller({ a: refusal('no-leader') });
     while (world.budget.take());
     const call = world.caller.call(read);
     await world.clock.advanceAsync(1000);
@@ -142,7 +131,7 @@ describe('a call without a token', () => {
 
 describe('an endpoint that is slow and lives', () => {
   it('costs ten hedges a second at most', async () => {
-    const world = make({ a: fine, b: fine });
+    const world = scriptedCaller({ a: fine, b: fine });
     for (const name of ['a', 'b']) world.network.set(name, slow(world.clock, 600));
     world.network.sent.length = 0;
     const ends = await load(world, read);
@@ -156,7 +145,7 @@ describe('a member that has lost the others, and says so', () => {
   it.each(['no-quorum', 'no-leader', 'shutting-down'] as const)(
     'by %s is asked once in a while, and costs no call its answer',
     async (code) => {
-      const world = make({ a: refusal(code), b: fine, c: fine });
+      const world = scriptedCaller({ a: refusal(code), b: fine, c: fine });
       const ends = await load(world, read);
       expect(ends.filter((end) => end !== 'fine')).toEqual([]);
       expect(world.network.count('GET a')).toBeLessThanOrEqual(seconds + 1);

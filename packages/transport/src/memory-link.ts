@@ -295,9 +295,7 @@ class MemoryLink implements Link {
     this.#network.sendAgain(sinceMs, () => {
       // It may have been stuck, freed and stuck again since then.
       if (this.#stuckSinceMs !== sinceMs) return;
-      const { localHost, remoteHost } = this;
-      if (this.#stuckSinceMs === undefined || this.#network.isBlocked(localHost, remoteHost))
-        return;
+      if (this.#network.isBlocked(this.localHost, this.remoteHost)) return;
       this.#stuckSinceMs = undefined;
       this.#arrive(this.#outgoing.length);
     });

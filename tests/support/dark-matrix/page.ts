@@ -21,9 +21,11 @@ over HTTP. \`itself\`: the ill one, asked from inside its own machine. \`SDK\`: 
 all four addresses, the ill one's too.
 `;
 
+const whoIsAsked = ['others', 'itself', 'SDK'] as const;
+
 export function writePage(rows: readonly Row[]): void {
   const faults = matrixFaults.map(({ name, says }) => `| ${name} | ${says} |`);
-  const sections = (['others', 'itself', 'SDK'] as const).map((asked) => tableOf(rows, asked));
+  const sections = whoIsAsked.map((asked) => tableOf(rows, asked));
   const lines = [head, '| fault | what happens |', '|---|---|', ...faults, '', ...sections];
   writeFileSync(path, `${lines.join('\n').trimEnd()}\n`);
 }
@@ -31,7 +33,7 @@ export function writePage(rows: readonly Row[]): void {
 /** The same calls, faults and bounds stand there. */
 export function expectPageIsTrue(rows: readonly Row[]): void {
   const page = readFileSync(path, 'utf8').split('\n');
-  for (const asked of ['others', 'itself', 'SDK'] as const) {
+  for (const asked of whoIsAsked) {
     const lines = linesOf(rows, asked).map(({ call, boundMs }) => `| \`${call}\` | ${boundMs} |`);
     const missing = lines.filter((line) => !page.some((one) => one.startsWith(line)));
     expect(missing, 'write docs/dark-matrix.md anew: REWRITE=1').toEqual([]);

@@ -99,23 +99,18 @@ const isActorName = (name: string): boolean =>
   /^[\x21-\x7e\xa0-\xff](?:[\x20-\x7e\xa0-\xff]*[\x21-\x7e\xa0-\xff])?$/.test(name);
 
 /** `Holdfast-Timeout-Ms`; undefined = the default. */
-export function timeoutOf(headers: IncomingHttpHeaders): number | undefined {
-  const text = headers['holdfast-timeout-ms'];
-  if (text === undefined) return undefined;
-  if (typeof text === 'string' && /^[1-9]\d{0,8}$/.test(text)) return Number(text);
-  throw invalid(
-    `Holdfast-Timeout-Ms is a number of milliseconds from 1 on, not ${JSON.stringify(text)}`,
-  );
-}
+export const timeoutOf = (headers: IncomingHttpHeaders): number | undefined =>
+  millisecondsOf(headers, 'Holdfast-Timeout-Ms');
 
 /** `Holdfast-Max-Age-Ms` of a watch; undefined = it goes on whatever its member knows. */
-export function maxAgeOf(headers: IncomingHttpHeaders): number | undefined {
-  const text = headers['holdfast-max-age-ms'];
+export const maxAgeOf = (headers: IncomingHttpHeaders): number | undefined =>
+  millisecondsOf(headers, 'Holdfast-Max-Age-Ms');
+
+function millisecondsOf(headers: IncomingHttpHeaders, name: string): number | undefined {
+  const text = headers[name.toLowerCase()];
   if (text === undefined) return undefined;
   if (typeof text === 'string' && /^[1-9]\d{0,8}$/.test(text)) return Number(text);
-  throw invalid(
-    `Holdfast-Max-Age-Ms is a number of milliseconds from 1 on, not ${JSON.stringify(text)}`,
-  );
+  throw invalid(`${name} is a number of milliseconds from 1 on, not ${JSON.stringify(text)}`);
 }
 
 /** Writes of a session that may be in flight at once (safety.md 21). */
