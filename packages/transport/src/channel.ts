@@ -3,15 +3,15 @@
 // under way wait for it; otherwise nobody ever waits for a peer. It keeps the record of its
 // connections (A-06); what follows from that for the peer is decided in peer-link.ts.
 import { Backoff } from '@holdfast/base/backoff';
-import { emptyBytes } from '@holdfast/base/bytes';
 import type { Clock, Timer } from '@holdfast/base/clock';
 import { HoldfastError, messageOf } from '@holdfast/base/errors';
 import type { MemberId } from '@holdfast/base/ids';
 import type { Random } from '@holdfast/base/random';
-import { type Frame, frameKinds } from './frame.ts';
-import type { FrameLink, LinkCounters } from './frame-link.ts';
+import type { Frame } from './frame.ts';
+import type { FrameLink } from './frame-link.ts';
 import type { Hello, Purpose } from './handshake.ts';
 import { isRefused, type LinkEnd } from './link.ts';
+import { type LinkCounters, noLinkCounters, sumOfCounters } from './link-counters.ts';
 import {
   type LinkHealth,
   newLinkHealth,
@@ -78,13 +78,13 @@ export class Channel {
   /** Made with the first failure. */
   #backoff: Backoff | undefined;
   /** Of connections that are over. */
-  #past: Readonly<LinkCounters> = nothing;
+  #past: Readonly<LinkCounters> = noLinkCounters;
   #state: State = stoppedState;
   /** Without its address, which may change: see `record`. */
   #health: LinkHealth = unmet;
   #lastUseMs: number | undefined;
-  /** Looks in a row at which what was sent here had not been answered by any byte. */
-  #unheardLooks = 0;
+  /** Looks in a row at which a ping after what was sent here had not been answered. */
+  #unansweredLooks = 0;
   /** When the peer was last heard here, or this channel began to look for it. */
   #aliveMs: number | undefined;
   #heldBytes = 0;
@@ -126,7 +126,7 @@ export class Channel {
 
   get counters(): Readonly<LinkCounters> {
     const { name } = this.#state;
-    return name === 'open' ? sum(this.#past, this.#state.link.counters) : this.#past;
+    return name === 'open' ? sumOfCounters(this.#past, this.#state.link.counters) : this.#past;
   }
 
   /** Keeps a connection up from now on; dials at once, also if a redial was to come later. One
@@ -185,19 +185,23 @@ export class Channel {
   }
 
   /**
-   * Something was sent, then a ping, and two looks later still nothing was heard here. It says
-   * nothing yet of the peer, which may just be busy.
+   * Something was sent, then a ping, and two looks later that was not answered here, whatever else
+   * was heard: an answer to an older one may have been on its way for as long as the way was dark.
+   * It says nothing yet of the peer, which may just be busy.
    */
   get isStill(): boolean {
-    return this.#unheardLooks >= stillLooks;
+    return this.#unansweredLooks >= stillLooks && !this.#isAnswered;
   }
 
   /** To be called at a steady pace. A link in use is pinged sooner than the ping rule would. */
   look(): void {
     if (this.#state.name !== 'open') return;
     const { link, watch } = this.#state;
-    if ((this.#lastUseMs ?? Number.NEGATIVE_INFINITY) <= watch.heardMs) return;
-    if (this.#unheardLooks > 0 || link.send(frameKinds.ping, emptyBytes)) this.#unheardLooks += 1;
+    if (this.#isAnswered) this.#unansweredLooks = 0;
+    if (this.#unansweredLooks > 0) this.#unansweredLooks += 1;
+    else if ((this.#lastUseMs ?? Number.NEGATIVE_INFINITY) > watch.heardMs && link.ping()) {
+      this.#unansweredLooks = 1;
+    }
   }
 
   /** Sends what waits and says goodbye, within the grace; nothing is dialled any more. */
@@ -208,6 +212,10 @@ export class Channel {
     this.#state = stoppedState;
     const { clock, settings } = this.#options.context;
     await closeWithin(clock, settings.closeGraceMs, link);
+  }
+
+  get #isAnswered(): boolean {
+    return this.#state.name !== 'open' || this.#state.link.isAnswered;
   }
 
   get #nowMs(): number {
@@ -258,7 +266,7 @@ export class Channel {
   #opened({ link, hello }: DialledPeer, held: readonly Held[]): void {
     const { context, handler, purpose } = this.#options;
     const watch = new SilenceWatch(context.clock, () => context.settings.silence, {
-      ping: () => link.send(frameKinds.ping, emptyBytes),
+      ping: () => link.ping(),
       onLife: () => this.#judged(withLife(this.#health, this.#nowMs, watch.heardMs)),
       onAnswer: () => {
         this.#judged(withSuccess(this.#health, this.#nowMs));
@@ -274,7 +282,6 @@ export class Channel {
       onFrame: (frame) => refuseFrame(frame),
       onHeard: () => {
         watch.heard();
-        this.#unheardLooks = 0;
         handler.onHeard();
       },
       onEnd: (end) => this.#ended(link, end),
@@ -300,7 +307,7 @@ export class Channel {
     const reason = `${failures} pings in a row without an answer`;
     const deadAt = context.settings.silence.failuresMax;
     const health = withSilence(this.#health, failures, { nowMs: this.#nowMs, reason, deadAt });
-    this.#unheardLooks = stillLooks; // A ping that was not answered says the same.
+    this.#unansweredLooks = stillLooks; // A ping that was not answered says the same.
     if (failures >= deadAt) this.#wait(this.#nextWaitMs());
     this.#judged(health);
     handler.onSilence(purpose);
@@ -349,11 +356,11 @@ export class Channel {
     const old = this.#state;
     this.#state = next;
     this.#heldBytes = 0;
-    this.#unheardLooks = 0;
+    this.#unansweredLooks = 0;
     if (old.name === 'waiting') old.timer.cancel();
     if (old.name === 'dialling') old.controller.abort(stopped());
     if (old.name !== 'open') return;
-    this.#past = sum(this.#past, old.link.counters);
+    this.#past = sumOfCounters(this.#past, old.link.counters);
     this.#aliveMs = old.watch.heardMs;
     old.watch.close();
     old.link.destroy();
@@ -383,17 +390,3 @@ function refuseFrame({ kind }: Frame): never {
     `the peer sent kind ${kind} on a connection that is not its own`,
   );
 }
-
-const nothing: Readonly<LinkCounters> = {
-  framesSent: 0,
-  bytesSent: 0,
-  framesReceived: 0,
-  bytesReceived: 0,
-};
-
-const sum = (a: LinkCounters, b: LinkCounters): LinkCounters => ({
-  framesSent: a.framesSent + b.framesSent,
-  bytesSent: a.bytesSent + b.bytesSent,
-  framesReceived: a.framesReceived + b.framesReceived,
-  bytesReceived: a.bytesReceived + b.bytesReceived,
-});

@@ -12,6 +12,7 @@ import {
   payloadBytesMax,
 } from './frame.ts';
 import type { Link, LinkEnd } from './link.ts';
+import { type LinkCounters, noLinkCounters } from './link-counters.ts';
 
 export interface FrameHandler {
   /** Not called for pings. A HoldfastError that it throws ends the connection with its text. */
@@ -30,24 +31,13 @@ export type FrameLinkOptions = {
   readonly strangerBytesMax: number;
 };
 
-export type LinkCounters = {
-  framesSent: number;
-  bytesSent: number;
-  framesReceived: number;
-  bytesReceived: number;
-};
-
 export class FrameLink {
-  readonly counters: LinkCounters = {
-    framesSent: 0,
-    bytesSent: 0,
-    framesReceived: 0,
-    bytesReceived: 0,
-  };
+  readonly counters: LinkCounters = { ...noLinkCounters };
   readonly #link: Link;
   readonly #writer: CoalescingWriter;
   readonly #parser: FrameParser;
   #handler: FrameHandler | undefined;
+  #unansweredPings = 0;
   /** `undefined` while it lives. */
   #end: LinkEnd | undefined;
 
@@ -74,6 +64,18 @@ export class FrameLink {
 
   get pendingBytes(): number {
     return this.#writer.pendingBytes;
+  }
+
+  /** False: as send(). */
+  ping(): boolean {
+    const isSent = this.send(frameKinds.ping, emptyBytes);
+    if (isSent) this.#unansweredPings += 1;
+    return isSent;
+  }
+
+  /** All that was sent before the last ping has arrived; no other word of the peer tells that. */
+  get isAnswered(): boolean {
+    return this.#unansweredPings === 0;
   }
 
   /** The other side is known now: another handler, and frames of every size. */
@@ -125,7 +127,12 @@ export class FrameLink {
     if (this.#end) return;
     this.counters.framesReceived += 1;
     if (frame.kind === frameKinds.ping) this.send(frameKinds.pong, emptyBytes);
-    else if (frame.kind !== frameKinds.pong) this.#handler?.onFrame(frame);
+    else if (frame.kind === frameKinds.pong) this.#answered();
+    else this.#handler?.onFrame(frame);
+  }
+
+  #answered(): void {
+    if (this.#unansweredPings > 0) this.#unansweredPings -= 1;
   }
 
   #fail(reason: string): void {

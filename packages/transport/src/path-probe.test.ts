@@ -1,6 +1,7 @@
 // Goal: connections are dialled anew only where the way was dark beyond doubt; what any other
 // failure says of this machine is no word on the peer. Method: a network that does with each
 // request as the test says, and a clock that it moves.
+import { sleep } from '@holdfast/base/clock';
 import { ManualClock } from '@holdfast/base/manual-clock';
 import { expect, it } from 'vitest';
 import { dialError, type Link, type LinkNetwork } from './link.ts';
@@ -9,7 +10,10 @@ import { PathProbe, type PathVerdict } from './path-probe.ts';
 
 const againMs = 500;
 
-type Answer = 'answered' | 'lost' | 'refused' | 'EHOSTUNREACH';
+/** `late`: as when the kernel itself has to send it twice. */
+type Answer = 'answered' | 'late' | 'lost' | 'refused' | 'EHOSTUNREACH';
+
+const lateMs = 1000;
 
 /** What becomes of each request in turn; the last one's fate is that of all after it. */
 async function probe(answers: readonly Answer[], ms: number) {
@@ -23,7 +27,8 @@ async function probe(answers: readonly Answer[], ms: number) {
     dial: async (address, signal) => {
       const answer = answers[Math.min(requests, answers.length - 1)];
       requests += 1;
-      if (answer === 'answered') {
+      if (answer === 'late') await sleep(clock, lateMs, signal);
+      if (answer === 'answered' || answer === 'late') {
         const link = await wires.dial('h2:1', signal);
         links.push(link);
         return link;
@@ -56,6 +61,20 @@ it('is open where one request alone was lost', async () => {
 it('is lit where two were lost, and the next one was answered', async () => {
   expect((await probe(['lost', 'lost', 'answered'], 5000)).verdicts).toEqual(['lit']);
   expect((await probe(['lost', 'lost', 'lost', 'answered'], 5000)).verdicts).toEqual(['lit']);
+});
+
+it('is lit where a lost one was sent again by the kernel, and the next is answered soon', async () => {
+  for (const answers of [
+    ['late', 'lost', 'answered'],
+    ['lost', 'late', 'lost', 'answered'],
+    ['lost', 'lost', 'late', 'lost', 'answered'],
+  ] as const) {
+    expect((await probe(answers, 5000)).verdicts).toEqual(['lit']);
+  }
+});
+
+it('is open where each answer is late: the way is long', async () => {
+  expect((await probe(['late'], 5000)).verdicts).toEqual(['open']);
 });
 
 it('is lit where the machine says that nobody listens: then that is worth a dial', async () => {

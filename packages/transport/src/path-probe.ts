@@ -6,9 +6,12 @@
 // A way that answers the first request was never in question: then the peer itself stands still
 // (A-14), and a new connection would be no better than the old one. A single request that is lost
 // proves nothing, either: it takes two in a row, and one after them that is answered in time.
+//
+// The kernel itself sends a lost request again, too, so an answer may be one to an old request and
+// late, as each is over a way that is only long. Then one more request tells the two apart.
 import { sleep } from '@holdfast/base/clock';
 import { isRefused } from './link.ts';
-import { dialSteadily, type SteadyDial } from './steady-dial.ts';
+import { type Dialled, dialSteadily, type SteadyDial } from './steady-dial.ts';
 
 /** `lit`: what stood still is better dialled anew. `open`: the way was never dark. */
 export type PathVerdict = 'lit' | 'open';
@@ -44,10 +47,10 @@ export class PathProbe {
     const { signal } = this.#end;
     const { clock, againMs } = this.#options;
     try {
-      const { link, request, tookMs } = await dialSteadily({ ...this.#options, signal });
-      link.destroy();
-      // Over a way that is only long, the first request is answered first, however late.
-      return request > lostMin && tookMs < againMs ? 'lit' : 'open';
+      const first = await this.#dial();
+      if (first.requests <= lostMin) return 'open';
+      const { tookMs } = first.tookMs < againMs ? first : await this.#dial();
+      return tookMs < againMs ? 'lit' : 'open';
     } catch (error) {
       // The machine answers, and the process is gone: the dial anew finds that out.
       if (isRefused(error)) return 'lit';
@@ -55,5 +58,11 @@ export class PathProbe {
       await sleep(clock, againMs, signal).catch(() => undefined);
       return undefined;
     }
+  }
+
+  async #dial(): Promise<Dialled> {
+    const dialled = await dialSteadily({ ...this.#options, signal: this.#end.signal });
+    dialled.link.destroy();
+    return dialled;
   }
 }

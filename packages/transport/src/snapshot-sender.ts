@@ -3,7 +3,6 @@
 // way beyond what the receiver has consumed, so a slow receiver costs neither side memory, and its
 // socket is never paused: pings pass.
 import { must } from '@holdfast/base/assert';
-import { emptyBytes } from '@holdfast/base/bytes';
 import type { Timer } from '@holdfast/base/clock';
 import { type ErrorCode, HoldfastError } from '@holdfast/base/errors';
 import { SnapshotBegin, SnapshotEnd, SnapshotProgress, SnapshotResult } from '@holdfast/proto/peer';
@@ -103,7 +102,7 @@ class OutgoingStream {
     });
     this.asked.catch(() => undefined); // As above.
     this.#watch = new SilenceWatch(context.clock, () => context.settings.silence, {
-      ping: () => link.send(frameKinds.ping, emptyBytes),
+      ping: () => link.ping(),
       onLife: () => sending.onLife?.(this.#watch.heardMs),
       onAnswer: () => sending.onLife?.(this.#watch.heardMs),
       onFailure: (failures) => {

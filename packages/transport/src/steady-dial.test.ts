@@ -46,7 +46,7 @@ describe('a steady dial', () => {
     await world.listen();
     world.dial();
     await world.clock.advanceAsync(5);
-    expect(world.outcome).toMatchObject({ request: 1, tookMs: 2 });
+    expect(world.outcome).toMatchObject({ requests: 1, tookMs: 2 });
     expect(world.accepted).toBe(1);
     expect(world.timers).toBe(0);
   });

@@ -18,8 +18,9 @@ const requestsMax = 4;
 
 export type Dialled = {
   readonly link: Link;
-  /** Which of the requests was answered, from 1 on, and how soon. */
-  readonly request: number;
+  /** How many had left by then. */
+  readonly requests: number;
+  /** From when the one that was answered had left. */
   readonly tookMs: number;
 };
 
@@ -44,13 +45,13 @@ export function dialSteadily(dial: SteadyDial): Promise<Dialled> {
       const request = new AbortController();
       requests.push(request);
       asked += 1;
-      const [number, askedMs] = [asked, clock.monotonicMs()];
+      const askedMs = clock.monotonicMs();
       if (requests.length > requestsMax) requests.shift()?.abort();
       network.dial(address, request.signal).then(
         (link) => {
           if (isOver || request.signal.aborted) link.destroy();
           else
-            finish(() => resolve({ link, request: number, tookMs: clock.monotonicMs() - askedMs }));
+            finish(() => resolve({ link, requests: asked, tookMs: clock.monotonicMs() - askedMs }));
         },
         (error: unknown) => {
           if (!isOver && !request.signal.aborted) finish(() => reject(error));
