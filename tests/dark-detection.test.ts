@@ -1,6 +1,7 @@
 // How soon a machine that goes dark is noticed by each of the others, idle or busy, cut off or
-// frozen (A-05), and that it is taken back by itself (A-18). Method: four machines in the rig, one
-// after another, with luck; what each survivor says of its links, looked at ten times a second.
+// frozen (A-05), and that it is taken back by itself (A-18). Method: two clusters of four machines
+// in the rig; in each one machine after another, with luck; what each survivor says of its links,
+// looked at ten times a second.
 import { SeededRandom } from '@holdfast/base/seeded-random';
 import { describe, expect, it } from 'vitest';
 import { monotonicMs } from '../tools/dark/system.ts';
@@ -9,6 +10,7 @@ import type { DarkMember } from './support/dark-member.ts';
 import { noDark, skipped } from './support/no-dark.ts';
 import { until } from './support/process-cluster.ts';
 import { repetitions, seedOfRun } from './support/repetitions.ts';
+import { dealt, sideBySide } from './support/side-by-side.ts';
 
 /** A-05. */
 const noticedMs = 8000;
@@ -17,39 +19,55 @@ const lookMs = 500;
 const returnMs = 30_000;
 const trials = repetitions(10);
 
-type Way = 'cut' | 'frozen';
+const members = 4;
+
+type Darkening = {
+  /** Which of the members. */
+  readonly at: number;
+  readonly way: 'cut' | 'frozen';
+  /** Whether somebody writes meanwhile. */
+  readonly isBusy: boolean;
+};
 
 describe.skipIf(noDark)(`a machine that goes dark${skipped}`, () => {
   it(
     'is noticed by every survivor within 8 s, and taken back',
     async () => {
       const random = new SeededRandom(seedOfRun());
-      await using cluster = await DarkCluster.start(4);
-      const times: number[] = [];
-      for (let trial = 0; trial < trials; trial += 1) {
-        const dark = cluster.members[random.integer(0, 4)] as DarkMember;
-        const way: Way = random.fraction() < 0.7 ? 'cut' : 'frozen';
-        const isBusy = random.fraction() < 0.5;
-        const noticed = await darken(cluster, dark, { way, isBusy });
-        times.push(...noticed);
-      }
-      times.sort((a, b) => a - b);
+      const darkenings = Array.from(
+        { length: trials },
+        (): Darkening => ({
+          at: random.integer(0, members),
+          way: random.fraction() < 0.7 ? 'cut' : 'frozen',
+          isBusy: random.fraction() < 0.5,
+        }),
+      );
+      const hands = dealt(darkenings, 2).map((hand) => () => darkenInTurn(hand));
+      const times = (await sideBySide(hands)).flat().sort((a, b) => a - b);
       process.stdout.write(
         `${trials} times dark: noticed by each survivor after ${times[times.length >> 1]} ms ` +
           `(median), ${times.at(-1)} ms at the latest\n`,
       );
-      expect(times).toHaveLength(trials * 3);
+      expect(times).toHaveLength(trials * (members - 1));
     },
     60_000 + trials * 45_000,
   );
 });
 
+/** In a cluster of their own, one after another; see darken. */
+async function darkenInTurn(darkenings: readonly Darkening[]): Promise<readonly number[]> {
+  await using cluster = await DarkCluster.start(members);
+  const times: number[] = [];
+  for (const darkening of darkenings) times.push(...(await darken(cluster, darkening)));
+  return times;
+}
+
 /** Milliseconds until each survivor has noticed; ends when the member is taken back. */
 async function darken(
   cluster: DarkCluster,
-  dark: DarkMember,
-  { way, isBusy }: { readonly way: Way; readonly isBusy: boolean },
+  { at, way, isBusy }: Darkening,
 ): Promise<readonly number[]> {
+  const dark = cluster.members[at] as DarkMember;
   const survivors = cluster.others(dark);
   const [asked] = survivors as [DarkMember];
   const writer = isBusy

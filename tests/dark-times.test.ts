@@ -4,7 +4,7 @@
 // that was not needed, and one cluster again within two seconds of the heal. Method: writes every
 // 5 ms through the members that are left, each with its own times.
 import { setTimeout as delay } from 'node:timers/promises';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import type { Attempt, Call } from '../tools/dark/protocol.ts';
 import { monotonicMs } from '../tools/dark/system.ts';
 import { DarkCluster } from './support/dark-cluster.ts';
@@ -78,17 +78,13 @@ const faults: readonly Fault[] = [
   },
 ];
 
-describe.skipIf(noDark)(`three members at their default settings${skipped}`, () => {
-  let cluster: DarkCluster;
-
-  beforeAll(async () => {
-    cluster = await DarkCluster.start(3);
-  });
-  afterAll(() => cluster?.[Symbol.asyncDispose]());
-
+// Side by side as what is looked for takes seconds; a soak, which counts milliseconds, plays them
+// one after another (tools/soak-files.mjs).
+describe.skipIf(noDark).concurrent(`three members at their default settings${skipped}`, () => {
   it.each(faults)(
     'a leader that is $name: the others write again in time, and it is taken back',
     async (fault) => {
+      await using cluster = await DarkCluster.start(3);
       const firstWrites: number[] = [];
       const oneAgain: number[] = [];
       for (let trial = 0; trial < trials; trial += 1) {
@@ -98,14 +94,12 @@ describe.skipIf(noDark)(`three members at their default settings${skipped}`, () 
       }
       tell(`leader ${fault.name}: first write`, firstWrites);
       tell(`leader ${fault.name}: one cluster again`, oneAgain);
-      // Of a few trials beside other things that this machine has to do, the best one counts.
-      const worstMs = (trials < trialsForMedian ? Math.min : Math.max)(...firstWrites);
-      expect(worstMs).toBeLessThanOrEqual(fault.worstMs);
+      expect(worstOf(firstWrites)).toBeLessThanOrEqual(fault.worstMs);
       if (trials >= trialsForMedian) {
         expect(medianOf(firstWrites)).toBeLessThanOrEqual(fault.medianMs);
       }
       // A process that was killed has to start first.
-      if (fault.name !== 'killed') expect(medianOf(oneAgain)).toBeLessThan(oneAgainMs);
+      if (fault.name !== 'killed') expect(worstOf(oneAgain)).toBeLessThan(oneAgainMs);
     },
     60_000 + trials * 20_000,
   );
@@ -113,6 +107,7 @@ describe.skipIf(noDark)(`three members at their default settings${skipped}`, () 
   it(
     'a member that is back after 7 s of darkness changes neither leader nor term',
     async () => {
+      await using cluster = await DarkCluster.start(3);
       for (let trial = 0; trial < trials; trial += 1) {
         const leader = await cluster.leader();
         const [follower] = cluster.others(leader) as [DarkMember];
@@ -129,6 +124,7 @@ describe.skipIf(noDark)(`three members at their default settings${skipped}`, () 
   it(
     'one link that breaks, or is evicted, is no reason for an election',
     async () => {
+      await using cluster = await DarkCluster.start(3);
       const leader = await cluster.leader();
       const [follower] = cluster.others(leader) as [DarkMember];
       for (let trial = 0; trial < trials; trial += 1) {
@@ -155,6 +151,7 @@ describe.skipIf(noDark)(`three members at their default settings${skipped}`, () 
   it(
     'a partition that heals is one cluster again in under 2 s, with breakers open',
     async () => {
+      await using cluster = await DarkCluster.start(3);
       const times: number[] = [];
       for (let trial = 0; trial < Math.ceil(trials / 4); trial += 1) {
         const leader = await cluster.leader();
@@ -270,6 +267,10 @@ async function expectNoElection(
   const { term, leader: leads } = await leader.standing();
   expect({ term, leads }).toEqual({ term: before.term, leads: before.leader });
 }
+
+/** Of a few trials, beside other things that this machine has to do, the best one counts. */
+const worstOf = (values: readonly number[]): number =>
+  (trials < trialsForMedian ? Math.min : Math.max)(...values);
 
 const medianOf = (values: readonly number[]): number =>
   [...values].sort((a, b) => a - b)[values.length >> 1] as number;
