@@ -78,9 +78,10 @@ const faults: readonly Fault[] = [
   },
 ];
 
-// Side by side as what is looked for takes seconds; a soak, which counts milliseconds, plays them
-// one after another (tools/soak-files.mjs).
-describe.skipIf(noDark).concurrent(`three members at their default settings${skipped}`, () => {
+/** What is looked for then takes seconds; a soak, which counts milliseconds, wants it quiet. */
+const concurrent = trials < trialsForMedian;
+
+describe.skipIf(noDark)(`three members at their default settings${skipped}`, { concurrent }, () => {
   it.each(faults)(
     'a leader that is $name: the others write again in time, and it is taken back',
     async (fault) => {

@@ -12,18 +12,17 @@ const attacks = new Map([
     'dark',
     [
       { file: 'tests/dark-detection.test.ts', times: 100 },
-      // Of milliseconds, so nothing beside it.
-      { file: 'tests/dark-times.test.ts', times: 20, flags: ['--maxConcurrency', '1'] },
+      { file: 'tests/dark-times.test.ts', times: 20 },
       // Seconds in the dark: five minutes.
       { file: 'tests/dark-machine.test.ts', times: 300 },
     ],
   ],
 ]);
 
-/** @param {{ file: string, times: number, flags?: readonly string[] }} attack */
-function run({ file, times, flags = [] }) {
+/** @param {{ file: string, times: number }} attack */
+function run({ file, times }) {
   const HOLDFAST_REPETITIONS = process.env.HOLDFAST_REPETITIONS ?? String(times);
-  const [program = '', ...args] = vitest('--project', 'e2e', file, ...flags);
+  const [program = '', ...args] = vitest('--project', 'e2e', file);
   const env = { ...process.env, HOLDFAST_REPETITIONS };
   return spawnSync(program, args, { cwd: root, env, stdio: 'inherit' }).status ?? 1;
 }
