@@ -155,7 +155,7 @@ export abstract class LeasingEngine {
       try {
         return await this.leasePorts.askLeader(question, signal);
       } catch (error) {
-        if (!isHoldfastError(error, 'leadership-lost')) throw error;
+        if (!isHoldfastError(error) || error.outcome !== 'unknown') throw error;
         if (ask >= asksMax) throw unanswered(error);
       }
     }

@@ -8,7 +8,6 @@ import type { Raft } from '@holdfast/raft/raft';
 import { type Forwarding, notLeader } from './forwarding.ts';
 import type { LeaderGate } from './leader-gate.ts';
 import type { ForwardRequest } from './ports.ts';
-import { lost } from './proposals.ts';
 import type { RequestIds } from './request-ids.ts';
 import type { ReplicaSettings } from './settings.ts';
 
@@ -84,10 +83,10 @@ export class LeaderQuestions {
     asked?.reject(error);
   }
 
-  /** Ends those that were asked before `beforeMs`. */
-  expire(beforeMs: number): void {
+  /** Ends those that were asked before `beforeMs`, with that error. */
+  expire(beforeMs: number, why: () => HoldfastError): void {
     for (const [requestId, { sinceMs }] of this.#asked) {
-      if (sinceMs < beforeMs) this.refuse(requestId, lost('unknown'));
+      if (sinceMs < beforeMs) this.refuse(requestId, why());
     }
   }
 

@@ -61,8 +61,8 @@ describe('Proposals', () => {
     proposals.expirePlaced(100);
     proposals.expirePlaced(101);
     add(3, 10, 100);
-    proposals.expireUnplaced(100);
-    proposals.expireUnplaced(101);
+    proposals.expireUnplaced(100, () => lost('unknown'));
+    proposals.expireUnplaced(101, () => lost('unknown'));
     expect(ended).toEqual([1, 2, 3].map((number) => `${number} leadership-lost unknown`));
   });
 

@@ -116,10 +116,10 @@ export class Proposals {
     }
   }
 
-  /** Ends those without a place that came before `beforeMs`. */
-  expireUnplaced(beforeMs: number): void {
+  /** Ends those without a place that came before `beforeMs`, with that error. */
+  expireUnplaced(beforeMs: number, why: () => HoldfastError): void {
     for (const [requestId, pending] of this.#unplaced) {
-      if (pending.sinceMs < beforeMs) this.refuse(requestId, lost('unknown'));
+      if (pending.sinceMs < beforeMs) this.refuse(requestId, why());
     }
   }
 
@@ -142,4 +142,12 @@ export const lost = (outcome: Outcome): HoldfastError =>
     'the leader changed before the write was confirmed; it may or may not take effect: ' +
       'read it back',
     { outcome },
+  );
+
+/** The leader is the same, as far as is known, and said nothing. */
+export const unanswered = (why: string): HoldfastError =>
+  new HoldfastError(
+    'unavailable',
+    `${why}; what was asked of it may or may not have taken effect: read it back`,
+    { outcome: 'unknown' },
   );

@@ -12,7 +12,7 @@ import { type Forwarding, notLeader } from './forwarding.ts';
 import type { LeaderGate } from './leader-gate.ts';
 import type { LeaderQuestions } from './leader-questions.ts';
 import type { ForwardRequest } from './ports.ts';
-import type { Proposals, Proposed, Waiter } from './proposals.ts';
+import { lost, type Proposals, type Proposed, unanswered, type Waiter } from './proposals.ts';
 import type { RequestIds } from './request-ids.ts';
 import type { ReplicaSettings } from './settings.ts';
 
@@ -32,6 +32,8 @@ export type ProposerOptions = {
 export class Proposer {
   readonly #options: ProposerOptions;
   #toPropose: Proposal[] = [];
+  /** When connections with the leader were lost, as far as that is not settled. */
+  readonly #lossesMs: number[] = [];
 
   constructor(options: ProposerOptions) {
     this.#options = options;
@@ -83,25 +85,42 @@ export class Proposer {
 
   /** Ends what waits in vain: forwards without an answer, and writes of a lost leadership. */
   sweep(): void {
-    const { clock, settings, gate, proposals, questions, core } = this.#options;
+    const { clock, settings, gate, proposals, core } = this.#options;
     const nowMs = clock.monotonicMs();
     const beforeMs = nowMs - settings.leaderWaitMs;
     if (core().role !== 'leader') proposals.expirePlaced(beforeMs);
     // What a former leader was asked is answered soon or never.
-    const toFormer = Math.min(beforeMs, gate.leaderSinceMs ?? beforeMs);
-    const unanswered = nowMs - settings.forwardTimeoutMs;
-    proposals.expireUnplaced(Math.max(toFormer, unanswered));
-    questions.expire(Math.max(toFormer, unanswered));
+    this.#expire(Math.min(beforeMs, gate.leaderSinceMs ?? beforeMs), () => lost('unknown'));
+    const { forwardTimeoutMs, answerGraceMs } = settings;
+    this.#expire(nowMs - forwardTimeoutMs, () =>
+      unanswered(`the leader has not answered for ${forwardTimeoutMs / 1000} s`),
+    );
+    while ((this.#lossesMs[0] ?? nowMs) < nowMs - answerGraceMs) {
+      this.#expire(this.#lossesMs.shift() as number, connectionLost);
+    }
+  }
+
+  /**
+   * A connection with `peer` is gone. If that one leads, what was asked of it may be lost with it,
+   * or the answer; what comes all the same comes at once.
+   */
+  peerLost(peer: MemberId): void {
+    const { core, clock } = this.#options;
+    if (core().leader === peer) this.#lossesMs.push(clock.monotonicMs());
   }
 
   /** Nobody listens at `peer` any more: if it led, it will not answer what it was asked. */
   peerDied(peer: MemberId): void {
-    const { core, forwarding, proposals, questions } = this.#options;
+    const { core, forwarding } = this.#options;
     if (core().leader !== peer) return;
     // What has not left yet certainly had no effect.
     forwarding.flushRequests(undefined);
-    proposals.expireUnplaced(Number.POSITIVE_INFINITY);
-    questions.expire(Number.POSITIVE_INFINITY);
+    this.#expire(Number.POSITIVE_INFINITY, () => lost('unknown'));
+  }
+
+  #expire(beforeMs: number, why: () => HoldfastError): void {
+    this.#options.proposals.expireUnplaced(beforeMs, why);
+    this.#options.questions.expire(beforeMs, why);
   }
 
   #submit(envelope: Uint8Array): Promise<Proposed> {
@@ -143,6 +162,9 @@ export function refusalError(reason: RefusalReason): HoldfastError {
       return new HoldfastError('invalid-argument', 'a cluster needs at least one voter');
   }
 }
+
+const connectionLost = (): HoldfastError =>
+  unanswered('the connection to the leader was lost before it had answered');
 
 const malformed = (): HoldfastError =>
   new HoldfastError(

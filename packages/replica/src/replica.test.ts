@@ -1,7 +1,7 @@
 // Goal: what a member promises its callers, whatever happens to its peers, its disk and itself.
 // Method: whole replicas over memory twins on one clock that the test moves.
 import { HoldfastError } from '@holdfast/base/errors';
-import { index, requestId } from '@holdfast/base/ids';
+import { index, type MemberId, requestId } from '@holdfast/base/ids';
 import { afterEach, describe, expect, it } from 'vitest';
 import type { ForwardResponse, PeerHandler, PeerTransport } from './ports.ts';
 import { idOf, type TestMember, TestWorlds, watchEnd } from './replica.fixture.ts';
@@ -93,6 +93,30 @@ describe('writes', () => {
     await leader.crash();
     await world.until(() => ending.atMs !== undefined, 2000);
     expect(ending.error ?? ending.value).toBeDefined();
+  });
+
+  it('that a follower forwarded end soon when the connection to the leader is lost', async () => {
+    const held = new Map([1, 2, 3].map((number) => [idOf(number), new HeldAnswers()]));
+    const heldOf = (id: MemberId): HeldAnswers => held.get(id) as HeldAnswers;
+    const world = await worlds.started(3, (number) => ({ around: heldOf(idOf(number)).around }));
+    const [follower] = world.followers as [TestMember];
+    const answers = heldOf(follower.id);
+    const leaderId = world.leader.id;
+    const { term } = follower.replica;
+    const startMs = world.clock.monotonicMs();
+    const ending = watchEnd(world, follower.propose('half-way'));
+    await world.until(() => answers.held.length > 0);
+    const handler = answers.handler as PeerHandler;
+    handler.onPeerEvent({ type: 'unreachable', peer: leaderId, refused: false });
+    await world.clock.advanceAsync(1);
+    const later = watchEnd(world, follower.propose('afterwards'));
+    await world.until(() => ending.atMs !== undefined, 2000);
+    expect(ending.error).toMatchObject({ code: 'unavailable', outcome: 'unknown' });
+    expect((ending.error as HoldfastError).message).toMatch(/connection to the leader was lost/);
+    expect((ending.atMs ?? 0) - startMs).toBeLessThan(1500);
+    // What was asked for since then is none of that loss's.
+    expect([later.error, follower.replica.term]).toEqual([undefined, term]);
+    answers.isHolding = false;
   });
 
   it('are not answered by what an earlier boot had asked for', async () => {

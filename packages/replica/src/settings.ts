@@ -9,6 +9,8 @@ export type ReplicaSettings = {
   readonly reachableMs: number;
   /** A forwarded proposal without an answer for this long has an unknown outcome. */
   readonly forwardTimeoutMs: number;
+  /** The same, where a connection with the leader was lost meanwhile. */
+  readonly answerGraceMs: number;
   /** Proposals under way from this member, its own and those forwarded to it. */
   readonly proposalsMax: number;
   readonly proposalBytesMax: number;
@@ -43,6 +45,7 @@ export const defaultReplicaSettings: ReplicaSettings = {
   leaderWaitMs: 900,
   reachableMs: 1200,
   forwardTimeoutMs: 5000,
+  answerGraceMs: 1000,
   proposalsMax: 20_000,
   proposalBytesMax: 128 * 1024 * 1024,
   callsWaitingMax: 20_000,

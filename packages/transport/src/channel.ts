@@ -3,12 +3,12 @@
 // under way wait for it; otherwise nobody ever waits for a peer. It keeps the record of its
 // connections; what follows from that for the peer is decided in peer-link.ts.
 import { Backoff } from '@holdfast/base/backoff';
-import type { Clock, Timer } from '@holdfast/base/clock';
+import type { Timer } from '@holdfast/base/clock';
 import { HoldfastError, messageOf } from '@holdfast/base/errors';
 import type { MemberId } from '@holdfast/base/ids';
 import type { Random } from '@holdfast/base/random';
 import type { Frame } from './frame.ts';
-import type { FrameLink } from './frame-link.ts';
+import { closeWithin, type FrameLink } from './frame-link.ts';
 import type { Hello, Purpose } from './handshake.ts';
 import { isRefused, type LinkEnd } from './link.ts';
 import { type LinkCounters, noLinkCounters, sumOfCounters } from './link-counters.ts';
@@ -21,7 +21,7 @@ import {
   withSilence,
   withSuccess,
 } from './link-health.ts';
-import type { LinkRecord } from './link-record.ts';
+import type { EvictionReason, LinkRecord } from './link-record.ts';
 import { type DialledPeer, dialPeer, type MemberContext } from './peer-dialer.ts';
 import { SilenceWatch } from './silence-watch.ts';
 
@@ -57,12 +57,14 @@ type State =
   | { readonly name: 'parked' }
   | { readonly name: 'dialling'; readonly controller: AbortController; readonly held: Held[] }
   | { readonly name: 'waiting'; readonly timer: Timer }
-  | {
-      readonly name: 'open';
-      readonly link: FrameLink;
-      readonly watch: SilenceWatch;
-      readonly sinceMs: number;
-    };
+  | OpenState;
+
+type OpenState = {
+  readonly name: 'open';
+  readonly link: FrameLink;
+  readonly watch: SilenceWatch;
+  readonly sinceMs: number;
+};
 
 /** A ping goes out at the first of them, so it has had the time of two looks. */
 const stillLooks = 3;
@@ -87,6 +89,8 @@ export class Channel {
   #unansweredLooks = 0;
   /** When the peer was last heard here, or this channel began to look for it. */
   #aliveMs: number | undefined;
+  /** Of a connection that was sound, until its last bytes have arrived. */
+  #parting: Promise<void> | undefined;
   #heldBytes = 0;
   #dropped = 0;
   /** Connections in a row that ended as soon as they stood. */
@@ -151,10 +155,12 @@ export class Channel {
 
   /**
    * Ends the connection that stands. A control connection is dialled again at once, another one for
-   * the next frame. False: none stands.
+   * the next frame. Where nothing speaks against it, all that was sent arrives first. False: none
+   * stands.
    */
-  evict(): boolean {
+  evict(reason: EvictionReason): boolean {
     if (this.#state.name !== 'open') return false;
+    if (reason === 'operator' || reason === 'idle') this.#part(this.#state);
     if (this.#options.purpose === 'control') this.#dial();
     else {
       this.#leave(parkedState);
@@ -252,7 +258,10 @@ export class Channel {
     const isStale = (): boolean => this.#state !== state;
     const { signal } = controller;
     const timeoutMs = this.#dialTimeoutMs();
-    dialPeer(context, { peer, purpose, address: address(), timeoutMs, signal }).then(
+    const dial = (): Promise<DialledPeer> =>
+      dialPeer(context, { peer, purpose, address: address(), timeoutMs, signal });
+    // Before the old one is over, the new one would cut off what is still on its way there.
+    (this.#parting?.then(dial) ?? dial()).then(
       (dialled) => {
         if (isStale()) dialled.link.destroy();
         else this.#opened(dialled, state.held);
@@ -363,21 +372,16 @@ export class Channel {
     this.#past = sumOfCounters(this.#past, old.link.counters);
     this.#aliveMs = old.watch.heardMs;
     old.watch.close();
-    old.link.destroy();
+    if (this.#parting === undefined) old.link.destroy();
   }
-}
 
-function closeWithin(clock: Clock, graceMs: number, link: FrameLink): Promise<void> {
-  return new Promise((resolve) => {
-    const finish = (): void => {
-      timer.cancel();
-      link.destroy();
-      resolve();
-    };
-    const timer = clock.schedule(graceMs, finish);
-    link.trust({ onFrame: () => undefined, onEnd: finish });
-    link.close();
-  });
+  /** Sends what waits and says goodbye; whoever dials meanwhile waits for the peer's. */
+  #part({ link }: OpenState): void {
+    const { clock, settings } = this.#options.context;
+    this.#parting = closeWithin(clock, settings.closeGraceMs, link).then(() => {
+      this.#parting = undefined;
+    });
+  }
 }
 
 const stopped = (): HoldfastError =>

@@ -1,6 +1,7 @@
 // Frames over a link: preface, parser, coalescing writer, and the answers to pings. Both ends of a
 // connection use it. It owns its link, and knows neither members nor time.
 import { emptyBytes } from '@holdfast/base/bytes';
+import type { Clock } from '@holdfast/base/clock';
 import { HoldfastError } from '@holdfast/base/errors';
 import { CoalescingWriter } from './coalescing-writer.ts';
 import {
@@ -145,4 +146,18 @@ export class FrameLink {
     this.#end = end;
     this.#handler?.onEnd(end);
   }
+}
+
+/** Sends what waits and says goodbye; over when the other side has, or after the grace. */
+export function closeWithin(clock: Clock, graceMs: number, link: FrameLink): Promise<void> {
+  return new Promise((resolve) => {
+    const finish = (): void => {
+      timer.cancel();
+      link.destroy();
+      resolve();
+    };
+    const timer = clock.schedule(graceMs, finish);
+    link.trust({ onFrame: () => undefined, onEnd: finish });
+    link.close();
+  });
 }

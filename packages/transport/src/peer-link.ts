@@ -212,7 +212,7 @@ export class PeerLink {
   evict(purpose: 'control' | 'log', reason: EvictionReason, known?: string): void {
     const channel = purpose === 'control' ? this.#control : this.#log;
     const why = known ?? whyOf(channel.record);
-    if (channel.evict()) this.#evicted(purpose, reason, why);
+    if (channel.evict(reason)) this.#evicted(purpose, reason, why);
   }
 
   /** To be called at a steady pace: finds connections that stand still, and what is behind it. */
@@ -257,7 +257,7 @@ export class PeerLink {
       // Where it still stands still, the next look begins another one.
       this.#pathProbe = undefined;
       if (verdict === 'open') return;
-      const why = 'the way to the peer was dark, and is lit again';
+      const why = 'the way to the peer gave no answer for a second, and does again';
       if (this.#control.isStill) this.evict('control', 'path', why);
       if (this.#log.isStill) this.evict('log', 'path', why);
     };

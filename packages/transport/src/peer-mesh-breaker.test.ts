@@ -267,6 +267,24 @@ describe('an operator', () => {
     await world.close();
   });
 
+  it('loses nothing that was sent before, and none of it twice or out of order', async () => {
+    const world = new World({ latencyMs: () => 5 });
+    const [first, second] = await world.pair();
+    const sent: string[] = [];
+    for (let round = 0; round < 20; round += 1) {
+      for (let at = 0; at < 5; at += 1) {
+        const text = `${round} ${at}`;
+        first.send(2, text, 'log');
+        sent.push(`1:${text}`);
+      }
+      first.mesh.evict();
+      await world.pass(7);
+    }
+    await world.pass(100);
+    expect(second.frames).toEqual(sent);
+    await world.close();
+  });
+
   it('closes a breaker, and calls are let through at once', async () => {
     const world = new World();
     const [first] = await world.pair();
