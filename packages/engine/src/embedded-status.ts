@@ -62,6 +62,7 @@ export function engineStatus(parts: StatusParts): EngineStatus {
       last: replica.snapshot?.lastFailure,
     },
     stalledMs: replica.stalledMs,
+    isDiskFull: replica.isDiskFull,
     initialised: replica.isInitialised,
     ready: replica.isReady && raft?.leader !== undefined && replica.stalledMs === undefined,
     notReadyReason: notReadyReason(parts),

@@ -209,6 +209,8 @@ export type EngineStatus = {
    * few seconds (A-25). Undefined: nothing is amiss.
    */
   readonly stalledMs: number | undefined;
+  /** It takes no writes until there is room on its disk (safety.md 9). */
+  readonly isDiskFull: boolean;
   /** Undefined while repairing: only a leader can fill the log again. */
   readonly repair: RepairStatus | undefined;
   /** All that was known to be committed before the start is applied; `ready` comes later. */

@@ -169,6 +169,7 @@ export class MemoryEngine extends LeasingEngine implements Engine {
       notReadyReason: this.refusal?.message,
       snapshotFailures: { count: 0, last: undefined },
       stalledMs: undefined,
+      isDiskFull: false,
       counters: {},
     };
   }

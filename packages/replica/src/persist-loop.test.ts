@@ -70,10 +70,10 @@ describe('PersistLoop', () => {
     save(7);
     accept(2);
     await clock.advanceAsync(900);
-    expect(done).toEqual(['full', 'status 7']);
+    expect([done, loop.isDiskFull]).toEqual([['full', 'status 7'], true]);
     setSync(() => undefined);
     await clock.advanceAsync(100);
-    expect(done).toEqual(['full', 'status 7', 'log 2']);
+    expect([done, loop.isDiskFull]).toEqual([['full', 'status 7', 'log 2'], false]);
     loop.close();
     await running;
     expect(clock.pendingCount).toBe(0);

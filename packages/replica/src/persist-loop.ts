@@ -35,6 +35,7 @@ export class PersistLoop {
   #wake: (() => void) | undefined;
   /** Runs while the disk is full. */
   #retry: Timer | undefined;
+  #isDiskFull = false;
   #isClosed = false;
   #syncs = 0;
   #entriesSynced = 0;
@@ -93,6 +94,7 @@ export class PersistLoop {
     this.#hasEntries = false;
     try {
       await this.#options.install(snapshot);
+      this.#isDiskFull = false;
     } catch (error) {
       this.#waitForRoom(error);
       this.#install = snapshot;
@@ -105,6 +107,7 @@ export class PersistLoop {
     const before = log.marks.persisted.index;
     try {
       const persisted = await log.sync(this.#options.commitIndex());
+      this.#isDiskFull = false;
       this.#syncs += 1;
       this.#entriesSynced += Math.max(0, persisted.index - before);
       this.#options.onLog(persisted);
@@ -117,6 +120,7 @@ export class PersistLoop {
   /** Throws what is no full disk: that one ends the member. */
   #waitForRoom(error: unknown): void {
     if (!isHoldfastError(error, 'disk-full')) throw error;
+    this.#isDiskFull = true;
     const { clock, diskRetryMs, onDiskFull } = this.#options;
     this.#retry = clock.schedule(diskRetryMs, () => {
       this.#retry = undefined;
@@ -124,6 +128,11 @@ export class PersistLoop {
     });
     if (this.#isClosed) this.#retry.cancel();
     else onDiskFull();
+  }
+
+  /** The last try to sync found no room. */
+  get isDiskFull(): boolean {
+    return this.#isDiskFull;
   }
 
   #sleepUntil(resolve: () => void): void {

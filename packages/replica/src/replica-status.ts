@@ -25,6 +25,8 @@ export type ReplicaStatus = ContactStatus & {
   readonly install: InstallProgress | undefined;
   /** The log's lost range on its way from a peer. */
   readonly repair: RepairProgress | undefined;
+  /** It can not write what it is sent, until there is room (safety.md 9). */
+  readonly isDiskFull: boolean;
   readonly syncs: number;
   readonly entriesSynced: number;
   readonly proposalsPending: number;

@@ -179,6 +179,7 @@ export class Replica {
       snapshot: driver?.snapshotter.status,
       install: driver?.install,
       repair: driver?.repairs.progress,
+      isDiskFull: driver?.persist.isDiskFull ?? false,
       syncs: driver?.persist.counters.syncs ?? 0,
       entriesSynced: driver?.persist.counters.entries ?? 0,
       proposalsPending: this.#proposals.count,
@@ -265,7 +266,7 @@ export class Replica {
     if (event.refused) {
       this.#gate.refused(event.peer);
       this.#proposer.peerDied(event.peer);
-    }
+    } else this.#proposer.peerLost(event.peer);
     driver.loop.enqueue({ type: 'peer-unreachable', peer: event.peer, refused: event.refused });
   }
 

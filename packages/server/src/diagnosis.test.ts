@@ -62,6 +62,27 @@ function cluster(changes: Readonly<Record<number, Change>> = {}): readonly Asked
 const told = (changes: Readonly<Record<number, Change>>): readonly string[] =>
   diagnose(cluster(changes)).map(({ case: name, says }) => `${name}: ${says}`);
 
+describe('a full disk', () => {
+  const full = { diskFull: true };
+
+  it('is told with its member, and that the others go on', () => {
+    expect(told({ 3: full })).toEqual([
+      'disk-full: the disk of n3 is full: it answers reads and takes no writes; the cluster ' +
+        'bears one failure less; make room below its data directory, and it goes on within seconds',
+    ]);
+  });
+
+  it('beside a dark machine is no matter of one failure less: nobody can write', () => {
+    const [missing, disk] = diagnose(cluster({ 2: { missing: 'set aside' }, 3: full }));
+    for (const finding of [missing, disk]) {
+      expect(finding?.severity).toBe('critical');
+      expect(finding?.says).toContain(
+        'writes fail: 2 of 3 voters are needed for them, and n2 and n3 can not take part',
+      );
+    }
+  });
+});
+
 const lost = { leader: null, role: 'candidate', ready: false, notReadyReason: 'no leader' };
 
 describe('a diagnosis', () => {

@@ -18,6 +18,7 @@ export type FindingCase =
   | 'two-leaders'
   | 'commit-stalled'
   | 'member-missing'
+  | 'disk-full'
   | 'not-ready'
   | 'snapshot-failing'
   | 'client-failures'
@@ -48,6 +49,7 @@ export function diagnose(members: readonly AskedMember[]): readonly Finding[] {
     ...leadership(members),
     ...stalledCommit(members),
     ...missingMembers(members),
+    ...fullDisks(members),
     ...each(members, notReady),
     ...each(members, failingSnapshot),
     ...each(members, failingCalls),
@@ -159,18 +161,51 @@ function stalledOn(
   };
 }
 
-const missingMembers = (members: readonly AskedMember[]): readonly Finding[] =>
-  members
+function missingMembers(members: readonly AskedMember[]): readonly Finding[] {
+  const { canWrite, says: majority } = writing(members);
+  return members
     .filter(({ report }) => report === undefined)
     .map(({ name, isVoter, missing }) => ({
       case: 'member-missing',
-      severity: 'warning',
+      severity: isVoter && !canWrite ? 'critical' : 'warning',
       members: [name],
       says:
         `${name} does not answer: ${missing ?? 'no answer'}; ` +
-        (isVoter ? 'the cluster bears one failure less' : 'it is an observer: writes need it not') +
+        (isVoter ? majority : 'it is an observer: writes need it not') +
         `; look whether its machine and its process run`,
     }));
+}
+
+function fullDisks(members: readonly AskedMember[]): readonly Finding[] {
+  const { canWrite, says: majority } = writing(members);
+  return members
+    .filter(({ report }) => report?.diskFull)
+    .map(({ name, isVoter }) => ({
+      case: 'disk-full',
+      severity: isVoter && !canWrite ? 'critical' : 'warning',
+      members: [name],
+      says:
+        `the disk of ${name} is full: it answers reads and takes no writes; ` +
+        (isVoter ? majority : 'it is an observer: writes need it not') +
+        '; make room below its data directory, and it goes on within seconds',
+    }));
+}
+
+/** Whether so many voters can write down what they are sent as it takes, and what that means. */
+function writing(members: readonly AskedMember[]) {
+  const voters = members.filter(({ isVoter }) => isVoter);
+  const needed = Math.floor(voters.length / 2) + 1;
+  const unable = voters.filter(
+    ({ report }) => !report || report.diskFull || report.role === 'repairing',
+  );
+  const able = voters.length - unable.length;
+  const canWrite = able >= needed;
+  const says = canWrite
+    ? 'the cluster bears one failure less'
+    : `writes fail: ${needed} of ${voters.length} voters are needed for them, and ` +
+      `${list(unable.map(({ name }) => name))} can not take part`;
+  return { canWrite, says };
+}
 
 function notReady({ name, ready, notReadyReason, stalledMs }: MemberReport): Finding | undefined {
   // What is stalled is told once, of the leader.

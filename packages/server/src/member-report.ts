@@ -44,6 +44,9 @@ export const memberReportSchema = Type.Object({
   lastIndex: Type.Number(),
   persistedIndex: Type.Number(),
   stalledMs: maybe(Type.Number({ description: 'since when nothing was committed, if it should' })),
+  diskFull: Type.Optional(
+    Type.Boolean({ description: 'it takes no writes until there is room on its disk' }),
+  ),
   snapshotFailures: Type.Number({ description: 'tries that failed since one went well' }),
   snapshotFailure: maybe(Type.String()),
   peers: Type.Array(peerSchema),
@@ -85,6 +88,7 @@ export function memberReport(parts: ReportParts): MemberReport {
     lastIndex: status.lastIndex,
     persistedIndex: status.persistedIndex,
     stalledMs: roundedOrNull(status.stalledMs),
+    diskFull: status.isDiskFull,
     snapshotFailures: status.snapshotFailures.count,
     snapshotFailure: status.snapshotFailures.last ?? null,
     peers: status.peers
