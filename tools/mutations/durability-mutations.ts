@@ -9,7 +9,6 @@ const twinFile = 'packages/storage/src/twin-file.ts';
 const tailVerdict = 'packages/storage/src/tail-verdict.ts';
 const logRecovery = 'packages/storage/src/log-recovery.ts';
 const segmentedLog = 'packages/storage/src/segmented-log.ts';
-const embeddedEngine = 'packages/engine/src/embedded-engine.ts';
 const storeImage = 'packages/mvcc/src/store-image.ts';
 
 export const durabilityMutations: readonly Mutation[] = [
@@ -110,9 +109,9 @@ export const durabilityMutations: readonly Mutation[] = [
     rule: '15',
     edits: [
       {
-        file: embeddedEngine,
-        find: 'return bound === undefined || bound.storeId === storeId;',
-        replace: 'return bound === undefined || storeId > 0n;',
+        file: 'packages/engine/src/membership.ts',
+        find: 'return bound === undefined || bound.storeId === store;',
+        replace: 'return bound === undefined || store > 0n;',
       },
     ],
   },

@@ -29,6 +29,7 @@ export type ErrorCode =
   | 'corrupt'
   | 'version-mismatch'
   | 'cluster-mismatch'
+  | 'removed'
   | 'shutting-down'
   | 'unimplemented'
   | 'internal';
@@ -79,6 +80,10 @@ const retryableCodes: ReadonlySet<ErrorCode> = new Set([
 
 export const isHoldfastError = (error: unknown, code?: ErrorCode): error is HoldfastError =>
   error instanceof HoldfastError && (code === undefined || error.code === code);
+
+/** Undefined for what is no operating error. */
+export const codeOf = (error: unknown): ErrorCode | undefined =>
+  error instanceof HoldfastError ? error.code : undefined;
 
 /** The text of whatever was thrown. */
 export const messageOf = (error: unknown): string =>

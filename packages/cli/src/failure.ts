@@ -30,6 +30,7 @@ const adviceByCode: Readonly<Partial<Record<ErrorCode, string>>> = {
   unavailable: 'Is a member running there? `holdfast dev` starts a cluster on this machine.',
   'disk-full': "Make room on the members' disks; deletes and reads still work.",
   'shutting-down': 'That member is ending; name more members in --endpoints.',
+  removed: 'To add the machine again, start it with an empty data directory and --join.',
   'cluster-mismatch': 'Use an empty data directory, or the one that belongs to this cluster.',
   'version-mismatch': 'Run the version of Holdfast that wrote this data, or a newer one.',
 };

@@ -6,6 +6,7 @@ import type { BreakerApi, ConnectionApi } from './connection-api.ts';
 import type { EndpointView } from './endpoint-api.ts';
 import type { KvApi } from './kv-api.ts';
 import type { LeaseApi } from './lease-api.ts';
+import type { MemberApi } from './member-api.ts';
 
 /**
  * Calls whose writes take effect once, however often they have to be sent: what is refused was not
@@ -23,6 +24,7 @@ export interface ClientApi {
   readonly kv: KvApi;
   readonly leases: LeaseApi;
   readonly cluster: ClusterApi;
+  readonly members: MemberApi;
   /** Of one member to its peers, and whom it has set aside. */
   readonly connections: ConnectionApi;
   readonly breakers: BreakerApi;

@@ -30,6 +30,7 @@ const codes: ReadonlySet<string> = new Set<ErrorCode>([
   'corrupt',
   'version-mismatch',
   'cluster-mismatch',
+  'removed',
   'shutting-down',
   'unimplemented',
   'internal',

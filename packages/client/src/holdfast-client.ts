@@ -26,9 +26,11 @@ import { HttpConfigs } from './http-configs.ts';
 import { HttpConnections } from './http-connections.ts';
 import { HttpKv } from './http-kv.ts';
 import { HttpLeases } from './http-leases.ts';
+import { HttpMembers } from './http-members.ts';
 import type { HttpPort } from './http-port.ts';
 import type { KvApi } from './kv-api.ts';
 import type { LeaseApi } from './lease-api.ts';
+import type { MemberApi } from './member-api.ts';
 import { OneClusterHttp } from './one-cluster-http.ts';
 import { RetryBudget } from './retry-budget.ts';
 import type { Session } from './session.ts';
@@ -62,6 +64,7 @@ export class HoldfastClient implements ClientApi, AsyncDisposable {
   readonly kv: KvApi;
   readonly leases: LeaseApi;
   readonly cluster: ClusterApi;
+  readonly members: MemberApi;
   readonly connections: ConnectionApi;
   readonly breakers: BreakerApi;
   readonly #session: Session;
@@ -88,6 +91,7 @@ export class HoldfastClient implements ClientApi, AsyncDisposable {
     this.kv = new HttpKv(this.#session);
     this.leases = new HttpLeases(this.#session);
     this.cluster = new HttpCluster(this.#session);
+    this.members = new HttpMembers(this.#session);
     this.connections = new HttpConnections(this.#session);
     this.breakers = new HttpBreakers(this.#session);
   }

@@ -2,7 +2,13 @@
 // until then who holds it back. Method: states as a member may find them during an upgrade.
 import { memberId } from '@holdfast/base/ids';
 import { describe, expect, it } from 'vitest';
-import { knownVersion, raisedVersion, requireLeases, type VersionView } from './cluster-version.ts';
+import {
+  knownVersion,
+  leasesVersion,
+  raisedVersion,
+  requireVersion,
+  type VersionView,
+} from './cluster-version.ts';
 
 const ids = [1n, 2n, 3n].map(memberId);
 const nameOf = (id: bigint): string => `n${id}`;
@@ -14,7 +20,7 @@ const stateOf = (clusterVersion: number, ...versions: readonly number[]): Versio
 
 describe('the version of a cluster', () => {
   it('rises when every member has said that it knows the new one', () => {
-    expect(raisedVersion(stateOf(1, 3, 3, 3), ids)).toBe(knownVersion);
+    expect(raisedVersion(stateOf(1, 4, 4, 4), ids)).toBe(knownVersion);
     expect(raisedVersion(stateOf(1, 3, 1, 3), ids)).toBeUndefined();
   });
 
@@ -28,16 +34,17 @@ describe('the version of a cluster', () => {
   });
 
   it('is not held back by a member that was removed', () => {
-    expect(raisedVersion(stateOf(1, 1, 3, 3), ids.slice(1))).toBe(knownVersion);
+    expect(raisedVersion(stateOf(1, 1, 4, 4), ids.slice(1))).toBe(knownVersion);
   });
 
   it('is proposed once', () => {
-    expect(raisedVersion(stateOf(3, 3, 3, 3), ids)).toBeUndefined();
+    expect(raisedVersion(stateOf(4, 4, 4, 4), ids)).toBeUndefined();
   });
 
   it('refuses leases and sessions meanwhile, with the names of those that hold it back', () => {
-    expect(() => requireLeases(stateOf(1, 2, 1), ids, nameOf)).toThrow(/not yet: n3, n2|n2, n3/);
-    expect(() => requireLeases(stateOf(1, 2, 2, 2), ids, nameOf)).toThrow(/try again in a moment/);
-    expect(() => requireLeases(stateOf(2, 2, 2, 2), ids, nameOf)).not.toThrow();
+    const need = { version: leasesVersion, configured: ids, nameOf };
+    expect(() => requireVersion(stateOf(1, 2, 1), need)).toThrow(/not yet: n3, n2|n2, n3/);
+    expect(() => requireVersion(stateOf(1, 2, 2, 2), need)).toThrow(/try again in a moment/);
+    expect(() => requireVersion(stateOf(2, 2, 2, 2), need)).not.toThrow();
   });
 });

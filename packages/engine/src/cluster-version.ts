@@ -6,10 +6,17 @@ import type { MemberId } from '@holdfast/base/ids';
 
 /**
  * The newest kind of entry that this code understands: 2 = leases and sessions, 3 = a lease is
- * known by the entry that granted it.
+ * known by the entry that granted it, 4 = members come and go.
  */
-export const knownVersion = 3;
+export const knownVersion = 4;
 export const leasesVersion = 2;
+export const membersVersion = 4;
+
+/** What is refused below a version, as a message begins. */
+const needs: Readonly<Record<number, string>> = {
+  [leasesVersion]: 'leases and sessions need',
+  [membersVersion]: 'changes of members need',
+};
 
 export type VersionView = {
   readonly clusterVersion: number;
@@ -27,17 +34,22 @@ export function raisedVersion(
   return undefined;
 }
 
-/** Throws `failed-precondition` while leases and sessions can not be written. */
-export function requireLeases(
+export type VersionNeed = {
+  readonly version: number;
+  readonly configured: readonly MemberId[];
+  readonly nameOf: (id: MemberId) => string;
+};
+
+/** Throws `failed-precondition` while what needs that version can not be written. */
+export function requireVersion(
   store: VersionView,
-  configured: readonly MemberId[],
-  nameOf: (id: MemberId) => string,
+  { version, configured, nameOf }: VersionNeed,
 ): void {
-  if (store.clusterVersion >= leasesVersion) return;
-  const names = heldBackBy(store, configured, leasesVersion).map(nameOf);
+  if (store.clusterVersion >= version) return;
+  const names = heldBackBy(store, configured, version).map(nameOf);
   throw new HoldfastError(
     'failed-precondition',
-    'leases and sessions need every member to run a version that knows them; ' +
+    `${needs[version] ?? 'this needs'} every member to run a version that knows them; ` +
       (names.length > 0
         ? `not yet: ${names.join(', ')}`
         : 'all do, and the leader is about to say so: try again in a moment'),

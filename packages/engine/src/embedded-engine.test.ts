@@ -256,8 +256,10 @@ describe('a member that comes back', () => {
     const before = machine.storeId;
     await machine.wipe();
     await machine.start();
-    expect(world.leader.engine.acceptsStore(machine.id, machine.storeId ?? 0n)).toBe(false);
-    expect(world.leader.engine.acceptsStore(machine.id, before ?? 0n)).toBe(true);
+    expect(world.leader.engine.membership.acceptsStore(machine.id, machine.storeId ?? 0n)).toBe(
+      false,
+    );
+    expect(world.leader.engine.membership.acceptsStore(machine.id, before ?? 0n)).toBe(true);
     await world.until(() => machine.fatal.length > 0);
     expect(machine.fatal).toHaveLength(1);
     expect(machine.fatal.splice(0)[0]).toBeInstanceOf(HoldfastError);

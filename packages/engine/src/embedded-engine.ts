@@ -3,25 +3,26 @@
 // duties.
 import { type Clock, pause } from '@holdfast/base/clock';
 import { HoldfastError } from '@holdfast/base/errors';
-import { type MemberId, memberId, type Revision, revision } from '@holdfast/base/ids';
+import { type MemberId, memberId, revision } from '@holdfast/base/ids';
 import type { Random } from '@holdfast/base/random';
 import { TaskGroup } from '@holdfast/base/task-group';
 import type { CompactionSettings } from '@holdfast/mvcc/compaction-policy';
 import { KvStore, type KvStoreOptions } from '@holdfast/mvcc/kv-store';
-import type {
-  BindMemberRequest,
-  CommandResult,
-  CompactRequest,
-  DeleteRangeRequest,
-  DeleteRangeResponse,
-  PutRequest,
-  PutResponse,
-  RangeRequest,
-  RangeResponse,
-  TxnRequest,
-  TxnResponse,
+import {
+  type BindMemberRequest,
+  type CommandResult,
+  type CompactRequest,
+  type DeleteRangeRequest,
+  type DeleteRangeResponse,
+  MemberStanding,
+  type PutRequest,
+  type PutResponse,
+  type RangeRequest,
+  type RangeResponse,
+  type TxnRequest,
+  type TxnResponse,
 } from '@holdfast/proto/internal';
-import { type Configuration, membersOf } from '@holdfast/raft/configuration';
+import type { Configuration } from '@holdfast/raft/configuration';
 import type { Entry } from '@holdfast/raft/entry';
 import type { Input } from '@holdfast/raft/input';
 import { defaultRaftSettings, type RaftSettings } from '@holdfast/raft/settings';
@@ -35,7 +36,7 @@ import type {
 } from '@holdfast/replica/ports';
 import { Replica, type ReplicaEvent } from '@holdfast/replica/replica';
 import { defaultReplicaSettings, type ReplicaSettings } from '@holdfast/replica/settings';
-import { knownVersion, leasesVersion, requireLeases } from './cluster-version.ts';
+import { knownVersion, leasesVersion, membersVersion, requireVersion } from './cluster-version.ts';
 import {
   type CommandRequest,
   commandResults,
@@ -54,21 +55,16 @@ import type {
   WatchStream,
   WriteOptions,
 } from './engine.ts';
+import { Freshness } from './freshness.ts';
+import type { MembersQuestion } from './leader-question.ts';
 import { LeaderWork } from './leader-work.ts';
 import { type LeasePorts, LeasingEngine } from './leasing-engine.ts';
 import type { LessorSettings } from './lessor.ts';
 import { bindMember } from './member-binding.ts';
-import { RevisionWaiters } from './revision-waiters.ts';
+import { type KnownMember, Membership } from './membership.ts';
 import { StoreWatch } from './store-watch.ts';
 import { WatchTurns } from './watch-turns.ts';
 import { quotaRefusal, requireApplied } from './write-admission.ts';
-
-/** A member as the cluster was started with it. */
-export type InitialMember = {
-  readonly memberId: MemberId;
-  readonly name: string;
-  readonly peerAddress: string;
-};
 
 export type EmbeddedEngineOptions = {
   readonly identity: MemberIdentity;
@@ -76,7 +72,7 @@ export type EmbeddedEngineOptions = {
   readonly version: string;
   readonly peerAddresses: readonly string[];
   readonly clientAddresses: readonly string[];
-  readonly initialMembers: readonly InitialMember[];
+  readonly initialMembers: readonly KnownMember[];
   readonly bootstrap: Configuration;
   readonly clock: Clock;
   readonly random: Random;
@@ -93,8 +89,11 @@ export type EmbeddedEngineOptions = {
   /** Bytes of uncompacted data above which puts are refused before they are proposed. */
   readonly quotaBytes?: number;
   readonly onFatal: (error: unknown) => void;
-  /** Another data directory is bound: who may be whom must be judged again (safety.md 15). */
-  readonly onMemberBound?: () => void;
+  /**
+   * Members have come, gone or moved: where they are, and who may be whom, must be judged again
+   * (safety.md 15).
+   */
+  readonly onMembers?: () => void;
   readonly onEvent?: (event: ReplicaEvent) => void;
   readonly onInput?: (nowMs: number, input: Input) => void;
   readonly recorder?: CoreRecorder | undefined;
@@ -107,16 +106,18 @@ const reclaimRecords = 2000;
 
 export class EmbeddedEngine extends LeasingEngine implements Engine {
   readonly store: KvStore;
+  /** Who belongs to the cluster, and how that changes. */
+  readonly membership: Membership;
   protected readonly leasePorts: LeasePorts;
   readonly #options: EmbeddedEngineOptions;
   readonly #replica: Replica;
   readonly #tasks: TaskGroup;
-  readonly #revisionWaiters = new RevisionWaiters();
+  readonly #fresh: Freshness;
   readonly #leader: LeaderWork;
   readonly #watches = new Set<StoreWatch>();
   readonly #watchTurns: WatchTurns;
   #isReclaiming = false;
-  #boundCount = 0;
+  #knownMembers: readonly BindMemberRequest[] = [];
   #hasFailed = false;
   #closing: Promise<void> | undefined;
 
@@ -140,15 +141,18 @@ export class EmbeddedEngine extends LeasingEngine implements Engine {
       onApplied: (entries) => this.#afterApplied(entries),
       onQuestion: (body) => this.answerQuestion(body),
     });
+    this.#fresh = new Freshness({ replica: this.#replica, store: this.store });
     this.#leader = new LeaderWork({
       ...options,
       store: this.store,
       replica: this.#replica,
-      configured: () => this.#configured(),
+      configured: () => this.membership.configured(),
+      settled: () => this.membership.settled(),
       yieldNow: () => this.#yieldNow(),
       onProblem: (what, error) => options.onEvent?.({ type: 'problem', what, error }),
     });
     this.leasePorts = this.#newLeasePorts();
+    this.membership = this.#newMembership();
   }
 
   /** Recovers and joins; resolves when this member takes part, which may be before it is ready. */
@@ -170,7 +174,7 @@ export class EmbeddedEngine extends LeasingEngine implements Engine {
   }
 
   async range(request: RangeRequest, options: ReadOptions): Promise<Answer<RangeResponse>> {
-    const ageMs = await this.#awaitConsistency(options);
+    const ageMs = await this.#fresh.await(options);
     return this.#answer(this.store.range(request), this.store.revision, ageMs);
   }
 
@@ -202,7 +206,7 @@ export class EmbeddedEngine extends LeasingEngine implements Engine {
     request: WatchRequest,
     options: Omit<ReadOptions, 'consistency'>,
   ): Promise<WatchStream> {
-    await this.#awaitRevision(options.minRevision, options.signal);
+    await this.#fresh.awaitRevision(options.minRevision, options.signal);
     const { clock } = this.#options;
     const { signal } = options;
     if (this.#closing) throw stopping();
@@ -228,46 +232,6 @@ export class EmbeddedEngine extends LeasingEngine implements Engine {
     return bound?.name ?? initial?.name ?? id.toString(16);
   }
 
-  /** Whether the data directory `storeId` may speak for member `id` (safety.md 15). */
-  acceptsStore(id: MemberId, storeId: bigint): boolean {
-    const bound = this.store.members().find((member) => member.memberId === id);
-    return bound === undefined || bound.storeId === storeId;
-  }
-
-  // ---------------------------------------------------------------- reads
-
-  /** Waits as the level asks; answers the age that the answer must show. */
-  async #awaitConsistency(options: ReadOptions): Promise<number | undefined> {
-    const consistency = options.consistency ?? { level: 'linearizable' };
-    await this.#awaitRevision(options.minRevision, options.signal);
-    switch (consistency.level) {
-      case 'linearizable':
-        await this.#replica.readBarrier(options.signal);
-        return 0;
-      case 'bounded':
-        return this.#requireAge(consistency.maxAgeMs);
-      case 'stale':
-        return this.#replica.ageMs;
-    }
-  }
-
-  #requireAge(maxAgeMs: number): number {
-    const { ageMs } = this.#replica;
-    if (ageMs !== undefined && ageMs <= maxAgeMs) return ageMs;
-    const known = ageMs === undefined ? 'not known yet' : `${Math.ceil(ageMs)} ms`;
-    throw new HoldfastError(
-      'stale-unknown',
-      `this member's state may be older than the ${maxAgeMs} ms that were asked for; ` +
-        `its age is ${known}`,
-      { details: ageMs === undefined ? {} : { ageMs } },
-    );
-  }
-
-  async #awaitRevision(wanted: Revision | undefined, signal?: AbortSignal): Promise<void> {
-    if (wanted === undefined || this.store.revision >= wanted) return;
-    await this.#revisionWaiters.until(wanted, signal);
-  }
-
   // ---------------------------------------------------------------- writes
 
   async #execute(request: CommandRequest, options: WriteOptions): Promise<CommandResult> {
@@ -276,18 +240,20 @@ export class EmbeddedEngine extends LeasingEngine implements Engine {
     requireApplied(this.#replica.applyLag);
     const full = quotaRefusal(request, { bytes, quotaBytes });
     if (full && !(await this.isAnswered(options))) throw full;
-    if (options.session || isOfLeases(request)) await this.#awaitVersion(options.signal);
+    if (options.session || isOfLeases(request))
+      await this.#awaitVersion(leasesVersion, options.signal);
     const envelope = encodeCommand(request, options);
     const { result } = await this.#replica.propose(envelope, options.signal);
     return result as CommandResult;
   }
 
-  /** Throws `failed-precondition` while a member does not understand leases and sessions. */
-  async #awaitVersion(signal?: AbortSignal): Promise<void> {
-    if (this.store.clusterVersion >= leasesVersion) return;
+  /** Throws `failed-precondition` while a member does not understand what needs that version. */
+  async #awaitVersion(version: number, signal?: AbortSignal): Promise<void> {
+    if (this.store.clusterVersion >= version) return;
     // This member may merely be behind.
     await this.#replica.readBarrier(signal);
-    requireLeases(this.store, this.#configured(), (id) => this.nameOf(id));
+    const nameOf = (id: MemberId): string => this.nameOf(id);
+    requireVersion(this.store, { version, configured: this.membership.configured(), nameOf });
   }
 
   #answer<T>(body: T, at: number, ageMs: number | undefined): Answer<T> {
@@ -305,7 +271,7 @@ export class EmbeddedEngine extends LeasingEngine implements Engine {
   async #close(): Promise<void> {
     const reason = stopping();
     for (const watch of this.#watches) watch.fail(reason);
-    this.#revisionWaiters.close();
+    this.#fresh.close();
     await this.#tasks.close();
     await this.#replica.close();
   }
@@ -318,14 +284,16 @@ export class EmbeddedEngine extends LeasingEngine implements Engine {
   }
 
   #afterApplied(entries: readonly Entry[]): void {
-    if (this.store.memberCount !== this.#boundCount) {
-      this.#boundCount = this.store.memberCount;
-      this.#options.onMemberBound?.();
+    const members = this.store.members();
+    const isChanged = entries.some(({ kind }) => kind === 'membership');
+    if (members !== this.#knownMembers || isChanged) {
+      this.#knownMembers = members;
+      this.#options.onMembers?.();
       // With the last member bound, the cluster may have its version at once.
       if (!this.#closing) this.#tasks.run(() => this.#leader.attendDuties());
     }
     this.#leader.noteApplied(entries);
-    this.#revisionWaiters.reached(this.store.revision);
+    this.#fresh.reached(this.store.revision);
     this.#reclaim();
   }
 
@@ -350,6 +318,7 @@ export class EmbeddedEngine extends LeasingEngine implements Engine {
       peerAddresses: [...peerAddresses],
       clientAddresses: [...clientAddresses],
       version: knownVersion,
+      standing: MemberStanding.JOINED,
     };
     const options = { actor: `member:${name}` };
     await bindMember(
@@ -370,11 +339,6 @@ export class EmbeddedEngine extends LeasingEngine implements Engine {
     );
   }
 
-  #configured(): readonly MemberId[] {
-    const { raft } = this.#replica.status();
-    return raft ? membersOf(raft.configuration) : [];
-  }
-
   // ---------------------------------------------------------------- the parts
 
   #newLeasePorts(): LeasePorts {
@@ -383,12 +347,31 @@ export class EmbeddedEngine extends LeasingEngine implements Engine {
       random: this.#options.random,
       lessor: this.#leader.lessor,
       execute: (request, options) => this.#execute(request, options),
-      awaitVersion: (signal) => this.#awaitVersion(signal),
+      awaitVersion: (signal) => this.#awaitVersion(leasesVersion, signal),
       askLeader: (question, signal) => this.#replica.askLeader(question, signal),
-      awaitRevision: (wanted, signal) => this.#awaitRevision(wanted, signal),
-      awaitConsistency: (options) => this.#awaitConsistency(options),
+      awaitRevision: (wanted, signal) => this.#fresh.awaitRevision(wanted, signal),
+      awaitConsistency: (options) => this.#fresh.await(options),
       answer: (body, at, ageMs) => this.#answer(body, at, ageMs),
     };
+  }
+
+  #newMembership(): Membership {
+    const { clock, identity, initialMembers, raftSettings } = this.#options;
+    return new Membership({
+      clock,
+      store: this.store,
+      replica: this.#replica,
+      self: identity.memberId,
+      silenceMaxMs: raftSettings?.electionMaxMs ?? defaultRaftSettings.electionMaxMs,
+      nameOf: (id) => this.nameOf(id),
+      initialMembers,
+      awaitVersion: (signal) => this.#awaitVersion(membersVersion, signal),
+      propose: (term, request) => this.#leader.propose(term, request),
+    });
+  }
+
+  protected override answerMembers(question: MembersQuestion): Promise<Uint8Array> {
+    return this.membership.answer(question);
   }
 
   #yieldNow(): Promise<void> {

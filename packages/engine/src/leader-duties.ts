@@ -6,7 +6,8 @@ import { isHoldfastError } from '@holdfast/base/errors';
 import type { MemberId, Term } from '@holdfast/base/ids';
 import { type CompactionSettings, proposeCompaction } from '@holdfast/mvcc/compaction-policy';
 import type { KvStore } from '@holdfast/mvcc/kv-store';
-import { raisedVersion } from './cluster-version.ts';
+import { MemberStanding } from '@holdfast/proto/internal';
+import { membersVersion, raisedVersion } from './cluster-version.ts';
 import type { CommandRequest } from './command-answer.ts';
 
 export type LeaderDutiesOptions = {
@@ -17,6 +18,8 @@ export type LeaderDutiesOptions = {
   readonly term: () => Term | undefined;
   /** All of the configuration, observers too: an entry that one does not know would stop it. */
   readonly configured: () => readonly MemberId[];
+  /** The same, of a committed configuration; undefined while members change. */
+  readonly settled: () => readonly MemberId[] | undefined;
   /** Into the own log in that term, never forwarded; rejects with what the command failed with. */
   readonly propose: (term: Term, request: CommandRequest) => Promise<void>;
   readonly onProblem: (what: string, error: unknown) => void;
@@ -36,6 +39,7 @@ export class LeaderDuties {
     const term = this.#options.term();
     if (term === undefined) return;
     await this.#try(term, 'raising the version of the cluster', () => this.#newVersion());
+    await this.#try(term, 'retiring members that were removed', () => this.#removed());
     await this.#try(term, 'ending idle sessions', () => this.#idleSessions());
     await this.#try(term, 'compaction', () => this.#compaction());
   }
@@ -58,6 +62,18 @@ export class LeaderDuties {
     const version = raisedVersion(store, memberIds);
     if (version === undefined) return undefined;
     return { $case: 'clusterVersion', value: { version, memberIds } };
+  }
+
+  /** Who took part and stands in no configuration any more, one at a time. */
+  #removed(): CommandRequest | undefined {
+    const { store, settled } = this.#options;
+    const members = settled();
+    if (!members || store.clusterVersion < membersVersion) return undefined;
+    const here = new Set<bigint>(members);
+    const gone = store
+      .members()
+      .find(({ memberId, standing }) => standing === MemberStanding.JOINED && !here.has(memberId));
+    return gone && { $case: 'retireMember', value: { memberId: gone.memberId } };
   }
 
   #idleSessions(): CommandRequest | undefined {

@@ -19,6 +19,7 @@ export type LeaderWorkOptions = {
   readonly store: KvStore;
   readonly replica: Replica;
   readonly configured: () => readonly MemberId[];
+  readonly settled: () => readonly MemberId[] | undefined;
   readonly compactionSettings?: Partial<CompactionSettings>;
   readonly lessorSettings?: Partial<LessorSettings>;
   readonly yieldNow: () => Promise<void>;
@@ -45,7 +46,7 @@ export class LeaderWork {
       ...options,
       compaction: { ...defaultCompactionSettings, ...options.compactionSettings },
       term: () => this.#term,
-      propose: (term, request) => this.#propose(term, request),
+      propose: (term, request) => this.propose(term, request),
     });
   }
 
@@ -79,11 +80,12 @@ export class LeaderWork {
     return {
       term: () => this.#term,
       confirm: (signal) => this.#options.replica.confirmLeadership(signal),
-      propose: (term, request) => this.#propose(term, request),
+      propose: (term, request) => this.propose(term, request),
     };
   }
 
-  async #propose(term: Term, request: CommandRequest): Promise<void> {
+  /** Into the own log in that term; rejects with what the command failed with. */
+  async propose(term: Term, request: CommandRequest): Promise<void> {
     const envelope = encodeCommand(request, { actor: 'leader' });
     const { result } = await this.#options.replica.proposeIn(term, envelope);
     responseOf(result as CommandResult, request.$case);

@@ -17,11 +17,12 @@ import type {
 } from './engine.ts';
 import {
   decodeLeaseAnswer,
-  decodeLeaseQuestion,
+  decodeQuestion,
   encodeLeaseAnswer,
-  encodeLeaseQuestion,
+  encodeQuestion,
   type LeaseQuestion,
-} from './lease-question.ts';
+  type MembersQuestion,
+} from './leader-question.ts';
 import type { Lessor } from './lessor.ts';
 
 export type LeasePorts = {
@@ -122,10 +123,20 @@ export abstract class LeasingEngine {
 
   /** On the leader: what a member asks it. */
   protected async answerQuestion(body: Uint8Array): Promise<Uint8Array> {
-    const { kind, id } = decodeLeaseQuestion(body);
+    const question = decodeQuestion(body);
+    if (question.kind === 'change-members' || question.kind === 'transfer') {
+      return await this.answerMembers(question);
+    }
+    const { kind, id } = question;
     const { lessor, store } = this.leasePorts;
     const time = kind === 'keep-alive' ? await lessor.keepAlive(id) : await lessor.timeToLive(id);
     return encodeLeaseAnswer({ ...time, revision: store.revision });
+  }
+
+  /** An engine of one member has nobody to add or to hand over to. */
+  protected answerMembers(_question: MembersQuestion): Promise<Uint8Array> {
+    const text = 'this engine has one member, and no other';
+    return Promise.reject(new HoldfastError('unimplemented', text));
   }
 
   async #write<Case extends CommandCase>(
@@ -144,7 +155,7 @@ export abstract class LeasingEngine {
     requireRange(id, 63);
     // A leader of an older version would take the question for a malformed write.
     await this.leasePorts.awaitVersion(options.signal);
-    const bytes = await this.#askPatiently(encodeLeaseQuestion(question), options.signal);
+    const bytes = await this.#askPatiently(encodeQuestion(question), options.signal);
     const { ttlMs, remainingMs, revision: at } = decodeLeaseAnswer(bytes);
     return this.leasePorts.answer({ id, ttlMs, remainingMs }, revision(at), 0);
   }

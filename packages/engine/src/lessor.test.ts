@@ -5,7 +5,7 @@ import { HoldfastError } from '@holdfast/base/errors';
 import { type Index, index, next, type Term, term } from '@holdfast/base/ids';
 import { ManualClock } from '@holdfast/base/manual-clock';
 import { KvStore } from '@holdfast/mvcc/kv-store';
-import type { CommandResult } from '@holdfast/proto/internal';
+import { type CommandResult, MemberStanding } from '@holdfast/proto/internal';
 import { describe, expect, it } from 'vitest';
 import { knownVersion } from './cluster-version.ts';
 import { type CommandRequest, encodeCommand } from './command-answer.ts';
@@ -20,7 +20,7 @@ class TestLog {
 
   constructor() {
     const member = { memberId: 1n, storeId: 1n, name: 'a', peerAddresses: [], clientAddresses: [] };
-    const value = { ...member, version: knownVersion };
+    const value = { ...member, version: knownVersion, standing: MemberStanding.JOINED };
     this.apply({ $case: 'bindMember', value }, term(1));
     this.apply(
       { $case: 'clusterVersion', value: { version: knownVersion, memberIds: [] } },

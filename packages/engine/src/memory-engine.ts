@@ -21,18 +21,19 @@ import type { Random } from '@holdfast/base/random';
 import { SeededRandom } from '@holdfast/base/seeded-random';
 import { KvStore } from '@holdfast/mvcc/kv-store';
 import { stampEntryEnvelope } from '@holdfast/proto/entry-envelope';
-import type {
-  BindMemberRequest,
-  CommandResult,
-  CompactRequest,
-  DeleteRangeRequest,
-  DeleteRangeResponse,
-  PutRequest,
-  PutResponse,
-  RangeRequest,
-  RangeResponse,
-  TxnRequest,
-  TxnResponse,
+import {
+  type BindMemberRequest,
+  type CommandResult,
+  type CompactRequest,
+  type DeleteRangeRequest,
+  type DeleteRangeResponse,
+  MemberStanding,
+  type PutRequest,
+  type PutResponse,
+  type RangeRequest,
+  type RangeResponse,
+  type TxnRequest,
+  type TxnResponse,
 } from '@holdfast/proto/internal';
 import { knownVersion } from './cluster-version.ts';
 import {
@@ -235,6 +236,7 @@ export class MemoryEngine extends LeasingEngine implements Engine {
       peerAddresses: [],
       clientAddresses: [],
       version: knownVersion,
+      standing: MemberStanding.JOINED,
     };
     const own = { actor: 'member:memory' };
     const bind: CommandRequest = { $case: 'bindMember', value: member };

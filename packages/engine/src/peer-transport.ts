@@ -57,6 +57,8 @@ export type TcpPeerTransportOptions = {
   readonly onUnreachable?: (peer: MemberId, reason: string) => void;
   /** For the log: a peer, or a connection to it, is judged otherwise than before. */
   readonly onNote?: (note: LinkNote) => void;
+  /** A peer says that the cluster has removed this member. */
+  readonly onRemoved?: (reason: string) => void;
   /** Answers a question of a peer; default: nobody answers. */
   readonly onAsk?: (from: MemberId, body: Uint8Array) => Promise<Uint8Array>;
 };
@@ -68,12 +70,14 @@ export class TcpPeerTransport implements PeerTransport {
   readonly #mesh: PeerMesh;
   readonly #self: MemberId;
   readonly #onUnreachable: TcpPeerTransportOptions['onUnreachable'];
+  readonly #onRemoved: TcpPeerTransportOptions['onRemoved'];
   readonly #onAsk: TcpPeerTransportOptions['onAsk'];
 
   constructor(options: TcpPeerTransportOptions) {
-    const { identity, name, onUnreachable, onAsk, ...rest } = options;
+    const { identity, name, onUnreachable, onRemoved, onAsk, ...rest } = options;
     this.#self = identity.memberId;
     this.#onUnreachable = onUnreachable;
+    this.#onRemoved = onRemoved;
     this.#onAsk = onAsk;
     this.#mesh = new PeerMesh({ ...rest, identity: { ...identity, name } });
   }
@@ -85,6 +89,7 @@ export class TcpPeerTransport implements PeerTransport {
       onPeerEvent: (event) => {
         if (event.type === 'unreachable' && !event.isWanted) {
           this.#onUnreachable?.(event.peer, event.reason);
+          if (event.code === 'removed') this.#onRemoved?.(event.reason);
         }
         handler.onPeerEvent(toPeerEvent(event));
       },

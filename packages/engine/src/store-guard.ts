@@ -39,8 +39,9 @@ export class StoreGuard {
 
   /** Why this directory may not speak for the member; undefined: it may. */
   judge(engine: EmbeddedEngine, id: MemberId, store: bigint): HoldfastError | undefined {
+    if (engine.membership.isRemoved(id)) return removed(engine.nameOf(id));
     const known = this.#known.get(id);
-    if (engine.acceptsStore(id, store) && (known === undefined || known === store)) {
+    if (engine.membership.acceptsStore(id, store) && (known === undefined || known === store)) {
       return undefined;
     }
     return new HoldfastError(
@@ -72,3 +73,10 @@ export class StoreGuard {
     return this.#saving;
   }
 }
+
+const removed = (name: string): HoldfastError =>
+  new HoldfastError(
+    'removed',
+    `member ${name} was removed from the cluster; its data directory is of no more use, and its ` +
+      'machine may join again with an empty one',
+  );

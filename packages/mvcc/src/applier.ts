@@ -176,6 +176,10 @@ function execute(state: StoreState, call: Call): Response {
       state.members.bind(request.value, limits);
       state.memberBound(BindMemberRequest.encode(request.value).finish());
       return { $case: 'bindMember', value: {} };
+    case 'retireMember':
+      state.members.retire(request.value.memberId);
+      state.memberRetired(request.value.memberId);
+      return { $case: 'retireMember', value: {} };
     case 'clusterVersion':
       state.members.raiseVersion(request.value);
       state.clusterVersionRaised();

@@ -6,6 +6,7 @@ import {
   type CommandResult,
   type Compare,
   type DeleteRangeRequest,
+  MemberStanding,
   type PutRequest,
   type RangeRequest,
   type RequestOp,
@@ -138,6 +139,7 @@ const bind = (version: number): Command =>
     peerAddresses: [],
     clientAddresses: [],
     version,
+    standing: MemberStanding.JOINED,
   });
 
 /** What brings a store to that cluster version: 2 has leases and sessions, 3 grants by index. */

@@ -3,7 +3,7 @@
 
 import { isHoldfastError } from '@holdfast/base/errors';
 import { index, term } from '@holdfast/base/ids';
-import type { BindMemberRequest, Command } from '@holdfast/proto/internal';
+import { type BindMemberRequest, type Command, MemberStanding } from '@holdfast/proto/internal';
 import { describe, expect, it } from 'vitest';
 import {
   applyAll,
@@ -294,6 +294,7 @@ describe('members', () => {
         peerAddresses: ['127.0.0.1:4654'],
         clientAddresses: [],
         version: 2,
+        standing: MemberStanding.JOINED,
         ...more,
       },
     },
@@ -350,7 +351,7 @@ describe('apply', () => {
   it('stops at an entry or a request that a newer version wrote', () => {
     const newerFormat = payload(new Uint8Array(0), 2);
     newerFormat[0] = 2;
-    const newerRequest = payload(Uint8Array.of(0x7a, 0), 2);
+    const newerRequest = payload(Uint8Array.of(0x82, 0x01, 0), 2);
     // A transaction (field 3) whose success (field 2) holds an operation of number 9.
     const newerOp = payload(Uint8Array.of(0x1a, 4, 0x12, 2, 0x4a, 0), 2);
     for (const newer of [newerFormat, newerRequest, newerOp]) {

@@ -142,12 +142,10 @@ export class KvStore {
     return this.#state.members.clusterVersion;
   }
 
-  /** How many members have bound their data directories. */
-  get memberCount(): number {
-    return this.#state.members.count;
-  }
-
-  /** Every member that has bound its data directory, in the order of their ids. */
+  /**
+   * Every member that has bound its data directory, in the order of their ids, with those that are
+   * expected or were removed; another list after each change.
+   */
   members(): readonly BindMemberRequest[] {
     return this.#state.members.members;
   }

@@ -2,11 +2,16 @@
 // of the replicated state.
 import { HoldfastError } from '@holdfast/base/errors';
 import { formatId } from '@holdfast/base/ids';
-import type { BindMemberRequest, ClusterVersionRequest } from '@holdfast/proto/internal';
+import {
+  type BindMemberRequest,
+  type ClusterVersionRequest,
+  MemberStanding,
+} from '@holdfast/proto/internal';
 import type { StoreLimits } from './store-limits.ts';
 
 export class MemberTable {
   readonly #members = new Map<bigint, BindMemberRequest>();
+  #sorted: readonly BindMemberRequest[] | undefined;
   #clusterVersion: number;
 
   constructor(members: readonly BindMemberRequest[] = [], clusterVersion = 1) {
@@ -14,14 +19,10 @@ export class MemberTable {
     this.#clusterVersion = clusterVersion;
   }
 
-  /** How many are bound; a binding is never changed, so it grows with every new one. */
-  get count(): number {
-    return this.#members.size;
-  }
-
-  /** In the order of their ids. */
+  /** In the order of their ids, those that were removed too; another list after each change. */
   get members(): readonly BindMemberRequest[] {
-    return [...this.#members.values()].sort((a, b) => (a.memberId < b.memberId ? -1 : 1));
+    this.#sorted ??= [...this.#members.values()].sort((a, b) => (a.memberId < b.memberId ? -1 : 1));
+    return this.#sorted;
   }
 
   /** Entries of kinds up to this version may be proposed. */
@@ -29,10 +30,14 @@ export class MemberTable {
     return this.#clusterVersion;
   }
 
-  /** Throws `cluster-mismatch` for another directory under a bound id. */
+  /**
+   * Throws `cluster-mismatch` for another directory under a bound id, `failed-precondition` for an
+   * id that was removed.
+   */
   bind(request: BindMemberRequest, limits: StoreLimits): void {
     checkBinding(request, limits);
     const bound = this.#members.get(request.memberId);
+    if (bound?.standing === MemberStanding.REMOVED) throw removed(bound);
     if (bound && bound.storeId !== request.storeId) {
       throw new HoldfastError(
         'cluster-mismatch',
@@ -48,7 +53,16 @@ export class MemberTable {
           `the cluster already uses ${this.#clusterVersion}`,
       );
     }
-    this.#members.set(request.memberId, request);
+    // Announced a second time, a member that has come is no less there.
+    const standing = bound?.standing === MemberStanding.JOINED ? bound.standing : request.standing;
+    this.#set({ ...request, standing });
+  }
+
+  /** Of one that is in the configuration no more. Throws `not-found`; a second time it is done. */
+  retire(id: bigint): void {
+    const bound = this.#members.get(id);
+    if (!bound) throw new HoldfastError('not-found', `no member ${formatId(id)} is bound`);
+    this.#set({ ...bound, standing: MemberStanding.REMOVED });
   }
 
   /**
@@ -67,9 +81,24 @@ export class MemberTable {
     }
     this.#clusterVersion = version;
   }
+
+  #set(member: BindMemberRequest): void {
+    this.#members.set(member.memberId, member);
+    this.#sorted = undefined;
+  }
 }
 
+const removed = ({ memberId, name }: BindMemberRequest): HoldfastError =>
+  new HoldfastError(
+    'failed-precondition',
+    `member ${name} (${formatId(memberId)}) was removed from the cluster: a machine comes back ` +
+      'under another id, with an empty data directory and --join',
+  );
+
 function checkBinding(request: BindMemberRequest, limits: StoreLimits): void {
+  if (request.standing !== MemberStanding.JOINED && request.standing !== MemberStanding.EXPECTED) {
+    throw new HoldfastError('invalid-argument', 'a binding is of one that joins or is expected');
+  }
   const addresses = [...request.peerAddresses, ...request.clientAddresses];
   const texts = [request.name, ...addresses];
   if (request.memberId === 0n || request.storeId === 0n || request.version === 0) {

@@ -194,9 +194,9 @@ describe('a write in a session', () => {
     const store = withSession();
     const { stateHash, lastProposedAtMs } = store;
     const newer = nextEntry(store, put('a', 'x'), { session: place(1n), timeMs: 99 });
-    newer.payload.set([0x7a, 0], newer.payload.length - 2);
-    const bare = { ...newer, payload: newer.payload.subarray(0, bodyAt(newer.payload) + 2) };
-    bare.payload.set([0x7a, 0], bodyAt(newer.payload));
+    const bare = { ...newer, payload: newer.payload.subarray(0, bodyAt(newer.payload) + 3) };
+    // Field 16, and nothing in it.
+    bare.payload.set([0x82, 0x01, 0], bodyAt(newer.payload));
     expect(() => store.apply([bare])).toThrow('newer version');
     expect([store.stateHash, store.lastProposedAtMs]).toEqual([stateHash, lastProposedAtMs]);
   });

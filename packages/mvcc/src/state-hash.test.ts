@@ -1,6 +1,6 @@
 // Goal: a hash means the same in every release, because members of two releases compare theirs.
 // Method: fixed logs and the hashes that they had when their kinds of command were new.
-import type { Command } from '@holdfast/proto/internal';
+import { type Command, MemberStanding } from '@holdfast/proto/internal';
 import { describe, expect, it } from 'vitest';
 import {
   applyAll,
@@ -24,6 +24,7 @@ const bind = (memberId: bigint): Command =>
     peerAddresses: [`127.0.0.1:${4650n + memberId}`],
     clientAddresses: [],
     version: 1,
+    standing: MemberStanding.JOINED,
   });
 
 describe('the hash of the state', () => {

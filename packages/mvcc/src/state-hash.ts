@@ -16,6 +16,7 @@ export const hashTags = {
   sessionEntered: 10,
   sessionEnded: 11,
   leaseGrantedAt: 12,
+  memberRetired: 13,
 } as const;
 
 const multiplierA = 0x85ebca6b;

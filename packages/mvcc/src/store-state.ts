@@ -234,6 +234,11 @@ export class StoreState {
     this.hash.mixBytes(encoded);
   }
 
+  memberRetired(id: bigint): void {
+    this.hash.mixNumber(hashTags.memberRetired, Number(id & 0xffff_ffffn));
+    this.hash.mixNumber(hashTags.memberRetired, Number(id >> 32n));
+  }
+
   clusterVersionRaised(): void {
     this.hash.mixNumber(hashTags.clusterVersion, this.members.clusterVersion);
   }

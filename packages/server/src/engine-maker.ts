@@ -1,8 +1,7 @@
 // Makes the engine of a member, and what it stands on: the data directory, and the transport to its
 // peers. One after another, where an engine has to be started anew.
 import type { Clock } from '@holdfast/base/clock';
-import { HoldfastError, isHoldfastError } from '@holdfast/base/errors';
-import type { ClusterId, MemberId } from '@holdfast/base/ids';
+import type { MemberId } from '@holdfast/base/ids';
 import { version } from '@holdfast/base/product-version';
 import type { Random } from '@holdfast/base/random';
 import { type DataDirectory, openDataDirectory } from '@holdfast/engine/data-directory';
@@ -15,11 +14,11 @@ import { TcpNetwork } from '@holdfast/transport/tcp-link';
 
 import { collector } from './collector.ts';
 import type { ConnectionSettings } from './connection-settings.ts';
-import { deriveMemberId } from './identity.ts';
+import type { Home, HomeKeeper } from './home.ts';
 import type { Log } from './log.ts';
 import { MemberEvents } from './member-events.ts';
 import { memberRecorder } from './member-recorder.ts';
-import type { NamedMember, PeerLog } from './peer-log.ts';
+import type { PeerLog } from './peer-log.ts';
 import type { MemberSettings } from './settings.ts';
 
 export type EngineMakerOptions = {
@@ -31,14 +30,22 @@ export type EngineMakerOptions = {
   readonly guard: StoreGuard;
   /** Absolute: where the data is. */
   readonly root: string;
-  readonly clusterId: ClusterId;
-  readonly members: readonly NamedMember[];
+  readonly home: HomeKeeper;
   /** Answers a question of a peer. */
   readonly onAsk: (from: MemberId, body: Uint8Array) => Promise<Uint8Array>;
   /** As clients reach this member; asked when an engine is made. */
   readonly clientAddress: () => string;
   /** Of the moment: they may have changed since the start. */
   readonly connections: () => ConnectionSettings;
+  /** A peer says that the cluster has removed this member. */
+  readonly onRemoved: (reason: string) => void;
+};
+
+type EngineParts = {
+  readonly directory: DataDirectory;
+  readonly home: Home;
+  readonly transport: TcpPeerTransport;
+  readonly onFatal: (error: unknown) => void;
 };
 
 export class EngineMaker {
@@ -61,22 +68,23 @@ export class EngineMaker {
     return this.#snapshotsBad;
   }
 
-  async open(onFatal: (error: unknown) => void): Promise<EmbeddedEngine> {
-    const directory = await this.#openDirectory();
+  /** `home` is settled. */
+  async open(home: Home, onFatal: (error: unknown) => void): Promise<EmbeddedEngine> {
+    const directory = await this.#openDirectory(home);
     await this.#options.guard.open();
-    const transport = this.#createTransport(directory);
+    const transport = this.#createTransport(directory, home);
     this.#transport = transport;
-    this.#engine = this.#createEngine(directory, transport, onFatal);
+    this.#engine = this.#createEngine({ directory, home, transport, onFatal });
     return this.#engine;
   }
 
-  async #openDirectory(): Promise<DataDirectory> {
-    const { settings, random, log, root, clusterId } = this.#options;
-    const opening = openDataDirectory({
+  #openDirectory({ clusterId, memberId }: Home): Promise<DataDirectory> {
+    const { settings, random, log, root } = this.#options;
+    return openDataDirectory({
       disk: new NodeDisk(root),
       random,
       clusterId,
-      memberId: deriveMemberId(clusterId, settings.name),
+      memberId,
       name: settings.name,
       segmentBytes: settings.segmentBytes,
       onBadSnapshot: (bad) => {
@@ -84,17 +92,10 @@ export class EngineMaker {
         log.error(bad, 'a snapshot can not be used');
       },
     });
-    return opening.catch((error: unknown) => {
-      throw isHoldfastError(error, 'cluster-mismatch') ? withOrigin(error) : error;
-    });
   }
 
-  #createEngine(
-    directory: DataDirectory,
-    transport: TcpPeerTransport,
-    onFatal: (error: unknown) => void,
-  ): EmbeddedEngine {
-    const { settings, clock, random, log, root, members, guard } = this.#options;
+  #createEngine({ directory, home, transport, onFatal }: EngineParts): EmbeddedEngine {
+    const { settings, clock, random, log, root } = this.#options;
     const { heartbeatMs, electionMinMs, electionMaxMs } = settings;
     const events = new MemberEvents({ log, clock, nameOf: (id) => this.#engine?.nameOf(id) });
     return new EmbeddedEngine({
@@ -103,15 +104,14 @@ export class EngineMaker {
       version,
       peerAddresses: [settings.advertisePeer],
       clientAddresses: [this.#options.clientAddress()],
-      initialMembers: members,
-      bootstrap: newConfiguration({ voters: members.map((member) => member.memberId) }),
+      initialMembers: home.members,
+      bootstrap: newConfiguration({ voters: home.founders }),
       clock,
       random,
       nextTurn: (action) => void setImmediate(action),
       transport,
-      onMemberBound: () => {
-        transport.judgeAgain();
-        if (this.#engine) guard.remember(this.#engine);
+      onMembers: () => {
+        if (this.#engine) this.#membersChanged(this.#engine, transport);
       },
       raftSettings: { heartbeatMs, electionMinMs, electionMaxMs },
       replicaSettings: settings.snapshots,
@@ -128,8 +128,20 @@ export class EngineMaker {
     });
   }
 
-  #createTransport(directory: DataDirectory): TcpPeerTransport {
-    const { settings, clock, random, members, guard, peerLog, connections, onAsk } = this.#options;
+  #membersChanged(engine: EmbeddedEngine, transport: TcpPeerTransport): void {
+    const { guard, home } = this.#options;
+    const members = engine.membership.members();
+    transport.setPeers(
+      members.map(({ memberId, peerAddress }) => ({ memberId, address: peerAddress })),
+    );
+    transport.judgeAgain();
+    guard.remember(engine);
+    home.remember(members);
+  }
+
+  #createTransport(directory: DataDirectory, { members }: Home): TcpPeerTransport {
+    const { settings, clock, random, guard, peerLog, connections, onAsk, onRemoved } =
+      this.#options;
     return new TcpPeerTransport({
       network: new TcpNetwork(),
       clock,
@@ -145,18 +157,8 @@ export class EngineMaker {
       onStranger: (from, reason) => peerLog.stranger(from, reason),
       onUnreachable: (peer, reason) => peerLog.unreachable(peer, reason),
       onNote: (note) => peerLog.note(note),
+      onRemoved,
       onAsk,
     });
   }
 }
-
-/**
- * Ids are derived from settings (`identity.ts`), so a changed setting looks like another cluster.
- */
-const withOrigin = (error: HoldfastError): HoldfastError =>
-  new HoldfastError(
-    error.code,
-    `${error.message} (a cluster is known by the names and peer addresses in --initial-cluster, ` +
-      'or by --cluster-token: they stay as they were at the first start)',
-    { details: error.details, cause: error },
-  );

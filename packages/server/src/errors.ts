@@ -50,6 +50,7 @@ export const errorTable: Readonly<Record<ErrorCode, ErrorMapping>> = {
   corrupt: row(500, 15, { exitCode: 11, title: 'Stored bytes are damaged' }),
   'version-mismatch': row(409, 9, { exitCode: 10, title: 'The versions do not fit' }),
   'cluster-mismatch': row(409, 9, { exitCode: 10, title: 'It belongs to another cluster' }),
+  removed: row(410, 9, { exitCode: 10, title: 'That member was removed from the cluster' }),
   'shutting-down': row(503, 14, { exitCode: 5, title: 'This member is stopping' }),
   unimplemented: row(501, 12, { exitCode: 12, title: 'Not built yet' }),
   internal: row(500, 13, { exitCode: 1, title: 'A fault of this member' }),

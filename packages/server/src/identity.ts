@@ -2,7 +2,13 @@
 // agree on them without a word to each other. The same inputs give the same ids for ever.
 import { createHash } from 'node:crypto';
 
-import { type ClusterId, clusterId, type MemberId, memberId } from '@holdfast/base/ids';
+import {
+  type ClusterId,
+  clusterId,
+  type MemberId,
+  memberId,
+  type StoreId,
+} from '@holdfast/base/ids';
 
 import type { MemberAddress } from './setting-sources.ts';
 
@@ -18,6 +24,10 @@ export function deriveClusterId(
 
 export const deriveMemberId = (cluster: ClusterId, name: string): MemberId =>
   memberId(digest(['member', cluster.toString(16), name]));
+
+/** Of a member that joins later: another one for each data directory, as no id comes twice. */
+export const deriveJoinedId = (cluster: ClusterId, store: StoreId): MemberId =>
+  memberId(digest(['joined', cluster.toString(16), store.toString(16)]));
 
 /** The first 64 bits of a SHA-256 over the parts, each ended by a zero byte; never zero. */
 function digest(parts: readonly string[]): bigint {

@@ -2,31 +2,35 @@
 // else. `start` reads downwards: what is refused early has touched nothing.
 import { mkdirSync } from 'node:fs';
 import { resolve } from 'node:path';
-import { type Clock, sleep } from '@holdfast/base/clock';
+import type { Clock } from '@holdfast/base/clock';
 import { HoldfastError, messageOf } from '@holdfast/base/errors';
-import { type ClusterId, formatId, type MemberId } from '@holdfast/base/ids';
+import type { MemberId } from '@holdfast/base/ids';
 import { version } from '@holdfast/base/product-version';
 import type { Random } from '@holdfast/base/random';
 import { RecentCounts } from '@holdfast/base/recent-counts';
 import { TaskGroup } from '@holdfast/base/task-group';
 import type { EmbeddedEngine } from '@holdfast/engine/embedded-engine';
-import type { EngineStatus, RecoveryPhase } from '@holdfast/engine/engine';
+import type { RecoveryPhase } from '@holdfast/engine/engine';
+import type { MemberChange } from '@holdfast/engine/member-plan';
 import { StoreGuard } from '@holdfast/engine/store-guard';
 import { lockDirectory, NodeDisk } from '@holdfast/storage/node-disk';
 import type { FastifyInstance } from 'fastify';
+import { standForVoter } from './candidacy.ts';
 import { ContentChecker } from './content-checker.ts';
 import { watchDirectory } from './directory-watch.ts';
 import { DiskWatch } from './disk-watch.ts';
 import { EngineLife } from './engine-life.ts';
 import { EngineMaker } from './engine-maker.ts';
 import { EngineSlot } from './engine-slot.ts';
+import { HomeKeeper } from './home.ts';
 import { configRoutes } from './http/config-routes.ts';
 import { diagnosisRoutes } from './http/diagnosis-routes.ts';
 import { listenHttp, probeAddress } from './http/http-listener.ts';
 import { buildHttpApp, failuresWindowMs } from './http/http-server.ts';
 import { linkRoutes } from './http/link-routes.ts';
+import { memberRoutes } from './http/member-routes.ts';
 import { settingRoutes } from './http/setting-routes.ts';
-import { deriveClusterId, deriveMemberId } from './identity.ts';
+import { Joining } from './joining.ts';
 import { linkMetrics } from './link-metrics.ts';
 import { LiveSettings } from './live-settings.ts';
 import type { Log } from './log.ts';
@@ -34,6 +38,7 @@ import { MemberReports } from './member-reports.ts';
 import { MemberWatch } from './member-watch.ts';
 import { Metrics } from './metrics.ts';
 import { type NamedMember, PeerLog } from './peer-log.ts';
+import { tellReadiness } from './readiness-log.ts';
 import type { MemberSettings } from './settings.ts';
 import { watchStart } from './start-watch.ts';
 import { identifyFile, measureSpace } from './system-files.ts';
@@ -45,20 +50,12 @@ export type MemberOptions = {
   readonly log: Log;
 };
 
-/** How often a member that is not ready says in its log what it waits for. */
-const waitingLogMs = 5000;
-/** Safety.md 5: nothing is lost, but somebody should look at that disk. */
-const repairingText =
-  'what this member had written is damaged or missing: it does not vote until it has repaired ' +
-  'its log from the others';
-
 const restartText =
   'this member starts its engine anew, to find all that is damaged, and repairs it from the others';
 
 export class Member {
   readonly #options: MemberOptions;
-  readonly #clusterId: ClusterId;
-  readonly #members: readonly NamedMember[];
+  readonly #home: HomeKeeper;
   readonly #slot: EngineSlot;
   readonly #metrics = new Metrics({ process: true });
   readonly #tasks: TaskGroup;
@@ -76,20 +73,17 @@ export class Member {
   #fail: (error: unknown) => void = () => undefined;
   readonly #life: EngineLife<EmbeddedEngine>;
   #clientAddress: string;
+  /** Aborts what a start waits for outside of this machine. */
+  readonly #ending = new AbortController();
   #starting: Promise<void> | undefined;
   #closing: Promise<void> | undefined;
 
   constructor(options: MemberOptions) {
     const { settings } = options;
     this.#options = options;
-    this.#clusterId = deriveClusterId(settings.initialCluster, settings.clusterToken);
-    this.#members = settings.initialCluster.map(({ name, address }) => ({
-      memberId: deriveMemberId(this.#clusterId, name),
-      name,
-      peerAddress: address,
-    }));
     const { clock, log } = options;
-    this.#peerLog = new PeerLog({ clock, log, members: this.#members });
+    const members = (): readonly NamedMember[] => this.#home.home?.members ?? [];
+    this.#peerLog = new PeerLog({ clock, log, members });
     this.#slot = new EngineSlot(() => this.#phases());
     this.#clientAddress = settings.advertiseClient ?? settings.listenClient;
     this.failed = new Promise<never>((_, reject) => {
@@ -104,17 +98,18 @@ export class Member {
       onUnsaved: (error) =>
         log.warn({ reason: messageOf(error) }, 'the list of members was not saved'),
     });
+    this.#home = this.#newHome();
     this.#failures = new RecentCounts(clock, failuresWindowMs);
     this.#maker = new EngineMaker({
       ...options,
       peerLog: this.#peerLog,
       guard: this.#guard,
       root: this.#root,
-      clusterId: this.#clusterId,
-      members: this.#members,
+      home: this.#home,
       clientAddress: () => this.#clientAddress,
       onAsk: (from, body) => this.#reports.answer(from, body),
       connections: () => this.#live.current.connections,
+      onRemoved: (reason) => this.#fail(new HoldfastError('removed', reason)),
     });
     this.#reports = this.#newReports();
     this.#watch = this.#newWatch();
@@ -169,6 +164,7 @@ export class Member {
     await this.#step(() => this.#lock());
     await this.#step(() => this.#openDoor());
     await this.#step(() => this.#probePeerPort());
+    this.#closers.push(() => this.#home.close());
     this.#closers.push(() => this.#guard.close());
     this.#closers.push(() => this.#life.close());
     this.#watchStart();
@@ -192,6 +188,35 @@ export class Member {
     this.#metrics.show(...watch.figures);
     this.#tasks.run((signal) => watch.run(signal));
     this.#tasks.run((signal) => watchDirectory({ root, clock, identify: identifyFile }, signal));
+  }
+
+  #newHome(): HomeKeeper {
+    const { settings, clock, random, log } = this.#options;
+    const { join: address } = settings;
+    return new HomeKeeper({
+      disk: new NodeDisk(this.#root),
+      random,
+      settings,
+      tasks: this.#tasks,
+      joining: address === undefined ? undefined : new Joining({ address, clock, log }),
+      onUnsaved: (error) =>
+        log.warn({ reason: messageOf(error) }, 'the list of peers was not saved'),
+    });
+  }
+
+  /** One that has joined asks for its vote, until it has it. */
+  #stand(engine: EmbeddedEngine): void {
+    if (!this.#home.home?.isCandidate) return;
+    const { clock, log } = this.#options;
+    const options = {
+      clock,
+      log,
+      status: () => engine.status(),
+      change: (changes: readonly MemberChange[], signal: AbortSignal) =>
+        engine.membership.change(changes, { signal }),
+      onPromoted: () => this.#home.promoted(),
+    };
+    this.#tasks.run((signal) => standForVoter(options, signal));
   }
 
   #newReports(): MemberReports {
@@ -235,10 +260,17 @@ export class Member {
     return new EngineLife({
       clock,
       random,
-      open: (onFatal) => this.#maker.open(onFatal),
+      open: async (onFatal) => {
+        const home = await this.#home.settle(this.#ending.signal);
+        return await this.#maker.open(home, onFatal);
+      },
       onStarted: (engine) => {
         this.#slot.fill(engine);
-        this.#tasks.run((signal) => this.#tellWhenReady(engine, signal));
+        this.#stand(engine);
+        const options = { clock, log, absenceOf: (id: MemberId) => this.#peerLog.absenceOf(id) };
+        const client = this.#clientAddress;
+        const isCurrent = (): boolean => this.#life.engine === engine;
+        this.#tasks.run((signal) => tellReadiness(options, { engine, client, isCurrent }, signal));
       },
       onRestart: (error) => {
         this.#slot.restart();
@@ -262,6 +294,7 @@ export class Member {
   }
 
   async #close(): Promise<void> {
+    this.#ending.abort(new HoldfastError('shutting-down', 'this member was told to end'));
     if (this.#slot.state === 'serving') await this.#leave();
     // Breaks off what the engine reads; whatever step is under way, no other one follows.
     else await this.#life.close();
@@ -316,6 +349,7 @@ export class Member {
         configRoutes({ historyMax: settings.configVersionsMax, contents }),
         diagnosisRoutes(this.#reports, this.#watch),
         (app, context) => linkRoutes(app, context, links),
+        (app, context) => memberRoutes(app, context, { engine: () => this.#life.engine, log }),
         (app) => settingRoutes(app, { settings: this.#live, log }),
       ],
       failures: this.#failures,
@@ -336,35 +370,5 @@ export class Member {
 
   get #root(): string {
     return resolve(this.#options.settings.dataDir);
-  }
-
-  /** Says what was found on the disk, and then, as long as it lasts, whom this member waits for. */
-  async #tellWhenReady(engine: EmbeddedEngine, signal: AbortSignal): Promise<void> {
-    const { clock, log } = this.#options;
-    this.#tellRecovered(engine.status());
-    let toldMs = clock.monotonicMs() - waitingLogMs + 1500;
-    for (let status = engine.status(); !status.ready; status = engine.status()) {
-      if (clock.monotonicMs() - toldMs >= waitingLogMs) {
-        toldMs = clock.monotonicMs();
-        this.#tellWaiting(status);
-      }
-      await sleep(clock, 100, signal);
-      if (this.#life.engine !== engine) return; // It was started anew, and has a teller of its own.
-    }
-    log.info({ client: this.#clientAddress, revision: engine.status().revision }, 'ready');
-  }
-
-  #tellRecovered({ role, recovery }: EngineStatus): void {
-    const { log } = this.#options;
-    const done = recovery.filter((phase) => phase.state === 'done' && phase.detail !== '');
-    const found = Object.fromEntries(done.map((phase) => [phase.name, phase.detail]));
-    log.info({ cluster: formatId(this.#clusterId), found }, 'taking part in the cluster');
-    if (role !== 'repairing') return;
-    log.warn({ status: found['status'], log: found['log'] }, repairingText);
-  }
-
-  #tellWaiting({ notReadyReason: reason, missingVoters }: EngineStatus): void {
-    const missing = missingVoters.map((id) => this.#peerLog.absenceOf(id));
-    this.#options.log.warn({ reason, missing }, 'not ready');
   }
 }

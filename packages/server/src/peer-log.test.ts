@@ -24,7 +24,7 @@ function started() {
   const level = (name: string) => (facts: object, text: string) => told.push([name, facts, text]);
   const log = { debug: level('debug'), info: level('info'), warn: level('warn') };
   const members = [{ memberId: peer, name: 'n2', peerAddress: '10.0.0.2:4654' }];
-  const peerLog = new PeerLog({ clock, log: log as unknown as Log, members });
+  const peerLog = new PeerLog({ clock, log: log as unknown as Log, members: () => members });
   return { peerLog, clock, told };
 }
 

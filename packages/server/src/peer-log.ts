@@ -18,7 +18,8 @@ export type NamedMember = {
 export type PeerLogOptions = {
   readonly clock: Clock;
   readonly log: Log;
-  readonly members: readonly NamedMember[];
+  /** As they are known by now. */
+  readonly members: () => readonly NamedMember[];
 };
 
 type Level = 'debug' | 'info' | 'warn';
@@ -81,7 +82,7 @@ export class PeerLog {
   }
 
   #memberOf(id: MemberId): NamedMember | undefined {
-    return this.#options.members.find((one) => one.memberId === id);
+    return this.#options.members().find((one) => one.memberId === id);
   }
 }
 

@@ -54,7 +54,8 @@ export const settingTable = {
     help: 'NAME=HOST:PORT,... of all members of a new cluster (default: this one alone)',
   },
   'cluster-token': text('tells clusters with the same addresses apart; the same on all members'),
-  join: address(undefined, 'a member of a running cluster to be added to'),
+  join: address(undefined, 'client address of a member of a running cluster to be added to'),
+  observer: { kind: 'flag', default: false, help: 'with --join: get all data, and never vote' },
   insecure: { kind: 'flag', default: false, help: 'listen beyond this machine without identities' },
   'log-level': {
     kind: 'choice',

@@ -1,6 +1,6 @@
 // The settings of one member, whole and consistent: what each setting means beside the others, and
 // every combination that could not work, refused before anything is opened.
-import { HoldfastError, messageOf } from '@holdfast/base/errors';
+import { messageOf } from '@holdfast/base/errors';
 import type { ReplicaSettings } from '@holdfast/replica/settings';
 import { type Address, parseAddress } from '@holdfast/transport/address';
 
@@ -42,6 +42,12 @@ export type MemberSettings = {
   /** All members of the cluster as it begins, this one among them. */
   readonly initialCluster: readonly MemberAddress[];
   readonly clusterToken: string | undefined;
+  /** The settings say how the cluster began. */
+  readonly isClusterNamed: boolean;
+  /** The client address of a member of a running cluster to be added to. */
+  readonly join: string | undefined;
+  /** It gets all data and never votes. */
+  readonly isObserver: boolean;
   readonly logLevel: string;
   readonly logFormat: string;
   readonly heartbeatMs: number;
@@ -87,12 +93,6 @@ export function settingsOf(given: Settings): MemberSettings {
   const reader = new Reader(given);
   const name = reader.text('name');
   checkName('--name', name);
-  if (reader.maybe('join') !== undefined) {
-    throw new HoldfastError(
-      'unimplemented',
-      '--join is not built yet: name all members in --initial-cluster',
-    );
-  }
   const settings = { ...placesOf(reader, name), ...numbersOf(reader), given };
   checkElections(settings);
   const problem = connectionsProblem(settings.connections);
@@ -136,6 +136,7 @@ function placesOf(reader: Reader, name: string) {
   const advertisePeer = advertisedOf(reader, 'peer', listenPeer) ?? listenPeer;
   const initialCluster = initial ?? [{ name, address: advertisePeer }];
   checkCluster(initialCluster, { name, advertisePeer });
+  const join = joinOf(reader, initial !== undefined);
   if (!reader.isSet('insecure')) {
     refuseOpen('listen-client', listenClient);
     refuseOpen('listen-peer', listenPeer);
@@ -149,7 +150,26 @@ function placesOf(reader: Reader, name: string) {
     advertisePeer,
     initialCluster,
     clusterToken: reader.maybe('cluster-token'),
+    isClusterNamed: initial !== undefined || reader.maybe('cluster-token') !== undefined,
+    join,
+    isObserver: reader.isSet('observer'),
   };
+}
+
+/** A cluster is begun or joined, never both. */
+function joinOf(reader: Reader, isNamed: boolean): string | undefined {
+  const join = reader.maybe('join');
+  if (join === undefined) {
+    if (reader.isSet('observer'))
+      throw refused('--observer needs --join: a cluster begins with voters');
+    return undefined;
+  }
+  parsed('--join', join);
+  if (!isNamed) return join;
+  throw refused(
+    '--join and --initial-cluster: the first adds this machine to a running cluster, the second ' +
+      'begins a new one; say the one that you mean',
+  );
 }
 
 function numbersOf(reader: Reader) {

@@ -48,7 +48,7 @@ export class TransportPair {
     const members = [a, b].map((id) => {
       return { memberId: id, name: `n${id}`, peerAddress: `h${id}:4654` };
     });
-    this.peerLog = new PeerLog({ clock, log, members });
+    this.peerLog = new PeerLog({ clock, log, members: () => members });
     const live = new LiveSettings({
       settings,
       apply: ({ connections }) => this.near.changeSettings(connections),

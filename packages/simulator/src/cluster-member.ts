@@ -5,7 +5,8 @@ import type { ClusterId, MemberId } from '@holdfast/base/ids';
 import type { Random } from '@holdfast/base/random';
 import { TaskGroup } from '@holdfast/base/task-group';
 import { openDataDirectory } from '@holdfast/engine/data-directory';
-import { EmbeddedEngine, type InitialMember } from '@holdfast/engine/embedded-engine';
+import { EmbeddedEngine } from '@holdfast/engine/embedded-engine';
+import type { KnownMember } from '@holdfast/engine/membership';
 import type { Recorder } from '@holdfast/engine/recorder';
 import { StoreGuard } from '@holdfast/engine/store-guard';
 import type { CompactionSettings } from '@holdfast/mvcc/compaction-policy';
@@ -232,7 +233,7 @@ export class ClusterMember {
       nextTurn: (action) => clock.post(0, action),
       ...watchPorts(this, watcher, { log, status, snapshots }),
       transport: joined.transport,
-      onMemberBound: () => {
+      onMembers: () => {
         joined.judgeAgain();
         guard.remember(engine);
       },
@@ -292,7 +293,7 @@ export class ClusterMember {
   }
 }
 
-const initialMember = (memberId: MemberId): InitialMember => ({
+const initialMember = (memberId: MemberId): KnownMember => ({
   memberId,
   name: nameOf(memberId),
   peerAddress: addressOf(memberId),

@@ -70,7 +70,7 @@ export class Wipes {
     const { cluster } = this.#options;
     return [...cluster].every(
       ([at, { engine, id }]) =>
-        at === place || (engine?.store.memberCount === cluster.size && id === at),
+        at === place || (engine?.store.members().length === cluster.size && id === at),
     );
   }
 

@@ -47,17 +47,22 @@ export class IdentityFile {
   async open(): Promise<StoredIdentity | undefined> {
     const { payload, exists } = await this.#file.open();
     if (!exists) return undefined;
-    if (!payload) {
-      throw new HoldfastError(
-        'corrupt',
-        'the identity file cannot be read: restore it from a backup, or remove this member from ' +
-          'the cluster and add it again with an empty data directory',
-      );
-    }
+    if (!payload) throw unreadable();
     const found = decodeIdentity(payload);
     const identity = { ...found, bootEpoch: found.bootEpoch + 1 };
     await this.#file.save(encodeIdentity(identity));
     return identity;
+  }
+
+  /** Who lives here, without a start being counted; undefined in a new directory. Throws alike. */
+  async peek(): Promise<StoredIdentity | undefined> {
+    try {
+      const { payload, exists } = await this.#file.open();
+      if (exists && !payload) throw unreadable();
+      return payload && decodeIdentity(payload);
+    } finally {
+      await this.close();
+    }
   }
 
   /** Makes a new directory's identity durable; its boot epoch is 1. */
@@ -71,6 +76,13 @@ export class IdentityFile {
     return this.#file.close();
   }
 }
+
+const unreadable = (): HoldfastError =>
+  new HoldfastError(
+    'corrupt',
+    'the identity file cannot be read: restore it from a backup, or remove this member from the ' +
+      'cluster and add it again with an empty data directory',
+  );
 
 /** Throws `cluster-mismatch` if the directory belongs to another cluster or another member. */
 export function checkIdentity(

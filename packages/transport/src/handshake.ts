@@ -126,6 +126,7 @@ export function checkAnswer(payload: Uint8Array, wanted: MemberId, verify: Verif
 const refusalCodes = [
   'failed-precondition',
   'cluster-mismatch',
+  'removed',
   'version-mismatch',
   'permission-denied',
   'unauthenticated',

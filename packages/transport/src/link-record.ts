@@ -65,3 +65,7 @@ export function reasonToEvict(
   const isIdle = record.purpose !== 'control' && nowMs - usedMs > settings.idleMs;
   return isIdle ? 'idle' : undefined;
 }
+
+/** What is known against a link, in words. */
+export const whyOf = ({ health }: LinkRecord): string =>
+  health.state.name === 'healthy' ? 'nothing speaks against the peer' : health.state.reason;

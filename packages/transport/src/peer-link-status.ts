@@ -1,4 +1,5 @@
 // What a link to a peer tells its owner, and what it shows of itself.
+import type { ErrorCode } from '@holdfast/base/errors';
 import type { MemberId } from '@holdfast/base/ids';
 import type { BreakerState } from './circuit-breaker.ts';
 import type { LinkHealth } from './link-health.ts';
@@ -12,6 +13,8 @@ export type PeerLinkEvent =
       readonly peer: MemberId;
       readonly refused: boolean;
       readonly reason: string;
+      /** Where an operating error is behind it: what the peer itself may have refused with. */
+      readonly code?: ErrorCode;
       /** An operator ended a connection that was sound: nothing to worry about. */
       readonly isWanted?: true;
     };

@@ -2,7 +2,7 @@
 // connections of their own, the verdict on the peer's health, and the breaker for calls to it
 // (safety.md 17, 18). It owns what this member sends to the peer; what the peer sends comes in
 // through peer-listener.ts.
-import { HoldfastError, messageOf } from '@holdfast/base/errors';
+import { codeOf, type ErrorCode, HoldfastError, messageOf } from '@holdfast/base/errors';
 import type { MemberId } from '@holdfast/base/ids';
 import type { Random } from '@holdfast/base/random';
 import type { SnapshotBegin } from '@holdfast/proto/peer';
@@ -14,7 +14,7 @@ import type { Hello, Purpose } from './handshake.ts';
 import { isRefused } from './link.ts';
 import type { HealthState } from './link-health.ts';
 import type { LinkNote } from './link-note.ts';
-import type { EvictionReason, LinkRecord } from './link-record.ts';
+import { type EvictionReason, type LinkRecord, whyOf } from './link-record.ts';
 import { PathProbe, type PathVerdict } from './path-probe.ts';
 import { type AskOptions, PeerCalls, type Presence } from './peer-calls.ts';
 import type { MemberContext } from './peer-dialer.ts';
@@ -275,7 +275,7 @@ export class PeerLink {
         if (on === 'control') this.#connected(hello);
       },
       onDialFailed: (on, error) => {
-        this.#unreachable(on === 'control' && isRefused(error), messageOf(error));
+        this.#unreachable(on === 'control' && isRefused(error), messageOf(error), codeOf(error));
       },
       onLost: (on, reason) => {
         if (on === 'control') this.#calls.lost(reason);
@@ -378,8 +378,9 @@ export class PeerLink {
     this.#emit({ type: 'unreachable', peer, refused: false, reason: text, ...wanted });
   }
 
-  #unreachable(refused: boolean, reason: string): void {
-    this.#emit({ type: 'unreachable', peer: this.#options.peer, refused, reason });
+  #unreachable(refused: boolean, reason: string, code?: ErrorCode): void {
+    const { peer } = this.#options;
+    this.#emit({ type: 'unreachable', peer, refused, reason, ...(code ? { code } : {}) });
   }
 
   /** Told when the turn ends: a send must not call its own caller back. */
@@ -394,7 +395,3 @@ const closing = (): HoldfastError => new HoldfastError('shutting-down', 'this me
 
 const gone = (): HoldfastError =>
   new HoldfastError('unavailable', 'the peer is no member any more');
-
-/** What is known against a link, in words. */
-const whyOf = ({ health }: LinkRecord): string =>
-  health.state.name === 'healthy' ? 'nothing speaks against the peer' : health.state.reason;

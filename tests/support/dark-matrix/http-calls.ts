@@ -51,6 +51,17 @@ export const httpCalls: readonly HttpCall[] = [
     call: json({ success: [{ put: { key: 'http', value: '{n}' } }] }),
   },
   { name: 'POST /v1/compact', bound: 'write', call: json({ revision: 1 }) },
+  // Done already, so that the members stay as they are; it asks the leader all the same.
+  { name: 'POST /v1/members/changes', bound: 'write', call: json({ promote: ['n1'] }) },
+  ...[
+    ['POST /v1/members', '/v1/members'],
+    ['DELETE /v1/members/{member}', '/v1/members/nobody'],
+    ['POST /v1/members/{member}/promote', '/v1/members/nobody/promote'],
+    ['POST /v1/members/{member}/demote', '/v1/members/nobody/demote'],
+    ['POST /v1/leader/transfer', '/v1/leader/transfer'],
+  ].map(
+    ([name = '', path]): HttpCall => ({ name, bound: 'look', call: json({ to: 'nobody' }, path) }),
+  ),
   { name: 'GET /v1/kv-watch', bound: 'look', call: { path: '/v1/kv-watch?key=a', onlyHead: true } },
   { name: 'POST /v1/leases', bound: 'write', call: json({ ttlMs: 10_000 }) },
   { name: 'GET /v1/leases', bound: 'read', call: at('/v1/leases?limit=10') },

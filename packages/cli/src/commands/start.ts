@@ -11,16 +11,13 @@ import { type Command, Option } from 'commander';
 import type { CliContext } from '../context.ts';
 import type { StartFlags } from '../start-flags.ts';
 
-/** Known to the server, which says that it is not built yet: no promise of the help. */
-const unpromised: ReadonlySet<string> = new Set(['join']);
-
 export function addStartCommand(program: Command, context: CliContext): void {
   const start = program
     .command('start')
     .description('run a member of a cluster in this process, until it is told to end')
     .option('--config <file>', 'read settings from this file (holdfast.yaml)');
   for (const key of settingKeys) {
-    start.addOption(optionOf(key, settingTable[key]).hideHelp(unpromised.has(key)));
+    start.addOption(optionOf(key, settingTable[key]));
   }
   start
     .addOption(new Option('--end-with-parent', 'end when standard input is closed').hideHelp())
@@ -63,6 +60,8 @@ Examples:
   holdfast start --name n2 --data-dir /var/lib/holdfast --insecure \\
     --listen-client 10.0.0.2:4653 --listen-peer 10.0.0.2:4654 \\
     --initial-cluster n1=10.0.0.1:4654,n2=10.0.0.2:4654,n3=10.0.0.3:4654
+  holdfast start --name n4 --data-dir /var/lib/holdfast --insecure \\
+    --listen-client 10.0.0.4:4653 --listen-peer 10.0.0.4:4654 --join 10.0.0.1:4653
 `;
 
 /** Aborts when the parent that holds the other end of the pipe is gone, however it went. */

@@ -28,6 +28,26 @@ export namespace CompareResult {
   export type NOT_EQUAL = typeof CompareResult.NOT_EQUAL;
 }
 
+export const MemberStanding = {
+  /** JOINED - It has bound its directory itself. */
+  JOINED: 0,
+  /**
+   * EXPECTED - Announced to the cluster, so that all know where it will be; its place in the configuration
+   * follows, and then its own binding.
+   */
+  EXPECTED: 1,
+  /** REMOVED - Out of the configuration for good: nobody comes back under this id. */
+  REMOVED: 2,
+} as const;
+
+export type MemberStanding = typeof MemberStanding[keyof typeof MemberStanding];
+
+export namespace MemberStanding {
+  export type JOINED = typeof MemberStanding.JOINED;
+  export type EXPECTED = typeof MemberStanding.EXPECTED;
+  export type REMOVED = typeof MemberStanding.REMOVED;
+}
+
 /**
  * The body of a log entry of kind "command". Exactly one is set; a member that does not know the
  * one that is set stops (it must not skip what the others apply).
@@ -50,6 +70,9 @@ export interface Command {
     | { $case: "sessionKeepAlive"; value: SessionKeepAliveRequest }
     | { $case: "sessionExpire"; value: SessionExpireRequest }
     | { $case: "sessionClose"; value: SessionCloseRequest }
+    | //
+    /** From cluster version 4 on. */
+    { $case: "retireMember"; value: RetireMemberRequest }
     | undefined;
 }
 
@@ -128,6 +151,13 @@ export interface BindMemberRequest {
   clientAddresses: string[];
   /** The newest kind of entry that the member understands; the cluster's version is the lowest. */
   version: number;
+  /** From cluster version 4 on; older members know of none but those that have joined. */
+  standing: MemberStanding;
+}
+
+/** The member is in the configuration no more. */
+export interface RetireMemberRequest {
+  memberId: bigint;
 }
 
 export interface ClusterVersionRequest {
@@ -271,6 +301,9 @@ export interface SessionExpireResponse {
 export interface SessionCloseResponse {
 }
 
+export interface RetireMemberResponse {
+}
+
 /** The write took effect before, at `revision`; its answer was too long to be kept. */
 export interface AppliedBefore {
   revision: number;
@@ -299,6 +332,7 @@ export interface CommandResult {
     | { $case: "sessionExpire"; value: SessionExpireResponse }
     | { $case: "sessionClose"; value: SessionCloseResponse }
     | { $case: "appliedBefore"; value: AppliedBefore }
+    | { $case: "retireMember"; value: RetireMemberResponse }
     | undefined;
 }
 
@@ -359,6 +393,9 @@ export const Command: MessageFns<Command> = {
         break;
       case "sessionClose":
         SessionCloseRequest.encode(message.request.value, writer.uint32(114).fork()).join();
+        break;
+      case "retireMember":
+        RetireMemberRequest.encode(message.request.value, writer.uint32(122).fork()).join();
         break;
     }
     return writer;
@@ -496,6 +533,14 @@ export const Command: MessageFns<Command> = {
             }
 
             message.request = { $case: "sessionClose", value: SessionCloseRequest.decode(reader, reader.uint32()) };
+            continue;
+          }
+          case 15: {
+            if (tag !== 122) {
+              break;
+            }
+
+            message.request = { $case: "retireMember", value: RetireMemberRequest.decode(reader, reader.uint32()) };
             continue;
           }
         }
@@ -1186,7 +1231,7 @@ export const CompactRequest: MessageFns<CompactRequest> = {
 };
 
 function createBaseBindMemberRequest(): BindMemberRequest {
-  return { memberId: 0n, storeId: 0n, name: "", peerAddresses: [], clientAddresses: [], version: 0 };
+  return { memberId: 0n, storeId: 0n, name: "", peerAddresses: [], clientAddresses: [], version: 0, standing: 0 };
 }
 
 export const BindMemberRequest: MessageFns<BindMemberRequest> = {
@@ -1214,6 +1259,9 @@ export const BindMemberRequest: MessageFns<BindMemberRequest> = {
     }
     if (message.version !== 0) {
       writer.uint32(48).uint32(message.version);
+    }
+    if (message.standing !== 0) {
+      writer.uint32(56).int32(message.standing);
     }
     return writer;
   },
@@ -1277,6 +1325,63 @@ export const BindMemberRequest: MessageFns<BindMemberRequest> = {
             }
 
             message.version = reader.uint32();
+            continue;
+          }
+          case 7: {
+            if (tag !== 56) {
+              break;
+            }
+
+            message.standing = reader.int32() as any;
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseRetireMemberRequest(): RetireMemberRequest {
+  return { memberId: 0n };
+}
+
+export const RetireMemberRequest: MessageFns<RetireMemberRequest> = {
+  encode(message: RetireMemberRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.memberId !== 0n) {
+      if (BigInt.asUintN(64, message.memberId) !== message.memberId) {
+        throw new globalThis.Error("value provided for field message.memberId of type uint64 too large");
+      }
+      writer.uint32(8).uint64(message.memberId);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): RetireMemberRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseRetireMemberRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.memberId = reader.uint64() as bigint;
             continue;
           }
         }
@@ -2883,6 +2988,41 @@ export const SessionCloseResponse: MessageFns<SessionCloseResponse> = {
   },
 };
 
+function createBaseRetireMemberResponse(): RetireMemberResponse {
+  return {};
+}
+
+export const RetireMemberResponse: MessageFns<RetireMemberResponse> = {
+  encode(_: RetireMemberResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): RetireMemberResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseRetireMemberResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
 function createBaseAppliedBefore(): AppliedBefore {
   return { revision: 0, succeeded: false };
 }
@@ -3003,6 +3143,9 @@ export const CommandResult: MessageFns<CommandResult> = {
         break;
       case "appliedBefore":
         AppliedBefore.encode(message.response.value, writer.uint32(138).fork()).join();
+        break;
+      case "retireMember":
+        RetireMemberResponse.encode(message.response.value, writer.uint32(146).fork()).join();
         break;
     }
     return writer;
@@ -3167,6 +3310,14 @@ export const CommandResult: MessageFns<CommandResult> = {
             }
 
             message.response = { $case: "appliedBefore", value: AppliedBefore.decode(reader, reader.uint32()) };
+            continue;
+          }
+          case 18: {
+            if (tag !== 146) {
+              break;
+            }
+
+            message.response = { $case: "retireMember", value: RetireMemberResponse.decode(reader, reader.uint32()) };
             continue;
           }
         }

@@ -221,10 +221,14 @@ export interface ForwardResponses {
 
 /** What only the leader knows: asked and answered over the one hop, safe to ask again. */
 export interface LeaderQuestion {
-  question: { $case: "leaseKeepAlive"; value: LeaseKeepAliveQuestion } | {
-    $case: "leaseTimeToLive";
-    value: LeaseTimeToLiveQuestion;
-  } | undefined;
+  question:
+    | { $case: "leaseKeepAlive"; value: LeaseKeepAliveQuestion }
+    | { $case: "leaseTimeToLive"; value: LeaseTimeToLiveQuestion }
+    | //
+    /** From cluster version 4 on. */
+    { $case: "changeMembers"; value: ChangeMembersQuestion }
+    | { $case: "transfer"; value: TransferQuestion }
+    | undefined;
 }
 
 export interface LeaseKeepAliveQuestion {
@@ -233,6 +237,39 @@ export interface LeaseKeepAliveQuestion {
 
 export interface LeaseTimeToLiveQuestion {
   id: bigint;
+}
+
+/** Takes effect as a whole or not at all. Asked again, it finds done what was done. */
+export interface ChangeMembersQuestion {
+  changes: MemberChange[];
+}
+
+export interface MemberChange {
+  change:
+    | { $case: "add"; value: Newcomer }
+    | { $case: "remove"; value: bigint }
+    | { $case: "promote"; value: bigint }
+    | { $case: "demote"; value: bigint }
+    | undefined;
+}
+
+export interface Newcomer {
+  memberId: bigint;
+  storeId: bigint;
+  name: string;
+  peerAddress: string;
+  version: number;
+}
+
+export interface TransferQuestion {
+  /** Zero: whichever voter is best. */
+  to: bigint;
+}
+
+/** Of the change, and of the transfer: where the leader stood when it was done. */
+export interface MembersAnswer {
+  index: number;
+  leader: bigint;
 }
 
 /** Of both questions. What is refused comes back as the error of the ForwardResponse. */
@@ -2538,6 +2575,12 @@ export const LeaderQuestion: MessageFns<LeaderQuestion> = {
       case "leaseTimeToLive":
         LeaseTimeToLiveQuestion.encode(message.question.value, writer.uint32(18).fork()).join();
         break;
+      case "changeMembers":
+        ChangeMembersQuestion.encode(message.question.value, writer.uint32(26).fork()).join();
+        break;
+      case "transfer":
+        TransferQuestion.encode(message.question.value, writer.uint32(34).fork()).join();
+        break;
     }
     return writer;
   },
@@ -2575,6 +2618,22 @@ export const LeaderQuestion: MessageFns<LeaderQuestion> = {
               $case: "leaseTimeToLive",
               value: LeaseTimeToLiveQuestion.decode(reader, reader.uint32()),
             };
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.question = { $case: "changeMembers", value: ChangeMembersQuestion.decode(reader, reader.uint32()) };
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.question = { $case: "transfer", value: TransferQuestion.decode(reader, reader.uint32()) };
             continue;
           }
         }
@@ -2673,6 +2732,350 @@ export const LeaseTimeToLiveQuestion: MessageFns<LeaseTimeToLiveQuestion> = {
             }
 
             message.id = reader.int64() as bigint;
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseChangeMembersQuestion(): ChangeMembersQuestion {
+  return { changes: [] };
+}
+
+export const ChangeMembersQuestion: MessageFns<ChangeMembersQuestion> = {
+  encode(message: ChangeMembersQuestion, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    for (const v of message.changes) {
+      MemberChange.encode(v!, writer.uint32(10).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ChangeMembersQuestion {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseChangeMembersQuestion();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.changes.push(MemberChange.decode(reader, reader.uint32()));
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseMemberChange(): MemberChange {
+  return { change: undefined };
+}
+
+export const MemberChange: MessageFns<MemberChange> = {
+  encode(message: MemberChange, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    switch (message.change?.$case) {
+      case "add":
+        Newcomer.encode(message.change.value, writer.uint32(10).fork()).join();
+        break;
+      case "remove":
+        if (BigInt.asUintN(64, message.change.value) !== message.change.value) {
+          throw new globalThis.Error("value provided for field message.change.value of type uint64 too large");
+        }
+        writer.uint32(16).uint64(message.change.value);
+        break;
+      case "promote":
+        if (BigInt.asUintN(64, message.change.value) !== message.change.value) {
+          throw new globalThis.Error("value provided for field message.change.value of type uint64 too large");
+        }
+        writer.uint32(24).uint64(message.change.value);
+        break;
+      case "demote":
+        if (BigInt.asUintN(64, message.change.value) !== message.change.value) {
+          throw new globalThis.Error("value provided for field message.change.value of type uint64 too large");
+        }
+        writer.uint32(32).uint64(message.change.value);
+        break;
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): MemberChange {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseMemberChange();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.change = { $case: "add", value: Newcomer.decode(reader, reader.uint32()) };
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.change = { $case: "remove", value: reader.uint64() as bigint };
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.change = { $case: "promote", value: reader.uint64() as bigint };
+            continue;
+          }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.change = { $case: "demote", value: reader.uint64() as bigint };
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseNewcomer(): Newcomer {
+  return { memberId: 0n, storeId: 0n, name: "", peerAddress: "", version: 0 };
+}
+
+export const Newcomer: MessageFns<Newcomer> = {
+  encode(message: Newcomer, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.memberId !== 0n) {
+      if (BigInt.asUintN(64, message.memberId) !== message.memberId) {
+        throw new globalThis.Error("value provided for field message.memberId of type uint64 too large");
+      }
+      writer.uint32(8).uint64(message.memberId);
+    }
+    if (message.storeId !== 0n) {
+      if (BigInt.asUintN(64, message.storeId) !== message.storeId) {
+        throw new globalThis.Error("value provided for field message.storeId of type uint64 too large");
+      }
+      writer.uint32(16).uint64(message.storeId);
+    }
+    if (message.name !== "") {
+      writer.uint32(26).string(message.name);
+    }
+    if (message.peerAddress !== "") {
+      writer.uint32(34).string(message.peerAddress);
+    }
+    if (message.version !== 0) {
+      writer.uint32(40).uint32(message.version);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): Newcomer {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseNewcomer();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.memberId = reader.uint64() as bigint;
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.storeId = reader.uint64() as bigint;
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.name = reader.string();
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.peerAddress = reader.string();
+            continue;
+          }
+          case 5: {
+            if (tag !== 40) {
+              break;
+            }
+
+            message.version = reader.uint32();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseTransferQuestion(): TransferQuestion {
+  return { to: 0n };
+}
+
+export const TransferQuestion: MessageFns<TransferQuestion> = {
+  encode(message: TransferQuestion, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.to !== 0n) {
+      if (BigInt.asUintN(64, message.to) !== message.to) {
+        throw new globalThis.Error("value provided for field message.to of type uint64 too large");
+      }
+      writer.uint32(8).uint64(message.to);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): TransferQuestion {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseTransferQuestion();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.to = reader.uint64() as bigint;
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseMembersAnswer(): MembersAnswer {
+  return { index: 0, leader: 0n };
+}
+
+export const MembersAnswer: MessageFns<MembersAnswer> = {
+  encode(message: MembersAnswer, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.index !== 0) {
+      if (BigInt.asUintN(64, BigInt(message.index)) !== BigInt(message.index)) {
+        throw new globalThis.Error("value provided for field BigInt(message.index) of type uint64 too large");
+      }
+      writer.uint32(8).uint64(BigInt(message.index));
+    }
+    if (message.leader !== 0n) {
+      if (BigInt.asUintN(64, message.leader) !== message.leader) {
+        throw new globalThis.Error("value provided for field message.leader of type uint64 too large");
+      }
+      writer.uint32(16).uint64(message.leader);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): MembersAnswer {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseMembersAnswer();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.index = longToNumber(reader.uint64());
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.leader = reader.uint64() as bigint;
             continue;
           }
         }
