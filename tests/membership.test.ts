@@ -2,10 +2,13 @@
 // lost, no write waits for more than two seconds, whoever is removed ends by itself and says so,
 // and what would cost the majority is refused. Method: real processes, one replaced after the other
 // under a writer, with a kill in between.
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { rmSync } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
-import { ChangingCluster, change, rowsAt } from './support/changing-cluster.ts';
-import { type ProcessMember, until } from './support/process-cluster.ts';
+import { ChangingCluster, change, placeArgs, rowsAt } from './support/changing-cluster.ts';
+import { holdfastBin, ProcessMember, until } from './support/process-cluster.ts';
 import { Recorder } from './support/recorder.ts';
 import { repetitions } from './support/repetitions.ts';
 
@@ -39,6 +42,107 @@ describe('machines that come and go', () => {
     60_000 + replacements * 30_000,
   );
 });
+
+describe('a machine', () => {
+  it('that joined needs no flag for it later, and its name and address are its own', async () => {
+    await using cluster = await ChangingCluster.start(3);
+    const [via] = cluster.running as [ProcessMember];
+    const joined = await cluster.join('m1', via);
+    await untilVoting(cluster, joined);
+    await joined.stop();
+    const again = new ProcessMember(joined.place, placeArgs(joined.place));
+    again.start();
+    await untilVoting(cluster, again);
+
+    const place = await cluster.place('twin');
+    const sameAddress = ['--advertise-peer', joined.place.peer];
+    const refusals = [
+      [{ ...place, name: 'n2' }, [], /there is a member named n2 .* choose another --name/],
+      [place, sameAddress, /m1 is at .* each member has a peer address/],
+    ] as const;
+    for (const [as, flags, words] of refusals) {
+      const join = ['--join', via.place.client];
+      const twin = new ProcessMember(as, [...placeArgs(as), ...join, ...flags]);
+      twin.start();
+      expect((await twin.exited()).code).toBe(4);
+      expect(twin.log).toMatch(words);
+    }
+    await again.stop();
+  });
+
+  it('that was removed stays out, and joins again with an empty directory', async () => {
+    await using cluster = await ChangingCluster.start(3);
+    const [, via] = cluster.running as [ProcessMember, ProcessMember];
+    const gone = await cluster.join('m1', via);
+    await untilVoting(cluster, gone);
+    await gone.stop();
+    expect(await change(via, { remove: ['m1'] })).toMatchObject({ status: 200 });
+    expect(await change(via, { remove: ['m1'] })).toMatchObject({ status: 200 });
+    gone.start();
+    expect((await gone.exited()).code).toBe(10);
+    expect(gone.log).toContain('may join again with an empty one');
+    rmSync(gone.place.dataDir, { recursive: true });
+    gone.start();
+    await untilVoting(cluster, gone);
+  });
+
+  it('is not removed where that costs the majority, and names who is missing', async () => {
+    await using cluster = await ChangingCluster.start(3);
+    const leader = await cluster.leader();
+    const [dead, other] = cluster.running.filter((one) => one !== leader) as [
+      ProcessMember,
+      ProcessMember,
+    ];
+    await dead.kill();
+    await delay(2000); // An election timeout, after which the leader counts it as missing.
+    const refused = await change(leader, { remove: [other.place.name] });
+    expect(refused).toMatchObject({ status: 412, code: 'failed-precondition' });
+    expect(refused.detail).toContain(`${dead.place.name} does not`);
+    expect(await change(leader, { remove: [dead.place.name] })).toMatchObject({ status: 200 });
+    const recorder = new Recorder();
+    await recorder.write(other, 'after', 'all');
+    expect(recorder.acknowledged.get('after')).toBe('all');
+  });
+});
+
+it('the command line replaces a machine in one step, and hands leadership on', async () => {
+  await using cluster = await ChangingCluster.start(3);
+  const via = cluster.running[0] as ProcessMember;
+  const next = await cluster.join('m1', via, ['--observer']);
+  await cluster.ready();
+  await until(async () => (await rowsAt(via)).some(({ name }) => name === 'm1'), {
+    timeoutMs: 10_000,
+    what: () => `m1 to be an observer\n${cluster.logs()}`,
+  });
+  const holdfast = (...args: readonly string[]) => run(['member', ...args], next);
+  expect(await holdfast('replace', 'n3', 'm1')).toEqual({ code: 0, says: 'Voters: m1, n1, n2.\n' });
+  const leader = (await cluster.leader()).place.name;
+  const other = leader === 'n1' ? 'n2' : 'n1';
+  expect(await holdfast('transfer', other)).toEqual({ code: 0, says: `${other} leads now.\n` });
+  expect(await holdfast('demote', 'm1')).toMatchObject({
+    says: 'Voters: n1, n2. Observers: m1.\n',
+  });
+  expect(await holdfast('promote', 'm1')).toMatchObject({ says: 'Voters: m1, n1, n2.\n' });
+  expect(await holdfast('remove', 'nobody')).toMatchObject({ code: 3 });
+  const { says } = await holdfast('add', 'm2', '10.0.0.9');
+  expect(says).toContain('--listen-peer 10.0.0.9:4654');
+  expect(says).toMatch(/--join 127\.0\.0\.1:\d+/);
+});
+
+async function run(args: readonly string[], member: ProcessMember) {
+  const command = [holdfastBin, ...args, '--endpoints', member.place.client];
+  const child = spawn(process.execPath, command, { stdio: ['ignore', 'pipe', 'inherit'] });
+  let says = '';
+  child.stdout.on('data', (bytes: Buffer) => {
+    says += bytes.toString();
+  });
+  const [code] = (await once(child, 'close')) as [number];
+  return { code, says: sortedNames(says) };
+}
+
+/** Members are listed by their ids, which are other ones each time. */
+const sortedNames = (text: string): string =>
+  text.replace(/: ([\w, ]+)\./g, (_, names: string) => `: ${names.split(', ').sort().join(', ')}.`);
 
 /** A new machine comes, another one is killed and comes back, and the leader goes for good. */
 async function replaceOne(cluster: ChangingCluster, name: string): Promise<void> {

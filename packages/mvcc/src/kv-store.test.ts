@@ -303,6 +303,39 @@ describe('members', () => {
     request: { $case: 'clusterVersion', value: { version, memberIds } },
   });
 
+  const retire = (memberId: bigint): Command => ({
+    request: { $case: 'retireMember', value: { memberId } },
+  });
+  const standings = (store: KvStore): readonly MemberStanding[] =>
+    store.members().map(({ standing }) => standing);
+
+  it('are expected first, then join, and are no less there when they are announced again', () => {
+    const store = newStore();
+    const expected = member(1n, { standing: MemberStanding.EXPECTED });
+    applyAll(store, expected);
+    expect(standings(store)).toEqual([MemberStanding.EXPECTED]);
+    applyAll(store, member(1n), expected);
+    expect(standings(store)).toEqual([MemberStanding.JOINED]);
+  });
+
+  it('that were removed never come back under their id, also after a restart', async () => {
+    const store = newStore();
+    applyAll(store, member(1n), member(2n));
+    const [list, hash] = [store.members(), store.stateHash];
+    applyAll(store, retire(2n));
+    expect(store.members()).not.toBe(list);
+    expect(store.stateHash).not.toBe(hash);
+    const loaded = newStore();
+    await loaded.restore({ index: store.appliedIndex }, store.image().chunks());
+    for (const one of [store, loaded]) {
+      expect(standings(one)).toEqual([MemberStanding.JOINED, MemberStanding.REMOVED]);
+      expect(failureCode(applyAll(one, member(2n)))).toBe('failed-precondition');
+      expect(failureCode(applyAll(one, retire(9n)))).toBe('not-found');
+      const removed = member(3n, { standing: MemberStanding.REMOVED });
+      expect(failureCode(applyAll(one, removed))).toBe('invalid-argument');
+    }
+  });
+
   it('keep their data directory; another one under the same id is refused', () => {
     const store = newStore();
     applyAll(store, member(2n), member(1n), member(2n, { name: 'renamed' }));
