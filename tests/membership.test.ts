@@ -70,6 +70,31 @@ describe('a machine', () => {
     await again.stop();
   });
 
+  it('that has moved is found by the others, by its own word', async () => {
+    await using cluster = await ChangingCluster.start(3);
+    const leader = await cluster.leader();
+    const [moving, other] = cluster.running.filter((one) => one !== leader) as [
+      ProcessMember,
+      ProcessMember,
+    ];
+    await moving.stop();
+    const { client, peer } = await cluster.place('elsewhere');
+    const place = { ...moving.place, client, peer };
+    const moved = new ProcessMember(place, placeArgs(place));
+    moved.start();
+    await until(() => moved.isReady(), {
+      timeoutMs: 20_000,
+      what: () => `${moved.place.name} to serve at its new address\n${cluster.logs()}`,
+    });
+    expect(moved.log).toContain('this member has moved');
+    // It counts: without the third one, writes need it.
+    await other.stop();
+    expect((await leader.put('/v1/kv/moved', 'yes')).status).toBe(200);
+    const rows = await rowsAt(leader);
+    expect(rows.find(({ name }) => name === place.name)?.peerAddresses).toEqual([peer]);
+    await moved.kill();
+  });
+
   it('that was removed stays out, and joins again with an empty directory', async () => {
     await using cluster = await ChangingCluster.start(3);
     const [, via] = cluster.running as [ProcessMember, ProcessMember];

@@ -3,7 +3,11 @@ import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { freePorts, type MemberPlace, ProcessCluster, ProcessMember } from './process-cluster.ts';
 
-export type MemberRow = { readonly name: string; readonly role: string };
+export type MemberRow = {
+  readonly name: string;
+  readonly role: string;
+  readonly peerAddresses: readonly string[];
+};
 
 export class ChangingCluster extends ProcessCluster {
   /** The same list; whoever joined stands there, and whoever was removed stays. */

@@ -31,6 +31,8 @@ export type KnownMember = {
   readonly memberId: MemberId;
   readonly name: string;
   readonly peerAddress: string;
+  /** Where else it may be, by what this member was started with. */
+  readonly otherAddresses?: readonly string[];
 };
 
 export type MembershipOptions = {
@@ -72,7 +74,10 @@ export class Membership {
   async change(changes: readonly MemberChange[], { signal }: Asking = {}): Promise<void> {
     await this.#options.awaitVersion(signal);
     const answer = await this.#ask({ kind: 'change-members', changes }, signal);
-    await this.#options.replica.untilApplied(answer.index);
+    const { self, replica } = this.#options;
+    // Whoever is removed is sent nothing any more.
+    if (changes.some((one) => one.kind === 'remove' && one.id === self)) return;
+    await replica.untilApplied(answer.index);
   }
 
   /** The new leader; `to` undefined: whichever voter is best. Throws as change() does. */
@@ -91,8 +96,9 @@ export class Membership {
   members(): readonly KnownMember[] {
     const { nameOf } = this.#options;
     return this.configured().flatMap((id) => {
-      const [peerAddress] = this.#addressesOf(id);
-      return peerAddress === undefined ? [] : [{ memberId: id, name: nameOf(id), peerAddress }];
+      const [peerAddress, ...others] = this.#addressesOf(id);
+      if (peerAddress === undefined) return [];
+      return [{ memberId: id, name: nameOf(id), peerAddress, otherAddresses: others }];
     });
   }
 
@@ -263,7 +269,7 @@ export class Membership {
     return {
       id,
       name: nameOf(id),
-      peerAddresses: this.#addressesOf(id),
+      peerAddresses: this.#bound(id)?.peerAddresses ?? this.#addressesOf(id),
       isReachable: isSelf || (silenceMs.get(id) ?? Number.POSITIVE_INFINITY) <= silenceMaxMs,
       // What it was found to have is not known before it has answered once.
       lag: isSelf
@@ -274,9 +280,11 @@ export class Membership {
     };
   }
 
+  /** As it has said itself, then as this member was told at its start. */
   #addressesOf(id: MemberId): readonly string[] {
     const initial = this.#options.initialMembers.find((member) => member.memberId === id);
-    return this.#bound(id)?.peerAddresses ?? (initial ? [initial.peerAddress] : []);
+    const said = this.#bound(id)?.peerAddresses ?? [];
+    return [...new Set([...said, ...(initial ? [initial.peerAddress] : [])])];
   }
 
   #bound(id: MemberId) {

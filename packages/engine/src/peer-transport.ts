@@ -47,6 +47,8 @@ export type TcpPeerTransportOptions = {
   readonly name: string;
   /** HOST:PORT; port 0 takes any free one. */
   readonly listenAddress: string;
+  /** HOST:PORT where the others reach this member; they are told in each handshake. */
+  readonly advertiseAddress?: string;
   readonly peers: readonly PeerAddress[];
   /** What the cluster knows about who may be whom (safety.md 15); default: everybody is welcome. */
   readonly verifyPeer?: VerifyPeer;
@@ -74,12 +76,13 @@ export class TcpPeerTransport implements PeerTransport {
   readonly #onAsk: TcpPeerTransportOptions['onAsk'];
 
   constructor(options: TcpPeerTransportOptions) {
-    const { identity, name, onUnreachable, onRemoved, onAsk, ...rest } = options;
+    const { identity, name, advertiseAddress: address, ...others } = options;
+    const { onUnreachable, onRemoved, onAsk, ...rest } = others;
     this.#self = identity.memberId;
     this.#onUnreachable = onUnreachable;
     this.#onRemoved = onRemoved;
     this.#onAsk = onAsk;
-    this.#mesh = new PeerMesh({ ...rest, identity: { ...identity, name } });
+    this.#mesh = new PeerMesh({ ...rest, identity: { ...identity, name, address } });
   }
 
   /** Rejects with `failed-precondition` when the address cannot be had. */

@@ -40,6 +40,7 @@ describe('identities', () => {
       name: 'n1',
       bootId: value,
       features: 1,
+      address: '10.0.0.1:4654',
     };
     expect(Handshake.decode(Handshake.encode(handshake).finish())).toEqual(handshake);
   });

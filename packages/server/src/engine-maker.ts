@@ -132,7 +132,9 @@ export class EngineMaker {
     const { guard, home } = this.#options;
     const members = engine.membership.members();
     transport.setPeers(
-      members.map(({ memberId, peerAddress }) => ({ memberId, address: peerAddress })),
+      members.map(({ memberId, peerAddress: address, otherAddresses: others = [] }) => {
+        return { memberId, address, others };
+      }),
     );
     transport.judgeAgain();
     guard.remember(engine);
@@ -149,6 +151,7 @@ export class EngineMaker {
       identity: directory.identity,
       name: settings.name,
       listenAddress: settings.listenPeer,
+      advertiseAddress: settings.advertisePeer,
       peers: members.map(({ memberId, peerAddress }) => ({ memberId, address: peerAddress })),
       // A wiped directory under an old id has forgotten its votes (safety.md 15).
       verifyPeer: ({ memberId, storeId }) =>

@@ -12,6 +12,7 @@ import { type KnownPeers, PeersFile } from '@holdfast/storage/peers-file';
 
 import { deriveClusterId, deriveJoinedId, deriveMemberId } from './identity.ts';
 import type { Joining } from './joining.ts';
+import type { Log } from './log.ts';
 import type { NamedMember } from './peer-log.ts';
 import type { MemberSettings } from './settings.ts';
 
@@ -33,6 +34,7 @@ export type HomeKeeperOptions = {
   readonly random: Random;
   readonly settings: MemberSettings;
   readonly tasks: TaskGroup;
+  readonly log: Pick<Log, 'warn'>;
   /** Undefined without --join. */
   readonly joining: Joining | undefined;
   /** The next start may have to be told with --initial-cluster; nothing else depends on it. */
@@ -116,13 +118,29 @@ export class HomeKeeper {
   ): Promise<Home> {
     const { settings, joining } = this.#options;
     const { clusterId, memberId } = found;
-    checkIdentity(found, { name: settings.name });
-    if (!known && joining) return await this.#admit(joining, found, signal);
     const founding = this.#found();
     // Whoever still says how the cluster began must mean this one.
-    if (!known || settings.isClusterNamed) checkFounding(found, founding);
+    if (settings.isClusterNamed) checkFounding(found, founding);
+    checkIdentity(found, { name: settings.name });
+    if (!known && joining) return await this.#admit(joining, found, signal);
+    if (!known) checkFounding(found, founding);
     if (!known) return founding;
-    return { ...known, clusterId, memberId, storeId: undefined };
+    this.#tellMove(known.members.find((one) => one.memberId === memberId));
+    const members = settings.isClusterNamed
+      ? known.members.map((one) => named(founding, one.memberId) ?? one)
+      : known.members;
+    return { ...known, members, clusterId, memberId, storeId: undefined };
+  }
+
+  /** Meant or not: the others are told, and will look for it there. */
+  #tellMove(self: NamedMember | undefined): void {
+    const { log, settings } = this.#options;
+    const { advertisePeer: now } = settings;
+    if (!self || self.peerAddress === now) return;
+    log.warn(
+      { was: self.peerAddress, now },
+      'this member has moved: the others are told, and look for it at its new peer address',
+    );
   }
 
   async #join(joining: Joining, signal: AbortSignal): Promise<Home> {
@@ -185,6 +203,10 @@ export class HomeKeeper {
     return this.#saving;
   }
 }
+
+/** As the settings of this start have it, which is the newest word of an operator. */
+const named = ({ members }: Home, id: MemberId): NamedMember | undefined =>
+  members.find((one) => one.memberId === id);
 
 const peersOf = ({ founders, members, isCandidate }: Home): KnownPeers => ({
   founders,

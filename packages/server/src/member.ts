@@ -198,6 +198,7 @@ export class Member {
       random,
       settings,
       tasks: this.#tasks,
+      log,
       joining: address === undefined ? undefined : new Joining({ address, clock, log }),
       onUnsaved: (error) =>
         log.warn({ reason: messageOf(error) }, 'the list of peers was not saved'),

@@ -16,3 +16,11 @@ export function parseAddress(text: string): Address {
 
 export const formatAddress = ({ host, port }: Address): string =>
   host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`;
+
+export function isAddress(text: string): boolean {
+  try {
+    return parseAddress(text).port !== 0;
+  } catch {
+    return false; // Which is all that was asked.
+  }
+}

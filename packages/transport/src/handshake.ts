@@ -35,6 +35,8 @@ export type PeerIdentity = {
   /** Drawn anew by each process: a copied directory shows the epoch of its origin. Not zero. */
   readonly bootId: bigint;
   readonly name: string;
+  /** Where others reach it, as HOST:PORT; a member may move. */
+  readonly address?: string | undefined;
 };
 
 /** What the other side has shown. */
@@ -58,7 +60,7 @@ export function encodeHandshake(
   to: MemberId,
   purpose: Purpose,
 ): Uint8Array {
-  const { clusterId, memberId: from, storeId: store, bootEpoch, bootId, name } = identity;
+  const { clusterId, memberId: from, storeId: store, bootEpoch, bootId, name, address } = identity;
   return Handshake.encode({
     protocolVersion,
     clusterId,
@@ -70,15 +72,23 @@ export function encodeHandshake(
     purpose: purposes.indexOf(purpose),
     name,
     features: features.asks,
+    address: address ?? '',
   }).finish();
 }
+
+export type Introduced = {
+  readonly hello: Hello;
+  readonly purpose: Purpose;
+  /** Where the dialler says that it is reached; empty: it does not say. */
+  readonly address: string;
+};
 
 /** The acceptor's side. Throws why the dialler is refused: `answerRefused` carries it over. */
 export function checkHandshake(
   payload: Uint8Array,
   identity: PeerIdentity,
   verify: VerifyPeer,
-): { readonly hello: Hello; readonly purpose: Purpose } {
+): Introduced {
   const shown = decodePayload(Handshake, payload, 'a handshake');
   checkVersion(shown.protocolVersion);
   if (shown.clusterId !== identity.clusterId) throw clusterMismatch(shown, identity);
@@ -92,7 +102,7 @@ export function checkHandshake(
   }
   const hello = toHello({ ...shown, memberId: shown.from });
   refuseBy(verify, hello);
-  return { hello, purpose };
+  return { hello, purpose, address: shown.address };
 }
 
 export function encodeAnswer(identity: PeerIdentity, refused?: HoldfastError): Uint8Array {

@@ -6,11 +6,9 @@ import { HoldfastError } from '@holdfast/base/errors';
 import type { MemberId } from '@holdfast/base/ids';
 import { type Frame, frameKinds } from './frame.ts';
 import type { FrameLink } from './frame-link.ts';
-import { checkHandshake, encodeAnswer, type Hello, type Purpose } from './handshake.ts';
+import { checkHandshake, encodeAnswer, type Hello, type Introduced } from './handshake.ts';
 import type { LinkEnd } from './link.ts';
 import type { MemberContext } from './peer-dialer.ts';
-
-export type Introduced = { readonly hello: Hello; readonly purpose: Purpose };
 
 export interface InboundHandler {
   /** After the answer was sent; frames follow. */

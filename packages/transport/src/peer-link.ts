@@ -19,6 +19,7 @@ import { PathProbe, type PathVerdict } from './path-probe.ts';
 import { type AskOptions, PeerCalls, type Presence } from './peer-calls.ts';
 import type { MemberContext } from './peer-dialer.ts';
 import type { PeerLinkEvent, PeerLinkStatus } from './peer-link-status.ts';
+import { PeerPlace } from './peer-place.ts';
 import type { ChunksFrom } from './snapshot-receiver.ts';
 
 export type PeerLinkOptions = {
@@ -40,7 +41,7 @@ export class PeerLink {
   readonly #breaker: CircuitBreaker;
   readonly #slowBreaker: CircuitBreaker;
   #isClosed = false;
-  #address: string;
+  readonly #place: PeerPlace;
   readonly #presence: Presence = { lastHeardMs: undefined, hello: undefined };
   #bootEpoch: number | undefined;
   #overflowing = false;
@@ -49,7 +50,7 @@ export class PeerLink {
 
   constructor(options: PeerLinkOptions) {
     this.#options = options;
-    this.#address = options.address;
+    this.#place = new PeerPlace(options.address);
     const { context, peer } = options;
     const { controlQueueBytesMax, logQueueBytesMax } = context.settings;
     this.#breaker = new CircuitBreaker({
@@ -62,16 +63,12 @@ export class PeerLink {
       settings: context.partsNow.slowBreaker,
       onChange: (from, to) => this.#noteSlow(from, to),
     });
-    const address = (): string => this.#address;
+    const address = (): string => this.#place.address;
     this.#bulk = new BulkStreams({ context, peer, address, breaker: this.#breaker });
     const parts = { address, handler: this.#newHandler() };
     this.#control = this.#newChannel('control', controlQueueBytesMax, parts);
     this.#log = this.#newChannel('log', logQueueBytesMax, parts);
     this.#calls = this.#newCalls();
-  }
-
-  get peer(): MemberId {
-    return this.#options.peer;
   }
 
   start(): void {
@@ -144,15 +141,15 @@ export class PeerLink {
   judgeAgain(): void {
     if (!this.#presence.hello || !this.#options.context.verifyPeer(this.#presence.hello)) return;
     this.#presence.hello = undefined;
-    this.#log.stop();
-    this.#control.restart();
+    this.#dialAnew();
+  }
+
+  mayBeAt(addresses: readonly string[]): void {
+    if (this.#place.mayBeAt(addresses)) this.#dialAnew();
   }
 
   moveTo(address: string): void {
-    if (address === this.#address) return;
-    this.#address = address;
-    this.#log.stop();
-    this.#control.restart();
+    if (this.#place.isAt(address)) this.#dialAnew();
   }
 
   /** A control connection stands, as far as its pings tell. */
@@ -241,6 +238,11 @@ export class PeerLink {
     this.#log.stop();
   }
 
+  #dialAnew(): void {
+    this.#log.stop();
+    this.#control.restart();
+  }
+
   #endCalls(reason: HoldfastError): void {
     this.#isClosed = true;
     this.#endProbe();
@@ -252,7 +254,7 @@ export class PeerLink {
     const { context } = this.#options;
     const { network, clock, settings } = context;
     // Twice the pace of a dial: it takes several requests to know.
-    const [address, againMs] = [this.#address, settings.dialAgainMs / 2];
+    const [address, againMs] = [this.#place.address, settings.dialAgainMs / 2];
     const onVerdict = (verdict: PathVerdict): void => {
       // Where it still stands still, the next look begins another one.
       this.#pathProbe = undefined;
@@ -276,6 +278,7 @@ export class PeerLink {
       },
       onDialFailed: (on, error) => {
         this.#unreachable(on === 'control' && isRefused(error), messageOf(error), codeOf(error));
+        if (on === 'control') this.#place.lookElsewhere();
       },
       onLost: (on, reason) => {
         if (on === 'control') this.#calls.lost(reason);

@@ -5,15 +5,15 @@ import { HoldfastError } from '@holdfast/base/errors';
 import type { MemberId } from '@holdfast/base/ids';
 import type { SnapshotBegin } from '@holdfast/proto/peer';
 import { type Frame, frameKinds } from './frame.ts';
-import type { Hello, Purpose } from './handshake.ts';
-import { InboundConnection, type Introduced } from './inbound-connection.ts';
+import type { Introduced, Purpose } from './handshake.ts';
+import { InboundConnection } from './inbound-connection.ts';
 import type { Link, LinkListener } from './link.ts';
 import { type MemberContext, newFrameLink } from './peer-dialer.ts';
 import { type ChunksFrom, SnapshotReceiver } from './snapshot-receiver.ts';
 
 export interface PeerListenerHandler {
   /** A peer has dialled this member: it lives, whatever the own connections to it say. */
-  onHello(hello: Hello, purpose: Purpose): void;
+  onHello(introduced: Introduced): void;
   onHeard(peer: MemberId): void;
   /** On control and log connections. A HoldfastError that it throws ends the connection. */
   onFrame(peer: MemberId, frame: Frame): void;
@@ -117,12 +117,13 @@ export class PeerListener {
     oldest?.end('too many connections without a handshake');
   }
 
-  #introduced(connection: InboundConnection, { hello, purpose }: Introduced): void {
+  #introduced(connection: InboundConnection, introduced: Introduced): void {
+    const { hello, purpose } = introduced;
     this.#strangers.delete(connection);
     this.#replace(hello.memberId, purpose);
     const snapshot = purpose === 'bulk' ? this.#newReceiver(connection, hello.memberId) : undefined;
     this.#served.set(connection, { connection, purpose, snapshot });
-    this.#handler.onHello(hello, purpose);
+    this.#handler.onHello(introduced);
   }
 
   /** The peer knows best which of its connections is the living one: the newest. */

@@ -8,6 +8,7 @@ import { HoldfastError, messageOf } from '@holdfast/base/errors';
 import { formatId, type MemberId } from '@holdfast/base/ids';
 import type { Random } from '@holdfast/base/random';
 import { AskRequest, AskResponse, type SnapshotBegin } from '@holdfast/proto/peer';
+import { isAddress } from './address.ts';
 import { ConnectionChecker } from './connection-checker.ts';
 import { decodePayload } from './decode-payload.ts';
 import { type Frame, frameKinds } from './frame.ts';
@@ -26,7 +27,12 @@ import type { ChunksFrom } from './snapshot-receiver.ts';
 import { defaultTransportSettings, type TransportSettings } from './transport-settings.ts';
 
 /** Where a peer's process listens for other members. */
-export type PeerAddress = { readonly memberId: MemberId; readonly address: string };
+export type PeerAddress = {
+  readonly memberId: MemberId;
+  readonly address: string;
+  /** Where else it may be: tried in turn while it can not be had. */
+  readonly others?: readonly string[];
+};
 
 export type PeerMeshOptions = {
   readonly network: LinkNetwork;
@@ -101,8 +107,8 @@ export class PeerMesh {
       links: () => [...this.#links.values()].flatMap((link) => link.checked),
     });
     this.#listener = new PeerListener(this.#context, {
-      onHello: ({ memberId }, purpose) => {
-        if (purpose === 'control') this.#links.get(memberId)?.probe();
+      onHello: ({ hello, purpose, address }) => {
+        if (purpose === 'control') this.#met(hello.memberId, address);
       },
       onHeard: (peer) => this.#links.get(peer)?.noteHeard(),
       onFrame: (peer, frame) => this.#route(peer, frame),
@@ -135,7 +141,7 @@ export class PeerMesh {
 
   /** Whom to keep connections to; may change at any time. This member itself is left out. */
   setPeers(peers: readonly PeerAddress[]): void {
-    const wanted = new Map(peers.map(({ memberId, address }) => [memberId, address]));
+    const wanted = new Map(peers.map((peer) => [peer.memberId, peer]));
     wanted.delete(this.#context.identity.memberId);
     for (const [peer, link] of [...this.#links]) {
       if (wanted.has(peer)) continue;
@@ -143,10 +149,9 @@ export class PeerMesh {
       this.#links.delete(peer);
       this.#context.epochs.forget(peer);
     }
-    for (const [peer, address] of wanted) {
-      const link = this.#links.get(peer);
-      if (link) link.moveTo(address);
-      else this.#addLink(peer, address);
+    for (const [peer, { address, others = [] }] of wanted) {
+      const link = this.#links.get(peer) ?? this.#addLink(peer, address);
+      link.mayBeAt([address, ...others]);
     }
   }
 
@@ -242,7 +247,7 @@ export class PeerMesh {
     });
   }
 
-  #addLink(peer: MemberId, address: string): void {
+  #addLink(peer: MemberId, address: string): PeerLink {
     const { random } = this.#options;
     const onEvent = (event: PeerLinkEvent): void => this.#handler?.onPeerEvent(event);
     const onNote = (note: LinkNote): void => {
@@ -252,6 +257,14 @@ export class PeerMesh {
     const link = new PeerLink({ context: this.#context, random, peer, address, onEvent, onNote });
     this.#links.set(peer, link);
     if (this.#state === 'running') link.start();
+    return link;
+  }
+
+  /** It can be had, and knows best where: its cluster may not have heard yet that it has moved. */
+  #met(peer: MemberId, address: string): void {
+    const link = this.#links.get(peer);
+    if (isAddress(address)) link?.moveTo(address);
+    link?.probe();
   }
 
   #chosen(peer: MemberId | undefined): readonly PeerLink[] {

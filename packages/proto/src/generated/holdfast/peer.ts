@@ -27,6 +27,8 @@ export interface Handshake {
   bootId: bigint;
   /** What the sender understands beyond the first version: 1 = questions (AskRequest). */
   features: number;
+  /** Where others reach the sender, as it says itself: it may have moved. Empty: not said. */
+  address: string;
 }
 
 export interface HandshakeResponse {
@@ -328,6 +330,7 @@ function createBaseHandshake(): Handshake {
     name: "",
     bootId: 0n,
     features: 0,
+    address: "",
   };
 }
 
@@ -380,6 +383,9 @@ export const Handshake: MessageFns<Handshake> = {
     }
     if (message.features !== 0) {
       writer.uint32(80).uint32(message.features);
+    }
+    if (message.address !== "") {
+      writer.uint32(90).string(message.address);
     }
     return writer;
   },
@@ -475,6 +481,14 @@ export const Handshake: MessageFns<Handshake> = {
             }
 
             message.features = reader.uint32();
+            continue;
+          }
+          case 11: {
+            if (tag !== 90) {
+              break;
+            }
+
+            message.address = reader.string();
             continue;
           }
         }
