@@ -1,4 +1,4 @@
-// `npm run soak:power`, `npm run soak:flips` and `npm run soak:dark`: tests on real processes,
+// `npm run soak:power`, `soak:flips`, `soak:members` and `soak:dark`: tests on real processes,
 // repeated far beyond what `npm test` has time for. Each test prints its own seed and figures.
 import { spawnSync } from 'node:child_process';
 import { vitest } from './lib/gates.mjs';
@@ -8,6 +8,7 @@ import { root } from './lib/workspace.mjs';
 const attacks = new Map([
   ['power', [{ file: 'tests/power-cuts.test.ts', times: 50 }]],
   ['flips', [{ file: 'tests/bit-flips.test.ts', times: 200 }]],
+  ['members', [{ file: 'tests/membership.test.ts', times: 20 }]],
   [
     'dark',
     [
