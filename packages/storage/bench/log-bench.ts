@@ -37,7 +37,7 @@ function measureEncode(): void {
   const samples: number[] = [];
   for (let round = 0; round < 3000; round += 1) {
     const startMs = performance.now();
-    encoder.begin(1, 0);
+    encoder.begin(0, 1, 0);
     for (const one of entries) encoder.add(one);
     encoder.finish({ segment: 1, offset: 0 }, 0);
     samples.push((performance.now() - startMs) * 1000);

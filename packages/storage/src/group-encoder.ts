@@ -5,6 +5,7 @@ import type { Entry } from '@holdfast/raft/entry';
 import { viewOf } from './byte-codec.ts';
 import { encodeGroupHeader, groupHeaderBytes, type LogPosition } from './log-group.ts';
 import { encodeRecord, recordBytes } from './log-record.ts';
+import { blankSectors } from './sector.ts';
 
 const bytesAtFirst = 64 * 1024;
 
@@ -15,6 +16,7 @@ export const soloGroupBytes = (entry: Entry): number =>
 export class GroupEncoder {
   #bytes = new Uint8Array(bytesAtFirst);
   #view = viewOf(this.#bytes);
+  #offset = 0;
   #end = 0;
   #count = 0;
   #firstIndex = 0;
@@ -35,7 +37,9 @@ export class GroupEncoder {
     return this.#chain;
   }
 
-  begin(firstIndex: number, previousChain: number): void {
+  /** `offset` is where the group is going to stand in its file. */
+  begin(offset: number, firstIndex: number, previousChain: number): void {
+    this.#offset = offset;
     this.#end = groupHeaderBytes;
     this.#count = 0;
     this.#firstIndex = firstIndex;
@@ -57,6 +61,7 @@ export class GroupEncoder {
 
   /** The whole group; valid until the next begin(). */
   finish(durable: LogPosition, commitHint: number): Uint8Array {
+    const records = this.#bytes.subarray(groupHeaderBytes, this.#end);
     encodeGroupHeader(this.#bytes, {
       bytes: this.#end - groupHeaderBytes,
       count: this.#count,
@@ -65,6 +70,7 @@ export class GroupEncoder {
       lastChain: this.#chain,
       durable,
       commitHint,
+      blankSectors: blankSectors(records, this.#offset + groupHeaderBytes),
     });
     return this.#bytes.subarray(0, this.#end);
   }

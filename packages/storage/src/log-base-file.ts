@@ -38,6 +38,11 @@ export class LogBaseFile {
     return this.#file.save(bytes);
   }
 
+  /** As TwinFile.scrub. */
+  scrub(): Promise<boolean> {
+    return this.#file.scrub();
+  }
+
   close(): Promise<void> {
     return this.#file.close();
   }

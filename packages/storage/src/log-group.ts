@@ -13,10 +13,13 @@ export const laterOf = (a: LogPosition, b: LogPosition): LogPosition => (isBefor
 
 //  0 u32 crc of 4 to 64   4 u32 magic   8 u32 bytes of the records   12 u32 count of records
 // 16 u64 first index   24 u32 chain before the first   28 u32 chain of the last record
-// 32 u64, 40 u64 durable position (segment, offset)   48 u64 commit hint   56 u64 zero
+// 32 u64, 40 u64 durable position (segment, offset)   48 u64 commit hint
+// 56 u32 blank sectors of the records   60 u32 end mark
 export const groupHeaderBytes = 64;
 const magic = 0x50524748; // "HGRP"
 const magicFirstByte = magic & 0xff;
+/** No byte of it is zero: the part of a sector in which a header ends is never blank. */
+const endMark = 0x444e4548; // "HEND"
 
 export type GroupHeader = {
   readonly bytes: number;
@@ -28,6 +31,8 @@ export type GroupHeader = {
   /** The end of what was synced when this group was written. */
   readonly durable: LogPosition;
   readonly commitHint: number;
+  /** Sectors that the records leave zero where all of them are written (`blankSectors`). */
+  readonly blankSectors: number;
 };
 
 export function encodeGroupHeader(bytes: Uint8Array, header: GroupHeader): void {
@@ -41,7 +46,8 @@ export function encodeGroupHeader(bytes: Uint8Array, header: GroupHeader): void 
   putCounter(view, 32, header.durable.segment);
   putCounter(view, 40, header.durable.offset);
   putCounter(view, 48, header.commitHint);
-  putCounter(view, 56, 0);
+  view.setUint32(56, header.blankSectors, true);
+  view.setUint32(60, endMark, true);
   view.setUint32(0, crc32(bytes.subarray(4, groupHeaderBytes)), true);
 }
 
@@ -60,6 +66,7 @@ export function decodeGroupHeader(bytes: Uint8Array, at: number): GroupHeader | 
     lastChain: view.getUint32(at + 28, true),
     durable: { segment: getCounter(view, at + 32), offset: getCounter(view, at + 40) },
     commitHint: getCounter(view, at + 48),
+    blankSectors: view.getUint32(at + 56, true),
   };
 }
 

@@ -325,24 +325,58 @@ describe('rot', () => {
     expect(recovery.rot).toBeDefined();
   });
 
-  it('is a flip in the header of a last record that ends in zeros of its own', async () => {
-    // Found by seed 1796303105. Where the zeros fill what the write owns of its last sector, that
-    // sector looks as if it had not been written; but what is damaged lies in one that was.
-    for (let length = 40; length < 40 + 512; length += 1) {
-      const disk = new MemoryDisk();
-      const { log } = await openLog(disk);
-      const payload = entry(1, 1, length).payload.fill(0, length - 12);
-      log.accept([{ ...entry(1), payload }]);
-      await log.sync(index(0));
-      await log.close();
-      await eraseMark(disk);
-      const path = newestSegment(disk);
-      const header = Buffer.from(disk.contents(path)).lastIndexOf('HREC') - 4;
-      disk.flipBit(path, header + 13, 4);
-      const { recovery } = await openLog(disk);
-      expect([length, recovery.tornBytes]).toEqual([length, 0]);
-      expect(recovery.rot).toBeDefined();
+  // Found by seeds 1796303105 and 1796317136. Where an entry's own zeros fill what the write has of
+  // a sector, that sector looks as if it had not been written.
+  const places = [
+    ["the last record's header", 'HREC', 13],
+    ["the last record's payload", 'HREC', 44],
+    ["the last group's header", 'HGRP', 16],
+  ] as const;
+
+  it.each(places)('is a flip in %s where an entry has zeros of its own', async (_, magic, at) => {
+    for (let before = 1; before <= 512; before += 1) {
+      for (const zeros of [12, 500, 1100]) {
+        const disk = new MemoryDisk();
+        const { log } = await openLog(disk);
+        log.accept([entry(1, 1, before)]);
+        await log.sync(index(0));
+        log.accept([{ ...entry(2), payload: entry(2, 1, 16 + zeros).payload.fill(0, 16) }]);
+        await log.sync(index(0));
+        await log.close();
+        await eraseMark(disk);
+        const path = newestSegment(disk);
+        const begin = Buffer.from(disk.contents(path)).lastIndexOf(magic) - 4;
+        disk.flipBit(path, begin + at, 4);
+        const { recovery } = await openLog(disk);
+        expect([before, zeros, recovery.tornBytes]).toEqual([before, zeros, 0]);
+        expect(recovery.rot).toBeDefined();
+      }
     }
+  });
+});
+
+describe('a log that is gone', () => {
+  it('is rot from the first entry on where there must be one, until it was synced', async () => {
+    const disk = new MemoryDisk();
+    const open = async (mustExist: boolean) => {
+      const log = new SegmentedLog({ disk: disk.attach() });
+      return { log, recovery: await log.open({ mustExist }) };
+    };
+    const first = await open(true);
+    expect(first.recovery.rot).toMatchObject({ from: 1, goal: undefined });
+    expect(first.recovery.rot?.reason).toContain('the log is gone');
+    disk.processCrash();
+    const second = await open(true);
+    expect(second.recovery.rot).toMatchObject({ from: 1, goal: undefined });
+    second.log.accept([entry(1)]);
+    await second.log.sync(index(0));
+    await second.log.close();
+    expect((await open(true)).recovery.rot).toBeUndefined();
+  });
+
+  it('is a new one where there was none', async () => {
+    const { recovery } = await openLog(new MemoryDisk());
+    expect(recovery).toMatchObject({ rot: undefined, last: { index: 0 } });
   });
 });
 

@@ -62,7 +62,7 @@ export type LogSurvey = { readonly walk: Walk; readonly outcome: Tail | BadSegme
 export async function recoverLog(files: LogFiles, watch: OpenWatch = {}): Promise<RecoveredLog> {
   await makeDurableDirectory(files.disk, files.directory);
   const survey = await surveyLog(files, watch);
-  if (!survey) return startLog(files);
+  if (!survey) return watch.mustExist ? startAgain(files) : startLog(files);
   try {
     return await makeTrue(files, survey);
   } catch (error) {
@@ -122,6 +122,13 @@ export async function surveyLog(
     for (const { segment } of all) await segment.close();
     throw error;
   }
+}
+
+/** Somebody took it away, and with it what this member has acknowledged: noted first of all. */
+async function startAgain(files: LogFiles): Promise<RecoveredLog> {
+  const reason = 'the log is gone: no file of it is left';
+  const rot = await files.note.save({ from: index(1), reason, goal: undefined });
+  return { ...(await startLog(files)), rot };
 }
 
 async function startLog(files: LogFiles): Promise<RecoveredLog> {
@@ -273,7 +280,7 @@ async function judgeEnd(
     segment: sequence,
     end: stop.end,
     content: stop.damage ? await contentFrom(segment, stop.end, fileBytes) : new Uint8Array(0),
-    damage: stop.damage ?? { at: stop.end, extentEnd: undefined, reason: 'the segment is full' },
+    damage: stop.damage ?? { at: stop.end, reason: 'the segment is full' },
     fileBytes,
     expectedBytes: segment.header.size,
     durable: state.durable,

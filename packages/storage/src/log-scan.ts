@@ -25,7 +25,6 @@ import {
   payloadIsIntact,
   type RecordHeader,
   recordBytes,
-  recordHeaderBytes,
 } from './log-record.ts';
 import type { LogSegment } from './log-segment.ts';
 
@@ -58,9 +57,9 @@ export type ScanStop = {
 export type Damage = {
   /** The first byte of what is not intact: a group's header or a record. */
   readonly at: number;
-  /** Where it would end, if that can be known. */
-  readonly extentEnd: number | undefined;
   readonly reason: string;
+  /** Of the group that it stands in, where it is intact. */
+  readonly header?: GroupHeader;
 };
 
 export async function scanSegment(
@@ -90,11 +89,11 @@ export async function scanSegment(
 async function nextGroup(window: Window, place: Omit<Group, 'header'>): Promise<number | Damage> {
   const { at, state } = place;
   const header = decodeGroupHeader(await window.at(at, groupHeaderBytes), 0);
-  if (!header) return { at, extentEnd: undefined, reason: 'no intact group header' };
+  if (!header) return { at, reason: 'no intact group header' };
   state.durable = laterOf(state.durable, header.durable);
   const length = groupHeaderBytes + header.bytes;
   const damage = takeGroup(await window.at(at, length), { ...place, header });
-  if (damage) return damage;
+  if (damage) return { ...damage, header };
   state.commitHint = Math.max(state.commitHint, header.commitHint);
   return at + length;
 }
@@ -111,26 +110,22 @@ function takeGroup(bytes: Uint8Array, group: Group): Damage | undefined {
   const { header, at, state } = group;
   const end = groupHeaderBytes + header.bytes;
   const flaw = groupFlaw(group);
-  if (flaw) return { at, extentEnd: at + end, reason: flaw };
+  if (flaw) return { at, reason: flaw };
   const view = viewOf(bytes);
   let position = groupHeaderBytes;
   let chain = header.previousChain;
   for (let wanted = header.firstIndex; wanted < header.firstIndex + header.count; wanted += 1) {
     const record = decodeRecordHeader(bytes, position, view);
-    // A damaged header is told by its own checksum, so what follows has no part in the damage.
-    const recordEnd = position + (record ? recordBytes(record.payloadLength) : recordHeaderBytes);
     const expected = { index: wanted, chain, term: state.log.termAt(index(wanted - 1)) };
     const reason = recordFlaw(bytes, { position, record, expected, groupEnd: end });
-    if (reason || !record) {
-      return { at: at + position, extentEnd: at + recordEnd, reason: reason ?? '' };
-    }
+    if (reason || !record) return { at: at + position, reason: reason ?? '' };
     if (wanted === header.firstIndex) truncateTo(state, index(wanted - 1));
     takeRecord(state, entryAt(bytes, position, record), { offset: at + position, record });
     chain = record.chain;
-    position = recordEnd;
+    position += recordBytes(record.payloadLength);
   }
   if (position === end && chain === header.lastChain) return undefined;
-  return { at, extentEnd: at + end, reason: 'a group does not end as its header says' };
+  return { at, reason: 'a group does not end as its header says' };
 }
 
 function groupFlaw({ header, at, until, state }: Group): string | undefined {

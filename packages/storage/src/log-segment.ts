@@ -29,6 +29,11 @@ export class LogSegment {
     return this.header.sequence;
   }
 
+  /** It is removed or closed, and takes no new readers. */
+  get isGone(): boolean {
+    return this.#closing;
+  }
+
   get roomBytes(): number {
     return this.header.size - this.end;
   }

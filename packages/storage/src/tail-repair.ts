@@ -195,12 +195,12 @@ class EntryCopy {
     const { lo, hi, commitHint } = this.#range;
     let offset = start.offset;
     let chain = this.#log.chainAt(indexBefore(lo));
-    encoder.begin(lo, chain);
+    encoder.begin(offset, lo, chain);
     for await (const entry of readAll(this.#log, { lo, hi, bytesMax: copyGroupBytes })) {
       if (encoder.count > 0 && encoder.end + soloGroupBytes(entry) > copyGroupBytes) {
         await file.write(offset, encoder.finish(start, commitHint).slice());
         offset += encoder.end;
-        encoder.begin(entry.index, chain);
+        encoder.begin(offset, entry.index, chain);
       }
       const at = offset + encoder.add(entry);
       chain = encoder.chain;

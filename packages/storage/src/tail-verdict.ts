@@ -1,9 +1,8 @@
 // Torn or rotten (safety.md 3). Torn is what a write leaves that the power or the process did not
 // survive; it may be cut, because nobody was told that it is durable. Everything else is rot.
-import { isZero } from './byte-codec.ts';
 import { findGroupHeaders, groupHeaderBytes, isBefore, type LogPosition } from './log-group.ts';
 import type { Damage } from './log-scan.ts';
-import { sectorBytes } from './sector.ts';
+import { blankSectors } from './sector.ts';
 
 /** The newest segment behind its last intact group. */
 export type Tail = {
@@ -40,31 +39,36 @@ export function judgeTail(tail: Tail): Verdict {
     return { kind: 'rot', reason: `${damage.reason}, before the durable end` };
   }
   if (content.length === 0) return whole ? { kind: 'clean' } : { kind: 'torn', bytes: 0 };
-  if (endsFile(tail, behind.length) || hasZeroSector(tail)) {
+  if (endsFile(tail, behind.length) || lacksSector(tail)) {
     return { kind: 'torn', bytes: content.length };
   }
   return { kind: 'rot', reason: `${damage.reason}, and it is no unfinished write` };
 }
 
-/** Whether the file was cut inside of what is damaged. */
-function endsFile({ damage, fileBytes, expectedBytes }: Tail, groupsBehind: number): boolean {
-  if (fileBytes === expectedBytes) return false;
-  if (damage.extentEnd !== undefined) return damage.extentEnd > fileBytes;
-  return groupsBehind === 0;
+/** Whether the file was cut inside of the write that is damaged. */
+function endsFile(tail: Tail, groupsBehind: number): boolean {
+  if (tail.fileBytes === tail.expectedBytes) return false;
+  return tail.damage.header ? damagedRange(tail).hi > tail.fileBytes : groupsBehind === 0;
 }
 
-/** Whether the damaged write lacks a sector, of which it may own only a part at its ends. */
-function hasZeroSector({ content, damage, end }: Tail): boolean {
-  const lo = damage.at - end;
-  // A header that cannot be read had at least its own length.
-  const hi = Math.max((damage.extentEnd ?? 0) - end, lo + groupHeaderBytes);
-  const extent = damage.extentEnd === undefined ? Math.max(hi, content.length) : hi;
-  const padded = new Uint8Array(extent);
-  padded.set(content.subarray(0, extent));
-  for (let at = lo; at < extent; ) {
-    const stop = Math.min(extent, (Math.floor((end + at) / sectorBytes) + 1) * sectorBytes - end);
-    if (isZero(padded, at, stop)) return true;
-    at = stop;
-  }
-  return false;
+/**
+ * Whether the damaged write lacks a sector: more of them are zero than it left so. What is damaged
+ * of a write that lacks none was changed since.
+ */
+function lacksSector(tail: Tail): boolean {
+  const { lo, hi, blank } = damagedRange(tail);
+  const bytes = new Uint8Array(Math.min(hi, tail.expectedBytes) - lo);
+  bytes.set(tail.content.subarray(lo - tail.end).subarray(0, bytes.length));
+  return blankSectors(bytes, lo) > blank;
+}
+
+/** The group's records; its header alone, where that does not say where they end. */
+function damagedRange({ end, damage: { header } }: Tail): {
+  readonly lo: number;
+  readonly hi: number;
+  readonly blank: number;
+} {
+  const lo = end + groupHeaderBytes;
+  if (!header) return { lo: end, hi: lo, blank: 0 };
+  return { lo, hi: lo + header.bytes, blank: header.blankSectors };
 }
