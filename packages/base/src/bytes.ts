@@ -1,8 +1,9 @@
 // Byte strings: order, equality, text. Keys are byte strings everywhere; text is for people.
 
 const encoder = new TextEncoder();
-const decoder = new TextDecoder('utf-8', { fatal: false });
-const strictDecoder = new TextDecoder('utf-8', { fatal: true });
+// A byte order mark is a character like any other: bytes that become text come back as they were.
+const decoder = new TextDecoder('utf-8', { fatal: false, ignoreBOM: true });
+const strictDecoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 
 export const emptyBytes = new Uint8Array(0);
 

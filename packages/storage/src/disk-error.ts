@@ -22,9 +22,13 @@ export function diskErrorCode(error: unknown): string | undefined {
   return typeof error.code === 'string' ? error.code : undefined;
 }
 
-export const isDiskFull = (error: unknown): boolean => diskErrorCode(error) === 'ENOSPC';
+/** No room, or no more of it for this user or project: both end when somebody makes room. */
+export function isDiskFull(error: unknown): boolean {
+  const code = diskErrorCode(error);
+  return code === 'ENOSPC' || code === 'EDQUOT';
+}
 
-/** `disk-full` for ENOSPC, `unavailable` for anything else; `doing` tells what was under way. */
+/** `disk-full` for want of room, else `unavailable`; `doing` tells what was under way. */
 export function toOperatingError(error: unknown, doing: string): HoldfastError {
   if (error instanceof HoldfastError) return error;
   const code = isDiskFull(error) ? 'disk-full' : 'unavailable';

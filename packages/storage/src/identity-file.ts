@@ -65,6 +65,20 @@ export class IdentityFile {
     }
   }
 
+  /**
+   * Of a directory whose member runs: mends a copy that has rotten from the other; answers whether
+   * there was one. Throws `corrupt` when no copy can be read.
+   */
+  async scrub(): Promise<boolean> {
+    try {
+      const { payload, copiesBad, exists } = await this.#file.open();
+      if (exists && !payload) throw unreadable();
+      return copiesBad > 0;
+    } finally {
+      await this.close();
+    }
+  }
+
   /** Makes a new directory's identity durable; its boot epoch is 1. */
   async create(identity: Omit<StoredIdentity, 'bootEpoch'>): Promise<StoredIdentity> {
     const first = { ...identity, bootEpoch: 1 };
@@ -89,7 +103,7 @@ export function checkIdentity(
   found: StoredIdentity,
   expected: Partial<Pick<StoredIdentity, 'clusterId' | 'memberId' | 'name'>>,
 ): void {
-  for (const key of ['clusterId', 'memberId', 'name'] as const) {
+  for (const key of ['clusterId', 'name', 'memberId'] as const) {
     const [is, wanted] = [found[key], expected[key]];
     if (wanted === undefined || wanted === is) continue;
     throw new HoldfastError(

@@ -4,6 +4,8 @@ import type { Index, Term } from '@holdfast/base/ids';
 import type { PlacedConfiguration } from '@holdfast/raft/configuration';
 import type { LogId } from '@holdfast/raft/entry';
 import type { RepairGoal } from '@holdfast/raft/ready';
+import type { Disk } from './disk.ts';
+import type { SegmentMakerOptions } from './segment-maker.ts';
 
 /** Damage at or before the durable end (safety.md 3). */
 export type LogRot = {
@@ -39,6 +41,8 @@ export type OpenWatch = {
   readonly signal?: AbortSignal | undefined;
   /** Told of each step, in bytes of the files. */
   readonly onProgress?: ((doneBytes: number, totalBytes: number) => void) | undefined;
+  /** Whose log it is has lived before: where none is left, that is rot from the first entry on. */
+  readonly mustExist?: boolean | undefined;
 };
 
 export type LogMarks = {
@@ -50,3 +54,17 @@ export type LogMarks = {
 /** Whether `id` lies within what was asked to be synced: neither beyond it nor of a newer term. */
 export const isWithin = (id: LogId, goal: LogId): boolean =>
   id.index <= goal.index && id.term <= goal.term;
+
+export type SegmentedLogOptions = {
+  readonly disk: Disk;
+  /** Made if it is not there. Default `log`. */
+  readonly directory?: string;
+  /** Default 64 MB; an entry that needs more gets a longer segment of its own. */
+  readonly segmentBytes?: number;
+  /** Default 1 MB (speed.md 2). */
+  readonly groupBytesMax?: number;
+  /** Default 32 MB of the newest entries. */
+  readonly cacheBytesMax?: number;
+  readonly groupId?: number;
+  readonly reserve?: SegmentMakerOptions['reserve'];
+};

@@ -10,12 +10,15 @@ import {
   segmentDataOffset,
   segmentName,
 } from './segment-header.ts';
+import type { SpaceReserve } from './space-reserve.ts';
 
 export type SegmentMakerOptions = {
   readonly disk: Disk;
   readonly directory: string;
   readonly segmentBytes: number;
   readonly groupId: number;
+  /** On a low disk segments are short, and none is made before it is needed. */
+  readonly reserve?: Pick<SpaceReserve, 'isLow'> | undefined;
 };
 
 export type SegmentOrder = Omit<SegmentHeader, 'size' | 'groupId'> & {
@@ -59,7 +62,7 @@ export class SegmentMaker {
 
   /** Begins to fill the spare in the background, if there is none; its failure costs nothing. */
   prepare(): void {
-    if (this.#spare || this.#filling) return;
+    if (this.#spare || this.#filling || this.#options.reserve?.isLow) return;
     this.#filling = this.#fillSpare().finally(() => {
       this.#filling = undefined;
     });
@@ -73,9 +76,12 @@ export class SegmentMaker {
   }
 
   #wantedBytes({ length }: SegmentOrder): number {
-    const { segmentBytes } = this.#options;
+    const { segmentBytes, reserve } = this.#options;
     if (length === 'least') return segmentDataOffset;
-    return length === 'short' ? Math.min(shortBytes, segmentBytes) : segmentBytes;
+    if (length === 'short') return Math.min(shortBytes, segmentBytes);
+    // Several of them fit into what the reserve has left.
+    const isLow = reserve?.isLow && !this.#spare;
+    return isLow ? Math.min(shortBytes, segmentBytes / 4) : segmentBytes;
   }
 
   get #sparePath(): string {

@@ -19,24 +19,19 @@ import { LogIndex } from './log-index.ts';
 import { readEntries } from './log-reader.ts';
 import { chainAfter, chainStart, payloadBytesMax, recordBytes } from './log-record.ts';
 import { recoverLog } from './log-recovery.ts';
+import { type Pace, scrubLog } from './log-scrub.ts';
 import type { LogSegment } from './log-segment.ts';
-import { isWithin, type LogMarks, type LogRecovery, type OpenWatch } from './log-store.ts';
+import {
+  isWithin,
+  type LogMarks,
+  type LogRecovery,
+  type OpenWatch,
+  type SegmentedLogOptions,
+} from './log-store.ts';
 import { segmentDataOffset } from './segment-header.ts';
 
-export type SegmentedLogOptions = {
-  readonly disk: Disk;
-  /** Made if it is not there. Default `log`. */
-  readonly directory?: string;
-  /** Default 64 MB; an entry that needs more gets a longer segment of its own. */
-  readonly segmentBytes?: number;
-  /** Default 1 MB (speed.md 2). */
-  readonly groupBytesMax?: number;
-  /** Default 32 MB of the newest entries. */
-  readonly cacheBytesMax?: number;
-  readonly groupId?: number;
-};
-
 const megabyte = 1024 * 1024;
+export const defaultSegmentBytes = 64 * megabyte;
 
 export class SegmentedLog {
   readonly #disk: Disk;
@@ -64,9 +59,9 @@ export class SegmentedLog {
     this.#cacheBytesMax = options.cacheBytesMax ?? 32 * megabyte;
     this.#cache = new EntryCache(index(1), this.#cacheBytesMax);
     this.#files = new LogFiles({
-      disk: options.disk,
+      ...options,
       directory: options.directory ?? 'log',
-      segmentBytes: options.segmentBytes ?? 64 * megabyte,
+      segmentBytes: options.segmentBytes ?? defaultSegmentBytes,
       groupId: options.groupId ?? 0,
     });
   }
@@ -94,9 +89,7 @@ export class SegmentedLog {
     }
   }
 
-  /**
-   * Takes entries in, at once readable; those that are there already (same index and term) stay.
-   */
+  /** Takes entries in, at once readable; those already there (same index and term) stay. */
   accept(entries: readonly Entry[]): void {
     const { purged } = this.marks;
     for (const entry of entries) {
@@ -147,6 +140,12 @@ export class SegmentedLog {
   /** The chain after these entries, wherever they come from, which was `chain` before them. */
   chainAfter(entries: readonly Entry[], chain: number): number {
     return chainAfter(entries, chain);
+  }
+
+  /** Reads all that is synced again; answers whether a copy was mended. Throws `corrupt`. */
+  async scrub(pace: Pace): Promise<boolean> {
+    await scrubLog(() => ({ log: this.#opened, durable: this.#durable }), pace);
+    return await this.#files.base.scrub();
   }
 
   /** Drops whole segments at or below `through`; the new purge mark is durable before they go. */
@@ -277,7 +276,7 @@ export class SegmentedLog {
   ): EncodedGroup {
     const encoder = this.#encoder;
     const places: EncodedGroup['places'] = [];
-    encoder.begin(first.index, limits.previousChain);
+    encoder.begin(this.#opened.current.end, first.index, limits.previousChain);
     for (let entry: Entry | undefined = first; entry; entry = this.#cache.at(next(entry.index))) {
       const end = encoder.end + recordBytes(entry.payload.length);
       if (encoder.count > 0 && (end > limits.bytesMax || !isWithin(entry, limits.goal))) break;
@@ -319,7 +318,7 @@ export class SegmentedLog {
     try {
       await segment.file.sync();
     } catch (error) {
-      // Never repeated: the kernel may have dropped the pages, and call the next one a success.
+      // Never repeated: the kernel may have dropped the pages, and then calls it a success.
       throw this.#finish(error, 'syncing the log');
     }
     this.#unsynced = false;
@@ -343,7 +342,7 @@ export class SegmentedLog {
     }
   }
 
-  /** Zeros over what a full disk cut off, so that a later crash cannot mix two writes. */
+  /** Zeros over what a full disk cut off: a later crash must not mix two writes. */
   async #cleanDirt(): Promise<void> {
     const { current } = this.#opened;
     if (this.#dirtyEnd <= current.end) return;

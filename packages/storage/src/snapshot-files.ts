@@ -1,12 +1,13 @@
 // The snapshots of one group, newest first. A damaged one is set aside and told, never deleted
 // while it is the newest, and never hides the older one behind it (D-19).
-import { HoldfastError } from '@holdfast/base/errors';
+import { HoldfastError, isHoldfastError } from '@holdfast/base/errors';
 import { formatLogId, type LogId, sameLogId } from '@holdfast/raft/entry';
 import type { SnapshotMeta } from '@holdfast/raft/message';
 import { viewOf } from './byte-codec.ts';
 import type { Disk, DiskFile } from './disk.ts';
 import { toOperatingError } from './disk-error.ts';
 import { makeDurableDirectory, removeIfThere } from './file-steps.ts';
+import type { Pace } from './log-scrub.ts';
 import {
   decodeSnapshotFooter,
   decodeSnapshotHeader,
@@ -159,6 +160,22 @@ export class SnapshotFiles {
     if (reason === undefined) return;
     await this.#setAside(name, reason);
     throw corrupt(snapshot.last, reason);
+  }
+
+  /** Reads every snapshot again; answers those that cannot be used, which are set aside. */
+  async scrub(pace: Pace): Promise<readonly StoredSnapshot[]> {
+    const bad: StoredSnapshot[] = [];
+    for (const snapshot of this.#snapshots) {
+      try {
+        for await (const chunk of this.read(snapshot)) await pace(chunk.length);
+      } catch (error) {
+        const isKept = this.#snapshots.some(({ last }) => sameLogId(last, snapshot.last));
+        if (isHoldfastError(error, 'corrupt')) bad.push(snapshot);
+        // One that a newer one has replaced meanwhile is gone, and that is no damage.
+        else if (isKept) throw error;
+      }
+    }
+    return bad;
   }
 
   /** Its image cannot be used, though its bytes are those that were written: set aside and told. */

@@ -111,6 +111,10 @@ export function openBlock(bytes: Uint8Array, number: number): OpenedBlock | unde
 export const footerBytes = 32;
 const footerMagic = 0x444e4548; // "HEND"
 
+/** Whether bytes that follow a block begin a footer; no block has so many bytes of data. */
+export const beginsFooter = (bytes: Uint8Array): boolean =>
+  viewOf(bytes).getUint32(4, true) === footerMagic;
+
 export type SnapshotFooter = {
   readonly imageBytes: number;
   readonly imageCrc: number;

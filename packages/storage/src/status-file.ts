@@ -47,6 +47,11 @@ export class StatusFile {
     return this.#file.save(encodeStatus(status));
   }
 
+  /** As TwinFile.scrub. */
+  scrub(): Promise<boolean> {
+    return this.#file.scrub();
+  }
+
   close(): Promise<void> {
     return this.#file.close();
   }

@@ -7,6 +7,7 @@ import { HoldfastError } from '@holdfast/base/errors';
 import { getCounter, putCounter, viewOf } from './byte-codec.ts';
 import type { Disk, DiskFile } from './disk.ts';
 import { toOperatingError } from './disk-error.ts';
+import { Exclusive } from './exclusive.ts';
 import { createWhole, openIfThere, parentOf, readTwice } from './file-steps.ts';
 
 //  0 u32 crc of the rest, from 4 to the payload's end    4 u32 magic
@@ -40,6 +41,9 @@ export class TwinFile {
   #file: DiskFile | undefined;
   #sequence = 0;
   #failure: HoldfastError | undefined;
+  /** What both copies hold. */
+  #payload: Uint8Array | undefined;
+  readonly #exclusive = new Exclusive();
 
   constructor(disk: Disk, options: TwinOptions) {
     this.#disk = disk;
@@ -63,13 +67,36 @@ export class TwinFile {
   }
 
   /** Resolves when both copies are synced. After a failure only a new open() may follow. */
-  async save(payload: Uint8Array): Promise<void> {
+  save(payload: Uint8Array): Promise<void> {
     assert(payload.length <= twinPayloadBytesMax, 'a twin file holds a small value');
+    return this.#exclusive.run(() => this.#save(payload));
+  }
+
+  /**
+   * Looks whether both copies still hold what was saved, and writes what does not, the good one
+   * last; answers whether there was any. What nobody has opened or saved yet is left alone.
+   */
+  scrub(): Promise<boolean> {
+    return this.#exclusive.run(async () => {
+      if (!this.#file || !this.#payload || this.#failure) return false;
+      const [file, payload] = [this.#file, this.#payload];
+      const bad: number[] = [];
+      for (const offset of copyOffsets) {
+        const good = await readTwice(async () => this.#ownCopy(await file.read(offset, copyBytes)));
+        if (!good) bad.push(offset);
+      }
+      if (bad.length > 0) await this.#write(file, payload, bad);
+      return bad.length > 0;
+    });
+  }
+
+  async #save(payload: Uint8Array): Promise<void> {
     if (this.#failure) throw this.#failure;
     try {
       this.#sequence += 1;
       if (this.#file) await this.#write(this.#file, payload, copyOffsets);
       else this.#file = await this.#create(payload);
+      this.#payload = payload.slice();
     } catch (error) {
       const failure = toOperatingError(error, `saving the ${this.#options.what}`);
       // A file that found no room was taken away again; a half-written one says nothing any more.
@@ -93,6 +120,7 @@ export class TwinFile {
     const best = copies.reduce((a, b) => (!a || (b && b.sequence > a.sequence) ? b : a), undefined);
     if (!best) return { payload: undefined, exists: true, copiesBad };
     this.#sequence = best.sequence;
+    this.#payload = best.payload;
     // The other copy first: the only good one is never the one being written.
     const offsets = copies[0] === best ? copyOffsets.toReversed() : copyOffsets;
     await this.#write(file, best.payload, offsets);
@@ -125,6 +153,12 @@ export class TwinFile {
     bytes.set(payload, headerBytes);
     view.setUint32(0, crc32(bytes.subarray(4, headerBytes + payload.length)), true);
     return bytes;
+  }
+
+  /** The copy, if it is of the last save. */
+  #ownCopy(bytes: Uint8Array): Copy | undefined {
+    const copy = this.#decode(bytes);
+    return copy?.sequence === this.#sequence ? copy : undefined;
   }
 
   #decode(bytes: Uint8Array): Copy | undefined {

@@ -1,0 +1,112 @@
+// Why this member does not trust its own state, beside the data, so that no restart forgets it
+// (safety.md 10): a snapshot of the state that is in doubt may be all that the next start finds.
+import { type Index, index } from '@holdfast/base/ids';
+import { getCounter, putCounter, viewOf } from './byte-codec.ts';
+import type { Disk } from './disk.ts';
+import { TwinFile } from './twin-file.ts';
+
+export type Quarantine = {
+  /** The check that named this member. */
+  readonly checkIndex: Index;
+  /** What it had there, and what a majority had: rolling hash and content. */
+  readonly own: StateHashes;
+  readonly sound: StateHashes;
+  readonly partsDiffering: number;
+  /** Wall time, for people. */
+  readonly sinceMs: number;
+  /** Its state came from a peer since, and waits for a check that finds it equal. */
+  readonly isReplaced: boolean;
+  /** An operator has said that this state may be overwritten, however much differs. */
+  readonly mayOverwrite: boolean;
+};
+
+export type StateHashes = { readonly stateHash: bigint; readonly contentHash: bigint };
+
+const magic = 0x41555148; // "HQUA"
+const version = 1;
+//  0 u8 flags   8 u64 check   16 f64 since   24 u32 parts   28 u32 zero   32 4 x u64 hashes
+const recordBytes = 64;
+const hasRecord = 1;
+const isReplaced = 2;
+const mayOverwrite = 4;
+
+export class QuarantineFile {
+  readonly #file: TwinFile;
+
+  constructor(disk: Disk, path: string) {
+    this.#file = new TwinFile(disk, { path, what: 'quarantine file', magic, version });
+  }
+
+  /**
+   * Undefined: nothing is in doubt. Where no copy can be read, doubt is the safe answer: a
+   * quarantine at index 0, which the next comparison ends or confirms. Throws `version-mismatch`.
+   */
+  async open(): Promise<Quarantine | undefined> {
+    const { payload, exists } = await this.#file.open();
+    if (!exists) return undefined;
+    if (payload?.length !== recordBytes) return unreadable;
+    return decode(payload);
+  }
+
+  /** Durable when resolved; undefined: the doubt is over. */
+  async save(quarantine: Quarantine | undefined): Promise<void> {
+    await this.#file.save(encode(quarantine));
+  }
+
+  /** As TwinFile.scrub. */
+  scrub(): Promise<boolean> {
+    return this.#file.scrub();
+  }
+
+  close(): Promise<void> {
+    return this.#file.close();
+  }
+}
+
+const noHashes: StateHashes = { stateHash: 0n, contentHash: 0n };
+
+const unreadable: Quarantine = {
+  checkIndex: index(0),
+  own: noHashes,
+  sound: noHashes,
+  partsDiffering: 0,
+  sinceMs: 0,
+  isReplaced: false,
+  mayOverwrite: false,
+};
+
+function encode(quarantine: Quarantine | undefined): Uint8Array {
+  const bytes = new Uint8Array(recordBytes);
+  if (!quarantine) return bytes;
+  const view = viewOf(bytes);
+  const { own, sound } = quarantine;
+  const replaced = quarantine.isReplaced ? isReplaced : 0;
+  view.setUint8(0, hasRecord | replaced | (quarantine.mayOverwrite ? mayOverwrite : 0));
+  putCounter(view, 8, quarantine.checkIndex);
+  view.setFloat64(16, quarantine.sinceMs, true);
+  view.setUint32(24, quarantine.partsDiffering, true);
+  const hashes = [own.stateHash, own.contentHash, sound.stateHash, sound.contentHash];
+  hashes.forEach((hash, at) => {
+    view.setBigUint64(32 + at * 8, hash, true);
+  });
+  return bytes;
+}
+
+function decode(bytes: Uint8Array): Quarantine | undefined {
+  const view = viewOf(bytes);
+  const flags = view.getUint8(0);
+  if ((flags & hasRecord) === 0) return undefined;
+  const hashesAt = (at: number): StateHashes => ({
+    stateHash: view.getBigUint64(at, true),
+    contentHash: view.getBigUint64(at + 8, true),
+  });
+  return {
+    checkIndex: index(getCounter(view, 8)),
+    own: hashesAt(32),
+    sound: hashesAt(48),
+    partsDiffering: view.getUint32(24, true),
+    sinceMs: view.getFloat64(16, true),
+    isReplaced: (flags & isReplaced) !== 0,
+    mayOverwrite: (flags & mayOverwrite) !== 0,
+  };
+}
