@@ -38,7 +38,11 @@ export type AppendEntries = Header & {
   readonly repairTarget?: Index;
 };
 
-export type AppendEntriesResponse = Header & { readonly type: 'append-entries-response' } & (
+export type AppendEntriesResponse = Header & {
+  readonly type: 'append-entries-response';
+  /** As in a heartbeat's answer. */
+  readonly disk?: DiskState;
+} & (
     | {
         /** Everything up to `match` is synced at the follower and equals the leader's log. */
         readonly result: 'success';
@@ -79,7 +83,15 @@ export type HeartbeatResponse = Header & {
   readonly round: number;
   /** The answerer's own monotonic time at the sending; comes back as `freshStampMs`. */
   readonly stampMs: number;
+  /** Written and read by replicas, beside the core; absent: it is well. */
+  readonly disk?: DiskState;
 };
+
+/**
+ * Of a member's disk, best first. `low`: only its reserve is left. `unable`: writes find no room,
+ * or do not end (safety.md 9).
+ */
+export type DiskState = 'well' | 'low' | 'unable';
 
 /** What a snapshot covers: everything up to `last`, under `configuration`. */
 export type SnapshotMeta = { readonly last: LogId; readonly configuration: Configuration };

@@ -43,6 +43,8 @@ export type RaftMarks = {
   readonly last: LogId;
   readonly purged: LogId;
   readonly configuration: Configuration;
+  /** Of the entry that holds it; 0 where none does: the one to begin with. */
+  readonly configurationIndex: number;
 };
 
 export type RaftStatus = RaftMarks & {
@@ -50,7 +52,6 @@ export type RaftStatus = RaftMarks & {
   readonly isVoter: boolean;
   /** With a lost status: the voters without whom it cannot be replaced. */
   readonly unheardVoters: readonly MemberId[];
-  readonly configurationIndex: number;
   /** On a leader: whether it has committed an entry of its own term. */
   readonly hasCommittedInTerm: boolean;
   readonly peers: readonly {
@@ -219,6 +220,7 @@ export class Raft {
       last: core.log.last,
       purged: core.log.purged,
       configuration: core.configuration,
+      configurationIndex: core.configurationIndex,
     };
   }
 
@@ -230,7 +232,6 @@ export class Raft {
       vote: core.hardState.vote,
       isVoter: isVoter(core.configuration, core.id),
       unheardVoters: unheardVoters(core),
-      configurationIndex: core.configurationIndex,
       hasCommittedInTerm: leader !== undefined && core.commit >= leader.firstIndex,
       peers: [...(leader?.progress ?? [])].map(([id, progress]) => ({
         id,

@@ -73,6 +73,11 @@ export interface Command {
     | //
     /** From cluster version 4 on. */
     { $case: "retireMember"; value: RetireMemberRequest }
+    | //
+    /** From cluster version 5 on. */
+    { $case: "setQuota"; value: SetQuotaRequest }
+    | { $case: "stateCheck"; value: StateCheckRequest }
+    | { $case: "stateReport"; value: StateReportRequest }
     | undefined;
 }
 
@@ -160,6 +165,34 @@ export interface RetireMemberRequest {
   memberId: bigint;
 }
 
+/**
+ * Every member looks through its state as it is right after this entry, and reports what it found.
+ * Changes no state.
+ */
+export interface StateCheckRequest {
+  /** How the digest is made: 1. A member that does not know it reports nothing. */
+  format: number;
+}
+
+/**
+ * What one member found at the check that stands at `check_index`. Changes no state: members read
+ * it, and all see the same reports in the same order.
+ */
+export interface StateReportRequest {
+  memberId: bigint;
+  checkIndex: number;
+  /** The rolling hash, over all changes that the state has seen. */
+  stateHash: bigint;
+  /** Over everything that lies in memory now. */
+  contentHash: bigint;
+  /** The same in parts, so that it can be told how much differs. */
+  parts: number[];
+  /** An operator has said that this member may be overwritten, however much differs. */
+  overwrite: boolean;
+  /** The member does not trust its state, whatever it has found: it asks for another one. */
+  doubted: boolean;
+}
+
 export interface ClusterVersionRequest {
   version: number;
   /** Of the configuration, as the leader knew it: no others count. None: all that are bound. */
@@ -220,6 +253,15 @@ export interface SessionExpireRequest {
 
 export interface SessionCloseRequest {
   id: bigint;
+}
+
+/** How many bytes of living keys a keyspace, or one namespace of configurations, may hold. */
+export interface SetQuotaRequest {
+  keyspace: number;
+  /** Empty: the whole keyspace. */
+  namespace: string;
+  /** Zero: as many as fit. */
+  bytesMax: number;
 }
 
 export interface KeyValue {
@@ -304,6 +346,15 @@ export interface SessionCloseResponse {
 export interface RetireMemberResponse {
 }
 
+export interface SetQuotaResponse {
+}
+
+export interface StateCheckResponse {
+}
+
+export interface StateReportResponse {
+}
+
 /** The write took effect before, at `revision`; its answer was too long to be kept. */
 export interface AppliedBefore {
   revision: number;
@@ -333,6 +384,9 @@ export interface CommandResult {
     | { $case: "sessionClose"; value: SessionCloseResponse }
     | { $case: "appliedBefore"; value: AppliedBefore }
     | { $case: "retireMember"; value: RetireMemberResponse }
+    | { $case: "setQuota"; value: SetQuotaResponse }
+    | { $case: "stateCheck"; value: StateCheckResponse }
+    | { $case: "stateReport"; value: StateReportResponse }
     | undefined;
 }
 
@@ -396,6 +450,15 @@ export const Command: MessageFns<Command> = {
         break;
       case "retireMember":
         RetireMemberRequest.encode(message.request.value, writer.uint32(122).fork()).join();
+        break;
+      case "setQuota":
+        SetQuotaRequest.encode(message.request.value, writer.uint32(130).fork()).join();
+        break;
+      case "stateCheck":
+        StateCheckRequest.encode(message.request.value, writer.uint32(146).fork()).join();
+        break;
+      case "stateReport":
+        StateReportRequest.encode(message.request.value, writer.uint32(154).fork()).join();
         break;
     }
     return writer;
@@ -541,6 +604,30 @@ export const Command: MessageFns<Command> = {
             }
 
             message.request = { $case: "retireMember", value: RetireMemberRequest.decode(reader, reader.uint32()) };
+            continue;
+          }
+          case 16: {
+            if (tag !== 130) {
+              break;
+            }
+
+            message.request = { $case: "setQuota", value: SetQuotaRequest.decode(reader, reader.uint32()) };
+            continue;
+          }
+          case 18: {
+            if (tag !== 146) {
+              break;
+            }
+
+            message.request = { $case: "stateCheck", value: StateCheckRequest.decode(reader, reader.uint32()) };
+            continue;
+          }
+          case 19: {
+            if (tag !== 154) {
+              break;
+            }
+
+            message.request = { $case: "stateReport", value: StateReportRequest.decode(reader, reader.uint32()) };
             continue;
           }
         }
@@ -1397,6 +1484,190 @@ export const RetireMemberRequest: MessageFns<RetireMemberRequest> = {
   },
 };
 
+function createBaseStateCheckRequest(): StateCheckRequest {
+  return { format: 0 };
+}
+
+export const StateCheckRequest: MessageFns<StateCheckRequest> = {
+  encode(message: StateCheckRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.format !== 0) {
+      writer.uint32(8).uint32(message.format);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): StateCheckRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseStateCheckRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.format = reader.uint32();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseStateReportRequest(): StateReportRequest {
+  return { memberId: 0n, checkIndex: 0, stateHash: 0n, contentHash: 0n, parts: [], overwrite: false, doubted: false };
+}
+
+export const StateReportRequest: MessageFns<StateReportRequest> = {
+  encode(message: StateReportRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.memberId !== 0n) {
+      if (BigInt.asUintN(64, message.memberId) !== message.memberId) {
+        throw new globalThis.Error("value provided for field message.memberId of type uint64 too large");
+      }
+      writer.uint32(8).uint64(message.memberId);
+    }
+    if (message.checkIndex !== 0) {
+      if (BigInt.asUintN(64, BigInt(message.checkIndex)) !== BigInt(message.checkIndex)) {
+        throw new globalThis.Error("value provided for field BigInt(message.checkIndex) of type uint64 too large");
+      }
+      writer.uint32(16).uint64(BigInt(message.checkIndex));
+    }
+    if (message.stateHash !== 0n) {
+      if (BigInt.asUintN(64, message.stateHash) !== message.stateHash) {
+        throw new globalThis.Error("value provided for field message.stateHash of type fixed64 too large");
+      }
+      writer.uint32(25).fixed64(message.stateHash);
+    }
+    if (message.contentHash !== 0n) {
+      if (BigInt.asUintN(64, message.contentHash) !== message.contentHash) {
+        throw new globalThis.Error("value provided for field message.contentHash of type fixed64 too large");
+      }
+      writer.uint32(33).fixed64(message.contentHash);
+    }
+    if (message.parts.length !== 0) {
+      writer.uint32(42).fork();
+      for (const v of message.parts) {
+        writer.fixed32(v);
+      }
+      writer.join();
+    }
+    if (message.overwrite !== false) {
+      writer.uint32(48).bool(message.overwrite);
+    }
+    if (message.doubted !== false) {
+      writer.uint32(56).bool(message.doubted);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): StateReportRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseStateReportRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.memberId = reader.uint64() as bigint;
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.checkIndex = longToNumber(reader.uint64());
+            continue;
+          }
+          case 3: {
+            if (tag !== 25) {
+              break;
+            }
+
+            message.stateHash = reader.fixed64() as bigint;
+            continue;
+          }
+          case 4: {
+            if (tag !== 33) {
+              break;
+            }
+
+            message.contentHash = reader.fixed64() as bigint;
+            continue;
+          }
+          case 5: {
+            if (tag === 45) {
+              message.parts.push(reader.fixed32());
+
+              continue;
+            }
+
+            if (tag === 42) {
+              const end2 = reader.uint32() + reader.pos;
+              while (reader.pos < end2) {
+                message.parts.push(reader.fixed32());
+              }
+
+              continue;
+            }
+
+            break;
+          }
+          case 6: {
+            if (tag !== 48) {
+              break;
+            }
+
+            message.overwrite = reader.bool();
+            continue;
+          }
+          case 7: {
+            if (tag !== 56) {
+              break;
+            }
+
+            message.doubted = reader.bool();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
 function createBaseClusterVersionRequest(): ClusterVersionRequest {
   return { version: 0, memberIds: [] };
 }
@@ -2034,6 +2305,77 @@ export const SessionCloseRequest: MessageFns<SessionCloseRequest> = {
             }
 
             message.id = reader.uint64() as bigint;
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseSetQuotaRequest(): SetQuotaRequest {
+  return { keyspace: 0, namespace: "", bytesMax: 0 };
+}
+
+export const SetQuotaRequest: MessageFns<SetQuotaRequest> = {
+  encode(message: SetQuotaRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.keyspace !== 0) {
+      writer.uint32(8).uint32(message.keyspace);
+    }
+    if (message.namespace !== "") {
+      writer.uint32(18).string(message.namespace);
+    }
+    if (message.bytesMax !== 0) {
+      if (BigInt.asIntN(64, BigInt(message.bytesMax)) !== BigInt(message.bytesMax)) {
+        throw new globalThis.Error("value provided for field BigInt(message.bytesMax) of type int64 too large");
+      }
+      writer.uint32(24).int64(BigInt(message.bytesMax));
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): SetQuotaRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseSetQuotaRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.keyspace = reader.uint32();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.namespace = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.bytesMax = longToNumber(reader.int64());
             continue;
           }
         }
@@ -3023,6 +3365,111 @@ export const RetireMemberResponse: MessageFns<RetireMemberResponse> = {
   },
 };
 
+function createBaseSetQuotaResponse(): SetQuotaResponse {
+  return {};
+}
+
+export const SetQuotaResponse: MessageFns<SetQuotaResponse> = {
+  encode(_: SetQuotaResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): SetQuotaResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseSetQuotaResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseStateCheckResponse(): StateCheckResponse {
+  return {};
+}
+
+export const StateCheckResponse: MessageFns<StateCheckResponse> = {
+  encode(_: StateCheckResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): StateCheckResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseStateCheckResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseStateReportResponse(): StateReportResponse {
+  return {};
+}
+
+export const StateReportResponse: MessageFns<StateReportResponse> = {
+  encode(_: StateReportResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): StateReportResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseStateReportResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
 function createBaseAppliedBefore(): AppliedBefore {
   return { revision: 0, succeeded: false };
 }
@@ -3146,6 +3593,15 @@ export const CommandResult: MessageFns<CommandResult> = {
         break;
       case "retireMember":
         RetireMemberResponse.encode(message.response.value, writer.uint32(146).fork()).join();
+        break;
+      case "setQuota":
+        SetQuotaResponse.encode(message.response.value, writer.uint32(154).fork()).join();
+        break;
+      case "stateCheck":
+        StateCheckResponse.encode(message.response.value, writer.uint32(170).fork()).join();
+        break;
+      case "stateReport":
+        StateReportResponse.encode(message.response.value, writer.uint32(178).fork()).join();
         break;
     }
     return writer;
@@ -3318,6 +3774,30 @@ export const CommandResult: MessageFns<CommandResult> = {
             }
 
             message.response = { $case: "retireMember", value: RetireMemberResponse.decode(reader, reader.uint32()) };
+            continue;
+          }
+          case 19: {
+            if (tag !== 154) {
+              break;
+            }
+
+            message.response = { $case: "setQuota", value: SetQuotaResponse.decode(reader, reader.uint32()) };
+            continue;
+          }
+          case 21: {
+            if (tag !== 170) {
+              break;
+            }
+
+            message.response = { $case: "stateCheck", value: StateCheckResponse.decode(reader, reader.uint32()) };
+            continue;
+          }
+          case 22: {
+            if (tag !== 178) {
+              break;
+            }
+
+            message.response = { $case: "stateReport", value: StateReportResponse.decode(reader, reader.uint32()) };
             continue;
           }
         }

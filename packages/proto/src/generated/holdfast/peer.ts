@@ -139,6 +139,8 @@ export interface AppendEntriesResponse {
   conflictTerm: number;
   conflictFirst: number;
   last: number;
+  /** As in HeartbeatResponse. */
+  disk: number;
 }
 
 export interface Heartbeat {
@@ -151,6 +153,8 @@ export interface Heartbeat {
 export interface HeartbeatResponse {
   round: number;
   stampMs: number;
+  /** 0 well, 1 low, 2 unable: whether the sender's disk takes what is written. */
+  disk: number;
 }
 
 export interface InstallSnapshot {
@@ -1570,7 +1574,7 @@ export const AppendEntries: MessageFns<AppendEntries> = {
 };
 
 function createBaseAppendEntriesResponse(): AppendEntriesResponse {
-  return { result: 0, match: 0, previous: undefined, conflictTerm: 0, conflictFirst: 0, last: 0 };
+  return { result: 0, match: 0, previous: undefined, conflictTerm: 0, conflictFirst: 0, last: 0, disk: 0 };
 }
 
 export const AppendEntriesResponse: MessageFns<AppendEntriesResponse> = {
@@ -1604,6 +1608,9 @@ export const AppendEntriesResponse: MessageFns<AppendEntriesResponse> = {
         throw new globalThis.Error("value provided for field BigInt(message.last) of type uint64 too large");
       }
       writer.uint32(48).uint64(BigInt(message.last));
+    }
+    if (message.disk !== 0) {
+      writer.uint32(56).uint32(message.disk);
     }
     return writer;
   },
@@ -1667,6 +1674,14 @@ export const AppendEntriesResponse: MessageFns<AppendEntriesResponse> = {
             }
 
             message.last = longToNumber(reader.uint64());
+            continue;
+          }
+          case 7: {
+            if (tag !== 56) {
+              break;
+            }
+
+            message.disk = reader.uint32();
             continue;
           }
         }
@@ -1771,7 +1786,7 @@ export const Heartbeat: MessageFns<Heartbeat> = {
 };
 
 function createBaseHeartbeatResponse(): HeartbeatResponse {
-  return { round: 0, stampMs: 0 };
+  return { round: 0, stampMs: 0, disk: 0 };
 }
 
 export const HeartbeatResponse: MessageFns<HeartbeatResponse> = {
@@ -1784,6 +1799,9 @@ export const HeartbeatResponse: MessageFns<HeartbeatResponse> = {
     }
     if (message.stampMs !== 0) {
       writer.uint32(17).double(message.stampMs);
+    }
+    if (message.disk !== 0) {
+      writer.uint32(24).uint32(message.disk);
     }
     return writer;
   },
@@ -1815,6 +1833,14 @@ export const HeartbeatResponse: MessageFns<HeartbeatResponse> = {
             }
 
             message.stampMs = reader.double();
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.disk = reader.uint32();
             continue;
           }
         }
