@@ -10,11 +10,17 @@ import {
   entryProposedAtMs,
   hasSession,
 } from '@holdfast/proto/entry-envelope';
-import { BindMemberRequest, Command, type CommandResult } from '@holdfast/proto/internal';
+import {
+  BindMemberRequest,
+  Command,
+  type CommandResult,
+  type StateReportRequest,
+} from '@holdfast/proto/internal';
 import { hasMissingCase, hasUnknownField } from './command-shape.ts';
 import { applyCompact, applyDeleteRange, applyPut, applyTxn } from './key-commands.ts';
 import { checkpointLeases, expireLeases, grantLease, revokeLease } from './lease-commands.ts';
 import { decodePlainPut } from './put-decoder.ts';
+import { setQuota } from './quota-commands.ts';
 import {
   closeSession,
   expireSessions,
@@ -47,8 +53,16 @@ type Call = {
   readonly limits: StoreLimits;
 };
 
-/** Leases and sessions are commands of this version of the cluster. */
+/** Commands of these versions of the cluster, as a refusal begins. */
 const leasesVersion = 2;
+const integrityVersion = 5;
+const needs: Readonly<Record<number, string>> = {
+  [leasesVersion]: 'leases and sessions',
+  [integrityVersion]: 'comparisons of states',
+};
+
+/** More than any version deals its state out to. */
+const reportPartsMax = 1024;
 
 /**
  * What the command did. Throws `version-mismatch` for a format or a request that this version does
@@ -184,6 +198,19 @@ function execute(state: StoreState, call: Call): Response {
       state.members.raiseVersion(request.value);
       state.clusterVersionRaised();
       return { $case: 'clusterVersion', value: {} };
+    case 'setQuota':
+      setQuota(state, request.value);
+      return { $case: 'setQuota', value: {} };
+    case 'stateCheck':
+      requireClusterVersion(state, integrityVersion);
+      // What it asks for is done when the entry is applied as a whole (kv-store.ts).
+      state.onCheck?.(request.value);
+      return { $case: 'stateCheck', value: {} };
+    case 'stateReport':
+      requireClusterVersion(state, integrityVersion);
+      checkReport(request.value);
+      state.onReport?.(request.value);
+      return { $case: 'stateReport', value: {} };
     default:
       checkClusterVersion(state);
       return executeLeaseOrSession(state, request, call);
@@ -231,12 +258,20 @@ function executeSession(state: StoreState, request: OfSession, call: Call): Resp
 }
 
 /** Older members would stop at such a command, or apply a write in a session twice. */
-function checkClusterVersion(state: StoreState): void {
+const checkClusterVersion = (state: StoreState): void =>
+  requireClusterVersion(state, leasesVersion);
+
+function requireClusterVersion(state: StoreState, version: number): void {
   const { clusterVersion } = state.members;
-  if (clusterVersion >= leasesVersion) return;
+  if (clusterVersion >= version) return;
   throw new HoldfastError(
     'failed-precondition',
-    `leases and sessions need cluster version ${leasesVersion}, this cluster is at ` +
+    `${needs[version]} need cluster version ${version}, this cluster is at ` +
       `${clusterVersion}: it rises once every member runs a version that knows them`,
   );
+}
+
+function checkReport({ parts, memberId, checkIndex }: StateReportRequest): void {
+  if (memberId !== 0n && checkIndex > 0 && parts.length <= reportPartsMax) return;
+  throw new HoldfastError('invalid-argument', 'a report names its member, its check and its parts');
 }

@@ -16,7 +16,7 @@ const txnShape: Shape = new Map([
   [2, requestOpShape],
   [3, requestOpShape],
 ]);
-const commandShape: Shape = leaf(15).set(3, txnShape);
+const commandShape: Shape = leaf(16).set(3, txnShape).set(18, undefined).set(19, undefined);
 requestOpShape.set(4, txnShape);
 
 /** Whether a oneof of the command, or of a transaction in it, is not set. */

@@ -25,6 +25,7 @@ export const sectionKinds = {
   leases: 3,
   sessions: 4,
   grantedLeases: 5,
+  quotas: 6,
   records: 8,
   order: 9,
   end: 0xffffffff,

@@ -20,6 +20,8 @@ import { loadFirstFormat } from './image-loader-v1.ts';
 import { ImageTables } from './image-tables.ts';
 import { LeaseTable } from './lease-table.ts';
 import { MemberTable } from './member-table.ts';
+import { countAll } from './quota-count.ts';
+import { QuotaTable } from './quota-table.ts';
 import { RecordLoader } from './record-loader.ts';
 import { recordBytes, recordHeaderBytes, tombstoneBit, wordAt } from './record-slab.ts';
 import { type StateHeader, StoreState } from './store-state.ts';
@@ -47,16 +49,19 @@ export async function loadImage(
   const records = new RecordLoader(head, options);
   await readSections({ input, tables, records });
   checkImage(records.isComplete, 'revisions or keys are missing');
-  return new StoreState(
+  const state = new StoreState(
     {
       records: await records.finish(),
       times: new TimeIndex(tables.times, head.timesIntervalMs),
       members: new MemberTable(tables.members, head.clusterVersion),
       leases: new LeaseTable(tables.leases),
       sessions: tables.sessions,
+      quotas: new QuotaTable(tables.quotas),
     },
     head,
   );
+  await countAll(state, options.yieldNow);
+  return state;
 }
 
 async function readFormat(input: ChunkReader): Promise<number> {

@@ -6,6 +6,8 @@ import { BindMemberRequest } from '@holdfast/proto/internal';
 import { checkImage, type ImageSection, sectionKinds } from './image-format.ts';
 import { decodeLeases, grantedLeaseSections, olderLeaseSections } from './lease-section.ts';
 import type { LeaseFacts } from './lease-table.ts';
+import { decodeQuotas, quotaSections } from './quota-section.ts';
+import type { Quota } from './quota-table.ts';
 import { decodeSessions, sessionSections } from './session-section.ts';
 import { type FrozenSession, SessionTable } from './session-table.ts';
 import type { StoreState } from './store-state.ts';
@@ -17,6 +19,7 @@ export type FrozenTables = {
   readonly times: readonly TimeEntry[];
   readonly leases: readonly LeaseFacts[];
   readonly sessions: readonly FrozenSession[];
+  readonly quotas: readonly Quota[];
 };
 
 export const freezeTables = (state: StoreState): FrozenTables => ({
@@ -24,6 +27,7 @@ export const freezeTables = (state: StoreState): FrozenTables => ({
   times: [...state.times.entries],
   leases: state.leases.freeze(),
   sessions: state.sessions.freeze(),
+  quotas: state.quotas.quotas,
 });
 
 /** One section after the other, in the order of their kinds; each is made when it is asked for. */
@@ -33,6 +37,7 @@ export function* tableSections(frozen: FrozenTables): Generator<ImageSection, vo
   yield* olderLeaseSections(frozen.leases);
   yield* sessionSections(frozen.sessions);
   yield* grantedLeaseSections(frozen.leases);
+  yield* quotaSections(frozen.quotas);
 }
 
 /** What the sections of tables have said so far. */
@@ -41,6 +46,7 @@ export class ImageTables {
   readonly times: TimeEntry[] = [];
   readonly leases: LeaseFacts[] = [];
   readonly sessions = new SessionTable();
+  readonly quotas: Quota[] = [];
 
   /** Whether the section is one of a table, which was then taken in. Throws `corrupt`. */
   take(section: ImageSection): boolean {
@@ -58,6 +64,9 @@ export class ImageTables {
         return true;
       case sectionKinds.sessions:
         for (const session of decodeSessions(section)) this.sessions.load(session);
+        return true;
+      case sectionKinds.quotas:
+        this.quotas.push(...decodeQuotas(section));
         return true;
       default:
         return false;

@@ -13,6 +13,7 @@ import type {
   TxnResponse,
 } from '@holdfast/proto/internal';
 import { leaseNotFound } from './lease-commands.ts';
+import { checkPutQuota, checkTxnQuota } from './quota-commands.ts';
 import { checkRevision, keyValue, livingIn, readRange } from './range-reader.ts';
 import { recordBytes } from './record-slab.ts';
 import type { StoreLimits } from './store-limits.ts';
@@ -24,6 +25,7 @@ export function applyPut(state: StoreState, request: PutRequest, limits: StoreLi
   checkPut(request, limits);
   checkPutHere(state, request);
   checkQuota(state, putBytes(state, request), limits);
+  checkPutQuota(state, request);
   return put(state, request);
 }
 
@@ -109,7 +111,9 @@ function checkResolved(state: StoreState, resolved: ResolvedTxn, limits: StoreLi
     checkPutHere(state, op.value);
     bytes += putBytes(state, op.value);
   });
-  if (bytes > 0) checkQuota(state, bytes, limits);
+  if (bytes === 0) return;
+  checkQuota(state, bytes, limits);
+  checkTxnQuota(state, resolved);
 }
 
 function runTxn(state: StoreState, resolved: ResolvedTxn): TxnResponse {

@@ -195,6 +195,10 @@ function checkRanges(store: KvStore, model: Model): void {
       const at = revision === model.revision ? 0 : revision;
       const got = store.range(rangeRequest(lo, hi, { revision: at, limit }));
       expect(answer(got)).toEqual(expected(model, lo, hi, revision, limit));
+      const uncounted = store.range(rangeRequest(lo, hi, { revision: at, limit }), {
+        uncounted: true,
+      });
+      expect([uncounted.kvs, uncounted.more]).toEqual([got.kvs, got.more]);
     }
   }
 }

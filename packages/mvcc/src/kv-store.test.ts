@@ -384,7 +384,7 @@ describe('apply', () => {
   it('stops at an entry or a request that a newer version wrote', () => {
     const newerFormat = payload(new Uint8Array(0), 2);
     newerFormat[0] = 2;
-    const newerRequest = payload(Uint8Array.of(0x82, 0x01, 0), 2);
+    const newerRequest = payload(Uint8Array.of(0xa2, 0x01, 0), 2);
     // A transaction (field 3) whose success (field 2) holds an operation of number 9.
     const newerOp = payload(Uint8Array.of(0x1a, 4, 0x12, 2, 0x4a, 0), 2);
     for (const newer of [newerFormat, newerRequest, newerOp]) {
@@ -443,5 +443,18 @@ describe('apply', () => {
       hashOf(put('b', '1'), put('a', '1')),
     ];
     expect(new Set(hashes).size).toBe(hashes.length);
+  });
+});
+
+describe('a range at an older revision', () => {
+  it('walks no further than it must where the count is not wanted', () => {
+    const store = newStore();
+    applyAll(store, ...['a', 'b', 'c', 'd', 'e'].map((key) => put(key, '1')), put('f', 'later'));
+    const request = rangeRequest('a', 'z', { revision: 6, limit: 2 });
+    expect(store.range(request)).toMatchObject({ more: true, count: 5 });
+    const { kvs, more, count } = store.range(request, { uncounted: true });
+    expect([kvs.map(({ key }) => text(key)), more, count]).toEqual([['a', 'b'], true, 3]);
+    const last = rangeRequest('d', 'z', { revision: 6, limit: 2 });
+    expect(store.range(last, { uncounted: true })).toMatchObject({ more: false, count: 2 });
   });
 });

@@ -9,18 +9,21 @@ import type {
   CommandResult,
   RangeRequest,
   RangeResponse,
+  StateReportRequest,
 } from '@holdfast/proto/internal';
 import { applyCommand } from './applier.ts';
 import type { YieldNow } from './image-format.ts';
 import { loadImage } from './image-loader.ts';
 import { LeaseView } from './lease-view.ts';
-import { checkRevision, readRange } from './range-reader.ts';
+import type { QuotaUse } from './quota-table.ts';
+import { checkRevision, type RangeHints, readRange } from './range-reader.ts';
 import { Reclaimer } from './reclaimer.ts';
 import { defaultSlabBytes } from './record-heap.ts';
 import { SessionView } from './session-view.ts';
+import { digestFormat, StateDigester } from './state-digest.ts';
 import { StoreImage } from './store-image.ts';
 import { defaultStoreLimits, type StoreLimits } from './store-limits.ts';
-import { StoreState } from './store-state.ts';
+import { type KeyWrite, StoreState } from './store-state.ts';
 import { checkRange } from './txn-check.ts';
 import { type WatchCursor, WatchHub, type WatchOptions } from './watch-hub.ts';
 
@@ -47,6 +50,17 @@ export type KvStoreOptions = {
   readonly slabBytes?: number;
   /** Goes around each load of an image; nothing by default. */
   readonly whileLoading?: WhileLoading | undefined;
+  /** Hears of comparisons with other members. */
+  readonly checks?: StateChecks | undefined;
+};
+
+/** Called in the middle of apply(), in the order of the log: what they do must be short. */
+export type StateChecks = {
+  /** A check was applied: the state as it is right after it, which writes do not wait for. */
+  readonly onCheck: (digester: StateDigester) => void;
+  readonly onReport: (report: StateReportRequest) => void;
+  /** From this entry on, other members count. */
+  readonly onMembership: (entry: AppliedEntry) => void;
 };
 
 /** A state that was loaded beside the live one. */
@@ -64,6 +78,9 @@ export class KvStore {
   readonly #slabBytes: number;
   readonly #whileLoading: WhileLoading;
   readonly #watches: WatchHub;
+  readonly #checks: StateChecks | undefined;
+  #digester: StateDigester | undefined;
+  #isCheckAsked = false;
   #state: StoreState;
   #reclaimer: Reclaimer;
 
@@ -72,6 +89,7 @@ export class KvStore {
     this.#limits = { ...defaultStoreLimits, ...options.limits };
     this.#slabBytes = options.slabBytes ?? defaultSlabBytes;
     this.#whileLoading = options.whileLoading ?? ((load) => load());
+    this.#checks = options.checks;
     this.#state = new StoreState({ slabBytes: this.#slabBytes });
     this.#watches = new WatchHub(this.#state);
     this.#reclaimer = new Reclaimer(this.#state);
@@ -134,6 +152,11 @@ export class KvStore {
     return this.#state.garbageBytes;
   }
 
+  /** What lives in each keyspace and namespace, and how much may. */
+  get quotas(): readonly QuotaUse[] {
+    return this.#state.quotas.uses;
+  }
+
   get watcherCount(): number {
     return this.#watches.count;
   }
@@ -155,10 +178,10 @@ export class KvStore {
    * pins up to a megabyte while it is held. Throws `compacted`, `future-revision`,
    * `invalid-argument`.
    */
-  range(request: RangeRequest): RangeResponse {
+  range(request: RangeRequest, hints?: RangeHints): RangeResponse {
     checkRange(request, this.#limits);
     checkRevision(this.#state, request.revision);
-    return readRange(this.#state, request);
+    return readRange(this.#state, request, hints);
   }
 
   /** See WatchHub.subscribe. */
@@ -201,6 +224,15 @@ export class KvStore {
     });
   }
 
+  /** What every member at this index has the same of, whatever its memory did since. */
+  digester(): StateDigester {
+    const state = this.#state;
+    state.images += 1;
+    return new StateDigester(state, () => {
+      state.images -= 1;
+    });
+  }
+
   /**
    * Loads an image beside the state, which goes on meanwhile. Throws `corrupt`, `version-mismatch`,
    * or `failed-precondition` when the image is not the one of `last` or is behind what has been
@@ -227,6 +259,35 @@ export class KvStore {
     (await this.prepare(last, chunks)).takeOver();
   }
 
+  /**
+   * For tests alone: turns one bit of the memory that holds a key's present value, as a cosmic ray
+   * would, past everything that watches over changes. Answers whether there was one to turn.
+   */
+  spoil(keyspace: number, key: Uint8Array, bit: number): boolean {
+    const address = this.#state.current(keyspace, key);
+    const value = address === 0 ? undefined : this.#state.heap.value(address);
+    if (!value || bit >= value.length * 8) return false;
+    value[bit >>> 3] = (value[bit >>> 3] as number) ^ (1 << (bit & 7));
+    return true;
+  }
+
+  /**
+   * The state begins the life of another cluster: nobody is bound in it, and with `leap` it goes on
+   * at a later revision, from which on alone it can be watched. Not replicated: for a restore,
+   * before anybody lives with the state. The hash stays the old one's unless it leaps.
+   */
+  rebirth(leap?: { readonly revision: Revision; readonly write: KeyWrite }): void {
+    assert(this.#watches.count === 0, 'nobody watches a state that is not lived with yet');
+    const state = this.#state;
+    state.members.forgetAll();
+    if (!leap) return;
+    if (state.compactRevision < state.revision) state.compact(state.revision);
+    state.skipTo(leap.revision);
+    state.put(leap.write);
+    state.seal(state.lastProposedAtMs);
+    state.compact(leap.revision);
+  }
+
   /** One line for logs and the simulator's timeline. */
   describe(): string {
     const { revision, compactRevision, bytes } = this.#state;
@@ -247,13 +308,28 @@ export class KvStore {
     assert(entry.index === state.appliedIndex + 1, 'entries are applied in order, each once');
     const result = entry.kind === 'command' ? applyCommand(state, entry, this.#limits) : undefined;
     state.appliedIndex = entry.index;
+    if (entry.kind === 'membership') this.#checks?.onMembership(entry);
+    if (this.#isCheckAsked) this.#beginCheck();
     return result;
+  }
+
+  /** One at a time: the newest is the one that the others look at as well. */
+  #beginCheck(): void {
+    this.#isCheckAsked = false;
+    if (!this.#checks) return;
+    this.#digester?.release();
+    this.#digester = this.digester();
+    this.#checks.onCheck(this.#digester);
   }
 
   #adopt(state: StoreState): void {
     assert(state.appliedIndex >= this.#state.appliedIndex, 'a state only moves forward');
     state.leases.generation = this.#state.leases.generation + 1;
     this.#state.onMutation = undefined;
+    this.#state.onCheck = undefined;
+    this.#state.onReport = undefined;
+    // Of a state that nobody reads any more.
+    this.#digester?.release();
     this.#state = state;
     this.#reclaimer = new Reclaimer(state);
     this.#listen();
@@ -262,5 +338,10 @@ export class KvStore {
 
   #listen(): void {
     this.#state.onMutation = (address) => this.#watches.note(address);
+    // Who does not know how the digest is made reports nothing: another one would look odd.
+    this.#state.onCheck = ({ format }) => {
+      this.#isCheckAsked = format === digestFormat;
+    };
+    this.#state.onReport = this.#checks?.onReport;
   }
 }

@@ -82,6 +82,12 @@ export class MemberTable {
     this.#clusterVersion = version;
   }
 
+  /** The state begins the life of another cluster, whose members are others. */
+  forgetAll(): void {
+    this.#members.clear();
+    this.#sorted = undefined;
+  }
+
   #set(member: BindMemberRequest): void {
     this.#members.set(member.memberId, member);
     this.#sorted = undefined;

@@ -39,7 +39,17 @@ export function checkRevision(state: StoreState, revision: number): void {
 }
 
 /** The range as the request asks for it; request and revision have been checked. */
-export function readRange(state: StoreState, request: RangeRequest): RangeResponse {
+/** What a reader does not need to know. */
+export type RangeHints = {
+  /** The count may end one beyond the limit, which spares an old revision the walk to the end. */
+  readonly uncounted?: boolean | undefined;
+};
+
+export function readRange(
+  state: StoreState,
+  request: RangeRequest,
+  { uncounted = false }: RangeHints = {},
+): RangeResponse {
   const range = keyRange(request.key, request.rangeEnd);
   if (isEmptyRange(range)) return { kvs: [], more: false, count: 0 };
   const at = request.revision > 0 ? request.revision : state.readRevision;
@@ -48,7 +58,7 @@ export function readRange(state: StoreState, request: RangeRequest): RangeRespon
     ? readKey(state, request.keyspace, { key: request.key, at, limit })
     : at === state.readRevision
       ? readNow(state, request.keyspace, { range, limit })
-      : readThen(state, request.keyspace, { range, limit, at });
+      : readThen(state, request.keyspace, { range, limit, at, uncounted });
   const kvs = addresses.map((address) => keyValue(state, address, request.keysOnly));
   return { kvs, more: !request.countOnly && count > kvs.length, count };
 }
@@ -84,11 +94,16 @@ function readNow(
   return { addresses, count: index.countLive(lo, hi) };
 }
 
-/** At an older revision every key of the range has to be asked. */
+/** At an older revision every key of the range has to be asked, if all are to be counted. */
 function readThen(
   state: StoreState,
   keyspace: number,
-  wanted: { readonly range: KeyRange; readonly limit: number; readonly at: number },
+  wanted: {
+    readonly range: KeyRange;
+    readonly limit: number;
+    readonly at: number;
+    readonly uncounted: boolean;
+  },
 ): Found {
   const addresses: number[] = [];
   let count = 0;
@@ -97,7 +112,7 @@ function readThen(
     if (address === 0) return true;
     count += 1;
     if (addresses.length < wanted.limit) addresses.push(address);
-    return true;
+    return !wanted.uncounted || count <= wanted.limit;
   });
   return { addresses, count };
 }

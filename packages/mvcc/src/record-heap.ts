@@ -5,6 +5,7 @@
 import { assert, must } from '@holdfast/base/assert';
 import {
   doubleAt,
+  type FrozenSlab,
   RecordSlab,
   recordBodyAt,
   recordBytes,
@@ -262,6 +263,19 @@ export class RecordHeap {
     const at = this.placeOf(address) + recordHeaderBytes;
     for (let n = 0; n < key.length; n += 1) if (slab.bytes[at + n] !== key[n]) return false;
     return true;
+  }
+
+  /** Whether a record may begin there: of an address that memory may have spoiled. */
+  isPlace(address: number): boolean {
+    const slab = this.#slabs[address >>> placeBits];
+    return slab !== undefined && this.placeOf(address) + recordHeaderBytes <= slab.used;
+  }
+
+  /** How far each slab is written now, in revision order. */
+  freeze(): readonly FrozenSlab[] {
+    const slabs: FrozenSlab[] = [];
+    for (let slab = this.#first; slab; slab = slab.after) slabs.push({ slab, used: slab.used });
+    return slabs;
   }
 
   /** Whether both records are of one key. */

@@ -81,3 +81,20 @@ export class RecordSlab {
     return recordBytes(keyLength, this.words[word + wordAt.valueLength] as number);
   }
 }
+
+/**
+ * Whether the state that was frozen at that compact revision still has the record:
+ * StoreState.isCompacted as it was then. What was superseded since was superseded above the frozen
+ * revision, and so not yet for whoever looks at it.
+ */
+export function isKept(slab: RecordSlab, at: number, compactRevision: number): boolean {
+  const double = at >>> 3;
+  const modRevision = slab.doubles[double + doubleAt.modRevision] as number;
+  if (modRevision >= compactRevision) return true;
+  if (((slab.words[(at >>> 2) + wordAt.keyLength] as number) & tombstoneBit) !== 0) return false;
+  const superseded = slab.doubles[double + doubleAt.superseded] as number;
+  return superseded === 0 || superseded > compactRevision;
+}
+
+/** How far a slab was written at one moment. */
+export type FrozenSlab = { readonly slab: RecordSlab; readonly used: number };

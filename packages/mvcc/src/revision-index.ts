@@ -101,6 +101,16 @@ export class RevisionIndex {
     this.#first = Math.max(this.#first, first);
   }
 
+  /** The next revision is `revision`, and all before it is forgotten; answers the one before. */
+  leap(revision: number): number {
+    assert(revision > this.#last, 'revisions only grow');
+    this.#chunks.clear();
+    this.#first = revision;
+    this.#last = revision - 1;
+    this.#freed = 0;
+    return this.#last;
+  }
+
   #chunk(revision: number): Chunk {
     return this.#chunks.get(Math.floor(revision / chunkLength)) as Chunk;
   }

@@ -195,8 +195,8 @@ describe('a write in a session', () => {
     const { stateHash, lastProposedAtMs } = store;
     const newer = nextEntry(store, put('a', 'x'), { session: place(1n), timeMs: 99 });
     const bare = { ...newer, payload: newer.payload.subarray(0, bodyAt(newer.payload) + 3) };
-    // Field 16, and nothing in it.
-    bare.payload.set([0x82, 0x01, 0], bodyAt(newer.payload));
+    // Field 20, and nothing in it.
+    bare.payload.set([0xa2, 0x01, 0], bodyAt(newer.payload));
     expect(() => store.apply([bare])).toThrow('newer version');
     expect([store.stateHash, store.lastProposedAtMs]).toEqual([stateHash, lastProposedAtMs]);
   });

@@ -17,6 +17,12 @@ export const hashTags = {
   sessionEnded: 11,
   leaseGrantedAt: 12,
   memberRetired: 13,
+  quotaSet: 14,
+  /** Of digests alone. */
+  links: 15,
+  damage: 16,
+  section: 17,
+  parts: 18,
 } as const;
 
 const multiplierA = 0x85ebca6b;

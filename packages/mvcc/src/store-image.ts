@@ -16,13 +16,10 @@ import {
 import { type FrozenTables, freezeTables, tableSections } from './image-tables.ts';
 import { ImageWriter } from './image-writer.ts';
 import { KeyOrder } from './key-order.ts';
-import { doubleAt, type RecordSlab, recordBodyAt, tombstoneBit, wordAt } from './record-slab.ts';
+import { type FrozenSlab, isKept, type RecordSlab, recordBodyAt } from './record-slab.ts';
 import type { StoreState } from './store-state.ts';
 
 const recordsPerSliceMax = 4096;
-
-/** How far a slab was written when the image was taken. */
-type FrozenSlab = { readonly slab: RecordSlab; readonly used: number };
 
 export class StoreImage {
   readonly appliedIndex: Index;
@@ -47,11 +44,7 @@ export class StoreImage {
     this.#yieldNow = yieldNow;
     this.#onReleased = onReleased;
     this.#order = new KeyOrder(state);
-    const slabs: FrozenSlab[] = [];
-    for (let slab = state.heap.first; slab; slab = slab.after) {
-      slabs.push({ slab, used: slab.used });
-    }
-    this.#slabs = slabs;
+    this.#slabs = state.heap.freeze();
   }
 
   /** Lets go of the state, which may reclaim again: nothing more can be encoded. */
@@ -114,7 +107,7 @@ export class StoreImage {
     let at = from;
     let records = 0;
     for (let seen = 0; seen < recordsPerSliceMax && at < used; seen += 1) {
-      if (!this.#keeps(slab, at)) {
+      if (!isKept(slab, at, this.#compactRevision)) {
         at += slab.sizeAt(at);
         continue;
       }
@@ -132,7 +125,7 @@ export class StoreImage {
   /** The end of the records from `from` on that are all kept and fit in `room` bytes. */
   #runEnd({ slab, used }: FrozenSlab, from: number, room: number): number {
     let end = from;
-    while (end < used && this.#keeps(slab, end)) {
+    while (end < used && isKept(slab, end, this.#compactRevision)) {
       const next = end + slab.sizeAt(end);
       // A record that is larger than a section has one of its own.
       const isAlone = end === from && room >= slab.used;
@@ -158,24 +151,11 @@ export class StoreImage {
     }
     return records;
   }
-
-  /**
-   * Whether the frozen state still has the record: StoreState.isCompacted as it was then. What was
-   * superseded since then was superseded above the frozen revision, and so not yet for the image.
-   */
-  #keeps(slab: RecordSlab, at: number): boolean {
-    const double = at >>> 3;
-    const modRevision = slab.doubles[double + doubleAt.modRevision] as number;
-    if (modRevision >= this.#compactRevision) return true;
-    if (((slab.words[(at >>> 2) + wordAt.keyLength] as number) & tombstoneBit) !== 0) return false;
-    const superseded = slab.doubles[double + doubleAt.superseded] as number;
-    return superseded === 0 || superseded > this.#compactRevision;
-  }
 }
 
 type Slice = { readonly end: number; readonly records: number; readonly isFull: boolean };
 
-function encodeHead(state: StoreState): Uint8Array {
+export function encodeHead(state: StoreState): Uint8Array {
   const bytes = new Uint8Array(imageHeaderBytes);
   const view = new DataView(bytes.buffer);
   view.setUint32(0, imageMagic, true);

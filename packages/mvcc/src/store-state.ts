@@ -1,16 +1,18 @@
 // The replicated state as data: records, indexes, revisions, times, members, leases, sessions, the
 // rolling hash. It knows how to write a version of a key and how to find one; it knows no commands
-// and checks nothing that a client could get wrong (applier.ts does). A restore builds a new one
-// beside the old.
+// and checks nothing that a client could get wrong (applier.ts does). A load builds another.
 //
 //   key -> slot -> newest record -> previous -> previous ... -> 0
 //   compacted <= revision; every record with superseded in (0, compacted], and every tombstone
 //   below compacted, counts as gone, whether or not its bytes have been reclaimed yet
 import { assert } from '@holdfast/base/assert';
+import type { StateCheckRequest, StateReportRequest } from '@holdfast/proto/internal';
 import { KeyIndex } from './key-index.ts';
 import { KeyTable } from './key-table.ts';
 import { LeaseTable } from './lease-table.ts';
 import { MemberTable } from './member-table.ts';
+import { countChange, countSlots } from './quota-count.ts';
+import { QuotaTable } from './quota-table.ts';
 import { RecordHeap } from './record-heap.ts';
 import type { LoadedRecords } from './record-loader.ts';
 import { recordBodyAt, recordBytes } from './record-slab.ts';
@@ -34,6 +36,7 @@ export type StateParts = {
   readonly members: MemberTable;
   readonly leases: LeaseTable;
   readonly sessions: SessionTable;
+  readonly quotas: QuotaTable;
   readonly slabBytes: number;
   /** Absent: none yet, and slabs of `slabBytes` for those to come. */
   readonly records: LoadedRecords;
@@ -63,6 +66,7 @@ export class StoreState {
   readonly members: MemberTable;
   readonly leases: LeaseTable;
   readonly sessions: SessionTable;
+  readonly quotas: QuotaTable;
   readonly hash: StateHash;
   readonly #indexes: Map<number, KeyIndex>;
   readonly #table: KeyTable;
@@ -72,11 +76,13 @@ export class StoreState {
   #revision: number;
   #compactRevision: number;
   #writing = false;
-  /** Images that are being encoded: under them no key loses its slot. */
-  images = 0;
+  images = 0; // That are being encoded: under them no key loses its slot.
   appliedIndex: number;
   lastProposedAtMs: number;
   onMutation: MutationListener | undefined;
+  /** Told of checks, and of what a member has found at one: neither is a part of the state. */
+  onCheck: ((request: StateCheckRequest) => void) | undefined;
+  onReport: ((report: StateReportRequest) => void) | undefined;
 
   constructor(parts: Partial<StateParts> = {}, header: StateHeader = emptyHeader) {
     const { records } = parts;
@@ -95,6 +101,7 @@ export class StoreState {
     this.members = parts.members ?? new MemberTable();
     this.leases = parts.leases ?? new LeaseTable();
     this.sessions = parts.sessions ?? new SessionTable();
+    this.quotas = parts.quotas ?? new QuotaTable();
     for (const slot of records?.leased ?? []) this.#moveLease(slot, 0, this.#table.newest(slot));
   }
 
@@ -229,14 +236,18 @@ export class StoreState {
     this.hash.mixNumber(hashTags.compact, revision);
   }
 
+  /** All there is was compacted; the next write makes revision `to`, which is later. */
+  skipTo(to: number): void {
+    this.#revision = this.revisions.leap(to);
+  }
+
   memberBound(encoded: Uint8Array): void {
     this.hash.mixNumber(hashTags.member, encoded.length);
     this.hash.mixBytes(encoded);
   }
 
   memberRetired(id: bigint): void {
-    this.hash.mixNumber(hashTags.memberRetired, Number(id & 0xffff_ffffn));
-    this.hash.mixNumber(hashTags.memberRetired, Number(id >> 32n));
+    this.hash.mixId(hashTags.memberRetired, id);
   }
 
   clusterVersionRaised(): void {
@@ -318,6 +329,7 @@ export class StoreState {
     heap.setSlot(address, slot);
     this.#table.setNewest(slot, address);
     this.#moveLease(slot, newest, address);
+    countChange(this.quotas, heap, { old: newest, address });
     const live = !heap.isTombstone(address);
     if (newest !== 0 && live === !heap.isTombstone(newest)) return;
     let index = this.#indexes.get(keyspace);
@@ -353,6 +365,9 @@ export class StoreState {
     }
     assert(leased === this.leases.keyCount, 'nothing hangs on a lease but living keys');
     assert(bytes === this.#bytes, `bytes count the records (${bytes}, ${this.#bytes})`);
+    const counted = new QuotaTable();
+    countSlots(this, counted, { lo: 0, hi: this.slots });
+    this.quotas.validate(counted);
     for (const index of this.#indexes.values()) index.validate();
   }
 

@@ -57,6 +57,11 @@ describe('configKey', () => {
     expect(() => configFilter({ namespace, group, name })).toThrow(HoldfastError);
   });
 
+  it('reads back from its key as it is, a byte order mark and all', () => {
+    const key = configKey('\ufeffns', '\ufeffg', '\ufeffn');
+    expect(parseConfigKey(headRange(key).key)).toEqual({ key, version: undefined });
+  });
+
   it('takes paths, dots, spaces and any script', () => {
     for (const name of ['a/b/c.json', '...', '.env', 'a b', '配置.yaml', 'a%2Fb', '~', '*']) {
       expect(configKey('ns', 'g', name).name).toBe(name);

@@ -11,12 +11,12 @@
 import { assert } from '@holdfast/base/assert';
 import { concatBytes, prefixEnd, toTextStrict, utf8 } from '@holdfast/base/bytes';
 import { HoldfastError } from '@holdfast/base/errors';
+import { spaceNameFault, textFault } from '@holdfast/base/space-name';
 import type { KeyRange } from '../requests.ts';
 
 export const configKeyspace = 2;
 
 /** Bytes of UTF-8. */
-export const spaceNameBytesMax = 256;
 export const configNameBytesMax = 1024;
 
 export type ConfigKey = {
@@ -183,10 +183,8 @@ function readVersion(bytes: Uint8Array): number {
 }
 
 function requireSpaceName(what: 'namespace' | 'group', value: string): void {
-  requireText(what, value, spaceNameBytesMax);
-  if (value === '') throw refused(what, 'must not be empty');
-  if (value.includes('/')) throw refused(what, 'must not contain a slash');
-  if (value === '.' || value === '..') throw refused(what, `must not be "${value}"`);
+  const fault = spaceNameFault(value);
+  if (fault !== undefined) throw refused(what, fault);
 }
 
 /** Slashes make a name a path, as that of a file: no part of it may be empty, `.` or `..`. */
@@ -202,10 +200,8 @@ function requireConfigName(value: string): void {
 }
 
 function requireText(what: string, value: string, bytesMax: number): void {
-  if (/\p{Cc}/u.test(value)) throw refused(what, 'must not contain control characters');
-  if (/\p{Cs}/u.test(value)) throw refused(what, 'must be well-formed Unicode');
-  const bytes = utf8(value).length;
-  if (bytes > bytesMax) throw refused(what, `has ${bytes} bytes; at most ${bytesMax} are taken`);
+  const fault = textFault(value, bytesMax);
+  if (fault !== undefined) throw refused(what, fault);
 }
 
 function refused(what: string, why: string): HoldfastError {

@@ -11,7 +11,7 @@
 //   key order. Both are nested compares at apply, one transaction after the other: no gap between
 //   the look and the act, and nothing to count.
 import { assert } from '@holdfast/base/assert';
-import { emptyBytes, utf8 } from '@holdfast/base/bytes';
+import { utf8 } from '@holdfast/base/bytes';
 import { HoldfastError } from '@holdfast/base/errors';
 import type { Compare, RequestOp, TxnRequest } from '@holdfast/proto/internal';
 import {
@@ -177,10 +177,18 @@ function transactionOf(
     success.push(deleteOperation(state.live ? headRange(key) : tombstoneRange(key)));
   }
   if (record.contentHash !== undefined) {
-    success.push(putOperation(referenceRange(record.contentHash, key, record.version), emptyBytes));
+    const reference = referenceRange(record.contentHash, key, record.version);
+    success.push(putOperation(reference, referenceValue(record.contentBytes)));
   }
   success.push(...content, ...prune(change, record.contentHash));
   return txnRequest({ compare: guard(key, state), success });
+}
+
+/** How long the content is, as f64: what the reference counts for in a quota. */
+function referenceValue(contentBytes: number): Uint8Array {
+  const bytes = new Uint8Array(8);
+  new DataView(bytes.buffer).setFloat64(0, contentBytes, true);
+  return bytes;
 }
 
 /** Pins the state: no other change of this configuration may have come in between. */

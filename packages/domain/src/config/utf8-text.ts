@@ -4,7 +4,8 @@ import { toTextStrict } from '@holdfast/base/bytes';
 import type { FormatFault } from './formats/format-checker.ts';
 
 /** The text, without a byte order mark; undefined where the bytes are not UTF-8. */
-export const decodeUtf8 = (bytes: Uint8Array): string | undefined => toTextStrict(bytes);
+export const decodeUtf8 = (bytes: Uint8Array): string | undefined =>
+  toTextStrict(bytes)?.replace(/^\ufeff/, '');
 
 /** The fault at the first byte that begins no well-formed character. */
 export function utf8FaultAt(bytes: Uint8Array): FormatFault {
