@@ -3,6 +3,7 @@
 import { emptyBytes } from '@holdfast/base/bytes';
 import type { Clock } from '@holdfast/base/clock';
 import { HoldfastError } from '@holdfast/base/errors';
+import type { CertificateVerdict } from './certificate-verdict.ts';
 import { CoalescingWriter } from './coalescing-writer.ts';
 import {
   encodePreface,
@@ -61,6 +62,11 @@ export class FrameLink {
 
   get remoteAddress(): string {
     return this.#link.remoteAddress;
+  }
+
+  /** See Link.verdict: known when the first frame arrives. */
+  get verdict(): CertificateVerdict | undefined {
+    return this.#link.verdict;
   }
 
   get pendingBytes(): number {

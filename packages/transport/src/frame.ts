@@ -9,6 +9,7 @@
 import { assert } from '@holdfast/base/assert';
 import { crc32 } from '@holdfast/base/crc32';
 import { HoldfastError } from '@holdfast/base/errors';
+import { isTlsHello } from './tls-words.ts';
 
 export type Frame = {
   readonly kind: number;
@@ -55,6 +56,10 @@ export function encodePreface(): Uint8Array {
 
 /** Throws `failed-precondition` for a stray client, `version-mismatch` for another Holdfast. */
 function checkPreface(bytes: Uint8Array): void {
+  if (isTlsHello(bytes[0])) {
+    const text = 'the other side speaks TLS, and this member was started without (--tls-peer-cert)';
+    throw new HoldfastError('unauthenticated', text);
+  }
   if (magic.some((byte, at) => bytes[at] !== byte)) {
     const text = 'this is the port of Holdfast members among themselves; clients have another one';
     throw new HoldfastError('failed-precondition', text);

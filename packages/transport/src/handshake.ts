@@ -11,6 +11,7 @@ import {
   storeId,
 } from '@holdfast/base/ids';
 import { Handshake, HandshakeResponse } from '@holdfast/proto/peer';
+import type { CertificateVerdict } from './certificate-verdict.ts';
 import { decodePayload } from './decode-payload.ts';
 
 /** Raised when members of two versions could no longer understand each other. */
@@ -50,6 +51,14 @@ export type Hello = {
   readonly name: string;
   /** See `features`. */
   readonly features: number;
+  /** The names in its certificate; undefined: none is asked for here. */
+  readonly certifiedNames?: readonly string[] | undefined;
+};
+
+/** A first frame, and what the link that it came on knows of the other side. */
+export type Shown = {
+  readonly payload: Uint8Array;
+  readonly verdict: CertificateVerdict | undefined;
 };
 
 /** The verdict on a peer by what the cluster knows: an error refuses it (safety.md 15). */
@@ -85,10 +94,11 @@ export type Introduced = {
 
 /** The acceptor's side. Throws why the dialler is refused: `answerRefused` carries it over. */
 export function checkHandshake(
-  payload: Uint8Array,
+  { payload, verdict }: Shown,
   identity: PeerIdentity,
   verify: VerifyPeer,
 ): Introduced {
+  const certifiedNames = certifiedBy(verdict);
   const shown = decodePayload(Handshake, payload, 'a handshake');
   checkVersion(shown.protocolVersion);
   if (shown.clusterId !== identity.clusterId) throw clusterMismatch(shown, identity);
@@ -100,13 +110,17 @@ export function checkHandshake(
   if (purpose === undefined) {
     throw refusal('version-mismatch', `connection purpose ${shown.purpose} is not known here`);
   }
-  const hello = toHello({ ...shown, memberId: shown.from });
+  const misnamed = certifiedNames && certifiedNameProblem(shown.name, certifiedNames);
+  if (misnamed) throw misnamed;
+  const hello = toHello({ ...shown, memberId: shown.from }, certifiedNames);
   refuseBy(verify, hello);
   return { hello, purpose, address: shown.address };
 }
 
 export function encodeAnswer(identity: PeerIdentity, refused?: HoldfastError): Uint8Array {
-  const { memberId: id, storeId: store, bootEpoch, bootId } = identity;
+  // Who has not shown who it is learns nothing but why that matters.
+  const isForStranger = refused?.code === 'unauthenticated';
+  const { memberId: id, storeId: store, bootEpoch, bootId } = isForStranger ? nobody : identity;
   return HandshakeResponse.encode({
     protocolVersion,
     memberId: id,
@@ -119,8 +133,15 @@ export function encodeAnswer(identity: PeerIdentity, refused?: HoldfastError): U
   }).finish();
 }
 
+const nobody = { memberId: 0n, storeId: 0n, bootEpoch: 0, bootId: 0n } as const;
+
 /** The dialler's side. Throws the other side's refusal, or this side's own. */
-export function checkAnswer(payload: Uint8Array, wanted: MemberId, verify: VerifyPeer): Hello {
+export function checkAnswer(
+  { payload, verdict }: Shown,
+  wanted: MemberId,
+  verify: VerifyPeer,
+): Hello {
+  const certifiedNames = certifiedBy(verdict);
   const shown = decodePayload(HandshakeResponse, payload, "a handshake's answer");
   if (shown.refusalCode !== '') {
     const text = `refused by the peer: ${shown.refusalMessage}`;
@@ -128,9 +149,27 @@ export function checkAnswer(payload: Uint8Array, wanted: MemberId, verify: Verif
   }
   checkVersion(shown.protocolVersion);
   if (shown.memberId !== wanted) throw wrongMember(wanted, shown.memberId);
-  const hello = toHello({ ...shown, name: '' });
+  const hello = toHello({ ...shown, name: '' }, certifiedNames);
   refuseBy(verify, hello);
   return hello;
+}
+
+/** A certificate is a member's by the name in it: addresses change, and ids are no names. */
+export function certifiedNameProblem(
+  name: string,
+  certified: readonly string[],
+): HoldfastError | undefined {
+  if (certified.includes(name.toLowerCase())) return undefined;
+  const names = certified.length === 0 ? 'no name' : certified.join(', ');
+  const text = `the certificate shown is not that of member ${name}: it names ${names}`;
+  return refusal('permission-denied', text);
+}
+
+/** The names in the other side's certificate; undefined: nobody is asked for one. */
+function certifiedBy(verdict: CertificateVerdict | undefined): readonly string[] | undefined {
+  if (verdict === undefined) return undefined;
+  if (verdict.type === 'certified') return verdict.names;
+  throw refusal('unauthenticated', verdict.reason);
 }
 
 const refusalCodes = [
@@ -173,15 +212,18 @@ function refuseBy(verify: VerifyPeer, hello: Hello): void {
   if (refused) throw refused;
 }
 
-function toHello(shown: {
-  readonly memberId: bigint;
-  readonly storeId: bigint;
-  readonly bootEpoch: number;
-  readonly bootId: bigint;
-  readonly name: string;
-  readonly features: number;
-}): Hello {
+function toHello(
+  shown: {
+    readonly memberId: bigint;
+    readonly storeId: bigint;
+    readonly bootEpoch: number;
+    readonly bootId: bigint;
+    readonly name: string;
+    readonly features: number;
+  },
+  certifiedNames: readonly string[] | undefined,
+): Hello {
   const { bootEpoch, bootId, name } = shown;
   const ids = { memberId: memberId(shown.memberId), storeId: storeId(shown.storeId) };
-  return { ...ids, bootEpoch, bootId, name, features: shown.features };
+  return { ...ids, bootEpoch, bootId, name, features: shown.features, certifiedNames };
 }

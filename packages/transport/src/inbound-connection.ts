@@ -80,7 +80,11 @@ export class InboundConnection {
       if (frame.kind !== frameKinds.handshake) {
         throw new HoldfastError('corrupt', `the first frame has kind ${frame.kind}, no handshake`);
       }
-      const introduced = checkHandshake(frame.payload, identity, verifyPeer);
+      const introduced = checkHandshake(
+        { payload: frame.payload, verdict: this.link.verdict },
+        identity,
+        verifyPeer,
+      );
       const stale = epochs.observe(introduced.hello);
       if (stale) throw stale;
       this.#state = { name: 'peer', introduced };
@@ -137,7 +141,9 @@ export class InboundConnection {
   }
 
   #left(end: LinkEnd): void {
-    const isMute = this.#state.name === 'stranger' && this.link.counters.bytesReceived === 0;
+    const isSpoken = end.type === 'failed' && end.isSpoken === true;
+    const isMute =
+      this.#state.name === 'stranger' && this.link.counters.bytesReceived === 0 && !isSpoken;
     this.#over(isMute ? undefined : reasonOf(end));
   }
 

@@ -2,6 +2,7 @@
 // process, that ends once. It knows no frames, no members and no time. Two implementations:
 // tcp-link.ts (sockets) and memory-link.ts (its twin, for tests and the simulator).
 import { HoldfastError } from '@holdfast/base/errors';
+import type { CertificateVerdict } from './certificate-verdict.ts';
 import { transportFailure } from './transport-failure.ts';
 
 /**
@@ -10,7 +11,8 @@ import { transportFailure } from './transport-failure.ts';
 export type LinkEnd =
   | { readonly type: 'closed' }
   | { readonly type: 'ended' }
-  | { readonly type: 'failed'; readonly reason: string };
+  /** `isSpoken`: the other side has said something before that, if only to the layer below. */
+  | { readonly type: 'failed'; readonly reason: string; readonly isSpoken?: boolean };
 
 export interface LinkHandler {
   /** The bytes belong to the receiver: no one writes into them afterwards. */
@@ -23,6 +25,8 @@ export interface Link {
   readonly remoteAddress: string;
   /** Bytes that were sent and that the system has not taken yet. */
   readonly pendingBytes: number;
+  /** Undefined: nobody is asked for a certificate here, or the handshake is still under way. */
+  readonly verdict?: CertificateVerdict | undefined;
   /** Begins the delivery of bytes and of the end, both of which wait for it. Once. */
   open(handler: LinkHandler): void;
   /** Hands all parts to the system in one call; does nothing on a link that is over. */
@@ -45,6 +49,12 @@ export interface LinkNetwork {
    * Rejects with `unavailable` (see isRefused), or with the signal's reason as soon as it aborts.
    */
   dial(address: string, signal: AbortSignal): Promise<Link>;
+  /**
+   * Only where links are encrypted: makes one of a link that was dialled, before it was opened, and
+   * owns it from then on. Rejects with `unavailable` where that fails, with `unauthenticated` where
+   * the other side's certificate will not do, or with the signal's reason.
+   */
+  secure?(link: Link, signal: AbortSignal): Promise<Link>;
   /** Rejects with `failed-precondition` when the address is taken or not this machine's. */
   listen(address: string, onLink: (link: Link) => void): Promise<LinkListener>;
   /** Calls `action` once all events of this turn of the event loop have been heard. */

@@ -4,6 +4,7 @@ import type { Clock } from '@holdfast/base/clock';
 import { startDeadline } from '@holdfast/base/deadline';
 import { HoldfastError } from '@holdfast/base/errors';
 import type { MemberId } from '@holdfast/base/ids';
+import type { CertificateVerdict } from './certificate-verdict.ts';
 import type { BreakerSettings } from './circuit-breaker.ts';
 import { type Frame, frameKinds } from './frame.ts';
 import { FrameLink } from './frame-link.ts';
@@ -63,7 +64,9 @@ export async function dialPeer(context: MemberContext, request: DialRequest): Pr
     const { address } = request;
     const { signal } = deadline;
     const againMs = settings.dialAgainMs;
-    const { link } = await dialSteadily({ network, clock, address, againMs, signal });
+    const dialled = await dialSteadily({ network, clock, address, againMs, signal });
+    // The deadline counts for it, too, and the steady requests do not: they look for a way.
+    const link = network.secure ? await network.secure(dialled.link, signal) : dialled.link;
     return await introduce(context, request, { link, signal });
   } finally {
     deadline.dispose();
@@ -93,7 +96,7 @@ function introduce(
     const onAbort = (): void => fail(signal.reason);
     const onFrame = (frame: Frame): void => {
       try {
-        const hello = heed(context, request, frame);
+        const hello = heed(context, request, { frame, verdict: link.verdict });
         settle(() => resolve({ link, hello }));
       } catch (error) {
         fail(error);
@@ -120,11 +123,15 @@ export function newFrameLink(context: MemberContext, link: Link, purpose: Purpos
 }
 
 /** The peer's answer, judged by this side too; throws why it will not do. */
-function heed(context: MemberContext, request: DialRequest, frame: Frame): Hello {
+function heed(
+  context: MemberContext,
+  request: DialRequest,
+  { frame, verdict }: { readonly frame: Frame; readonly verdict: CertificateVerdict | undefined },
+): Hello {
   if (frame.kind !== frameKinds.handshakeResponse) {
     throw new HoldfastError('corrupt', `the peer answered a handshake with kind ${frame.kind}`);
   }
-  const hello = checkAnswer(frame.payload, request.peer, context.verifyPeer);
+  const hello = checkAnswer({ payload: frame.payload, verdict }, request.peer, context.verifyPeer);
   const stale = context.epochs.observe(hello);
   if (stale) throw stale;
   return hello;

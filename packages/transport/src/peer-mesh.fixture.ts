@@ -46,6 +46,8 @@ export class TestMember implements PeerMeshHandler {
   readonly events: string[] = [];
   readonly strangers: string[] = [];
   readonly notes: LinkNote[] = [];
+  /** Why peers could not be had. */
+  readonly reasons: string[] = [];
   /** Replaced by tests of snapshots. */
   acceptSnapshot: PeerMeshHandler['onSnapshot'] = () => Promise.resolve();
   /** Replaced by tests of questions; says it back as it came. */
@@ -103,7 +105,10 @@ export class TestMember implements PeerMeshHandler {
 
   onPeerEvent(event: Parameters<PeerMeshHandler['onPeerEvent']>[0]): void {
     if (event.type === 'connected') this.events.push(`connected ${event.peer} ${event.bootEpoch}`);
-    else this.events.push(`${event.refused ? 'refused' : 'unreachable'} ${event.peer}`);
+    else {
+      this.events.push(`${event.refused ? 'refused' : 'unreachable'} ${event.peer}`);
+      this.reasons.push(event.reason);
+    }
     this.#check();
   }
 

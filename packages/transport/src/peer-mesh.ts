@@ -66,11 +66,16 @@ export type PeerMeshStatus = {
   readonly tally: LinkTally;
 };
 
+/** Newcomers at one time are few; a crowd that calls itself members may not fill the memory. */
+const guestsMax = 16;
+
 export class PeerMesh {
   readonly #options: PeerMeshOptions;
   readonly #context: MemberContext;
   readonly #listener: PeerListener;
   readonly #links = new Map<MemberId, PeerLink>();
+  /** Those of them of whom this member was told by nobody but themselves. */
+  readonly #guests = new Set<MemberId>();
   readonly #checker: ConnectionChecker;
   readonly #counter: LinkCounter;
   #looking: Timer | undefined;
@@ -143,13 +148,11 @@ export class PeerMesh {
   setPeers(peers: readonly PeerAddress[]): void {
     const wanted = new Map(peers.map((peer) => [peer.memberId, peer]));
     wanted.delete(this.#context.identity.memberId);
-    for (const [peer, link] of [...this.#links]) {
-      if (wanted.has(peer)) continue;
-      link.destroy();
-      this.#links.delete(peer);
-      this.#context.epochs.forget(peer);
+    for (const peer of [...this.#links.keys()]) {
+      if (!wanted.has(peer) && !this.#guests.has(peer)) this.#dropLink(peer);
     }
     for (const [peer, { address, others = [] }] of wanted) {
+      this.#guests.delete(peer);
       const link = this.#links.get(peer) ?? this.#addLink(peer, address);
       link.mayBeAt([address, ...others]);
     }
@@ -260,9 +263,25 @@ export class PeerMesh {
     return link;
   }
 
+  #dropLink(peer: MemberId): void {
+    this.#links.get(peer)?.destroy();
+    this.#links.delete(peer);
+    this.#context.epochs.forget(peer);
+  }
+
+  /**
+   * A member may lag behind the change that took a newcomer in, and the newcomer need its vote: so
+   * whoever was let in is answered, for as long as it holds a connection.
+   */
+  #welcome(peer: MemberId, address: string): PeerLink | undefined {
+    if (!isAddress(address) || this.#guests.size >= guestsMax) return undefined;
+    this.#guests.add(peer);
+    return this.#addLink(peer, address);
+  }
+
   /** It can be had, and knows best where: its cluster may not have heard yet that it has moved. */
   #met(peer: MemberId, address: string): void {
-    const link = this.#links.get(peer);
+    const link = this.#links.get(peer) ?? this.#welcome(peer, address);
     if (isAddress(address)) link?.moveTo(address);
     link?.probe();
   }
@@ -303,6 +322,7 @@ export class PeerMesh {
 
   /** Answers to what this member forwarded may have been on it. */
   #inboundLost(peer: MemberId, purpose: Purpose, reason: string): void {
+    if (purpose === 'control' && this.#guests.delete(peer)) this.#dropLink(peer);
     if (purpose !== 'log') return;
     this.#context.network.endOfTurn(() =>
       this.#handler?.onPeerEvent({ type: 'unreachable', peer, refused: false, reason }),

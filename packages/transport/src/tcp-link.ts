@@ -1,8 +1,10 @@
-// Links over TCP: the only file of this package that touches the system. It owns sockets and their
-// options; deadlines come in as signals, and what the bytes mean is nobody's business here.
+// Links over TCP: with tls-link.ts the only file of this package that touches the system. It owns
+// sockets and their options; deadlines come in as signals, and what the bytes mean is nobody's
+// business here.
 import { createServer, connect as netConnect, type Server, type Socket } from 'node:net';
 import { HoldfastError, messageOf } from '@holdfast/base/errors';
 import { formatAddress, parseAddress } from './address.ts';
+import type { CertificateVerdict } from './certificate-verdict.ts';
 import {
   dialError,
   type Link,
@@ -17,43 +19,56 @@ const keepAliveMs = 10_000;
 const socketOptions = { noDelay: true, keepAlive: true, keepAliveInitialDelay: keepAliveMs };
 
 export class TcpNetwork implements LinkNetwork {
-  dial(address: string, signal: AbortSignal): Promise<Link> {
-    return new Promise((resolve, reject) => {
-      const { host, port } = parseAddress(address);
-      if (signal.aborted) return reject(signal.reason);
-      const socket = netConnect({ host, port, ...socketOptions });
-      const onAbort = (): void => fail(signal.reason);
-      const onError = (error: Error): void => fail(dialError(failureOf(address, error), error));
-      const fail = (reason: unknown): void => {
-        signal.removeEventListener('abort', onAbort);
-        socket.destroy();
-        reject(reason);
-      };
-      signal.addEventListener('abort', onAbort, { once: true });
-      socket.once('error', onError);
-      socket.once('connect', () => {
-        signal.removeEventListener('abort', onAbort);
-        socket.removeListener('error', onError);
-        resolve(new TcpLink(socket));
-      });
-    });
+  async dial(address: string, signal: AbortSignal): Promise<Link> {
+    return new SocketLink(await dialSocket(address, signal));
   }
 
   listen(address: string, onLink: (link: Link) => void): Promise<LinkListener> {
-    return new Promise((resolve, reject) => {
-      const server = createServer(socketOptions, (socket) => onLink(new TcpLink(socket)));
-      const onError = (error: Error): void => reject(listenError(address, error));
-      server.once('error', onError);
-      server.listen(parseAddress(address), () => {
-        server.removeListener('error', onError);
-        resolve(new TcpListener(server));
-      });
-    });
+    return listenForSockets(address, (socket) => onLink(new SocketLink(socket)));
   }
 
   endOfTurn(action: () => void): void {
     setImmediate(action);
   }
+}
+
+/** As LinkNetwork.dial; nobody listens to the socket yet. */
+export function dialSocket(address: string, signal: AbortSignal): Promise<Socket> {
+  return new Promise((resolve, reject) => {
+    const { host, port } = parseAddress(address);
+    if (signal.aborted) return reject(signal.reason);
+    const socket = netConnect({ host, port, ...socketOptions });
+    const onAbort = (): void => fail(signal.reason);
+    const onError = (error: Error): void => fail(dialError(failureOf(address, error), error));
+    const fail = (reason: unknown): void => {
+      signal.removeEventListener('abort', onAbort);
+      socket.destroy();
+      reject(reason);
+    };
+    signal.addEventListener('abort', onAbort, { once: true });
+    socket.once('error', onError);
+    socket.once('connect', () => {
+      signal.removeEventListener('abort', onAbort);
+      socket.removeListener('error', onError);
+      resolve(socket);
+    });
+  });
+}
+
+/** As LinkNetwork.listen. */
+export function listenForSockets(
+  address: string,
+  onSocket: (socket: Socket) => void,
+): Promise<LinkListener> {
+  return new Promise((resolve, reject) => {
+    const server = createServer(socketOptions, onSocket);
+    const onError = (error: Error): void => reject(listenError(address, error));
+    server.once('error', onError);
+    server.listen(parseAddress(address), () => {
+      server.removeListener('error', onError);
+      resolve(new TcpListener(server));
+    });
+  });
 }
 
 class TcpListener implements LinkListener {
@@ -80,15 +95,18 @@ class TcpListener implements LinkListener {
   }
 }
 
-class TcpLink implements Link {
+/** Over a socket, encrypted or not, that is connected. */
+export class SocketLink implements Link {
   readonly remoteAddress: string;
+  readonly verdict: CertificateVerdict | undefined;
   readonly #socket: Socket;
   #handler: LinkHandler | undefined;
   #end: LinkEnd | undefined;
   #closing = false;
 
-  constructor(socket: Socket) {
+  constructor(socket: Socket, verdict?: CertificateVerdict) {
     this.#socket = socket;
+    this.verdict = verdict;
     const { remoteAddress = 'gone', remotePort = 0 } = socket;
     this.remoteAddress = formatAddress({ host: remoteAddress, port: remotePort });
     socket.on('error', (error) => this.#finish({ type: 'failed', reason: messageOf(error) }));
