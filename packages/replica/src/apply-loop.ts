@@ -32,6 +32,7 @@ export class ApplyLoop {
   #batch: readonly Entry[] = [];
   #isBusy = false;
   #isPaused = false;
+  #isClosed = false;
   #hasFailed = false;
   #idle: (() => void)[] = [];
 
@@ -73,7 +74,14 @@ export class ApplyLoop {
     this.resume();
   }
 
+  /** As pause(), for good. */
+  close(): Promise<void> {
+    this.#isClosed = true;
+    return this.pause();
+  }
+
   resume(): void {
+    if (this.#isClosed) return;
     this.#isPaused = false;
     if (!this.#isBusy) this.#run();
   }

@@ -1,85 +1,28 @@
 // Drives one member's core from the end of its recovery to its close: carries out each Ready in its
 // own order, and reports the ends of all IO. Owns the core and the loops around it; the promises of
 // callers (proposals, reads) belong to the replica and are only told here.
-import type { Clock } from '@holdfast/base/clock';
-import { isHoldfastError } from '@holdfast/base/errors';
-import { type Index, index, type MemberId } from '@holdfast/base/ids';
-import type { Random } from '@holdfast/base/random';
-import type { TaskGroup } from '@holdfast/base/task-group';
-import type { TraceEvent } from '@holdfast/raft/core';
+import { type HoldfastError, isHoldfastError } from '@holdfast/base/errors';
+import { type Index, index } from '@holdfast/base/ids';
 import { type Entry, entryBytes } from '@holdfast/raft/entry';
 import type { Input } from '@holdfast/raft/input';
 import type { Message, SnapshotMeta } from '@holdfast/raft/message';
 import { Raft } from '@holdfast/raft/raft';
 import type { Ready } from '@holdfast/raft/ready';
-import type { RaftSettings } from '@holdfast/raft/settings';
 import { AppendSender } from './append-sender.ts';
 import { ApplyLoop } from './apply-loop.ts';
 import { CoreLoop } from './core-loop.ts';
-import type { Forwarding } from './forwarding.ts';
-import type { Freshness } from './freshness.ts';
+import { DiskKeeper } from './disk-keeper.ts';
+import { DoubtedState } from './doubted-state.ts';
+import type { DriverOptions, DriverParts } from './driver-options.ts';
+import { notLeader } from './forwarding.ts';
 import { bestSuccessor } from './hand-over.ts';
-import type { LeaderGate } from './leader-gate.ts';
-import type { LogTime } from './log-time.ts';
 import { PersistLoop } from './persist-loop.ts';
 import { PersistWaiters } from './persist-waiters.ts';
-import type {
-  ApplyResult,
-  CoreRecorder,
-  IncomingSnapshot,
-  LogStore,
-  PeerTransport,
-  SnapshotStore,
-  StateMachine,
-  StatusStore,
-} from './ports.ts';
-import type { Proposals } from './proposals.ts';
-import { type Proposer, refusalError } from './proposer.ts';
-import type { ReadBarriers } from './read-barriers.ts';
-import type { Recovered } from './recovery.ts';
+import type { ApplyResult, IncomingSnapshot } from './ports.ts';
+import { refusalError } from './proposer.ts';
 import { Repairs } from './repairs.ts';
-import type { RequestIds } from './request-ids.ts';
-import type { ReplicaSettings } from './settings.ts';
 import { type InstallProgress, SnapshotInstaller } from './snapshot-installer.ts';
 import { Snapshotter } from './snapshotter.ts';
-
-/** What the process gives: the ports, and whom to tell. */
-export type DriverOptions = {
-  readonly id: MemberId;
-  readonly clock: Clock;
-  readonly random: Random;
-  /** Runs the action after the events at hand: setImmediate, or the simulator's queue. */
-  readonly nextTurn: (action: () => void) => void;
-  readonly log: LogStore;
-  readonly status: StatusStore;
-  readonly snapshots: SnapshotStore;
-  readonly stateMachine: StateMachine;
-  readonly transport: PeerTransport;
-  readonly raftSettings: RaftSettings;
-  readonly settings: ReplicaSettings;
-  /** Told before each input of the core. */
-  readonly onInput?: (nowMs: number, input: Input) => void;
-  readonly recorder?: CoreRecorder | undefined;
-  /** After entries were applied: wakes watches and the like. */
-  readonly onApplied?: (entries: readonly Entry[]) => void;
-};
-
-/** What the replica owns, and the driver feeds. */
-export type DriverParts = {
-  readonly recovered: Recovered;
-  readonly tasks: TaskGroup;
-  readonly gate: LeaderGate;
-  readonly proposals: Proposals;
-  readonly proposer: Proposer;
-  readonly forwarding: Forwarding;
-  readonly barriers: ReadBarriers;
-  readonly freshness: Freshness;
-  readonly requestIds: RequestIds;
-  readonly logTime: LogTime;
-  readonly onTrace: (event: TraceEvent) => void;
-  readonly onProblem: (what: string, error: unknown) => void;
-  readonly onFailure: (error: unknown) => void;
-};
 
 export class Driver {
   readonly raft: Raft;
@@ -88,6 +31,8 @@ export class Driver {
   readonly persist: PersistLoop;
   readonly snapshotter: Snapshotter;
   readonly repairs: Repairs;
+  readonly disk: DiskKeeper;
+  readonly doubt: DoubtedState;
   readonly #options: DriverOptions;
   readonly #parts: DriverParts;
   readonly #appends: AppendSender;
@@ -101,9 +46,16 @@ export class Driver {
     this.raft = this.#newRaft();
     options.recorder?.begin({ raft: this.raft, stateMachine: options.stateMachine });
     this.loop = this.#newLoop();
+    this.doubt = new DoubtedState({
+      ...options,
+      raft: this.raft,
+      loop: this.loop,
+      tasks: parts.tasks,
+    });
     this.apply = this.#newApplyLoop();
     this.persist = this.#newPersistLoop();
     this.snapshotter = this.#newSnapshotter();
+    this.disk = this.#newDiskKeeper();
     this.#installer = this.#newInstaller();
     this.repairs = this.#newRepairs();
     this.#appends = new AppendSender({
@@ -131,7 +83,14 @@ export class Driver {
 
   /** What a peer says is for the core, but for what members tell each other of damaged logs. */
   take(message: Message): void {
+    this.disk.heard(message);
     if (!this.repairs.take(message)) this.loop.enqueue({ type: 'message', message });
+  }
+
+  /** Why this member, which leads, takes no write now; undefined: it does. */
+  refusal(envelope: Uint8Array): HoldfastError | undefined {
+    // It hands over, and whoever leads then answers from a sound state.
+    return this.doubt.isDoubted ? notLeader() : this.disk.refusal(envelope);
   }
 
   /** What waits for a sync waits in vain from now on. */
@@ -183,7 +142,7 @@ export class Driver {
   }
 
   #send({ messages, appends, snapshots }: Ready): void {
-    for (const message of messages) this.#options.transport.send(message);
+    for (const message of messages) this.#options.transport.send(this.disk.told(message));
     for (const order of appends) this.#appends.send(order);
     for (const peer of snapshots) this.snapshotter.send(peer);
   }
@@ -207,6 +166,7 @@ export class Driver {
   #settled(): void {
     this.#parts.gate.noteTurn();
     this.#parts.forwarding.flushResponses();
+    this.doubt.handOver();
   }
 
   // ---------------------------------------------------------------- the ends of IO
@@ -214,9 +174,11 @@ export class Driver {
   #applied(entries: readonly Entry[], results: readonly ApplyResult[]): void {
     const { proposals, freshness, barriers } = this.#parts;
     const applied = this.apply.applied.index;
+    // A report in the midst of them may have named this member: what stands before it counts, too.
+    const { isDoubted } = this.doubt;
     let bytes = 0;
     for (const [at, entry] of entries.entries()) {
-      proposals.applied(entry, results[at]);
+      proposals.applied(entry, results[at], isDoubted);
       bytes += entryBytes(entry);
     }
     freshness.applied(applied);
@@ -234,8 +196,19 @@ export class Driver {
     this.loop.enqueue({ type: 'snapshot-installed', last: meta.last });
     this.apply.resumeAt(meta.last, meta.configuration);
     this.#persistWaiters.persisted(meta.last.index);
+    this.doubt.onReplaced();
     this.#applied([], []);
     this.loop.drain();
+  }
+
+  /** The state is another one, of an index that is applied or ahead; the log is what it was. */
+  #replaced(meta: SnapshotMeta): void {
+    const { proposals, logTime } = this.#parts;
+    logTime.atLeast(this.#options.stateMachine.lastProposedAtMs);
+    proposals.skip(meta.last.index);
+    this.apply.resumeAt(meta.last, meta.configuration);
+    this.doubt.onReplaced();
+    this.#applied([], []);
   }
 
   /**
@@ -259,11 +232,6 @@ export class Driver {
   /** By the core's mark; the log's own runs ahead of it while a sync goes on in a new segment. */
   async #persistedTo(through: Index): Promise<void> {
     if (this.raft.marks().persisted < through) await this.#persistWaiters.until(through);
-  }
-
-  #diskFull(): void {
-    this.#parts.onProblem('the disk is full', undefined);
-    this.loop.enqueue({ type: 'resign' });
   }
 
   /** Rot in the own log is for the next start to find and mark; anything else, for the next try. */
@@ -310,13 +278,9 @@ export class Driver {
   }
 
   #newApplyLoop(): ApplyLoop {
-    const { log, stateMachine, settings, nextTurn } = this.#options;
     const { recovered, onFailure } = this.#parts;
     return new ApplyLoop({
-      log,
-      stateMachine,
-      settings,
-      nextTurn,
+      ...this.#options,
       start: recovered.applied,
       configuration: recovered.appliedConfiguration,
       onApplied: (entries, results) => this.#applied(entries, results),
@@ -325,11 +289,9 @@ export class Driver {
   }
 
   #newPersistLoop(): PersistLoop {
-    const { log, status, clock, settings } = this.#options;
+    const { log } = this.#options;
     return new PersistLoop({
-      clock,
-      log,
-      status,
+      ...this.#options,
       commitIndex: () => index(Math.min(this.raft.commit, log.marks.accepted.index)),
       onStatus: (statusSequence) => this.loop.stepNow({ type: 'persisted', statusSequence }),
       onLog: (persisted) => {
@@ -337,21 +299,14 @@ export class Driver {
         this.#persistWaiters.persisted(persisted.index);
       },
       install: (meta) => this.#installer.install(meta),
-      onDiskFull: () => this.#diskFull(),
-      diskRetryMs: settings.diskRetryMs,
+      onDiskFull: () => this.#parts.onProblem('the disk is full', undefined),
     });
   }
 
   #newSnapshotter(): Snapshotter {
-    const { clock, log, snapshots, stateMachine, transport, settings } = this.#options;
     const { tasks, recovered, onProblem } = this.#parts;
     return new Snapshotter({
-      clock,
-      log,
-      snapshots,
-      stateMachine,
-      transport,
-      settings,
+      ...this.#options,
       tasks,
       applied: () => ({ id: this.apply.applied, configuration: this.apply.configuration }),
       persisted: (through) => this.#persistedTo(through),
@@ -362,6 +317,19 @@ export class Driver {
       },
       onFailure: onProblem,
       stored: recovered.snapshots,
+      isDoubted: () => this.doubt.isDoubted,
+    });
+  }
+
+  #newDiskKeeper(): DiskKeeper {
+    return new DiskKeeper({
+      ...this.#options,
+      barriers: this.#parts.barriers,
+      raft: this.raft,
+      persist: this.persist,
+      snapshotBytes: () => this.snapshotter.status.bytes,
+      step: (input) => this.loop.enqueue(input),
+      onProblem: this.#parts.onProblem,
     });
   }
 
@@ -381,12 +349,8 @@ export class Driver {
   }
 
   #newInstaller(): SnapshotInstaller {
-    const { log, status, snapshots, stateMachine } = this.#options;
     return new SnapshotInstaller({
-      log,
-      status,
-      snapshots,
-      stateMachine,
+      ...this.#options,
       apply: this.apply,
       snapshotter: this.snapshotter,
       hardState: () => this.raft.hardState,
@@ -394,6 +358,8 @@ export class Driver {
       isTermSaved: ({ last }) => this.raft.hasSaved(last.term),
       onReceived: (meta) => this.#received(meta),
       onInstalled: (meta) => this.#installed(meta),
+      doubt: this.doubt,
+      onReplaced: (meta) => this.#replaced(meta),
     });
   }
 }

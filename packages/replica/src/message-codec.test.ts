@@ -50,12 +50,16 @@ const snapshots: fc.Arbitrary<SnapshotMeta> = fc.record({
     .map((parts) => newConfiguration({ ...parts, learners: [memberId(1000n)] })),
 });
 
+/** A disk that is well is not spoken of. */
+const troubled = { disk: fc.constantFrom('low', 'unable') };
+
 const appendResponses: fc.Arbitrary<AppendEntriesResponse> = fc.oneof(
   fc.record({
     type: fc.constant('append-entries-response'),
     ...header,
     result: fc.constantFrom('success', 'repairing'),
     match: indexes,
+    ...troubled,
   }),
   fc.record({
     type: fc.constant('append-entries-response'),
@@ -65,6 +69,7 @@ const appendResponses: fc.Arbitrary<AppendEntriesResponse> = fc.oneof(
     conflictTerm: terms,
     conflictFirst: indexes,
     last: indexes,
+    ...troubled,
   }),
 );
 
@@ -129,12 +134,16 @@ const messages: {
     freshStampMs: fc.double({ noNaN: true, min: 0, noDefaultInfinity: true }),
     freshCommit: indexes,
   }),
-  'heartbeat-response': fc.record({
-    type: fc.constant('heartbeat-response'),
-    ...header,
-    round: counters,
-    stampMs: fc.double({ noNaN: true, min: 0, noDefaultInfinity: true }),
-  }),
+  'heartbeat-response': fc.record(
+    {
+      type: fc.constant('heartbeat-response'),
+      ...header,
+      round: counters,
+      stampMs: fc.double({ noNaN: true, min: 0, noDefaultInfinity: true }),
+      ...troubled,
+    },
+    { requiredKeys: ['type', 'from', 'to', 'term', 'round', 'stampMs'] },
+  ),
   'install-snapshot': fc.record({
     type: fc.constant('install-snapshot'),
     ...header,

@@ -10,6 +10,8 @@ import type { Entry, EntryKind, LogId } from '@holdfast/raft/entry';
 import type {
   AppendEntries,
   AppendEntriesResponse,
+  DiskState,
+  HeartbeatResponse,
   LogRange,
   Message,
   SnapshotMeta,
@@ -103,8 +105,8 @@ function toBody(message: Message): Body {
       return { $case: 'heartbeat', value: { commit, round, freshStampMs, freshCommit } };
     }
     case 'heartbeat-response': {
-      const { round, stampMs } = message;
-      return { $case: 'heartbeatResponse', value: { round, stampMs } };
+      const { round, stampMs, disk } = message;
+      return { $case: 'heartbeatResponse', value: { round, stampMs, disk: diskNumber(disk) } };
     }
     case 'install-snapshot':
       return {
@@ -204,7 +206,7 @@ function fromBody(
       return repairTarget === 0 ? message : { ...message, repairTarget: index(repairTarget) };
     }
     case 'appendEntriesResponse':
-      return fromAppendResponse(body.value, { from, to, term: sentIn });
+      return withDisk(fromAppendResponse(body.value, { from, to, term: sentIn }), body.value);
     case 'heartbeat': {
       const { commit, round, freshStampMs, freshCommit } = body.value;
       return {
@@ -220,7 +222,8 @@ function fromBody(
     }
     case 'heartbeatResponse': {
       const { round, stampMs } = body.value;
-      return { type: 'heartbeat-response', from, to, term: sentIn, round, stampMs };
+      const type = 'heartbeat-response';
+      return withDisk({ type, from, to, term: sentIn, round, stampMs }, body.value);
     }
     case 'installSnapshot':
       return {
@@ -297,12 +300,13 @@ const resultNumbers = { success: 1, rejected: 2, repairing: 3 } as const;
 
 function toAppendResponse(message: AppendEntriesResponse): wire.AppendEntriesResponse {
   const result = resultNumbers[message.result];
+  const disk = diskNumber(message.disk);
   if (message.result !== 'rejected') {
     const none = { previous: undefined, conflictTerm: 0, conflictFirst: 0, last: 0 };
-    return { result, match: message.match, ...none };
+    return { result, match: message.match, disk, ...none };
   }
   const { previous, conflictTerm, conflictFirst, last } = message;
-  return { result, match: 0, previous, conflictTerm, conflictFirst, last };
+  return { result, match: 0, disk, previous, conflictTerm, conflictFirst, last };
 }
 
 function fromAppendResponse(
@@ -331,6 +335,16 @@ function fromAppendResponse(
       throw new HoldfastError('version-mismatch', `append result ${value.result} is not known`);
   }
 }
+
+const diskStates = ['well', 'low', 'unable'] as const;
+
+const diskNumber = (state: DiskState = 'well'): number => diskStates.indexOf(state);
+
+/** A state that a later version knows is no better than the worst known here. */
+const withDisk = <M extends HeartbeatResponse | AppendEntriesResponse>(
+  message: M,
+  { disk }: { readonly disk: number },
+): M => (disk === 0 ? message : { ...message, disk: diskStates[disk] ?? 'unable' });
 
 const rangeNumbers = { entries: 1, unknown: 2, snapshot: 3 } as const;
 

@@ -25,7 +25,7 @@ async function newLoop() {
     onLog: (persisted) => done.push(`log ${persisted.index}`),
     install: async ({ last }) => void done.push(`install ${last.index}`),
     onDiskFull: () => done.push('full'),
-    diskRetryMs: 1000,
+    settings: { diskRetryMs: 1000 },
   });
   const running = loop.run();
   running.catch(() => undefined);

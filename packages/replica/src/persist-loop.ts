@@ -9,7 +9,8 @@ import type { Index } from '@holdfast/base/ids';
 import type { LogId } from '@holdfast/raft/entry';
 import type { SnapshotMeta } from '@holdfast/raft/message';
 import type { HardState } from '@holdfast/raft/ready';
-import type { LogStore, StatusStore } from './ports.ts';
+import type { LogStore, SpaceReserve, StatusStore } from './ports.ts';
+import type { ReplicaSettings } from './settings.ts';
 
 export type PersistOptions = {
   readonly clock: Clock;
@@ -19,10 +20,11 @@ export type PersistOptions = {
   readonly onStatus: (sequence: number) => void;
   readonly onLog: (persisted: LogId) => void;
   readonly install: (snapshot: SnapshotMeta) => Promise<void>;
+  /** Given up when the disk is full, before anything is put off. */
+  readonly reserve?: SpaceReserve | undefined;
   /** The disk is full: nothing was lost, nothing more can be written for now. */
   readonly onDiskFull: () => void;
-  /** How long a full disk is left alone before the next try. */
-  readonly diskRetryMs: number;
+  readonly settings: Pick<ReplicaSettings, 'diskRetryMs'>;
 };
 
 type StatusSave = { readonly sequence: number; readonly state: HardState };
@@ -36,6 +38,9 @@ export class PersistLoop {
   /** Runs while the disk is full. */
   #retry: Timer | undefined;
   #isDiskFull = false;
+  /** Counts all that was begun, and all that has ended. */
+  #begun = 0;
+  #ended = 0;
   #isClosed = false;
   #syncs = 0;
   #entriesSynced = 0;
@@ -47,6 +52,14 @@ export class PersistLoop {
   /** Syncs of the log, and entries that they covered: their ratio is the batch size. */
   get counters(): { readonly syncs: number; readonly entries: number } {
     return { syncs: this.#syncs, entries: this.#entriesSynced };
+  }
+
+  /**
+   * Which save or sync is under way, by a number of its own; undefined: none. An install, which is
+   * long by its nature, is not told.
+   */
+  get writing(): number | undefined {
+    return this.#begun > this.#ended ? this.#begun : undefined;
   }
 
   saveStatus(save: StatusSave): void {
@@ -85,7 +98,7 @@ export class PersistLoop {
 
   async #saveStatus(save: StatusSave): Promise<void> {
     this.#status = undefined;
-    await this.#options.status.save({ state: save.state, installing: false });
+    await this.#timed(() => this.#options.status.save({ state: save.state, installing: false }));
     this.#options.onStatus(save.sequence);
   }
 
@@ -96,7 +109,7 @@ export class PersistLoop {
       await this.#options.install(snapshot);
       this.#isDiskFull = false;
     } catch (error) {
-      this.#waitForRoom(error);
+      await this.#waitForRoom(error);
       this.#install = snapshot;
     }
   }
@@ -106,28 +119,38 @@ export class PersistLoop {
     const { log } = this.#options;
     const before = log.marks.persisted.index;
     try {
-      const persisted = await log.sync(this.#options.commitIndex());
+      const persisted = await this.#timed(() => log.sync(this.#options.commitIndex()));
       this.#isDiskFull = false;
       this.#syncs += 1;
       this.#entriesSynced += Math.max(0, persisted.index - before);
       this.#options.onLog(persisted);
     } catch (error) {
-      this.#waitForRoom(error);
+      await this.#waitForRoom(error);
       this.#hasEntries = true;
     }
   }
 
   /** Throws what is no full disk: that one ends the member. */
-  #waitForRoom(error: unknown): void {
+  async #waitForRoom(error: unknown): Promise<void> {
     if (!isHoldfastError(error, 'disk-full')) throw error;
+    if (await this.#options.reserve?.giveUp()) return;
     this.#isDiskFull = true;
-    const { clock, diskRetryMs, onDiskFull } = this.#options;
-    this.#retry = clock.schedule(diskRetryMs, () => {
+    const { clock, settings, onDiskFull } = this.#options;
+    this.#retry = clock.schedule(settings.diskRetryMs, () => {
       this.#retry = undefined;
       this.#wakeUp();
     });
     if (this.#isClosed) this.#retry.cancel();
     else onDiskFull();
+  }
+
+  async #timed<T>(write: () => Promise<T>): Promise<T> {
+    this.#begun += 1;
+    try {
+      return await write();
+    } finally {
+      this.#ended = this.#begun;
+    }
   }
 
   /** The last try to sync found no room. */

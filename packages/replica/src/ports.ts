@@ -45,11 +45,13 @@ export type LogRecovery = {
 export interface LogStore {
   /**
    * The signal breaks it off with its reason, and nothing is harmed. Progress in bytes. After
-   * `disk-full` it may be asked again.
+   * `disk-full` it may be asked again. With `mustExist` a log of which nothing is left is rotten
+   * from its first entry on; else a new one begins.
    */
   open(watch?: {
     readonly signal?: AbortSignal | undefined;
     readonly onProgress?: ((doneBytes: number, totalBytes: number) => void) | undefined;
+    readonly mustExist?: boolean | undefined;
   }): Promise<LogRecovery>;
   /**
    * Takes entries in, at once readable, dropping anything from entries[0].index on that differs.
@@ -147,6 +149,17 @@ export interface SnapshotStore {
   close(): Promise<void>;
 }
 
+/** The room on a member's disk, of which a part is kept back (safety.md 9). */
+export interface SpaceReserve {
+  /** Nothing is left but what was kept back: what adds data has to wait. */
+  readonly isLow: boolean;
+  /** Gives it up, from then on the disk is low; false: there was nothing to give. */
+  giveUp(): Promise<boolean>;
+  /** Looks how much is free, and fills the reserve up for a snapshot of that size. */
+  tend(snapshotBytes: number): Promise<void>;
+  close(): Promise<void>;
+}
+
 /** One applied entry's answer, opaque to the replica, handed to whoever proposed it. */
 export type ApplyResult = unknown;
 
@@ -182,6 +195,18 @@ export interface StateMachine {
   prepare(last: LogId, chunks: AsyncIterable<Uint8Array>): Promise<PreparedState>;
   /** Replaces the whole state; on a rejection the old one is still there. */
   restore(last: LogId, chunks: AsyncIterable<Uint8Array>): Promise<void>;
+}
+
+/**
+ * Whether the own state is in doubt (safety.md 10): then no snapshot of it is taken, kept or sent,
+ * and whatever a peer sends takes its place. The log is not: it is synced, checked and compared.
+ */
+export interface StateDoubt {
+  readonly isDoubted: boolean;
+  /** Reads what an earlier start knew; first of all. */
+  open(): Promise<void>;
+  /** Another state has taken the place of the doubted one. */
+  onReplaced(): void;
 }
 
 /**

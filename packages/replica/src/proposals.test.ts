@@ -32,6 +32,18 @@ describe('Proposals', () => {
     expect(proposals.count).toBe(0);
   });
 
+  it('whose result comes from a doubted state are of unknown outcome, unless overwritten', () => {
+    const { proposals, ended, add, place } = newTable();
+    add(1);
+    place(1, 5);
+    add(2);
+    place(2, 6);
+    proposals.applied({ index: index(5), term: term(1) }, 'wrong', true);
+    proposals.applied({ index: index(6), term: term(2) }, 'wrong', true);
+    expect(ended).toEqual(['1 unavailable unknown', '2 leadership-lost not-applied']);
+    expect(proposals.count).toBe(0);
+  });
+
   it('that were overwritten have no effect', () => {
     const { proposals, ended, add, place } = newTable();
     add(1);

@@ -84,11 +84,15 @@ export class Proposals {
     return this.#unplaced.has(requestId);
   }
 
-  /** The entry `id` was applied. Another term there means that the proposal was overwritten. */
-  applied(id: LogId, result: ApplyResult): void {
+  /**
+   * The entry `id` was applied. Another term there means that the proposal was overwritten. A
+   * doubted result is told to nobody: the write stands, and what it did here may be wrong.
+   */
+  applied(id: LogId, result: ApplyResult, isDoubted = false): void {
     const placed = this.#placed.get(id.index);
     if (!placed) return;
     this.#placed.delete(id.index);
+    if (placed.term === id.term && isDoubted) return this.#end(placed, doubted());
     if (placed.term === id.term) {
       this.#bytes -= placed.bytes;
       placed.resolve({ index: id.index, result });
@@ -142,6 +146,14 @@ export const lost = (outcome: Outcome): HoldfastError =>
     'the leader changed before the write was confirmed; it may or may not take effect: ' +
       'read it back',
     { outcome },
+  );
+
+const doubted = (): HoldfastError =>
+  new HoldfastError(
+    'unavailable',
+    'the write is in the log, but the member that led does not trust its own state, nor so what ' +
+      'it would answer; it may or may not have taken effect: read it back',
+    { outcome: 'unknown' },
   );
 
 /** The leader is the same, as far as is known, and said nothing. */

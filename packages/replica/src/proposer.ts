@@ -26,6 +26,8 @@ export type ProposerOptions = {
   /** The core; there is one, for the gate was passed. */
   readonly core: () => Raft;
   readonly questions: LeaderQuestions;
+  /** Why the leader does not take an entry now. */
+  readonly refusal: (envelope: Uint8Array) => HoldfastError | undefined;
   readonly askTurn: () => void;
 };
 
@@ -137,7 +139,9 @@ export class Proposer {
     const sinceMs = clock.monotonicMs();
     proposals.add(id, { ...waiter, bytes: envelope.length, sinceMs });
     const { role, leader, term } = this.#options.core();
-    if (role === 'leader') this.#toPropose.push({ requestId: id, payload: envelope });
+    const refusal = role === 'leader' ? this.#options.refusal(envelope) : undefined;
+    if (refusal) proposals.refuse(id, refusal);
+    else if (role === 'leader') this.#toPropose.push({ requestId: id, payload: envelope });
     else if (leader === undefined) proposals.refuse(id, notLeader());
     else forwarding.request({ requestId: id, term, body: envelope });
     askTurn();

@@ -55,6 +55,13 @@ export class ReadBarriers {
     for (const one of met) one.resolve();
   }
 
+  /** What they wait for is not applied soon: somebody else has it. */
+  refuseWaiting(why: () => HoldfastError): void {
+    const waiting = this.#untilApplied;
+    this.#untilApplied = [];
+    for (const one of waiting) one.reject(why());
+  }
+
   /** Nothing is confirmed or applied any more. */
   close(): void {
     this.#isClosed = true;

@@ -16,6 +16,7 @@ import type {
   LogRecovery,
   LogStore,
   SnapshotStore,
+  StateDoubt,
   StateMachine,
   StatusRecovery,
   StatusStore,
@@ -30,6 +31,7 @@ export type RecoveryOptions = {
   readonly status: StatusStore;
   readonly snapshots: SnapshotStore;
   readonly stateMachine: StateMachine;
+  readonly doubt?: StateDoubt | undefined;
   /** The configuration that a new cluster is born with. */
   readonly bootstrap: Configuration;
   readonly phases: RecoveryPhases;
@@ -68,9 +70,10 @@ const newState: HardState = { term: term(0), vote: undefined, repairing: undefin
 
 export async function recover(options: RecoveryOptions): Promise<Recovered> {
   const { phases, signal } = options;
-  const status = await run(options, { name: 'status', tell: tellStatus }, () =>
-    options.status.open(),
-  );
+  const status = await run(options, { name: 'status', tell: tellStatus }, async () => {
+    await options.doubt?.open();
+    return await options.status.open();
+  });
   signal.throwIfAborted();
   const found = await run(options, { name: 'snapshot-scan', tell: tellSnapshots }, () =>
     options.snapshots.open(),
@@ -83,7 +86,10 @@ export async function recover(options: RecoveryOptions): Promise<Recovered> {
     (loaded) => (loaded ? `loaded ${formatLogId(loaded.last)}` : 'none'),
   );
   signal.throwIfAborted();
-  const opened = await run(options, { name: 'log', tell: tellLog }, () => openLog(options));
+  const opened = await run(options, { name: 'log', tell: tellLog }, () =>
+    // The log is begun before the first status is saved, and before any snapshot.
+    openLog(options, { mustExist: status.lost || !!status.status || found.length > 0 }),
+  );
   signal.throwIfAborted();
   const checks = { name: 'checks', tell: tellChecks } as const;
   return await run(options, checks, () => check(options, { status, snapshot, opened, found }));
@@ -143,10 +149,13 @@ const tellLog = (log: LogRecovery): string => {
   return `${log.sizes.length} entries up to ${formatLogId(log.last)}${torn}${rot}`;
 };
 
-function openLog({ log, phases, signal }: RecoveryOptions): Promise<LogRecovery> {
+function openLog(
+  { log, phases, signal }: RecoveryOptions,
+  { mustExist }: { readonly mustExist: boolean },
+): Promise<LogRecovery> {
   const onProgress = (done: number, total: number): void =>
     phases.advance('log', { unit: 'bytes', done, total });
-  return log.open({ signal, onProgress });
+  return log.open({ signal, onProgress, mustExist });
 }
 
 /** The newest snapshot that reads back whole; a rotten one gives way to the older one (D-19). */

@@ -16,7 +16,8 @@ import { MemoryStateMachine } from './memory-state-machine.ts';
 import { MemoryStatusStore, type MemoryStatusStoreOptions } from './memory-status-store.ts';
 import type { PeerTransport } from './ports.ts';
 import type { Proposed } from './proposals.ts';
-import { Replica, type ReplicaEvent } from './replica.ts';
+import { Replica } from './replica.ts';
+import type { ReplicaEvent } from './replica-options.ts';
 import { defaultReplicaSettings, type ReplicaSettings } from './settings.ts';
 
 export const idOf = (number: number): MemberId => memberId(BigInt(number));

@@ -7,17 +7,16 @@ import { HoldfastError, isHoldfastError } from '@holdfast/base/errors';
 import { type Index, index, type MemberId, type Term, term } from '@holdfast/base/ids';
 import { TaskGroup } from '@holdfast/base/task-group';
 import type { Configuration } from '@holdfast/raft/configuration';
-import type { TraceEvent } from '@holdfast/raft/core';
 import type { Message } from '@holdfast/raft/message';
 import type { Raft, RaftMarks, RaftStatus } from '@holdfast/raft/raft';
 import { bootClock } from './boot-clock.ts';
 import { ConfirmedReads } from './confirmed-reads.ts';
-import { Driver, type DriverOptions } from './driver.ts';
-import { Forwarding, type ResultCodec } from './forwarding.ts';
+import { Driver } from './driver.ts';
+import { Forwarding } from './forwarding.ts';
 import { Freshness } from './freshness.ts';
 import { handOver } from './hand-over.ts';
 import { LeaderGate } from './leader-gate.ts';
-import { type AnswerQuestion, LeaderQuestions } from './leader-questions.ts';
+import { LeaderQuestions } from './leader-questions.ts';
 import { LogTime, lastLogTimeMs } from './log-time.ts';
 import type { PeerEvent, PeerHandler } from './ports.ts';
 import { Proposals, type Proposed } from './proposals.ts';
@@ -26,30 +25,16 @@ import { ReadBarriers } from './read-barriers.ts';
 import { Readiness } from './readiness.ts';
 import { type Recovered, type RecoveryFindings, recover, waitingForRoom } from './recovery.ts';
 import { RecoveryPhases } from './recovery-phases.ts';
+import type { ReplicaOptions } from './replica-options.ts';
 import type { ReplicaStatus } from './replica-status.ts';
 import { RequestIds } from './request-ids.ts';
-
-/** What a member tells its process: for logs, metrics and timelines. */
-export type ReplicaEvent =
-  | TraceEvent
-  | { readonly type: 'problem'; readonly what: string; readonly error: unknown };
-
-/** The driver's options, on the process's own clock, and what only whole members need. */
-export type ReplicaOptions = DriverOptions & {
-  readonly results: ResultCodec;
-  readonly bootstrap: Configuration;
-  /** The name that people know a member by, for refusals. */
-  readonly describeMember: (id: MemberId) => string;
-  /** The disk failed, or an invariant broke: the member must end. Called once. */
-  readonly onFatal: (error: unknown) => void;
-  readonly onEvent?: (event: ReplicaEvent) => void;
-  /** Answers, where this member leads, what members ask their leader; default: nothing is known. */
-  readonly onQuestion?: AnswerQuestion;
-};
+import { Upkeep } from './upkeep.ts';
 
 const sweepMs = 200;
 
 export class Replica {
+  /** Of what this member holds. */
+  readonly upkeep: Upkeep;
   readonly #options: ReplicaOptions;
   /** The core's own time: see boot-clock.ts. */
   readonly #clock: Clock;
@@ -82,10 +67,8 @@ export class Replica {
     this.#freshness = new Freshness(this.#clock.monotonicMs());
     this.#phases = new RecoveryPhases(this.#clock);
     this.#tasks = new TaskGroup((error) => this.#fail(error));
-    this.#proposals = new Proposals({
-      countMax: settings.proposalsMax,
-      bytesMax: settings.proposalBytesMax,
-    });
+    const { proposalsMax: countMax, proposalBytesMax: bytesMax } = settings;
+    this.#proposals = new Proposals({ countMax, bytesMax });
     this.#gate = new LeaderGate({ ...options, clock: this.#clock });
     const { results } = options;
     const onWaiting = (): void => this.#driver?.loop.askTurn();
@@ -110,11 +93,18 @@ export class Replica {
       forwarding: this.#forwarding,
       requestIds: this.#requestIds,
       questions: this.#questions,
+      refusal: (envelope) => this.#need.refusal(envelope),
     });
     this.#reads = new ConfirmedReads({
       ...shared,
       barriers: this.#barriers,
       applied: () => this.#need.apply.applied.index,
+    });
+    this.upkeep = new Upkeep({
+      driver: () => this.#driver,
+      signal: () => this.#tasks.signal,
+      fail: (error) => this.#fail(error),
+      onProblem: (what, error) => options.onEvent?.({ type: 'problem', what, error }),
     });
     this.#readiness = new Readiness({
       phases: this.#phases,
@@ -169,6 +159,7 @@ export class Replica {
     const driver = this.#driver;
     return {
       raft: driver?.raft.status(),
+      applied: driver?.apply.applied,
       isInitialised: this.#readiness.isInitialised,
       isReady: this.#readiness.isReady,
       findings: this.#findings,
@@ -179,7 +170,7 @@ export class Replica {
       snapshot: driver?.snapshotter.status,
       install: driver?.install,
       repair: driver?.repairs.progress,
-      isDiskFull: driver?.persist.isDiskFull ?? false,
+      disk: driver?.disk.state ?? 'well',
       syncs: driver?.persist.counters.syncs ?? 0,
       entriesSynced: driver?.persist.counters.entries ?? 0,
       proposalsPending: this.#proposals.count,
@@ -206,6 +197,11 @@ export class Replica {
 
   get isLeader(): boolean {
     return this.#driver?.raft.role === 'leader';
+  }
+
+  /** Whether all that was known to be committed before the start is applied. */
+  get isInitialised(): boolean {
+    return this.#readiness.isInitialised;
   }
 
   /** Entries that are committed and not yet applied. */
@@ -275,9 +271,10 @@ export class Replica {
   async #start(): Promise<void> {
     const { log, stateMachine, transport, settings } = this.#options;
     const [phases, { signal }] = [this.#phases, this.#stopping];
-    const waitForRoom = (): Promise<void> => {
+    const waitForRoom = async (): Promise<void> => {
+      if (await this.#options.reserve?.giveUp()) return;
       this.#options.onEvent?.({ type: 'problem', what: waitingForRoom, error: undefined });
-      return sleep(this.#clock, settings.diskRetryMs, signal);
+      await sleep(this.#clock, settings.diskRetryMs, signal);
     };
     const recovered = await recover({ ...this.#options, phases, signal, waitForRoom });
     const range = { after: recovered.applied, last: recovered.log.last };
@@ -312,11 +309,12 @@ export class Replica {
     await transport.close();
     driver?.persist.close();
     driver?.noMoreSyncs();
-    await driver?.apply.pause();
+    await driver?.apply.close();
     await this.#tasks.close();
     await log.close();
     await status.close();
     await snapshots.close();
+    await this.#options.reserve?.close();
     await this.#options.recorder?.close();
   }
 
@@ -374,6 +372,7 @@ export class Replica {
   #scheduleSweep(): void {
     this.#sweepTimer = this.#clock.schedule(sweepMs, () => {
       this.#proposer.sweep();
+      this.#driver?.disk.look();
       this.#scheduleSweep();
     });
   }

@@ -2,13 +2,14 @@
 // meanwhile; then, when the core has decided so, switched to in one covered step (safety.md 6,
 // D-15, D-16). It owns what is being received and what was loaded; the stored files belong to the
 // snapshotter once they are installed.
-import { assert } from '@holdfast/base/assert';
+import { assert, must } from '@holdfast/base/assert';
 import { HoldfastError, isHoldfastError } from '@holdfast/base/errors';
 import type { MemberId } from '@holdfast/base/ids';
 import { sameLogId } from '@holdfast/raft/entry';
 import type { SnapshotMeta } from '@holdfast/raft/message';
 import type { HardState } from '@holdfast/raft/ready';
 import type { ApplyLoop } from './apply-loop.ts';
+import type { DoubtedState } from './doubted-state.ts';
 import type {
   IncomingSnapshot,
   LogStore,
@@ -37,6 +38,10 @@ export type SnapshotInstallerOptions = {
   readonly onReceived: (meta: SnapshotMeta) => boolean;
   /** The state machine holds it, and the log begins after it. */
   readonly onInstalled: (meta: SnapshotMeta) => void;
+  /** Decides whether the state alone is exchanged, and when. */
+  readonly doubt: DoubtedState;
+  /** The state machine holds it, and the log is what it was. */
+  readonly onReplaced: (meta: SnapshotMeta) => void;
 };
 
 /** What people see of an install. */
@@ -48,12 +53,19 @@ export type InstallProgress = {
   readonly totalBytes: number;
 };
 
+/** One that is being received, and what must hold before its file gets its name. */
+type Taking = {
+  readonly incoming: IncomingSnapshot;
+  readonly beforeCommit: () => Promise<void>;
+};
+
 type Loaded = { readonly snapshot: StoredSnapshot; readonly state: PreparedState };
 
 export class SnapshotInstaller {
   readonly #options: SnapshotInstallerOptions;
   #progress: InstallProgress | undefined;
   #loaded: Loaded | undefined;
+  #replacements = 0;
 
   constructor(options: SnapshotInstallerOptions) {
     this.#options = options;
@@ -73,6 +85,7 @@ export class SnapshotInstaller {
     if (this.#progress) throw busy();
     const { snapshot } = incoming;
     this.#step(incoming, 'receiving', 0);
+    if (this.#options.doubt.replaces(snapshot)) return this.#replace(incoming);
     let isWanted = false;
     try {
       // What is applied needs no image: the core tells the leader so.
@@ -106,12 +119,53 @@ export class SnapshotInstaller {
     this.#options.onInstalled(meta);
   }
 
+  /**
+   * The state alone is exchanged, beneath a log that stays (safety.md 10): what was acknowledged
+   * from it stays so, and what follows the snapshot is applied again, from the log.
+   */
+  async #replace(incoming: IncomingSnapshot): Promise<void> {
+    const { apply, doubt } = this.#options;
+    const { snapshot } = incoming;
+    this.#replacements += 1;
+    let isTooOld = true;
+    try {
+      // A state that went on meanwhile would be ahead of what comes.
+      await apply.pause();
+      if (snapshot.last.index < apply.applied.index) throw tooOld();
+      await this.#bring(incoming, () => doubt.reached(snapshot));
+      // The doubt may be over, or a leader may have taken the log away.
+      isTooOld = !doubt.replaces(snapshot) || snapshot.last.index < apply.applied.index;
+      if (isTooOld) throw tooOld();
+      this.#exchange(snapshot);
+    } finally {
+      this.#forget();
+      // The next one is made after this moment, if nothing is applied until it is there.
+      if (isTooOld) this.#resumeLater(this.#replacements);
+      else apply.resume();
+    }
+  }
+
+  /** In one turn: nobody meets a state that does not fit its index. */
+  #exchange(snapshot: StoredSnapshot): void {
+    const loaded = must(this.#loaded, 'what takes the place of the state was loaded before');
+    loaded.state.takeOver();
+    this.#options.snapshotter.installed(snapshot);
+    this.#options.onReplaced(snapshot);
+  }
+
+  #resumeLater(replacement: number): void {
+    this.#options.doubt.later(() => {
+      if (replacement === this.#replacements && !this.#progress) this.#options.apply.resume();
+    });
+  }
+
   /** It stands in the store and in memory, whatever was there of it before. */
-  async #bring(incoming: IncomingSnapshot): Promise<void> {
+  async #bring(incoming: IncomingSnapshot, beforeCommit = async () => {}): Promise<void> {
     const { snapshots } = this.#options;
     const writer = await snapshots.receive(incoming.snapshot);
-    if (writer?.offset === 0) return this.#receiveAndLoad(incoming, writer);
-    if (writer) await this.#finish(incoming, writer, (chunks) => drained(chunks));
+    const taking = { incoming, beforeCommit };
+    if (writer?.offset === 0) return this.#receiveAndLoad(taking, writer);
+    if (writer) await this.#finish(taking, writer, (chunks) => drained(chunks));
     try {
       this.#step(incoming, 'loading', 0);
       await endedAfter(this.#read(incoming), (chunks) => this.#load(incoming, chunks));
@@ -125,8 +179,9 @@ export class SnapshotInstaller {
   }
 
   /** Each chunk goes to the disk and into the new state: nothing is read back. */
-  #receiveAndLoad(incoming: IncomingSnapshot, writer: ReceivedSnapshotWriter): Promise<void> {
-    return this.#finish(incoming, writer, async (chunks) => {
+  #receiveAndLoad(taking: Taking, writer: ReceivedSnapshotWriter): Promise<void> {
+    const { incoming } = taking;
+    return this.#finish(taking, writer, async (chunks) => {
       try {
         await this.#load(incoming, chunks);
       } catch (error) {
@@ -139,7 +194,7 @@ export class SnapshotInstaller {
 
   /** Writes what comes, as fast as `take` asks for it, and makes it a snapshot of the store. */
   async #finish(
-    incoming: IncomingSnapshot,
+    { incoming, beforeCommit }: Taking,
     writer: ReceivedSnapshotWriter,
     take: (chunks: AsyncIterable<Uint8Array>) => Promise<void>,
   ): Promise<void> {
@@ -147,6 +202,7 @@ export class SnapshotInstaller {
     try {
       await endedAfter(chunks, take);
       if (!this.#options.isTermSaved(incoming.snapshot)) throw termNotSaved();
+      await beforeCommit();
       await writer.commit();
     } catch (error) {
       // A part of it is worth keeping: the next try goes on behind it (D-14).
@@ -215,6 +271,12 @@ async function drained(chunks: AsyncIterable<Uint8Array>): Promise<void> {
 
 const termNotSaved = (): HoldfastError =>
   new HoldfastError('unavailable', 'its term is not on disk here yet: it goes on where it is');
+
+const tooOld = (): HoldfastError =>
+  new HoldfastError(
+    'unavailable',
+    'this member has applied more, or needs it no more: take another',
+  );
 
 const busy = (): HoldfastError =>
   new HoldfastError('resource-exhausted', 'another snapshot is being received');

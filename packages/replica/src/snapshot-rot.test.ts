@@ -47,6 +47,7 @@ it('a newest snapshot that has rotted is not sent again and again', async () => 
     onSent: (_peer, isSent) => sent.push(isSent),
     onFailure: () => undefined,
     stored: [],
+    isDoubted: () => false,
   });
   for (let at = 1; at <= 20; at += 1) {
     log.accept([entryAt(at, 1)]);

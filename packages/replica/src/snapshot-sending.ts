@@ -84,6 +84,12 @@ export class SnapshotSending {
     }
   }
 
+  /** As send(), of the newest one, whatever the peer has begun with before. */
+  sendNewest(peer: MemberId, signal: AbortSignal): Promise<boolean> {
+    this.#sendings.delete(peer);
+    return this.send(peer, signal);
+  }
+
   /** The one that the peer has begun with, as long as entries can follow it; else the newest. */
   #begin(peer: MemberId): Sending | undefined {
     this.#forgetOld();

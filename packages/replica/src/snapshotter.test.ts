@@ -31,6 +31,7 @@ async function newSnapshotter(overrides: Partial<ReplicaSettings> = {}) {
   const [snapshots, stateMachine] = [new FailingStore(), new MemoryStateMachine()];
   const [purged, failures]: [number[], unknown[]] = [[], []];
   const waiters = new PersistWaiters();
+  const state = { isDoubted: false };
   const tasks = new TaskGroup((error) => failures.push(error));
   const snapshotter = new Snapshotter({
     clock,
@@ -57,6 +58,7 @@ async function newSnapshotter(overrides: Partial<ReplicaSettings> = {}) {
     onSent: () => undefined,
     onFailure: (_what, error) => failures.push(error),
     stored: [],
+    isDoubted: () => state.isDoubted,
   });
   const apply = async (count: number, bytes = 1): Promise<void> => {
     for (let left = count; left > 0; left -= 1) {
@@ -72,7 +74,19 @@ async function newSnapshotter(overrides: Partial<ReplicaSettings> = {}) {
     waiters.persisted(persisted);
     await clock.advanceAsync(0);
   };
-  return { clock, log, snapshotter, snapshots, purged, failures, waiters, tasks, apply, sync };
+  return {
+    clock,
+    log,
+    snapshotter,
+    snapshots,
+    purged,
+    failures,
+    waiters,
+    tasks,
+    state,
+    apply,
+    sync,
+  };
 }
 
 describe('Snapshotter', () => {
@@ -107,6 +121,25 @@ describe('Snapshotter', () => {
     expect([snapshotter.newestIndex, purged]).toEqual([20, [10]]);
   });
 
+  it('tells of no purge that an install has overtaken: that begins the log anew by itself', async () => {
+    const { clock, log, snapshotter, purged, apply, sync } = await newSnapshotter();
+    await clock.advanceAsync(100);
+    await apply(10);
+    await sync();
+    await clock.advanceAsync(100);
+    const { purge } = log;
+    // The purge waits for its disk while a snapshot far ahead becomes the log's beginning.
+    log.purge = async () => {
+      await log.reset({ index: index(100), term: term(1) });
+      return purge.call(log, index(100));
+    };
+    await apply(10);
+    await sync();
+    expect(snapshotter.newestIndex).toBe(20);
+    expect(log.marks.purged.index).toBe(100);
+    expect(purged).toEqual([]);
+  });
+
   it('writes nothing when no sync comes any more', async () => {
     const { clock, snapshotter, snapshots, waiters, tasks, failures, apply } =
       await newSnapshotter();
@@ -117,6 +150,22 @@ describe('Snapshotter', () => {
     expect([await snapshots.open(), snapshotter.newestIndex]).toEqual([[], 0]);
     await expect(snapshotter.take(tasks.signal)).rejects.toThrow();
     expect(failures).toEqual([]); // It was told to stop: that is no failure.
+  });
+
+  it('keeps none that was begun before a doubt, not even when that has ended', async () => {
+    const { clock, snapshotter, snapshots, failures, state, apply, sync } = await newSnapshotter();
+    await clock.advanceAsync(100);
+    await apply(10);
+    state.isDoubted = true;
+    snapshotter.stateDoubted();
+    state.isDoubted = false;
+    await sync();
+    expect([await snapshots.open(), snapshotter.newestIndex]).toEqual([[], 0]);
+    expect(failures).toMatchObject([{ code: 'unavailable' }]);
+    await clock.advanceAsync(1000);
+    await apply(1);
+    await sync();
+    expect(snapshotter.newestIndex).toBe(11);
   });
 
   it('takes one after so many bytes, or a quarter of the last one where that is more', async () => {

@@ -2,7 +2,7 @@
 // on, which are kept, and how far the log may then be purged. A snapshot that cannot be written is
 // told and tried again later: nothing that was acknowledged depends on it, so it ends no member.
 import type { Clock } from '@holdfast/base/clock';
-import { messageOf } from '@holdfast/base/errors';
+import { HoldfastError, isHoldfastError, messageOf } from '@holdfast/base/errors';
 import { type Index, index, type MemberId, minIndex } from '@holdfast/base/ids';
 import type { TaskGroup } from '@holdfast/base/task-group';
 import type { Configuration } from '@holdfast/raft/configuration';
@@ -11,6 +11,7 @@ import type {
   LogStore,
   PeerTransport,
   SnapshotStore,
+  SpaceReserve,
   StateImage,
   StateMachine,
   StoredSnapshot,
@@ -25,6 +26,7 @@ export type SnapshotterOptions = {
   readonly snapshots: SnapshotStore;
   readonly stateMachine: StateMachine;
   readonly transport: Pick<PeerTransport, 'sendSnapshot'>;
+  readonly reserve?: SpaceReserve | undefined;
   readonly settings: ReplicaSettings;
   readonly tasks: TaskGroup;
   /** What the state machine holds now, and under which configuration. */
@@ -35,6 +37,8 @@ export type SnapshotterOptions = {
   readonly onSent: (peer: MemberId, sent: boolean) => void;
   readonly onFailure: (what: string, error: unknown) => void;
   readonly stored: readonly StoredSnapshot[];
+  /** Nothing of the own state may be kept or sent. */
+  readonly isDoubted: () => boolean;
 };
 
 /** What people see of the own snapshots. */
@@ -52,6 +56,9 @@ export type SnapshotStatus = {
   readonly sending: readonly SendProgress[];
 };
 
+/** Bytes of log after which a snapshot is due while the disk is low. */
+const lowLogBytes = 1024 * 1024;
+
 export class Snapshotter {
   readonly #options: SnapshotterOptions;
   readonly #bucket: TokenBucket;
@@ -60,6 +67,8 @@ export class Snapshotter {
   #logBytes = 0;
   #notBeforeMs: number;
   #lastMs: number | undefined;
+  /** How often the own state has come into doubt since the start. */
+  #doubts = 0;
   #failures = 0;
   #lastFailure: string | undefined;
   #running: Promise<void> | undefined;
@@ -74,7 +83,7 @@ export class Snapshotter {
     this.#sending = new SnapshotSending({
       ...options,
       stored: () => this.#stored,
-      onCorrupt: (snapshot) => this.#replace(snapshot),
+      onCorrupt: (snapshot) => this.lost(snapshot),
       onFailure,
     });
   }
@@ -110,30 +119,60 @@ export class Snapshotter {
     await this.#running;
   }
 
-  /** A received snapshot has become the own state. */
+  /** A received snapshot has become the own state. Those of a state in doubt go at once. */
   installed(snapshot: StoredSnapshot): void {
+    const isOldGood = !this.#options.isDoubted();
     const older = this.#stored.filter(({ last }) => last.index < snapshot.last.index);
-    this.#stored = [snapshot, ...older];
+    this.#stored = isOldGood ? [snapshot, ...older] : [snapshot];
     this.#logBytes = 0;
-    this.#options.tasks.run((signal) => this.#tidy(signal));
+    const keep = isOldGood ? this.#options.settings.snapshotsKept : 1;
+    this.#options.tasks.run((signal) => this.#tidy(keep, signal));
   }
 
   /** Streams a snapshot to a peer, and reports how it ended. */
   send(peer: MemberId): void {
     this.#options.tasks.run(async (signal) => {
-      const sent = await this.#sending.send(peer, signal);
+      const sent = !this.#options.isDoubted() && (await this.#sending.send(peer, signal));
       this.#options.onSent(peer, sent);
     });
   }
 
+  /**
+   * Streams a state as it is at `from` or later to a peer that holds its log and does not trust its
+   * state; answers whether it stands there. Rejects when no snapshot can be written.
+   */
+  async reseed(peer: MemberId, from: Index, signal: AbortSignal): Promise<boolean> {
+    // The first may join one that was begun before.
+    for (let tries = 0; tries < 2 && this.newestIndex < from; tries += 1) await this.take(signal);
+    if (this.newestIndex < from || this.#options.isDoubted()) return false;
+    return await this.#sending.sendNewest(peer, signal);
+  }
+
+  /** It helps nobody any more: the older one is kept for that, and a fresh one comes at once. */
+  lost(snapshot: StoredSnapshot): void {
+    this.#stored = this.#stored.filter(({ last }) => !sameLogId(last, snapshot.last));
+    this.takeSoon();
+  }
+
+  /** What is being written of it is never kept, not even if the doubt has ended by then. */
+  stateDoubted(): void {
+    this.#doubts += 1;
+  }
+
+  /** As one that is due. */
+  takeSoon(): void {
+    this.#options.tasks.run((signal) => this.#takeDue(signal));
+  }
+
   #isDue(): boolean {
     const { settings, clock } = this.#options;
-    if (clock.monotonicMs() < this.#notBeforeMs) return false;
+    if (clock.monotonicMs() < this.#notBeforeMs || this.#options.isDoubted()) return false;
     const entries = this.#options.applied().id.index - this.newestIndex;
     const quarter = (this.#stored[0]?.bytes ?? 0) / 4;
+    // On a low disk the log's room is wanted back soon (safety.md 9).
+    const leastBytes = this.#options.reserve?.isLow ? lowLogBytes : settings.snapshotLogBytesMin;
     return (
-      entries >= settings.snapshotEntriesMax ||
-      this.#logBytes >= Math.max(settings.snapshotLogBytesMin, quarter)
+      entries >= settings.snapshotEntriesMax || this.#logBytes >= Math.max(leastBytes, quarter)
     );
   }
 
@@ -152,7 +191,7 @@ export class Snapshotter {
     const startMs = clock.monotonicMs();
     this.#notBeforeMs = startMs + settings.snapshotIntervalMinMs;
     try {
-      if (!(await this.#write(signal))) return;
+      if (!(await this.#writeInRoom(signal))) return;
       this.#failures = 0;
       this.#lastMs = clock.monotonicMs() - startMs;
     } catch (error) {
@@ -167,12 +206,28 @@ export class Snapshotter {
     await this.#purge();
   }
 
+  /** On a full disk the older one goes first, and then the reserve (safety.md 9). */
+  async #writeInRoom(signal: AbortSignal): Promise<boolean> {
+    try {
+      return await this.#write(signal);
+    } catch (error) {
+      if (!isHoldfastError(error, 'disk-full')) throw error;
+      const { reserve, snapshots } = this.#options;
+      const before = this.#stored.length;
+      this.#stored = await snapshots.retain(1, this.#sending.held());
+      const hasGiven = await reserve?.giveUp();
+      if (!hasGiven && this.#stored.length === before) throw error;
+      return await this.#write(signal);
+    }
+  }
+
   /** Answers false if there is nothing new to write. */
   async #write(signal: AbortSignal): Promise<boolean> {
     const { stateMachine, snapshots } = this.#options;
     const { id, configuration } = this.#options.applied();
-    if (id.index <= this.newestIndex) return false;
+    if (id.index <= this.newestIndex || this.#options.isDoubted()) return false;
     const logBytes = this.#logBytes;
+    const doubts = this.#doubts;
     const image = stateMachine.image();
     try {
       const writer = await snapshots.create({ last: id, configuration }, image.stateHash);
@@ -181,6 +236,7 @@ export class Snapshotter {
         // safety.md 7: a leader may have applied what it has not synced yet.
         await this.#options.persisted(id.index);
         signal.throwIfAborted();
+        if (this.#doubts !== doubts || this.#options.isDoubted()) throw doubted();
         await writer.commit();
       } catch (error) {
         await writer.abort();
@@ -197,24 +253,18 @@ export class Snapshotter {
     return throttled(image.chunks(), this.#bucket, signal);
   }
 
-  async #retain(): Promise<void> {
-    const { snapshots, settings } = this.#options;
-    this.#stored = await snapshots.retain(settings.snapshotsKept, this.#sending.held());
+  async #retain(keep = this.#options.settings.snapshotsKept): Promise<void> {
+    const held = this.#options.isDoubted() ? [] : this.#sending.held();
+    this.#stored = await this.#options.snapshots.retain(keep, held);
   }
 
   /** What is left of older snapshots goes; it is tried again with the next one. */
-  async #tidy(signal: AbortSignal): Promise<void> {
+  async #tidy(keep: number, signal: AbortSignal): Promise<void> {
     try {
-      await this.#retain();
+      await this.#retain(keep);
     } catch (error) {
       if (!signal.aborted) this.#options.onFailure('removing old snapshots', error);
     }
-  }
-
-  /** It helps nobody any more: the older one is kept for that, and a fresh one comes at once. */
-  #replace(snapshot: StoredSnapshot): void {
-    this.#stored = this.#stored.filter(({ last }) => !sameLogId(last, snapshot.last));
-    this.#options.tasks.run((signal) => this.#takeDue(signal));
   }
 
   /**
@@ -227,6 +277,11 @@ export class Snapshotter {
     // A received snapshot may be ahead of the own state.
     let through = minIndex(older.last.index, this.#options.applied().id.index);
     for (const { index: held } of this.#sending.held()) through = minIndex(through, held);
-    this.#options.onPurged(await this.#options.log.purge(through));
+    const last = await this.#options.log.purge(through);
+    // Beyond that only an install begins the log, which tells so when the state has switched, too.
+    if (last.index <= through) this.#options.onPurged(last);
   }
 }
+
+const doubted = (): HoldfastError =>
+  new HoldfastError('unavailable', 'the state came into doubt while its snapshot was written');
