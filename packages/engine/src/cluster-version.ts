@@ -6,16 +6,20 @@ import type { MemberId } from '@holdfast/base/ids';
 
 /**
  * The newest kind of entry that this code understands: 2 = leases and sessions, 3 = a lease is
- * known by the entry that granted it, 4 = members come and go.
+ * known by the entry that granted it, 4 = members come and go, 5 = quotas, and states are
+ * compared.
  */
-export const knownVersion = 4;
+export const knownVersion = 5;
 export const leasesVersion = 2;
 export const membersVersion = 4;
+export const quotasVersion = 5;
+export const integrityVersion = 5;
 
 /** What is refused below a version, as a message begins. */
 const needs: Readonly<Record<number, string>> = {
   [leasesVersion]: 'leases and sessions need',
   [membersVersion]: 'changes of members need',
+  [quotasVersion]: 'quotas and comparisons of states need',
 };
 
 export type VersionView = {

@@ -6,6 +6,7 @@ import { Command, CommandResult } from '@holdfast/proto/internal';
 import type { Entry } from '@holdfast/raft/entry';
 import type { ResultCodec } from '@holdfast/replica/forwarding';
 import { AppliedBefore } from './applied-before.ts';
+import { leasesVersion, quotasVersion } from './cluster-version.ts';
 import type { SessionPlace, WriteOptions } from './engine.ts';
 
 export type CommandRequest = NonNullable<Command['request']>;
@@ -73,9 +74,14 @@ const usedForAnother = ({ sequence }: SessionPlace, { revision, response }: Comm
       `revision ${revision}: nothing was done now`,
   );
 
-/** Whether the request is one that older versions do not know. */
-export function isOfLeases({ $case }: CommandRequest): boolean {
-  return $case.startsWith('lease') || $case.startsWith('session');
+/** The version that the cluster must have for it; undefined: any. */
+export function versionOf(
+  { $case }: CommandRequest,
+  { session }: Pick<WriteOptions, 'session'>,
+): number | undefined {
+  if ($case === 'setQuota') return quotasVersion;
+  const isOfLeases = $case.startsWith('lease') || $case.startsWith('session');
+  return session || isOfLeases ? leasesVersion : undefined;
 }
 
 /** The leases that these entries may have granted; whether they did, the state says. */

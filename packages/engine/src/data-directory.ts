@@ -5,13 +5,22 @@ import { HoldfastError } from '@holdfast/base/errors';
 import type { ClusterId, MemberId } from '@holdfast/base/ids';
 import { storeId } from '@holdfast/base/ids';
 import type { Random } from '@holdfast/base/random';
-import type { LogStore, MemberIdentity, SnapshotStore, StatusStore } from '@holdfast/replica/ports';
+import type {
+  LogStore,
+  MemberIdentity,
+  SpaceReserve as ReservePort,
+  SnapshotStore,
+  StatusStore,
+} from '@holdfast/replica/ports';
 import type { Disk } from '@holdfast/storage/disk';
 import { toOperatingError } from '@holdfast/storage/disk-error';
 import { checkIdentity, IdentityFile } from '@holdfast/storage/identity-file';
-import { SegmentedLog } from '@holdfast/storage/segmented-log';
+import { QuarantineFile } from '@holdfast/storage/quarantine-file';
+import { defaultSegmentBytes, SegmentedLog } from '@holdfast/storage/segmented-log';
 import { SnapshotFiles } from '@holdfast/storage/snapshot-files';
+import { SpaceReserve } from '@holdfast/storage/space-reserve';
 import { StatusFile } from '@holdfast/storage/status-file';
+import type { ScrubbedFiles } from './directory-scrub.ts';
 
 export type DataDirectoryOptions = {
   readonly disk: Disk;
@@ -34,6 +43,10 @@ export type DataDirectory = {
   readonly log: LogStore;
   readonly status: StatusStore;
   readonly snapshots: SnapshotStore;
+  readonly reserve: ReservePort;
+  readonly quarantine: QuarantineFile;
+  /** What is read again at rest. */
+  readonly scrubbed: ScrubbedFiles;
 };
 
 const group = 'groups/0';
@@ -44,23 +57,29 @@ const group = 'groups/0';
  * `disk-full`, `unavailable`.
  */
 export async function openDataDirectory(options: DataDirectoryOptions): Promise<DataDirectory> {
-  const { disk } = options;
   const { identity, isNew } = await openFolders(options);
-  return {
-    identity,
-    isNew,
-    log: new SegmentedLog({
-      disk,
-      directory: `${group}/log`,
-      ...(options.segmentBytes === undefined ? {} : { segmentBytes: options.segmentBytes }),
-    }),
-    status: new StatusFile({ disk, path: `${group}/status` }),
-    snapshots: new SnapshotFiles({
-      disk,
-      directory: `${group}/snapshots`,
-      ...(options.onBadSnapshot ? { onBad: options.onBadSnapshot } : {}),
-    }),
-  };
+  return { identity, isNew, ...storesIn(options) };
+}
+
+type StoresOptions = Pick<DataDirectoryOptions, 'disk' | 'segmentBytes' | 'onBadSnapshot'>;
+
+/** What Raft makes durable, wherever that stands in a data directory; nothing is opened yet. */
+export function storesIn({
+  disk,
+  segmentBytes = defaultSegmentBytes,
+  onBadSnapshot,
+}: StoresOptions): Omit<DataDirectory, 'identity' | 'isNew'> {
+  const reserve = new SpaceReserve({ disk, path: `${group}/reserve`, segmentBytes });
+  const log = new SegmentedLog({ disk, directory: `${group}/log`, segmentBytes, reserve });
+  const status = new StatusFile({ disk, path: `${group}/status` });
+  const snapshots = new SnapshotFiles({
+    disk,
+    directory: `${group}/snapshots`,
+    ...(onBadSnapshot ? { onBad: onBadSnapshot } : {}),
+  });
+  const quarantine = new QuarantineFile(disk, `${group}/quarantine`);
+  const scrubbed = { log, status, snapshots, quarantine, identity: new IdentityFile({ disk }) };
+  return { log, status, snapshots, reserve, quarantine, scrubbed };
 }
 
 async function openFolders(
@@ -69,14 +88,19 @@ async function openFolders(
   const { disk } = options;
   try {
     const opened = await openIdentity(options);
-    await disk.makeDirectory('groups');
-    await disk.syncDirectory('');
-    await disk.makeDirectory(group);
-    await disk.syncDirectory('groups');
+    await makeGroup(disk);
     return opened;
   } catch (error) {
     throw toOperatingError(error, 'opening the data directory');
   }
+}
+
+/** Durable when resolved. */
+export async function makeGroup(disk: Disk): Promise<void> {
+  await disk.makeDirectory('groups');
+  await disk.syncDirectory('');
+  await disk.makeDirectory(group);
+  await disk.syncDirectory('groups');
 }
 
 async function openIdentity(

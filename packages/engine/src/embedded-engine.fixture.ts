@@ -9,11 +9,13 @@ import { SeededRandom } from '@holdfast/base/seeded-random';
 import { putRequest, rangeRequest } from '@holdfast/domain/requests';
 import { newConfiguration } from '@holdfast/raft/configuration';
 import { MemoryPeers } from '@holdfast/replica/memory-peers';
-import type { ReplicaEvent } from '@holdfast/replica/replica';
+import type { ReplicaEvent } from '@holdfast/replica/replica-options';
 import { MemoryDisk, type MemoryDiskOptions } from '@holdfast/storage/memory-disk';
 import { openDataDirectory } from './data-directory.ts';
-import { EmbeddedEngine, type EmbeddedEngineOptions } from './embedded-engine.ts';
+import { EmbeddedEngine } from './embedded-engine.ts';
+import type { EmbeddedEngineOptions } from './embedded-engine-options.ts';
 import type { Answer, ReadOptions, WatchItem, WatchStream } from './engine.ts';
+import type { IntegrityEvent } from './integrity-status.ts';
 
 export const idOf = (number: number): MemberId => memberId(BigInt(number));
 export const actor = { actor: 'test' };
@@ -26,7 +28,13 @@ export const keysOf = (key: string, rangeEnd = '') => ({
 export type TestEngineOptions = Partial<
   Pick<
     EmbeddedEngineOptions,
-    'raftSettings' | 'replicaSettings' | 'compactionSettings' | 'quotaBytes'
+    | 'raftSettings'
+    | 'replicaSettings'
+    | 'compactionSettings'
+    | 'integritySettings'
+    | 'backupSettings'
+    | 'scrubSettings'
+    | 'quotaBytes'
   >
 > & { readonly disk?: MemoryDiskOptions; readonly segmentBytes?: number };
 
@@ -36,6 +44,7 @@ export class TestMachine {
   readonly id: MemberId;
   readonly fatal: unknown[] = [];
   readonly events: ReplicaEvent[] = [];
+  readonly integrity: IntegrityEvent[] = [];
   disk: MemoryDisk;
   storeId: StoreId | undefined;
   readonly #world: EngineWorld;
@@ -108,6 +117,7 @@ export class TestMachine {
         if (this.#engine === engine) this.fatal.push(error);
       },
       onEvent: (event) => this.events.push(event),
+      onIntegrity: (event) => this.integrity.push(event),
     });
     this.#engine = engine;
     await engine.start();

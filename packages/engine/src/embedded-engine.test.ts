@@ -331,10 +331,10 @@ describe('disks', () => {
     await world.settle(other.put('a', '2')).catch(() => undefined);
     await world.until(() => world.maybeLeader !== undefined && world.maybeLeader !== full, 3000);
     await world.settle(other.put('a', '3'));
-    expect([full, other].map(({ engine }) => engine.status().isDiskFull)).toEqual([true, false]);
+    expect([full, other].map(({ engine }) => engine.status().disk)).toEqual(['unable', 'well']);
     full.disk.setFaults(undefined);
     await world.converge();
-    expect(full.engine.status().isDiskFull).toBe(false);
+    expect(full.engine.status().disk).toBe('well');
     expect((await world.settle(full.get('a'))).body).toBe('3');
   });
 

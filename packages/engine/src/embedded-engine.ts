@@ -1,49 +1,43 @@
 // The engine that needs nothing else: a replica with its in-memory store, put together from ports.
 // It answers reads at the asked level, turns writes into proposals, and sees to the leader's
 // duties.
-import { type Clock, pause } from '@holdfast/base/clock';
+import { pause } from '@holdfast/base/clock';
 import { HoldfastError } from '@holdfast/base/errors';
 import { type MemberId, memberId, revision } from '@holdfast/base/ids';
-import type { Random } from '@holdfast/base/random';
 import { TaskGroup } from '@holdfast/base/task-group';
-import type { CompactionSettings } from '@holdfast/mvcc/compaction-policy';
-import { KvStore, type KvStoreOptions } from '@holdfast/mvcc/kv-store';
-import {
-  type BindMemberRequest,
-  type CommandResult,
-  type CompactRequest,
-  type DeleteRangeRequest,
-  type DeleteRangeResponse,
-  MemberStanding,
-  type PutRequest,
-  type PutResponse,
-  type RangeRequest,
-  type RangeResponse,
-  type TxnRequest,
-  type TxnResponse,
-} from '@holdfast/proto/internal';
-import type { Configuration } from '@holdfast/raft/configuration';
-import type { Entry } from '@holdfast/raft/entry';
-import type { Input } from '@holdfast/raft/input';
-import { defaultRaftSettings, type RaftSettings } from '@holdfast/raft/settings';
+import { KvStore } from '@holdfast/mvcc/kv-store';
 import type {
-  CoreRecorder,
-  LogStore,
-  MemberIdentity,
-  PeerTransport,
-  SnapshotStore,
-  StatusStore,
-} from '@holdfast/replica/ports';
-import { Replica, type ReplicaEvent } from '@holdfast/replica/replica';
-import { defaultReplicaSettings, type ReplicaSettings } from '@holdfast/replica/settings';
-import { knownVersion, leasesVersion, membersVersion, requireVersion } from './cluster-version.ts';
+  BindMemberRequest,
+  CommandResult,
+  CompactRequest,
+  DeleteRangeRequest,
+  DeleteRangeResponse,
+  PutRequest,
+  PutResponse,
+  RangeRequest,
+  RangeResponse,
+  TxnRequest,
+  TxnResponse,
+} from '@holdfast/proto/internal';
+import type { Entry } from '@holdfast/raft/entry';
+import { defaultRaftSettings } from '@holdfast/raft/settings';
+import { Replica } from '@holdfast/replica/replica';
+import { defaultReplicaSettings } from '@holdfast/replica/settings';
+import { Backups } from './backups.ts';
+import {
+  integrityVersion,
+  leasesVersion,
+  membersVersion,
+  requireVersion,
+} from './cluster-version.ts';
 import {
   type CommandRequest,
   commandResults,
   encodeCommand,
-  isOfLeases,
   responseOf,
+  versionOf,
 } from './command-answer.ts';
+import type { EmbeddedEngineOptions } from './embedded-engine-options.ts';
 import { engineStatus } from './embedded-status.ts';
 import type {
   Answer,
@@ -56,50 +50,16 @@ import type {
   WriteOptions,
 } from './engine.ts';
 import { Freshness } from './freshness.ts';
+import type { Integrity } from './integrity.ts';
 import type { MembersQuestion } from './leader-question.ts';
 import { LeaderWork } from './leader-work.ts';
 import { type LeasePorts, LeasingEngine } from './leasing-engine.ts';
-import type { LessorSettings } from './lessor.ts';
-import { bindMember } from './member-binding.ts';
-import { type KnownMember, Membership } from './membership.ts';
+import { bindingOf, bindMember } from './member-binding.ts';
+import { Membership } from './membership.ts';
+import { Soundness } from './soundness.ts';
 import { StoreWatch } from './store-watch.ts';
 import { WatchTurns } from './watch-turns.ts';
-import { quotaRefusal, requireApplied } from './write-admission.ts';
-
-export type EmbeddedEngineOptions = {
-  readonly identity: MemberIdentity;
-  readonly name: string;
-  readonly version: string;
-  readonly peerAddresses: readonly string[];
-  readonly clientAddresses: readonly string[];
-  readonly initialMembers: readonly KnownMember[];
-  readonly bootstrap: Configuration;
-  readonly clock: Clock;
-  readonly random: Random;
-  /** Runs the action after the events at hand (setImmediate). */
-  readonly nextTurn: (action: () => void) => void;
-  readonly log: LogStore;
-  readonly status: StatusStore;
-  readonly snapshots: SnapshotStore;
-  readonly transport: PeerTransport;
-  readonly raftSettings?: Partial<RaftSettings>;
-  readonly replicaSettings?: Partial<ReplicaSettings>;
-  readonly compactionSettings?: Partial<CompactionSettings>;
-  readonly lessorSettings?: Partial<LessorSettings>;
-  /** Bytes of uncompacted data above which puts are refused before they are proposed. */
-  readonly quotaBytes?: number;
-  readonly onFatal: (error: unknown) => void;
-  /**
-   * Members have come, gone or moved: where they are, and who may be whom, must be judged again
-   * (safety.md 15).
-   */
-  readonly onMembers?: () => void;
-  readonly onEvent?: (event: ReplicaEvent) => void;
-  readonly onInput?: (nowMs: number, input: Input) => void;
-  readonly recorder?: CoreRecorder | undefined;
-  /** Goes around each load of a state. */
-  readonly whileLoading?: KvStoreOptions['whileLoading'];
-};
+import { addsData, quotaRefusal, requireApplied } from './write-admission.ts';
 
 /** Records that one slice of reclaiming looks at: well below a millisecond. */
 const reclaimRecords = 2000;
@@ -108,6 +68,8 @@ export class EmbeddedEngine extends LeasingEngine implements Engine {
   readonly store: KvStore;
   /** Who belongs to the cluster, and how that changes. */
   readonly membership: Membership;
+  readonly soundness: Soundness;
+  readonly backups: Backups;
   protected readonly leasePorts: LeasePorts;
   readonly #options: EmbeddedEngineOptions;
   readonly #replica: Replica;
@@ -125,10 +87,19 @@ export class EmbeddedEngine extends LeasingEngine implements Engine {
     super();
     this.#options = options;
     const { whileLoading } = options;
-    this.store = new KvStore({ yieldNow: () => this.#yieldNow(), whileLoading });
+    this.store = new KvStore({
+      yieldNow: () => this.#yieldNow(),
+      whileLoading,
+      checks: {
+        onCheck: (digester) => this.integrity.onCheck(digester),
+        onReport: (report) => this.integrity.onReport(report),
+        onMembership: (entry) => this.integrity.onMembership(entry),
+      },
+    });
     this.#watchTurns = new WatchTurns(options.nextTurn);
     const onFatal = (error: unknown): void => this.#fail(error);
     this.#tasks = new TaskGroup(onFatal);
+    this.soundness = this.#newSoundness();
     this.#replica = new Replica({
       ...options,
       id: options.identity.memberId,
@@ -137,6 +108,9 @@ export class EmbeddedEngine extends LeasingEngine implements Engine {
       raftSettings: { ...defaultRaftSettings, ...options.raftSettings },
       settings: { ...defaultReplicaSettings, ...options.replicaSettings },
       describeMember: (id) => this.nameOf(id),
+      isAdding: (envelope) =>
+        addsData(envelope, (session, at) => this.store.sessions.hasAnswer(session, at)),
+      doubt: this.integrity,
       onFatal,
       onApplied: (entries) => this.#afterApplied(entries),
       onQuestion: (body) => this.answerQuestion(body),
@@ -148,16 +122,24 @@ export class EmbeddedEngine extends LeasingEngine implements Engine {
       replica: this.#replica,
       configured: () => this.membership.configured(),
       settled: () => this.membership.settled(),
+      isDoubted: () => this.integrity.isDoubted,
       yieldNow: () => this.#yieldNow(),
       onProblem: (what, error) => options.onEvent?.({ type: 'problem', what, error }),
     });
     this.leasePorts = this.#newLeasePorts();
     this.membership = this.#newMembership();
+    this.backups = new Backups({
+      ...options,
+      store: this.store,
+      awaitFresh: (read) => this.#fresh.await(read),
+      applied: () => (this.integrity.isDoubted ? undefined : this.#replica.status().applied),
+    });
   }
 
   /** Recovers and joins; resolves when this member takes part, which may be before it is ready. */
   async start(): Promise<void> {
     await this.#replica.start();
+    this.soundness.start(this.#tasks);
     this.#tasks.run((signal) => this.#bind(signal));
     this.#tasks.run((signal) => this.#leader.run(signal));
     this.#tasks.run((signal) => this.#leader.lessor.run(signal));
@@ -169,17 +151,22 @@ export class EmbeddedEngine extends LeasingEngine implements Engine {
     return this.#closing;
   }
 
+  /** Whether the own state is that of the others. */
+  get integrity(): Integrity {
+    return this.soundness.integrity;
+  }
+
   get replica(): Replica {
     return this.#replica;
   }
 
   async range(request: RangeRequest, options: ReadOptions): Promise<Answer<RangeResponse>> {
-    const ageMs = await this.#fresh.await(options);
-    return this.#answer(this.store.range(request), this.store.revision, ageMs);
+    const ageMs = await this.#awaitFresh(options);
+    return this.#answer(this.store.range(request, options), this.store.revision, ageMs);
   }
 
   async put(request: PutRequest, options: WriteOptions): Promise<Answer<PutResponse>> {
-    const result = await this.#execute({ $case: 'put', value: request }, options);
+    const result = await this.#write({ $case: 'put', value: request }, options);
     return this.#answer(responseOf(result, 'put', options.session), result.revision, 0);
   }
 
@@ -187,17 +174,17 @@ export class EmbeddedEngine extends LeasingEngine implements Engine {
     request: DeleteRangeRequest,
     options: WriteOptions,
   ): Promise<Answer<DeleteRangeResponse>> {
-    const result = await this.#execute({ $case: 'deleteRange', value: request }, options);
+    const result = await this.#write({ $case: 'deleteRange', value: request }, options);
     return this.#answer(responseOf(result, 'deleteRange', options.session), result.revision, 0);
   }
 
   async txn(request: TxnRequest, options: WriteOptions): Promise<Answer<TxnResponse>> {
-    const result = await this.#execute({ $case: 'txn', value: request }, options);
+    const result = await this.#write({ $case: 'txn', value: request }, options);
     return this.#answer(responseOf(result, 'txn', options.session), result.revision, 0);
   }
 
   async compact(request: CompactRequest, options: WriteOptions): Promise<Answer<undefined>> {
-    const result = await this.#execute({ $case: 'compact', value: request }, options);
+    const result = await this.#write({ $case: 'compact', value: request }, options);
     responseOf(result, 'compact');
     return this.#answer(undefined, result.revision, 0);
   }
@@ -210,6 +197,7 @@ export class EmbeddedEngine extends LeasingEngine implements Engine {
     const { clock } = this.#options;
     const { signal } = options;
     if (this.#closing) throw stopping();
+    this.integrity.requireSound();
     const onEnd = (ended: StoreWatch): void => void this.#watches.delete(ended);
     const turns = this.#watchTurns;
     const watch = new StoreWatch({ store: this.store, clock, turns, request, signal, onEnd });
@@ -222,6 +210,8 @@ export class EmbeddedEngine extends LeasingEngine implements Engine {
       options: this.#options,
       replica: this.#replica.status(),
       store: this.store,
+      integrity: this.integrity.status,
+      scrub: this.soundness.scrubber?.status,
     });
   }
 
@@ -234,14 +224,26 @@ export class EmbeddedEngine extends LeasingEngine implements Engine {
 
   // ---------------------------------------------------------------- writes
 
+  /** As a client's: what is refused or asked for in vain there is told of the own state. */
+  #write(request: CommandRequest, options: WriteOptions): Promise<CommandResult> {
+    this.integrity.requireSound();
+    return this.#execute(request, options);
+  }
+
+  async #awaitFresh(options: ReadOptions): Promise<number | undefined> {
+    const ageMs = await this.#fresh.await(options);
+    this.integrity.requireSound();
+    return ageMs;
+  }
+
   async #execute(request: CommandRequest, options: WriteOptions): Promise<CommandResult> {
     const { bytes } = this.store;
     const { quotaBytes } = this.#options;
     requireApplied(this.#replica.applyLag);
     const full = quotaRefusal(request, { bytes, quotaBytes });
     if (full && !(await this.isAnswered(options))) throw full;
-    if (options.session || isOfLeases(request))
-      await this.#awaitVersion(leasesVersion, options.signal);
+    const version = versionOf(request, options);
+    if (version !== undefined) await this.#awaitVersion(version, options.signal);
     const envelope = encodeCommand(request, options);
     const { result } = await this.#replica.propose(envelope, options.signal);
     return result as CommandResult;
@@ -274,6 +276,7 @@ export class EmbeddedEngine extends LeasingEngine implements Engine {
     this.#fresh.close();
     await this.#tasks.close();
     await this.#replica.close();
+    await this.integrity.close();
   }
 
   /** Told to the process once, whichever part failed first. */
@@ -310,16 +313,8 @@ export class EmbeddedEngine extends LeasingEngine implements Engine {
   // ---------------------------------------------------------------- duties
 
   async #bind(signal: AbortSignal): Promise<void> {
-    const { identity, name, peerAddresses, clientAddresses, clock } = this.#options;
-    const request: BindMemberRequest = {
-      memberId: identity.memberId,
-      storeId: identity.storeId,
-      name,
-      peerAddresses: [...peerAddresses],
-      clientAddresses: [...clientAddresses],
-      version: knownVersion,
-      standing: MemberStanding.JOINED,
-    };
+    const { identity, name, clock } = this.#options;
+    const request = bindingOf(this.#options);
     const options = { actor: `member:${name}` };
     await bindMember(
       {
@@ -346,13 +341,35 @@ export class EmbeddedEngine extends LeasingEngine implements Engine {
       store: this.store,
       random: this.#options.random,
       lessor: this.#leader.lessor,
-      execute: (request, options) => this.#execute(request, options),
+      execute: async (request, options) => await this.#write(request, options),
       awaitVersion: (signal) => this.#awaitVersion(leasesVersion, signal),
       askLeader: (question, signal) => this.#replica.askLeader(question, signal),
       awaitRevision: (wanted, signal) => this.#fresh.awaitRevision(wanted, signal),
-      awaitConsistency: (options) => this.#fresh.await(options),
+      awaitConsistency: (options) => this.#awaitFresh(options),
       answer: (body, at, ageMs) => this.#answer(body, at, ageMs),
     };
+  }
+
+  #newSoundness(): Soundness {
+    const actor = `member:${this.#options.name}`;
+    return new Soundness({
+      options: this.#options,
+      store: () => this.store,
+      replica: () => this.#replica,
+      tasks: this.#tasks,
+      nameOf: (id) => this.nameOf(id),
+      yieldNow: () => this.#yieldNow(),
+      execute: async (request, signal) => {
+        await this.#awaitVersion(integrityVersion, signal);
+        const options = signal ? { actor, signal } : { actor };
+        responseOf(await this.#execute(request, options), request.$case);
+      },
+      propose: (term, request) => this.#leader.propose(term, request),
+      onDoubted: (why) => {
+        this.backups.stateDoubted();
+        for (const watch of this.#watches) watch.fail(why);
+      },
+    });
   }
 
   #newMembership(): Membership {

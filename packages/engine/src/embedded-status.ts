@@ -6,6 +6,7 @@ import type { RaftStatus } from '@holdfast/raft/raft';
 import type { MemberIdentity } from '@holdfast/replica/ports';
 import type { ReplicaStatus } from '@holdfast/replica/replica-status';
 import type { EngineStatus, PeerStatus } from './engine.ts';
+import { type IntegrityStatus, quarantineText, type ScrubStatus } from './integrity-status.ts';
 
 /** What a member was started with, as far as its status shows it. */
 export type StatusOptions = {
@@ -13,6 +14,7 @@ export type StatusOptions = {
   readonly name: string;
   readonly version: string;
   readonly clientAddresses: readonly string[];
+  readonly quotaBytes?: number;
   readonly initialMembers: readonly {
     readonly memberId: MemberId;
     readonly name: string;
@@ -24,10 +26,12 @@ export type StatusParts = {
   readonly options: StatusOptions;
   readonly replica: ReplicaStatus;
   readonly store: KvStore;
+  readonly integrity: IntegrityStatus;
+  readonly scrub: ScrubStatus | undefined;
 };
 
 export function engineStatus(parts: StatusParts): EngineStatus {
-  const { options, replica, store } = parts;
+  const { options, replica, store, integrity } = parts;
   const { raft } = replica;
   const { clusterId, memberId: id, storeId } = options.identity;
   return {
@@ -62,9 +66,12 @@ export function engineStatus(parts: StatusParts): EngineStatus {
       last: replica.snapshot?.lastFailure,
     },
     stalledMs: replica.stalledMs,
-    isDiskFull: replica.isDiskFull,
+    disk: replica.disk,
+    limits: limitsOf(parts),
     initialised: replica.isInitialised,
-    ready: replica.isReady && raft?.leader !== undefined && replica.stalledMs === undefined,
+    integrity,
+    scrub: parts.scrub,
+    ready: isReady(parts),
     notReadyReason: notReadyReason(parts),
     counters: {
       log_syncs_total: replica.syncs,
@@ -75,6 +82,12 @@ export function engineStatus(parts: StatusParts): EngineStatus {
     },
   };
 }
+
+const isReady = ({ replica, integrity }: StatusParts): boolean =>
+  replica.isReady &&
+  replica.raft?.leader !== undefined &&
+  replica.stalledMs === undefined &&
+  integrity.quarantine === undefined;
 
 function roleOf(raft: RaftStatus | undefined): EngineStatus['role'] {
   if (!raft) return 'starting';
@@ -94,8 +107,29 @@ function notReadyReason(parts: StatusParts): string | undefined {
       ? (replica.leaderUnheard ?? 'no leader: an election is under way')
       : `no quorum: these voters are missing: ${missing}`;
   }
+  const { quarantine } = parts.integrity;
+  if (quarantine) return quarantineText(quarantine);
   if (!replica.isReady) return 'waiting for the first confirmed read since the start';
   return replica.stalledMs === undefined ? undefined : stalled(replica.stalledMs);
+}
+
+/** Reasons why writes may be refused, that are none to send nobody here. */
+function limitsOf({ replica, store, options }: StatusParts): readonly string[] {
+  const limits: string[] = [];
+  if (replica.disk === 'low') {
+    limits.push('its disk is full but for its reserve: what adds waits for a majority with room');
+  }
+  if (replica.disk === 'unable') limits.push('its disk is full or does not answer');
+  const { quotaBytes } = options;
+  if (quotaBytes !== undefined && store.bytes >= quotaBytes) {
+    limits.push(`the store holds ${store.bytes} of its ${quotaBytes} bytes: puts are refused`);
+  }
+  for (const { keyspace, namespace, bytes, bytesMax } of store.quotas) {
+    if (bytesMax === 0 || bytes < bytesMax) continue;
+    const scope = namespace === '' ? `keyspace ${keyspace}` : `namespace ${namespace}`;
+    limits.push(`${scope} holds ${bytes} of its ${bytesMax} bytes: what adds there is refused`);
+  }
+  return limits;
 }
 
 /** A-25: heartbeats alone do not make a member ready. */

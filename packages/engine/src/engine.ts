@@ -11,9 +11,12 @@ import type {
   PutResponse,
   RangeRequest,
   RangeResponse,
+  SetQuotaRequest,
   TxnRequest,
   TxnResponse,
 } from '@holdfast/proto/internal';
+import type { DiskState } from '@holdfast/raft/message';
+import type { IntegrityStatus, ScrubStatus } from './integrity-status.ts';
 
 /**
  * How fresh a read must be. `bounded` is refused with `stale-unknown` when the age is not known.
@@ -30,6 +33,8 @@ export type ReadOptions = {
   /** Waits until this member has applied that revision (read your writes). */
   readonly minRevision?: Revision;
   readonly signal?: AbortSignal;
+  /** Of a range: its count may end one beyond its limit. At an old revision a count is a walk. */
+  readonly uncounted?: boolean;
 };
 
 /**
@@ -209,8 +214,10 @@ export type EngineStatus = {
    * few seconds (A-25). Undefined: nothing is amiss.
    */
   readonly stalledMs: number | undefined;
-  /** It takes no writes until there is room on its disk (safety.md 9). */
-  readonly isDiskFull: boolean;
+  /** `low`: it is full but for its reserve; `unable`: it takes no writes now (safety.md 9). */
+  readonly disk: DiskState;
+  /** What is refused for want of room, in sentences; reads and deletes never are. */
+  readonly limits: readonly string[];
   /** Undefined while repairing: only a leader can fill the log again. */
   readonly repair: RepairStatus | undefined;
   /** All that was known to be committed before the start is applied; `ready` comes later. */
@@ -218,9 +225,22 @@ export type EngineStatus = {
   /** Serving since the first read barrier after the start. */
   readonly ready: boolean;
   /** Why not ready, in a sentence; undefined when ready. */
+  /** What was compared with the other members; undefined on an engine that is alone. */
+  readonly integrity: IntegrityStatus | undefined;
+  /** What was read again at rest; undefined where nothing is. */
+  readonly scrub: ScrubStatus | undefined;
   readonly notReadyReason: string | undefined;
   /** Counters and gauges for /metrics, by their metric names without the prefix. */
   readonly counters: Readonly<Record<string, number>>;
+};
+
+/** What lives in a keyspace or a namespace of it, and how much may; 0: as much as fits. */
+export type QuotaUse = {
+  readonly keyspace: number;
+  /** Empty: the whole keyspace. */
+  readonly namespace: string;
+  readonly bytes: number;
+  readonly bytesMax: number;
 };
 
 export interface Engine {
@@ -265,6 +285,13 @@ export interface Engine {
   /** Throws `session-expired`, as the next does. Every write of a session does the same. */
   sessionKeepAlive(id: bigint, options: WriteOptions): Promise<Answer<undefined>>;
   sessionClose(id: bigint, options: WriteOptions): Promise<Answer<undefined>>;
+  /**
+   * How many bytes of living keys a keyspace, or a namespace of configurations, may hold; 0 lifts
+   * the limit. A write that grows it beyond is `quota-exceeded`; deletes always go.
+   */
+  setQuota(request: SetQuotaRequest, options: WriteOptions): Promise<Answer<undefined>>;
+  /** Each scope that holds anything or is limited, with what it holds. */
+  quotas(options: ReadOptions): Promise<Answer<readonly QuotaUse[]>>;
   /** Rejects with `compacted` if the start is below the compact revision. */
   watch(request: WatchRequest, options: Omit<ReadOptions, 'consistency'>): Promise<WatchStream>;
   /** Never waits, never asks a peer. */

@@ -20,6 +20,8 @@ export type LeaderWorkOptions = {
   readonly replica: Replica;
   readonly configured: () => readonly MemberId[];
   readonly settled: () => readonly MemberId[] | undefined;
+  /** Nothing is proposed from a state in doubt. */
+  readonly isDoubted: () => boolean;
   readonly compactionSettings?: Partial<CompactionSettings>;
   readonly lessorSettings?: Partial<LessorSettings>;
   readonly yieldNow: () => Promise<void>;
@@ -72,8 +74,8 @@ export class LeaderWork {
   }
 
   get #term(): Term | undefined {
-    const { replica } = this.#options;
-    return replica.isLeader ? replica.term : undefined;
+    const { replica, isDoubted } = this.#options;
+    return replica.isLeader && !isDoubted() ? replica.term : undefined;
   }
 
   get #leadership(): Leadership {

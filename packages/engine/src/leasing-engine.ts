@@ -1,17 +1,18 @@
-// The half of an Engine that is about leases and sessions, over the few things in which engines
-// differ. What is in the log goes there as a command; what only the leader's memory knows is asked
-// of it.
+// The half of an Engine that is about leases, sessions and quotas, over the few things in which
+// engines differ. What is in the log goes there as a command; what only the leader's memory knows
+// is asked of it.
 import { HoldfastError, isHoldfastError } from '@holdfast/base/errors';
 import { type Revision, revision } from '@holdfast/base/ids';
 import type { Random } from '@holdfast/base/random';
 import type { KvStore } from '@holdfast/mvcc/kv-store';
-import type { CommandResult } from '@holdfast/proto/internal';
+import type { CommandResult, SetQuotaRequest } from '@holdfast/proto/internal';
 import { type CommandCase, type CommandRequest, responseOf } from './command-answer.ts';
 import type {
   Answer,
   LeaderOptions,
   LeasedKey,
   LeaseTime,
+  QuotaUse,
   ReadOptions,
   WriteOptions,
 } from './engine.ts';
@@ -111,6 +112,17 @@ export abstract class LeasingEngine {
     requireRange(id, 64);
     const { header } = await this.#write('sessionClose', { id }, options);
     return { header, body: undefined };
+  }
+
+  async setQuota(request: SetQuotaRequest, options: WriteOptions): Promise<Answer<undefined>> {
+    const { header } = await this.#write('setQuota', request, options);
+    return { header, body: undefined };
+  }
+
+  async quotas(options: ReadOptions): Promise<Answer<readonly QuotaUse[]>> {
+    const ageMs = await this.leasePorts.awaitConsistency(options);
+    const { quotas, revision: at } = this.leasePorts.store;
+    return this.leasePorts.answer(quotas, at, ageMs);
   }
 
   /** Whether a write was applied before: then it has that answer, whatever is refused by now. */

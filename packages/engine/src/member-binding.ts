@@ -2,7 +2,9 @@
 // state, once a start, as soon as writes work (safety.md 15). A directory that is not the bound one
 // must not take part.
 import { isHoldfastError } from '@holdfast/base/errors';
-import type { BindMemberRequest } from '@holdfast/proto/internal';
+import { type BindMemberRequest, MemberStanding } from '@holdfast/proto/internal';
+import { knownVersion } from './cluster-version.ts';
+import type { EmbeddedEngineOptions } from './embedded-engine-options.ts';
 
 export type BindingOptions = {
   readonly request: BindMemberRequest;
@@ -26,6 +28,22 @@ export async function bindMember(options: BindingOptions, signal: AbortSignal): 
       await options.pause(signal);
     }
   }
+}
+
+/** What a member says of itself. */
+export function bindingOf(
+  options: Pick<EmbeddedEngineOptions, 'identity' | 'name' | 'peerAddresses' | 'clientAddresses'>,
+): BindMemberRequest {
+  const { identity, name, peerAddresses, clientAddresses } = options;
+  return {
+    memberId: identity.memberId,
+    storeId: identity.storeId,
+    name,
+    peerAddresses: [...peerAddresses],
+    clientAddresses: [...clientAddresses],
+    version: knownVersion,
+    standing: MemberStanding.JOINED,
+  };
 }
 
 function isSame(bound: BindMemberRequest | undefined, request: BindMemberRequest): boolean {

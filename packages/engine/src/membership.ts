@@ -11,6 +11,7 @@ import { type Configuration, isJoint, membersOf } from '@holdfast/raft/configura
 import type { MembershipTarget } from '@holdfast/raft/membership';
 import type { RaftStatus } from '@holdfast/raft/raft';
 import type { Replica } from '@holdfast/replica/replica';
+import type { PeerPlaceName } from '@holdfast/storage/peers-file';
 import type { CommandRequest } from './command-answer.ts';
 import {
   decodeMembersAnswer,
@@ -27,10 +28,7 @@ import {
 } from './member-plan.ts';
 
 /** A member, and where it is. */
-export type KnownMember = {
-  readonly memberId: MemberId;
-  readonly name: string;
-  readonly peerAddress: string;
+export type KnownMember = PeerPlaceName & {
   /** Where else it may be, by what this member was started with. */
   readonly otherAddresses?: readonly string[];
 };
@@ -88,8 +86,8 @@ export class Membership {
 
   /** All of the configuration in effect here, committed or not. */
   configured(): readonly MemberId[] {
-    const { raft } = this.#options.replica;
-    return raft ? membersOf(raft.configuration) : [];
+    const { marks } = this.#options.replica;
+    return marks ? membersOf(marks.configuration) : [];
   }
 
   /** The same, those of whom it is known where they are. */

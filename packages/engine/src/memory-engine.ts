@@ -35,6 +35,7 @@ import {
   type TxnRequest,
   type TxnResponse,
 } from '@holdfast/proto/internal';
+import { Backups } from './backups.ts';
 import { knownVersion } from './cluster-version.ts';
 import {
   type CommandCase,
@@ -73,6 +74,7 @@ export class MemoryEngine extends LeasingEngine implements Engine {
   /** What `header.ageMs` says of reads that are not linearizable. */
   ageMs: number | undefined = 0;
 
+  readonly backups: Backups;
   protected readonly leasePorts: LeasePorts;
   readonly #clock: Clock;
   readonly #clusterId: ClusterId;
@@ -87,6 +89,7 @@ export class MemoryEngine extends LeasingEngine implements Engine {
     this.#clock = options.clock ?? new ManualClock();
     this.#clusterId = options.clusterId ?? clusterId(0xc1n);
     this.#memberId = options.memberId ?? memberId(0x1n);
+    this.backups = this.#newBackups();
     this.#lessor = this.#newLessor();
     this.leasePorts = this.#newLeasePorts(options.random ?? new SeededRandom(1));
     this.#bind();
@@ -95,7 +98,7 @@ export class MemoryEngine extends LeasingEngine implements Engine {
   async range(request: RangeRequest, options: ReadOptions): Promise<Answer<RangeResponse>> {
     await this.#beforeRead(options);
     const linearizable = (options.consistency?.level ?? 'linearizable') === 'linearizable';
-    const body = this.#store.range(request);
+    const body = this.#store.range(request, options);
     return this.#answer(body, this.#store.revision, linearizable ? 0 : this.ageMs);
   }
 
@@ -170,7 +173,10 @@ export class MemoryEngine extends LeasingEngine implements Engine {
       notReadyReason: this.refusal?.message,
       snapshotFailures: { count: 0, last: undefined },
       stalledMs: undefined,
-      isDiskFull: false,
+      disk: 'well',
+      limits: [],
+      integrity: undefined,
+      scrub: undefined,
       counters: {},
     };
   }
@@ -246,6 +252,24 @@ export class MemoryEngine extends LeasingEngine implements Engine {
       value: { version: knownVersion, memberIds: [] },
     };
     this.#apply(raise, encodeCommand(raise, own));
+  }
+
+  /** As fast as they are read. */
+  #newBackups(): Backups {
+    return new Backups({
+      clock: this.#clock,
+      store: this.#store,
+      identity: {
+        clusterId: this.#clusterId,
+        memberId: this.#memberId,
+        storeId: storeId(1n),
+        bootEpoch: 1,
+      },
+      version: '0.1.0',
+      backupSettings: { bytesPerSecond: Number.MAX_SAFE_INTEGER },
+      awaitFresh: (options) => this.#beforeRead(options),
+      applied: () => ({ index: this.#store.appliedIndex, term: term(1) }),
+    });
   }
 
   #newLessor(): Lessor {

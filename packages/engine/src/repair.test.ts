@@ -92,6 +92,24 @@ describe('a damaged log', () => {
     await expectAll(at, 40);
   });
 
+  it('that was deleted makes nobody vote for less than it held', async () => {
+    const at = await filled(40);
+    const [robbed, peer, dead] = at.machines as [TestMachine, TestMachine, TestMachine];
+    for (const machine of at.machines) await machine.kill();
+    for (const path of robbed.disk.paths()) {
+      if (path.startsWith('groups/0/log/')) await robbed.disk.remove(path);
+    }
+    await robbed.start();
+    await peer.start();
+    await at.clock.advanceAsync(5000);
+    expect(robbed.engine.status().role).toBe('repairing');
+    expect(peer.engine.status().role).not.toBe('leader');
+    await dead.start();
+    await at.until(() => at.living.every(({ engine }) => engine.status().ready));
+    expect(robbed.engine.status().role).not.toBe('repairing');
+    await expectAll(at, 40);
+  });
+
   it('gives way to a snapshot of any peer where both own ones are lost (D-03, D-04)', async () => {
     const settings = { snapshotEntriesMax: 10, snapshotIntervalMinMs: 0 };
     const at = await filled(60, { replicaSettings: settings, segmentBytes: 4096 });
