@@ -6,6 +6,7 @@ import type { Random } from '@holdfast/base/random';
 import { SystemClock } from '@holdfast/base/system-clock';
 import { SystemRandom } from '@holdfast/base/system-random';
 
+import type { BackupApi } from './backup-api.ts';
 import { Caller } from './caller.ts';
 import type { ClientApi, ExactlyOnceApi } from './client-api.ts';
 import {
@@ -14,24 +15,30 @@ import {
   defaultClientSettings,
   withChange,
 } from './client-settings.ts';
+import type { ClientTls } from './client-tls.ts';
 import type { ClusterApi } from './cluster-api.ts';
 import type { ConfigApi } from './config-api.ts';
 import type { BreakerApi, ConnectionApi } from './connection-api.ts';
 import type { EndpointView } from './endpoint-api.ts';
 import { EndpointSet } from './endpoint-set.ts';
 import { ExactlyOnce } from './exactly-once.ts';
+import { HttpBackups } from './http-backups.ts';
 import { HttpBreakers } from './http-breakers.ts';
 import { HttpCluster } from './http-cluster.ts';
 import { HttpConfigs } from './http-configs.ts';
 import { HttpConnections } from './http-connections.ts';
+import { HttpIntegrity } from './http-integrity.ts';
 import { HttpKv } from './http-kv.ts';
 import { HttpLeases } from './http-leases.ts';
 import { HttpMembers } from './http-members.ts';
 import type { HttpPort } from './http-port.ts';
+import { HttpQuotas } from './http-quotas.ts';
+import type { IntegrityApi } from './integrity-api.ts';
 import type { KvApi } from './kv-api.ts';
 import type { LeaseApi } from './lease-api.ts';
 import type { MemberApi } from './member-api.ts';
 import { OneClusterHttp } from './one-cluster-http.ts';
+import type { QuotaApi } from './quota-api.ts';
 import { RetryBudget } from './retry-budget.ts';
 import type { Session } from './session.ts';
 import { UndiciHttp } from './undici-http.ts';
@@ -44,6 +51,11 @@ export type HoldfastClientOptions = {
   readonly timeoutMs?: number;
   /** Who asks, for the history: visible characters. Unverified until there are identities. */
   readonly actor?: string;
+  /**
+   * Undefined: in clear text. As a function it is asked at each new connection, so that a client
+   * that lives long may be given new certificates; it answers the same object until then.
+   */
+  readonly tls?: ClientTls | (() => ClientTls) | undefined;
   /** What is to be other than in `defaultClientSettings`; `timeoutMs` above is one of them. */
   readonly settings?: ClientSettingsChange;
   /** Called when an endpoint is set aside, taken back, or found better or worse than before. */
@@ -63,9 +75,12 @@ export class HoldfastClient implements ClientApi, AsyncDisposable {
   readonly configs: ConfigApi;
   readonly kv: KvApi;
   readonly leases: LeaseApi;
+  readonly quotas: QuotaApi;
   readonly cluster: ClusterApi;
   readonly members: MemberApi;
+  readonly backups: BackupApi;
   readonly connections: ConnectionApi;
+  readonly integrity: IntegrityApi;
   readonly breakers: BreakerApi;
   readonly #session: Session;
   readonly #sessions = new Set<ExactlyOnce>();
@@ -79,7 +94,7 @@ export class HoldfastClient implements ClientApi, AsyncDisposable {
     this.#settings = withChange(defaultClientSettings, { timeoutMs, ...options.settings });
     const settings = (): ClientSettings => this.#settings;
     const { clock = new SystemClock(), random = new SystemRandom() } = ports;
-    this.#http = ports.http ?? new UndiciHttp(this.#settings);
+    this.#http = ports.http ?? new UndiciHttp({ ...this.#settings, tls: asked(options.tls) });
     this.#endpoints = this.#newEndpoints(options, { http: this.#http, random, clock: ports.clock });
     const http = new OneClusterHttp(new WatchedHttp(this.#http, this.#endpoints), this.#endpoints);
     const budget = new RetryBudget({ clock, settings: () => settings().retries });
@@ -90,9 +105,12 @@ export class HoldfastClient implements ClientApi, AsyncDisposable {
     this.configs = new HttpConfigs(this.#session);
     this.kv = new HttpKv(this.#session);
     this.leases = new HttpLeases(this.#session);
+    this.quotas = new HttpQuotas(this.#session);
     this.cluster = new HttpCluster(this.#session);
     this.members = new HttpMembers(this.#session);
+    this.backups = new HttpBackups(this.#session);
     this.connections = new HttpConnections(this.#session);
+    this.integrity = new HttpIntegrity(this.#session);
     this.breakers = new HttpBreakers(this.#session);
   }
 
@@ -157,3 +175,6 @@ export class HoldfastClient implements ClientApi, AsyncDisposable {
     await this.close();
   }
 }
+
+const asked = (tls: HoldfastClientOptions['tls']): (() => ClientTls) | undefined =>
+  typeof tls === 'object' ? () => tls : tls;

@@ -1,15 +1,12 @@
 // The SDK's calls that change who belongs to the cluster, as types. A member is named by its name
 // or its id.
+import type { ClusterMember } from './cluster-api.ts';
 import type { CallOptions } from './config-api.ts';
 
-export type MemberRow = {
-  readonly id: string;
-  readonly name: string;
-  /** leader, follower, candidate, observer or unknown. */
-  readonly role: string;
-  readonly peerAddresses: readonly string[];
-  readonly clientAddresses: readonly string[];
-};
+export type MemberRow = Pick<
+  ClusterMember,
+  'id' | 'name' | 'role' | 'peerAddresses' | 'clientAddresses'
+>;
 
 /** All of them or none take effect. */
 export type MemberChanges = {

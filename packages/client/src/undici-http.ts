@@ -2,14 +2,17 @@
 // pings. It sets no deadline but that of connecting; all others arrive as the request's signal.
 import { waitFor } from '@holdfast/base/deadline';
 import { HoldfastError, messageOf } from '@holdfast/base/errors';
-import type { Agent, Dispatcher } from 'undici';
+import type { Agent, buildConnector, Dispatcher } from 'undici';
 
+import { type ClientTls, handshakeSentence, isHandshakeFailure } from './client-tls.ts';
 import { type HttpAnswer, type HttpPort, type HttpRequest, TransportFailure } from './http-port.ts';
 
 export type UndiciHttpOptions = {
   /** Acceptance A-11: three seconds. */
   readonly connectTimeoutMs: number;
   readonly connectionsMax: number;
+  /** Undefined: in clear text. Asked at each new connection. */
+  readonly tls?: (() => ClientTls) | undefined;
 };
 
 /** Of one row of pings; the next row finds them idle, or dials anew. */
@@ -38,7 +41,7 @@ export class UndiciHttp implements HttpPort {
     try {
       const { calls, pings } = await this.#opened();
       const asked = (request.isPing ? pings : calls).request({
-        origin: `http://${request.endpoint}`,
+        origin: `${this.#options.tls ? 'https' : 'http'}://${request.endpoint}`,
         method: request.method,
         path: request.path,
         headers: request.headers,
@@ -64,10 +67,11 @@ export class UndiciHttp implements HttpPort {
   }
 
   async #open(): Promise<Agents> {
-    const { connectTimeoutMs, connectionsMax } = this.#options;
-    const { Agent } = await import('undici');
+    const { connectTimeoutMs, connectionsMax, tls } = this.#options;
+    const { Agent, buildConnector } = await import('undici');
+    const connect = { timeout: connectTimeoutMs, noDelay: true };
     const common = {
-      connect: { timeout: connectTimeoutMs, noDelay: true },
+      connect: tls ? certifiedConnector(tls, { connect, buildConnector }) : connect,
       pipelining: 1,
       headersTimeout: 0,
       bodyTimeout: 0,
@@ -93,6 +97,30 @@ function soonOrNever(
   };
   asked.then(giveBack, () => undefined);
   return waitFor(asked, signal);
+}
+
+type ConnectorParts = {
+  readonly connect: { readonly timeout: number; readonly noDelay: boolean };
+  readonly buildConnector: typeof buildConnector;
+};
+
+/** What is trusted and shown may change while the client lives, and holds from then on. */
+function certifiedConnector(
+  tls: () => ClientTls,
+  { connect, buildConnector: build }: ConnectorParts,
+): buildConnector.connector {
+  let used: ClientTls | undefined;
+  let connector: buildConnector.connector | undefined;
+  return (options, callback) => {
+    const now = tls();
+    if (connector === undefined || now !== used) {
+      const { ca, cert, key } = now;
+      const given = Object.entries({ ca, cert, key }).filter(([, text]) => text !== undefined);
+      connector = build({ ...connect, ...Object.fromEntries(given), minVersion: 'TLSv1.2' });
+      used = now;
+    }
+    connector(options, callback);
+  };
 }
 
 type Agents = { readonly calls: Agent; readonly pings: Agent };
@@ -126,7 +154,8 @@ async function* guarded(
 function transportFailure(endpoint: string, error: unknown): HoldfastError {
   if (error instanceof HoldfastError) return error;
   const reason = codeOf(error);
-  const outcome = beforeSendCodes.has(reason) ? 'not-applied' : 'unknown';
+  const isBeforeSend = beforeSendCodes.has(reason) || isHandshakeFailure(reason);
+  const outcome = isBeforeSend ? 'not-applied' : 'unknown';
   return new TransportFailure(endpoint, sentenceOf(reason, error), {
     outcome,
     reason,
@@ -157,6 +186,11 @@ function sentenceOf(code: string, error: unknown): string {
     case 'UND_ERR_SOCKET':
       return 'the connection broke';
     default:
-      return messageOf(error);
+      if (isNoHttp(error)) return 'no member answers clients there (is it its port for peers?)';
+      return handshakeSentence(code, error) ?? messageOf(error);
   }
 }
+
+/** The parser of HTTP did not find any. */
+const isNoHttp = (error: unknown): boolean =>
+  error instanceof Error && (error.name === 'HTTPParserError' || isNoHttp(error.cause));
