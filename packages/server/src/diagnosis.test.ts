@@ -62,6 +62,23 @@ function cluster(changes: Readonly<Record<number, Change>> = {}): readonly Asked
 const told = (changes: Readonly<Record<number, Change>>): readonly string[] =>
   diagnose(cluster(changes)).map(({ case: name, says }) => `${name}: ${says}`);
 
+describe('a scheduled backup that is late', () => {
+  const late = (lateMs: number | null, failure: string | null = null) => ({
+    backup: { lateMs, failure },
+  });
+
+  it('is told once, of all that could make it, with why they did not', () => {
+    expect(told({ 2: late(7_200_000, 'no room'), 3: late(7_100_000) })).toEqual([
+      'backup-late: a scheduled backup has been due for 7100 s, and none was made (n2: no room); ' +
+        'the newest one holds nothing of what was written since',
+    ]);
+  });
+
+  it('is none where one is due but not late, or nobody makes any', () => {
+    expect(told({ 1: late(null), 2: late(null, 'one that failed') })).toEqual([]);
+  });
+});
+
 describe('a full disk', () => {
   const full = { diskFull: true };
 

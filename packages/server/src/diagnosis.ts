@@ -1,7 +1,10 @@
 // What is wrong with the cluster, in sentences (C-20, A-26): one for each thing that a person would
 // want to be told, with what it means and what to do. Pure: it reads what members say of themselves
 // and who did not answer, and asks nobody.
+import { majority } from '@holdfast/raft/configuration';
+
 import type { MemberReport } from './member-report.ts';
+import { certificateFindings } from './tls/certificate-findings.ts';
 
 /** A member of the configuration: its own word, or why there is none. */
 export type AskedMember = {
@@ -19,15 +22,22 @@ export type FindingCase =
   | 'commit-stalled'
   | 'member-missing'
   | 'disk-full'
+  | 'state-in-doubt'
+  | 'states-differ'
   | 'not-ready'
   | 'snapshot-failing'
+  | 'backup-late'
   | 'client-failures'
   | 'frequent-evictions'
-  | 'breaker-open';
+  | 'breaker-open'
+  | 'certificate-expires'
+  | 'certificate-refused';
+
+type Severity = 'critical' | 'warning' | 'info';
 
 export type Finding = {
   readonly case: FindingCase;
-  readonly severity: 'critical' | 'warning' | 'info';
+  readonly severity: Severity;
   /** The members that it is about, by name. */
   readonly members: readonly string[];
   /** One sentence, or two: what it is, what it means, what to do. */
@@ -50,11 +60,15 @@ export function diagnose(members: readonly AskedMember[]): readonly Finding[] {
     ...stalledCommit(members),
     ...missingMembers(members),
     ...fullDisks(members),
+    ...each(members, doubted),
+    ...differingStates(members),
     ...each(members, notReady),
     ...each(members, failingSnapshot),
+    ...lateBackup(members),
     ...each(members, failingCalls),
     ...each(members, evictions),
     ...members.flatMap((one) => (one.report ? breakers(one.report, members) : [])),
+    ...members.flatMap(({ report }) => (report ? certificateFindings(report) : [])),
   ];
   return findings.sort((a, b) => gravity[a.severity] - gravity[b.severity]);
 }
@@ -93,7 +107,7 @@ const twoLeaders = (leaders: readonly MemberReport[]): Finding => ({
 
 function noLeader(members: readonly AskedMember[]): Finding {
   const voters = members.filter(({ isVoter }) => isVoter);
-  const needed = Math.floor(voters.length / 2) + 1;
+  const needed = majority(voters.length);
   const able = voters.filter(({ report }) => report && report.role !== 'repairing');
   const silent = voters.filter(({ report }) => report === undefined);
   const repairing = voters.filter(({ report }) => report?.role === 'repairing');
@@ -162,54 +176,68 @@ function stalledOn(
 }
 
 function missingMembers(members: readonly AskedMember[]): readonly Finding[] {
-  const { canWrite, says: majority } = writing(members);
+  const lossOf = losses(members);
   return members
     .filter(({ report }) => report === undefined)
-    .map(({ name, isVoter, missing }) => ({
-      case: 'member-missing',
-      severity: isVoter && !canWrite ? 'critical' : 'warning',
-      members: [name],
-      says:
-        `${name} does not answer: ${missing ?? 'no answer'}; ` +
-        (isVoter ? majority : 'it is an observer: writes need it not') +
-        `; look whether its machine and its process run`,
-    }));
+    .map((member) => {
+      const { severity, means } = lossOf(member);
+      const says =
+        `${member.name} does not answer: ${member.missing ?? 'no answer'}; ${means}` +
+        '; look whether its machine and its process run';
+      return { case: 'member-missing', severity, members: [member.name], says };
+    });
 }
 
 function fullDisks(members: readonly AskedMember[]): readonly Finding[] {
-  const { canWrite, says: majority } = writing(members);
+  const lossOf = losses(members);
   return members
     .filter(({ report }) => report?.diskFull)
-    .map(({ name, isVoter }) => ({
-      case: 'disk-full',
-      severity: isVoter && !canWrite ? 'critical' : 'warning',
-      members: [name],
-      says:
-        `the disk of ${name} is full: it answers reads and takes no writes; ` +
-        (isVoter ? majority : 'it is an observer: writes need it not') +
-        '; make room below its data directory, and it goes on within seconds',
-    }));
+    .map((member) => {
+      const { severity, means } = lossOf(member);
+      const says =
+        `the disk of ${member.name} is full: it answers reads and takes no writes; ${means}` +
+        '; make room below its data directory, and it goes on within seconds';
+      return { case: 'disk-full', severity, members: [member.name], says };
+    });
 }
 
-/** Whether so many voters can write down what they are sent as it takes, and what that means. */
-function writing(members: readonly AskedMember[]) {
+/** What it means that one of them can not write down what it is sent: whether enough others can. */
+function losses(members: readonly AskedMember[]) {
   const voters = members.filter(({ isVoter }) => isVoter);
-  const needed = Math.floor(voters.length / 2) + 1;
+  const needed = majority(voters.length);
   const unable = voters.filter(
     ({ report }) => !report || report.diskFull || report.role === 'repairing',
   );
-  const able = voters.length - unable.length;
-  const canWrite = able >= needed;
-  const says = canWrite
-    ? 'the cluster bears one failure less'
-    : `writes fail: ${needed} of ${voters.length} voters are needed for them, and ` +
+  const canWrite = voters.length - unable.length >= needed;
+  return ({ isVoter }: AskedMember): { readonly severity: Severity; readonly means: string } => {
+    if (!isVoter) return { severity: 'warning', means: 'it is an observer: writes need it not' };
+    if (canWrite) return { severity: 'warning', means: 'the cluster bears one failure less' };
+    const means =
+      `writes fail: ${needed} of ${voters.length} voters are needed for them, and ` +
       `${list(unable.map(({ name }) => name))} can not take part`;
-  return { canWrite, says };
+    return { severity: 'critical', means };
+  };
 }
 
-function notReady({ name, ready, notReadyReason, stalledMs }: MemberReport): Finding | undefined {
-  // What is stalled is told once, of the leader.
-  if (ready || stalledMs !== null) return undefined;
+function doubted({ name, quarantine }: MemberReport): Finding | undefined {
+  if (quarantine == null) return undefined;
+  const says = `${name}: ${quarantine}; if it comes again, its memory or its machine is bad`;
+  return { case: 'state-in-doubt', severity: 'critical', members: [name], says };
+}
+
+/** All say the same of it: told once. */
+function differingStates(members: readonly AskedMember[]): readonly Finding[] {
+  const told = members.flatMap(({ report }) => (report?.statesDiffer != null ? [report] : []));
+  const says = told[0]?.statesDiffer;
+  if (says == null) return [];
+  const names = told.map(({ name }) => name);
+  return [{ case: 'states-differ', severity: 'critical', members: names, says }];
+}
+
+function notReady(report: MemberReport): Finding | undefined {
+  const { name, ready, notReadyReason, stalledMs, quarantine } = report;
+  // What is stalled is told once, of the leader; what is in doubt, as such.
+  if (ready || stalledMs !== null || quarantine != null) return undefined;
   const says = `${name} does not serve: ${notReadyReason ?? 'it does not say why'}`;
   return { case: 'not-ready', severity: 'warning', members: [name], says };
 }
@@ -226,6 +254,22 @@ function failingSnapshot(report: MemberReport): Finding | undefined {
       `${name} could not write a snapshot, ${times} by now: ${snapshotFailure ?? 'unknown'}; ` +
       'nothing is lost, but its log grows and its next start takes longer; look at its disk',
   };
+}
+
+/** Any one of those that make them could have made it: it is told once, of all. */
+function lateBackup(members: readonly AskedMember[]): readonly Finding[] {
+  const making = members.flatMap(({ report }) => (report?.backup ? [report] : []));
+  const late = making.flatMap(({ backup }) => backup?.lateMs ?? []);
+  if (late.length === 0) return [];
+  const failures = making.flatMap(({ name, backup }) =>
+    backup?.failure ? [`${name}: ${backup.failure}`] : [],
+  );
+  const why = failures.length > 0 ? list(failures) : 'none of them says why';
+  const says =
+    `a scheduled backup has been due for ${seconds(Math.min(...late))}, and none was made ` +
+    `(${why}); the newest one holds nothing of what was written since`;
+  const names = making.map(({ name }) => name);
+  return [{ case: 'backup-late', severity: 'warning', members: names, says }];
 }
 
 function failingCalls({ name, failures, leader, role, term }: MemberReport): Finding | undefined {

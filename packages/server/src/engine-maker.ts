@@ -1,6 +1,7 @@
 // Makes the engine of a member, and what it stands on: the data directory, and the transport to its
 // peers. One after another, where an engine has to be started anew.
 import type { Clock } from '@holdfast/base/clock';
+import type { HoldfastError } from '@holdfast/base/errors';
 import type { MemberId } from '@holdfast/base/ids';
 import { version } from '@holdfast/base/product-version';
 import type { Random } from '@holdfast/base/random';
@@ -10,16 +11,21 @@ import { TcpPeerTransport } from '@holdfast/engine/peer-transport';
 import type { StoreGuard } from '@holdfast/engine/store-guard';
 import { newConfiguration } from '@holdfast/raft/configuration';
 import { NodeDisk } from '@holdfast/storage/node-disk';
+import type { Hello } from '@holdfast/transport/handshake';
 import { TcpNetwork } from '@holdfast/transport/tcp-link';
+import { TlsNetwork } from '@holdfast/transport/tls-link';
 
 import { collector } from './collector.ts';
 import type { ConnectionSettings } from './connection-settings.ts';
 import type { Home, HomeKeeper } from './home.ts';
+import { tellIntegrity } from './integrity-log.ts';
 import type { Log } from './log.ts';
 import { MemberEvents } from './member-events.ts';
 import { memberRecorder } from './member-recorder.ts';
 import type { PeerLog } from './peer-log.ts';
 import type { MemberSettings } from './settings.ts';
+import type { Certificates } from './tls/certificates.ts';
+import { certifiedMemberProblem } from './tls/certified-member.ts';
 
 export type EngineMakerOptions = {
   readonly settings: MemberSettings;
@@ -31,6 +37,7 @@ export type EngineMakerOptions = {
   /** Absolute: where the data is. */
   readonly root: string;
   readonly home: HomeKeeper;
+  readonly certificates: Certificates;
   /** Answers a question of a peer. */
   readonly onAsk: (from: MemberId, body: Uint8Array) => Promise<Uint8Array>;
   /** As clients reach this member; asked when an engine is made. */
@@ -120,6 +127,10 @@ export class EngineMaker {
         historyRevisionsMax: settings.historyRevisionsMax,
       },
       lessorSettings: settings.lessor,
+      integritySettings: settings.integrity,
+      scrubSettings: settings.scrub,
+      onIntegrity: tellIntegrity(log, (id) => this.#engine?.nameOf(id)),
+      backupSettings: settings.backups,
       quotaBytes: settings.quotaBytes,
       whileLoading: (load) => collector.seldomWhile(load),
       recorder: memberRecorder({ settings, clock, log, disk: new NodeDisk(root) }),
@@ -141,11 +152,22 @@ export class EngineMaker {
     home.remember(members);
   }
 
+  /** Who it may be, by its certificate and its directory; undefined: who it says. */
+  #judge(hello: Hello): HoldfastError | undefined {
+    const members = this.#options.home.home?.members ?? [];
+    const uncertified = certifiedMemberProblem(hello, members);
+    if (uncertified) return uncertified;
+    // A wiped directory under an old id has forgotten its votes (safety.md 15).
+    const { memberId, storeId } = hello;
+    return this.#engine && this.#options.guard.judge(this.#engine, memberId, storeId);
+  }
+
   #createTransport(directory: DataDirectory, { members }: Home): TcpPeerTransport {
-    const { settings, clock, random, guard, peerLog, connections, onAsk, onRemoved } =
+    const { settings, clock, random, peerLog, certificates, connections, onAsk, onRemoved } =
       this.#options;
+    const { peer } = certificates;
     return new TcpPeerTransport({
-      network: new TcpNetwork(),
+      network: peer ? new TlsNetwork(peer) : new TcpNetwork(),
       clock,
       random,
       identity: directory.identity,
@@ -153,9 +175,7 @@ export class EngineMaker {
       listenAddress: settings.listenPeer,
       advertiseAddress: settings.advertisePeer,
       peers: members.map(({ memberId, peerAddress }) => ({ memberId, address: peerAddress })),
-      // A wiped directory under an old id has forgotten its votes (safety.md 15).
-      verifyPeer: ({ memberId, storeId }) =>
-        this.#engine && guard.judge(this.#engine, memberId, storeId),
+      verifyPeer: (hello) => this.#judge(hello),
       settings: connections(),
       onStranger: (from, reason) => peerLog.stranger(from, reason),
       onUnreachable: (peer, reason) => peerLog.unreachable(peer, reason),

@@ -2,10 +2,12 @@
 // new one, as --initial-cluster or the cluster behind --join says. Settled once, before the engine;
 // kept up to date beside the data from then on, so that a later start needs neither flag.
 import { HoldfastError, isHoldfastError } from '@holdfast/base/errors';
-import { type ClusterId, formatId, type MemberId, type StoreId, storeId } from '@holdfast/base/ids';
+import { type ClusterId, formatId, type MemberId, storeId } from '@holdfast/base/ids';
 import type { Random } from '@holdfast/base/random';
 import type { TaskGroup } from '@holdfast/base/task-group';
 import { knownVersion } from '@holdfast/engine/cluster-version';
+import type { KnownMember } from '@holdfast/engine/membership';
+import { refuseUnfinished } from '@holdfast/engine/restore-directory';
 import type { Disk } from '@holdfast/storage/disk';
 import { checkIdentity, IdentityFile, type StoredIdentity } from '@holdfast/storage/identity-file';
 import { type KnownPeers, PeersFile } from '@holdfast/storage/peers-file';
@@ -13,18 +15,15 @@ import { type KnownPeers, PeersFile } from '@holdfast/storage/peers-file';
 import { deriveClusterId, deriveJoinedId, deriveMemberId } from './identity.ts';
 import type { Joining } from './joining.ts';
 import type { Log } from './log.ts';
-import type { NamedMember } from './peer-log.ts';
 import type { MemberSettings } from './settings.ts';
 
 export type Home = {
   readonly clusterId: ClusterId;
   readonly memberId: MemberId;
-  /** Of a new directory whose identity the cluster knows already. */
-  readonly storeId: StoreId | undefined;
   /** The voters that the cluster was born with; none for a member that joined later. */
   readonly founders: readonly MemberId[];
   /** As they were known last, this one among them. */
-  readonly members: readonly NamedMember[];
+  readonly members: readonly KnownMember[];
   /** It joined, and is to vote as soon as it has caught up. */
   readonly isCandidate: boolean;
 };
@@ -65,6 +64,7 @@ export class HomeKeeper {
   async settle(signal: AbortSignal): Promise<Home> {
     if (this.#home) return this.#home;
     const { disk, joining } = this.#options;
+    await refuseUnfinished(disk);
     const found = await new IdentityFile({ disk }).peek();
     const known = await this.#file.open();
     const home = found
@@ -72,13 +72,13 @@ export class HomeKeeper {
       : joining
         ? await this.#join(joining, signal)
         : this.#found();
-    await this.#file.save(peersOf(home));
+    if (home.members !== known?.members) await this.#file.save(peersOf(home));
     this.#home = home;
     return home;
   }
 
   /** The cluster's members have changed, or where they are. */
-  remember(members: readonly NamedMember[]): void {
+  remember(members: readonly KnownMember[]): void {
     this.#change({ members });
   }
 
@@ -104,7 +104,6 @@ export class HomeKeeper {
     return {
       clusterId,
       memberId: deriveMemberId(clusterId, name),
-      storeId: undefined,
       founders: members.map(({ memberId }) => memberId),
       members,
       isCandidate: false,
@@ -120,20 +119,19 @@ export class HomeKeeper {
     const { clusterId, memberId } = found;
     const founding = this.#found();
     // Whoever still says how the cluster began must mean this one.
-    if (settings.isClusterNamed) checkFounding(found, founding);
-    checkIdentity(found, { name: settings.name });
-    if (!known && joining) return await this.#admit(joining, found, signal);
-    if (!known) checkFounding(found, founding);
-    if (!known) return founding;
+    const { name } = settings;
+    if (settings.isClusterNamed || !(known || joining)) checkFounding(found, { ...founding, name });
+    checkIdentity(found, { name });
+    if (!known) return joining ? await this.#admit(joining, found, signal) : founding;
     this.#tellMove(known.members.find((one) => one.memberId === memberId));
     const members = settings.isClusterNamed
       ? known.members.map((one) => named(founding, one.memberId) ?? one)
       : known.members;
-    return { ...known, members, clusterId, memberId, storeId: undefined };
+    return { ...known, members, clusterId, memberId };
   }
 
   /** Meant or not: the others are told, and will look for it there. */
-  #tellMove(self: NamedMember | undefined): void {
+  #tellMove(self: KnownMember | undefined): void {
     const { log, settings } = this.#options;
     const { advertisePeer: now } = settings;
     if (!self || self.peerAddress === now) return;
@@ -175,7 +173,6 @@ export class HomeKeeper {
       return {
         clusterId,
         memberId,
-        storeId: store,
         founders: [],
         members: [...others, { memberId, name, peerAddress }],
         isCandidate: !settings.isObserver,
@@ -205,7 +202,7 @@ export class HomeKeeper {
 }
 
 /** As the settings of this start have it, which is the newest word of an operator. */
-const named = ({ members }: Home, id: MemberId): NamedMember | undefined =>
+const named = ({ members }: Home, id: MemberId): KnownMember | undefined =>
   members.find((one) => one.memberId === id);
 
 const peersOf = ({ founders, members, isCandidate }: Home): KnownPeers => ({
@@ -220,11 +217,13 @@ const shown = ({ members, isCandidate }: Home) => [
 ];
 
 /** Ids are derived from settings, so a changed setting looks like another cluster. */
-function checkFounding(found: StoredIdentity, { clusterId, memberId }: Home): void {
+function checkFounding(found: StoredIdentity, expected: Home & { readonly name: string }): void {
+  const { clusterId, memberId, name } = expected;
   try {
-    checkIdentity(found, { clusterId, memberId });
+    checkIdentity(found, { clusterId, memberId, name });
   } catch (error) {
-    if (!isHoldfastError(error, 'cluster-mismatch')) throw error;
+    const isOfCluster = isHoldfastError(error, 'cluster-mismatch') && 'clusterId' in error.details;
+    if (!isOfCluster) throw error;
     throw new HoldfastError(
       error.code,
       `${error.message} (a cluster is known by the names and peer addresses in ` +

@@ -5,14 +5,19 @@ import { type Clock, sleep } from '@holdfast/base/clock';
 import { type ErrorCode, HoldfastError, isHoldfastError, messageOf } from '@holdfast/base/errors';
 import { type ClusterId, clusterId, formatId, memberId } from '@holdfast/base/ids';
 import type { Newcomer } from '@holdfast/engine/member-plan';
+import type { KnownMember } from '@holdfast/engine/membership';
+import type { TlsMaterial } from '@holdfast/transport/tls-link';
+import { tlsFailureOf } from '@holdfast/transport/tls-words';
 
+import { askJson } from './ask-json.ts';
 import { errorTable } from './errors.ts';
 import type { Log } from './log.ts';
-import type { NamedMember } from './peer-log.ts';
 
 export type JoiningOptions = {
   /** HOST:PORT of any member, as clients reach it. */
   readonly address: string;
+  /** Where clients are served under TLS: what this machine shows, as all members have the like. */
+  readonly tls: (() => TlsMaterial) | undefined;
   readonly clock: Clock;
   readonly log: Pick<Log, 'info' | 'warn'>;
 };
@@ -47,7 +52,7 @@ export class Joining {
   }
 
   /** All members as they are then. Throws what the cluster refuses it with. */
-  async admit(newcomer: Newcomer, signal: AbortSignal): Promise<readonly NamedMember[]> {
+  async admit(newcomer: Newcomer, signal: AbortSignal): Promise<readonly KnownMember[]> {
     const body = {
       id: formatId(newcomer.memberId),
       storeId: formatId(newcomer.storeId),
@@ -81,23 +86,18 @@ export class Joining {
   }
 
   async #call(path: string, signal: AbortSignal, body?: object): Promise<unknown> {
-    const { address } = this.#options;
-    let answer: Response;
-    let text: string;
+    const { address, tls } = this.#options;
     try {
-      answer = await fetch(`http://${address}${path}`, {
-        method: body ? 'POST' : 'GET',
-        headers: { 'content-type': 'application/json' },
-        ...(body ? { body: JSON.stringify(body) } : {}),
-        signal: AbortSignal.any([signal, AbortSignal.timeout(callMs)]),
-      });
-      text = await answer.text();
+      const url = `${tls ? 'https' : 'http'}://${address}${path}`;
+      const ending = AbortSignal.any([signal, AbortSignal.timeout(callMs)]);
+      const answer = await askJson(url, { body, tls: tls?.(), signal: ending });
+      const read = parsed(answer.text, address);
+      if (answer.isGood) return read;
+      throw refusal(read, address);
     } catch (error) {
-      throw unreachable(address, error);
+      if (isHoldfastError(error)) throw error;
+      throw isNoHttp(error) ? noDoor(address, error) : unreachable(address, error);
     }
-    const read = parsed(text, address);
-    if (answer.ok) return read;
-    throw refusal(read, address);
   }
 }
 
@@ -105,13 +105,22 @@ function parsed(text: string, address: string): unknown {
   try {
     return JSON.parse(text);
   } catch (cause) {
-    throw new HoldfastError(
-      'failed-precondition',
-      `what listens on ${address} (--join) is no Holdfast member: give the address for clients`,
-      { cause },
-    );
+    throw noDoor(address, cause);
   }
 }
+
+/** It is not asked again: it will not become one. */
+const noDoor = (address: string, cause: unknown): HoldfastError =>
+  new HoldfastError(
+    'failed-precondition',
+    `what listens on ${address} (--join) does not speak as a member does with clients: give the ` +
+      'address that a member listens on for clients (--listen-client), not the one for peers',
+    { cause },
+  );
+
+/** The parser of HTTP did not find any. */
+const isNoHttp = (error: unknown): boolean =>
+  error instanceof Error && 'code' in error && String(error.code).startsWith('HPE_');
 
 /** As the cluster said it, with its code where it is one that this version knows. */
 function refusal(problem: unknown, address: string): HoldfastError {
@@ -121,7 +130,7 @@ function refusal(problem: unknown, address: string): HoldfastError {
 }
 
 function unreachable(address: string, cause: unknown): HoldfastError {
-  const reason = cause instanceof Error && cause.cause ? messageOf(cause.cause) : messageOf(cause);
+  const reason = cause instanceof Error ? tlsFailureOf(cause) : messageOf(cause);
   return new HoldfastError(
     'unavailable',
     `no member answers on ${address} (--join): ${reason}; give the client address of one that runs`,

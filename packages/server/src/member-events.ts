@@ -3,7 +3,7 @@
 import type { Clock } from '@holdfast/base/clock';
 import { messageOf } from '@holdfast/base/errors';
 import type { MemberId } from '@holdfast/base/ids';
-import type { ReplicaEvent } from '@holdfast/replica/replica';
+import type { ReplicaEvent } from '@holdfast/replica/replica-options';
 
 import type { Log } from './log.ts';
 import { QuietLog } from './quiet-log.ts';

@@ -3,10 +3,13 @@
 import { HoldfastError } from '@holdfast/base/errors';
 import { formatId, type MemberId } from '@holdfast/base/ids';
 import type { EngineStatus } from '@holdfast/engine/engine';
+import { quarantineText, undecidedText } from '@holdfast/engine/integrity-status';
 import type { PeerMeshStatus } from '@holdfast/transport/peer-mesh';
 import { type Static, Type } from 'typebox';
 import { Check } from 'typebox/schema';
+import type { BackupReport } from './backup-schedule.ts';
 import { roundedOrNull } from './nullable.ts';
+import type { Certificates } from './tls/certificates.ts';
 
 const maybe = <T extends Parameters<typeof Type.Union>[0][number]>(type: T) =>
   Type.Union([type, Type.Null()]);
@@ -29,6 +32,14 @@ const linkSchema = Type.Object({
   breakerSinceMs: maybe(Type.Number({ description: 'how long it has not been closed' })),
 });
 
+const certificateSchema = Type.Object({
+  port: Type.String({ description: 'peer or client' }),
+  kind: Type.String({ description: 'own, or authority: whom it trusts' }),
+  certificate: Type.String(),
+  validTo: Type.String(),
+  expiresInMs: Type.Number({ description: 'below zero: it has expired' }),
+});
+
 export const memberReportSchema = Type.Object({
   id: Type.String(),
   name: Type.String(),
@@ -47,8 +58,24 @@ export const memberReportSchema = Type.Object({
   diskFull: Type.Optional(
     Type.Boolean({ description: 'it takes no writes until there is room on its disk' }),
   ),
+  quarantine: Type.Optional(
+    maybe(Type.String({ description: 'why its state is in doubt, and answers nothing' })),
+  ),
+  statesDiffer: Type.Optional(
+    maybe(Type.String({ description: 'whose states differ, where no majority agrees' })),
+  ),
+  rotFound: Type.Optional(Type.Number({ description: 'files found rotten since its start' })),
   snapshotFailures: Type.Number({ description: 'tries that failed since one went well' }),
   snapshotFailure: maybe(Type.String()),
+  backup: Type.Optional(
+    Type.Object(
+      {
+        lateMs: maybe(Type.Number({ description: 'since it was due, if that is long ago' })),
+        failure: maybe(Type.String({ description: 'why the last try failed here' })),
+      },
+      { description: 'of scheduled backups, if this member makes any' },
+    ),
+  ),
   peers: Type.Array(peerSchema),
   links: Type.Array(linkSchema),
   evictions: Type.Record(Type.String(), Type.Number(), {
@@ -57,8 +84,13 @@ export const memberReportSchema = Type.Object({
   failures: Type.Record(Type.String(), Type.Number(), {
     description: 'calls of clients that failed in the last minute, by code',
   }),
+  certificates: Type.Optional(Type.Array(certificateSchema)),
+  certificateProblems: Type.Optional(
+    Type.Array(Type.String(), { description: 'why what its files hold is not used' }),
+  ),
 });
 
+export type CertificateReport = Static<typeof certificateSchema>;
 export type MemberReport = Static<typeof memberReportSchema>;
 
 export type ReportParts = {
@@ -67,12 +99,15 @@ export type ReportParts = {
   readonly mesh: PeerMeshStatus | undefined;
   /** Failed calls of the last minute, by code. */
   readonly failures: ReadonlyMap<string, number>;
+  readonly certificates: Pick<Certificates, 'views' | 'problems'>;
+  /** Undefined: it makes no scheduled ones. */
+  readonly backup?: BackupReport | undefined;
   readonly nowMs: number;
   readonly isLeaving: boolean;
 };
 
 export function memberReport(parts: ReportParts): MemberReport {
-  const { status, mesh, failures, nowMs, isLeaving } = parts;
+  const { status, mesh, failures, certificates, backup, nowMs, isLeaving } = parts;
   return {
     id: formatId(status.memberId),
     name: status.name,
@@ -88,9 +123,13 @@ export function memberReport(parts: ReportParts): MemberReport {
     lastIndex: status.lastIndex,
     persistedIndex: status.persistedIndex,
     stalledMs: roundedOrNull(status.stalledMs),
-    diskFull: status.isDiskFull,
+    diskFull: status.disk !== 'well',
+    quarantine: quarantineOf(status),
+    statesDiffer: differenceOf(status),
+    rotFound: status.scrub?.found ?? 0,
     snapshotFailures: status.snapshotFailures.count,
     snapshotFailure: status.snapshotFailures.last ?? null,
+    ...(backup ? { backup } : {}),
     peers: status.peers
       .filter(({ memberId }) => memberId !== status.memberId)
       .map((peer) => ({
@@ -104,7 +143,19 @@ export function memberReport(parts: ReportParts): MemberReport {
     links: (mesh?.peers ?? []).map((link) => linkReport(link, nowMs)),
     evictions: Object.fromEntries(mesh?.tally.recentEvictions ?? []),
     failures: Object.fromEntries(failures),
+    certificates: [...certificates.views],
+    certificateProblems: [...certificates.problems],
   };
+}
+
+const quarantineOf = ({ integrity }: EngineStatus): string | null =>
+  integrity?.quarantine ? quarantineText(integrity.quarantine) : null;
+
+function differenceOf({ integrity, peers }: EngineStatus): string | null {
+  if (integrity?.verdict.kind !== 'undecided') return null;
+  const nameOf = (id: MemberId): string =>
+    peers.find(({ memberId }) => memberId === id)?.name ?? formatId(id);
+  return undecidedText(integrity.verdict.groups, nameOf);
 }
 
 function linkReport(

@@ -8,8 +8,10 @@ import type { RecentCounts } from '@holdfast/base/recent-counts';
 import type { EngineStatus } from '@holdfast/engine/engine';
 import type { TcpPeerTransport } from '@holdfast/engine/peer-transport';
 import { fanOut } from '@holdfast/transport/fan-out';
+import type { BackupReport } from './backup-schedule.ts';
 import type { AskedMember } from './diagnosis.ts';
 import { type MemberReport, memberReport, readMemberReport } from './member-report.ts';
+import type { Certificates } from './tls/certificates.ts';
 
 /**
  * A-03: every page and call of an administrator answers in under a second, also on a busy machine;
@@ -25,6 +27,9 @@ export type MemberReportsOptions = {
   readonly status: () => EngineStatus | undefined;
   readonly transport: () => Pick<TcpPeerTransport, 'ask' | 'status'> | undefined;
   readonly failures: RecentCounts;
+  readonly certificates?: () => Pick<Certificates, 'views' | 'problems'>;
+  /** Undefined: this member makes no scheduled ones. */
+  readonly backup?: () => BackupReport | undefined;
   /** It was told to end, and ends in order. */
   readonly isLeaving: () => boolean;
   /** A peer has said that it ends in order. */
@@ -49,13 +54,15 @@ export class MemberReports {
 
   /** This member's own. Throws `unavailable` while it starts. */
   own(): MemberReport {
-    const { clock, status, transport, failures, isLeaving } = this.#options;
+    const { clock, status, transport, failures, certificates, backup, isLeaving } = this.#options;
     const known = status();
     if (!known) throw new HoldfastError('unavailable', 'this member is starting');
     return memberReport({
       status: known,
       mesh: transport()?.status,
       failures: failures.counts(),
+      certificates: certificates?.() ?? { views: [], problems: [] },
+      backup: backup?.(),
       nowMs: clock.monotonicMs(),
       isLeaving: isLeaving(),
     });

@@ -4,6 +4,7 @@
 import { type Clock, pause } from '@holdfast/base/clock';
 import { isHoldfastError } from '@holdfast/base/errors';
 import type { AskedMember } from './diagnosis.ts';
+import type { Log } from './log.ts';
 import type { AskedAll } from './member-reports.ts';
 import {
   type CheckResult,
@@ -22,6 +23,26 @@ export type MemberWatchOptions = {
   readonly askAll: () => Promise<AskedAll>;
   readonly onChange: (name: string, from: MemberStatus, to: MemberVerdict) => void;
 };
+
+/** One that tells each change of a verdict in the log. */
+export function loggedWatch(
+  of: {
+    readonly clock: Clock;
+    readonly log: Log;
+    readonly settings: { readonly memberChecks: MemberWatchOptions['settings'] };
+  },
+  askAll: MemberWatchOptions['askAll'],
+): MemberWatch {
+  return new MemberWatch({
+    clock: of.clock,
+    settings: of.settings.memberChecks,
+    askAll,
+    onChange: (member, was, { status, reason }) => {
+      const level = status === 'healthy' || status === 'shutting-down' ? 'info' : 'warn';
+      of.log[level]({ peer: member, was, status, reason }, 'a member is judged otherwise');
+    },
+  });
+}
 
 export class MemberWatch {
   readonly #options: MemberWatchOptions;

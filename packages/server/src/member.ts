@@ -15,6 +15,7 @@ import type { MemberChange } from '@holdfast/engine/member-plan';
 import { StoreGuard } from '@holdfast/engine/store-guard';
 import { lockDirectory, NodeDisk } from '@holdfast/storage/node-disk';
 import type { FastifyInstance } from 'fastify';
+import { type BackupSchedule, scheduleOf } from './backup-schedule.ts';
 import { standForVoter } from './candidacy.ts';
 import { ContentChecker } from './content-checker.ts';
 import { watchDirectory } from './directory-watch.ts';
@@ -23,10 +24,12 @@ import { EngineLife } from './engine-life.ts';
 import { EngineMaker } from './engine-maker.ts';
 import { EngineSlot } from './engine-slot.ts';
 import { HomeKeeper } from './home.ts';
+import { backupRoutes } from './http/backup-routes.ts';
 import { configRoutes } from './http/config-routes.ts';
 import { diagnosisRoutes } from './http/diagnosis-routes.ts';
 import { listenHttp, probeAddress } from './http/http-listener.ts';
 import { buildHttpApp, failuresWindowMs } from './http/http-server.ts';
+import { integrityRoutes } from './http/integrity-routes.ts';
 import { linkRoutes } from './http/link-routes.ts';
 import { memberRoutes } from './http/member-routes.ts';
 import { settingRoutes } from './http/setting-routes.ts';
@@ -35,19 +38,22 @@ import { linkMetrics } from './link-metrics.ts';
 import { LiveSettings } from './live-settings.ts';
 import type { Log } from './log.ts';
 import { MemberReports } from './member-reports.ts';
-import { MemberWatch } from './member-watch.ts';
+import { loggedWatch, type MemberWatch } from './member-watch.ts';
 import { Metrics } from './metrics.ts';
-import { type NamedMember, PeerLog } from './peer-log.ts';
+import { PeerLog } from './peer-log.ts';
 import { tellReadiness } from './readiness-log.ts';
 import type { MemberSettings } from './settings.ts';
 import { watchStart } from './start-watch.ts';
 import { identifyFile, measureSpace } from './system-files.ts';
+import { Certificates } from './tls/certificates.ts';
 
 export type MemberOptions = {
   readonly settings: MemberSettings;
   readonly clock: Clock;
   readonly random: Random;
   readonly log: Log;
+  /** For tests: memory can be spoiled over the door (flip-route.ts). */
+  readonly canFlipMemory?: boolean;
 };
 
 const restartText =
@@ -62,10 +68,12 @@ export class Member {
   readonly #guard: StoreGuard;
   readonly #peerLog: PeerLog;
   readonly #reports: MemberReports;
+  readonly #schedule: BackupSchedule | undefined;
   readonly #watch: MemberWatch;
   readonly #failures: RecentCounts;
   readonly #maker: EngineMaker;
   readonly #live: LiveSettings;
+  readonly #certificates: Certificates;
   /** What was opened, to be closed in the opposite order. */
   readonly #closers: (() => Promise<void>)[] = [];
   /** Settles only when the member can not go on: a broken invariant, a disk that failed. */
@@ -82,8 +90,13 @@ export class Member {
     const { settings } = options;
     this.#options = options;
     const { clock, log } = options;
-    const members = (): readonly NamedMember[] => this.#home.home?.members ?? [];
-    this.#peerLog = new PeerLog({ clock, log, members });
+    const { tls, name: memberName } = settings;
+    this.#certificates = new Certificates({ settings: tls, memberName, clock, log });
+    this.#peerLog = new PeerLog({
+      clock,
+      log,
+      members: () => this.#home.home?.members ?? [],
+    });
     this.#slot = new EngineSlot(() => this.#phases());
     this.#clientAddress = settings.advertiseClient ?? settings.listenClient;
     this.failed = new Promise<never>((_, reject) => {
@@ -106,13 +119,16 @@ export class Member {
       guard: this.#guard,
       root: this.#root,
       home: this.#home,
+      certificates: this.#certificates,
       clientAddress: () => this.#clientAddress,
       onAsk: (from, body) => this.#reports.answer(from, body),
       connections: () => this.#live.current.connections,
       onRemoved: (reason) => this.#fail(new HoldfastError('removed', reason)),
     });
+    const engine = () => (this.#slot.state === 'serving' ? this.#life.engine : undefined);
+    this.#schedule = scheduleOf({ ...options, root: this.#root, engine, metrics: this.#metrics });
     this.#reports = this.#newReports();
-    this.#watch = this.#newWatch();
+    this.#watch = loggedWatch(options, () => this.#reports.askAll());
     this.#live = this.#newLive();
     this.#metrics.show({
       name: 'snapshots_bad_total',
@@ -122,6 +138,7 @@ export class Member {
     this.#metrics.showFamilies(() =>
       linkMetrics(this.#maker.transport?.status, (id) => this.#peerLog.nameOf(id)),
     );
+    this.#metrics.showFamilies(() => this.#certificates.families);
     this.#life = this.#newLife();
   }
 
@@ -136,6 +153,7 @@ export class Member {
    */
   reread(settings: MemberSettings): void {
     const result = this.#live.reread(settings);
+    this.#certificates.look(true);
     this.#options.log.info(result, 'the settings were read anew');
   }
 
@@ -171,6 +189,8 @@ export class Member {
     await this.#step(() => this.#life.start());
     this.#watchDisk();
     this.#tasks.run((signal) => this.#watch.run(signal));
+    this.#tasks.run((signal) => this.#certificates.run(signal));
+    this.#tasks.run(async (signal) => this.#schedule?.run(signal));
   }
 
   #watchStart(): void {
@@ -199,7 +219,10 @@ export class Member {
       settings,
       tasks: this.#tasks,
       log,
-      joining: address === undefined ? undefined : new Joining({ address, clock, log }),
+      joining:
+        address === undefined
+          ? undefined
+          : new Joining({ address, tls: this.#certificates.client, clock, log }),
       onUnsaved: (error) =>
         log.warn({ reason: messageOf(error) }, 'the list of peers was not saved'),
     });
@@ -227,21 +250,10 @@ export class Member {
       status: () => this.#slot.status(),
       transport: () => this.#maker.transport,
       failures: this.#failures,
+      certificates: () => this.#certificates,
+      backup: () => this.#schedule?.report(),
       isLeaving: () => this.#slot.state === 'closing',
       onLeaving: (peer) => this.#watch.leaves(peer),
-    });
-  }
-
-  #newWatch(): MemberWatch {
-    const { clock, log, settings } = this.#options;
-    return new MemberWatch({
-      clock,
-      settings: settings.memberChecks,
-      askAll: () => this.#reports.askAll(),
-      onChange: (member, was, { status, reason }) => {
-        const level = status === 'healthy' || status === 'shutting-down' ? 'info' : 'warn';
-        log[level]({ peer: member, was, status, reason }, 'a member is judged otherwise');
-      },
     });
   }
 
@@ -339,6 +351,8 @@ export class Member {
     const { settings, clock, log } = this.#options;
     const contents = new ContentChecker({ clock });
     const nameOf = (id: MemberId): string => this.#peerLog.nameOf(id);
+    const { canFlipMemory } = this.#options;
+    const integrity = { engine: () => this.#life.engine, log, canFlipMemory };
     const links = { links: () => this.#maker.transport, nameOf, log };
     return buildHttpApp({
       slot: this.#slot,
@@ -346,12 +360,16 @@ export class Member {
       version,
       metrics: this.#metrics,
       clientAddress: () => this.#clientAddress,
+      tls: this.#certificates.door,
+      onTurnedAway: (from, reason) => this.#peerLog.client(from, reason),
       routes: [
         configRoutes({ historyMax: settings.configVersionsMax, contents }),
         diagnosisRoutes(this.#reports, this.#watch),
         (app, context) => linkRoutes(app, context, links),
         (app, context) => memberRoutes(app, context, { engine: () => this.#life.engine, log }),
         (app) => settingRoutes(app, { settings: this.#live, log }),
+        (app, context) => integrityRoutes(app, context, integrity),
+        (app, context) => backupRoutes(app, context, { engine: () => this.#life.engine, log }),
       ],
       failures: this.#failures,
       onFault: (error, where) => log.error({ err: error, where }, 'a request met a fault'),

@@ -2,6 +2,7 @@
 // prom-client, the engine from its status at the moment of the scrape, requests by route.
 import { bugCount } from '@holdfast/base/bug-log';
 import type { EngineStatus, RecoveryPhase } from '@holdfast/engine/engine';
+import type { StateVerdict } from '@holdfast/engine/state-verdict';
 import { collectDefaultMetrics, Registry } from 'prom-client';
 
 import { type RouteTimes, timeBucketsMs } from './http/request-times.ts';
@@ -26,8 +27,46 @@ const gauges: readonly (readonly [string, string, (status: EngineStatus) => numb
     ['has_leader', 'Whether a leader is known', (status) => Number(status.leader !== undefined)],
     ['ready', 'Whether this member serves', (status) => Number(status.ready)],
     ['missing_voters', 'Voters not reachable from here', (status) => status.missingVoters.length],
+    [
+      'quarantined',
+      'Whether the state of this member is in doubt, and answers nothing',
+      ({ integrity }) => integrity && Number(integrity.quarantine !== undefined),
+    ],
+    [
+      'state_check_index',
+      'Log entry of the last comparison of states',
+      ({ integrity }) => integrity?.checkIndex,
+    ],
+    [
+      'states_differing',
+      'Members whose state is not that of a majority, or all where no majority agrees',
+      ({ integrity }) => integrity && differing(integrity.verdict),
+    ],
+    [
+      'state_checks_total',
+      'Comparisons in which a majority agreed',
+      ({ integrity }) => integrity?.checksDecided,
+    ],
+    ['reseeds_total', 'States sent to members in doubt', ({ integrity }) => integrity?.reseeds],
+    ['scrub_passes_total', 'Passes over the files at rest', ({ scrub }) => scrub?.passes],
+    ['scrub_found_total', 'Files at rest found rotten', ({ scrub }) => scrub?.found],
+    [
+      'scrub_bytes',
+      'Read in the running pass',
+      ({ scrub }) => scrub && (scrub.running?.bytes ?? 0),
+    ],
+    [
+      'scrub_last_end_seconds',
+      'When the last whole pass ended, Unix time',
+      ({ scrub }) => (scrub?.last?.isWhole ? scrub.last.endedMs / 1000 : undefined),
+    ],
     ['state_age_ms', 'Upper bound of the age of the state', (status) => status.ageMs],
   ];
+
+function differing(verdict: StateVerdict): number {
+  if (verdict.kind === 'decided') return verdict.odd.length;
+  return verdict.kind === 'undecided' ? verdict.groups.flat().length : 0;
+}
 
 export type MetricsOptions = {
   /** Watches the event loop and garbage collection: process-wide, so only in a member's process. */

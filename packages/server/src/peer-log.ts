@@ -1,25 +1,19 @@
-// What a member's log says of its peers: who was turned away, who can not be reached and why, who
-// is taken for dead and taken back, which connections were ended. Peers stand there by name; what
-// may come again and again is said once, with a count later.
+// What a member's log says of who dials it, and of its peers: who was turned away, who can not be
+// reached and why, who is taken for dead and taken back, which connections were ended. Peers stand
+// there by name; what may come again and again is said once, with a count later.
 import type { Clock } from '@holdfast/base/clock';
 import { formatId, type MemberId } from '@holdfast/base/ids';
+import type { KnownMember } from '@holdfast/engine/membership';
 import type { LinkNote } from '@holdfast/transport/link-note';
 
 import type { Log } from './log.ts';
 import { QuietLog } from './quiet-log.ts';
 
-/** A member as the settings name it. */
-export type NamedMember = {
-  readonly memberId: MemberId;
-  readonly name: string;
-  readonly peerAddress: string;
-};
-
 export type PeerLogOptions = {
   readonly clock: Clock;
   readonly log: Log;
   /** As they are known by now. */
-  readonly members: () => readonly NamedMember[];
+  readonly members: () => readonly KnownMember[];
 };
 
 type Level = 'debug' | 'info' | 'warn';
@@ -32,6 +26,7 @@ const repeatAfterMs = 10_000;
 export class PeerLog {
   readonly #options: PeerLogOptions;
   readonly #strangers: QuietLog;
+  readonly #clients: QuietLog;
   /** Why peers can not be reached; also for the words about whom this member waits for. */
   readonly #absences: QuietLog;
   readonly #changes: QuietLog;
@@ -42,6 +37,9 @@ export class PeerLog {
     const turnedAway = (from: string, reason: string): void =>
       log.warn({ from, reason }, 'turned away at the peer port');
     this.#strangers = new QuietLog({ clock, say: turnedAway });
+    const refused = (from: string, reason: string): void =>
+      log.warn({ from, reason }, 'turned away at the client port');
+    this.#clients = new QuietLog({ clock, say: refused });
     const away = (peer: string, reason: string): void =>
       log.warn({ peer, reason }, 'no way to a peer');
     this.#absences = new QuietLog({ clock, say: away });
@@ -55,6 +53,11 @@ export class PeerLog {
 
   stranger(address: string, reason: string): void {
     this.#strangers.tell(hostOf(address), reason);
+  }
+
+  /** Somebody without a certificate that will do, or who speaks another protocol. */
+  client(address: string, reason: string): void {
+    this.#clients.tell(address, reason);
   }
 
   unreachable(peer: MemberId, reason: string): void {
@@ -81,7 +84,7 @@ export class PeerLog {
     return member ? `${member.name} (${member.peerAddress})` : formatId(id);
   }
 
-  #memberOf(id: MemberId): NamedMember | undefined {
+  #memberOf(id: MemberId): KnownMember | undefined {
     return this.#options.members().find((one) => one.memberId === id);
   }
 }

@@ -7,6 +7,7 @@ import { SystemClock } from '@holdfast/base/system-clock';
 import { SystemRandom } from '@holdfast/base/system-random';
 
 import { exitCodeOf } from './errors.ts';
+import { flipVariable } from './http/flip-route.ts';
 import { type Log, openLog } from './log.ts';
 import { Member } from './member.ts';
 import { ProcessFaults } from './process-faults.ts';
@@ -36,6 +37,7 @@ export async function runMember(
     clock: new SystemClock(),
     random: new SystemRandom(),
     log,
+    canFlipMemory: variables[flipVariable] === '1',
   });
   const faults = new ProcessFaults(process);
   const reread = (): void => rereadSettings(member, log, () => readSettings(flags, variables));

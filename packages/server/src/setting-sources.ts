@@ -3,7 +3,7 @@
 import { readFileSync } from 'node:fs';
 
 import { HoldfastError, messageOf } from '@holdfast/base/errors';
-import { parseDocument } from 'yaml';
+import { isMap, LineCounter, parseDocument } from 'yaml';
 
 import {
   flagOfKey,
@@ -24,7 +24,12 @@ export type SettingValue = string | number | boolean | readonly MemberAddress[];
 export type MemberAddress = { readonly name: string; readonly address: string };
 /** From the weakest on. `live`: changed while the member runs. */
 export type SettingSource = 'default' | 'file' | 'variable' | 'flag' | 'live';
-export type Setting = { readonly value: SettingValue; readonly source: SettingSource };
+export type Setting = {
+  readonly value: SettingValue;
+  readonly source: SettingSource;
+  /** The flag, the variable, or the file with its line; undefined for a default. */
+  readonly origin?: string;
+};
 /** Those without a value and without a default are not there. */
 export type Settings = ReadonlyMap<SettingKey, Setting>;
 
@@ -33,7 +38,11 @@ type Given = {
   readonly value: unknown;
   readonly source: SettingSource;
   readonly where: string;
+  readonly origin: string;
 };
+
+/** One key of a settings file. */
+export type FileEntry = { readonly key: string; readonly value: unknown; readonly line: number };
 
 export const refused = (message: string, details: Record<string, unknown> = {}): HoldfastError =>
   new HoldfastError('invalid-argument', message, { details });
@@ -49,7 +58,10 @@ export function gatherSettings(flags: Flags, variables: Variables): Settings {
     const given = fromFlags.get(key) ?? fromVariables.get(key) ?? fromFile.get(key);
     const row: SettingRow = settingTable[key];
     const value = given ? valueFrom(row, given) : row.default;
-    if (value !== undefined) settings.set(key, { value, source: given?.source ?? 'default' });
+    const from = given
+      ? { source: given.source, origin: given.origin }
+      : ({ source: 'default' } as const);
+    if (value !== undefined) settings.set(key, { value, ...from });
   }
   return settings;
 }
@@ -61,7 +73,7 @@ export function readLive(changes: Readonly<Record<string, unknown>>) {
     if (!isKey(key)) throw unknown('setting', key, liveKeys);
     const row: SettingRow = settingTable[key];
     if (!row.live) throw refused(`${key} needs a restart: it can not change while a member runs`);
-    const given = { value, source: 'live', where: key } as const;
+    const given = { value, source: 'live', where: key, origin: key } as const;
     read.set(key, value === null ? undefined : { value: valueFrom(row, given), source: 'live' });
   }
   return read;
@@ -73,7 +85,8 @@ function readFlags(flags: Flags): Map<string, Given> {
     const key = name.replaceAll(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
     if (value === undefined || key === 'config') continue;
     if (!isKey(key)) throw unknown('flag', flagOfKey(key), settingKeys.map(flagOfKey));
-    given.set(key, { value, source: 'flag', where: flagOfKey(key) });
+    const where = flagOfKey(key);
+    given.set(key, { value, source: 'flag', where, origin: where });
   }
   return given;
 }
@@ -83,6 +96,9 @@ const foreignVariables: ReadonlySet<string> = new Set([
   'HOLDFAST_CONFIG',
   'HOLDFAST_ENDPOINTS',
   'HOLDFAST_ACTOR',
+  'HOLDFAST_CA',
+  'HOLDFAST_CERT',
+  'HOLDFAST_KEY',
 ]);
 
 /**
@@ -94,8 +110,9 @@ function readVariables(variables: Variables): Map<string, Given> {
   for (const [name, value] of Object.entries(variables)) {
     if (!name.startsWith('HOLDFAST_') || value === undefined || value === '') continue;
     const key = byVariable.get(name);
-    if (key !== undefined) given.set(key, { value, source: 'variable', where: name });
-    else if (!foreignVariables.has(name)) refuseNearMiss(name, [...byVariable.keys()]);
+    if (key !== undefined) {
+      given.set(key, { value, source: 'variable', where: name, origin: name });
+    } else if (!foreignVariables.has(name)) refuseNearMiss(name, [...byVariable.keys()]);
   }
   return given;
 }
@@ -109,20 +126,61 @@ function refuseNearMiss(name: string, known: readonly string[]): void {
 const withoutPrefix = (name: string): string => name.slice('HOLDFAST_'.length);
 
 function readFile(path: string): Map<string, Given> {
-  const document = parseDocument(readText(path));
-  const [mistake] = document.errors;
-  if (mistake) throw refused(`${path} is not YAML: ${mistake.message.split('\n')[0]}`);
-  const content: unknown = document.toJS() ?? {};
-  if (typeof content !== 'object' || Array.isArray(content)) {
-    throw refused(`${path} holds no settings: write them as "name: n1", one a line`);
-  }
   const given = new Map<string, Given>();
-  for (const [key, value] of Object.entries(content as Record<string, unknown>)) {
+  for (const { key, value, line } of fileEntries(path)) {
     if (!isKey(key)) throw unknown(`key in ${path}:`, key, settingKeys);
-    if (value !== null) given.set(key, { value, source: 'file', where: `${key} in ${path}` });
+    const origin = `${path}, line ${line}`;
+    if (value !== null)
+      given.set(key, { value, source: 'file', where: `${key} in ${path}`, origin });
   }
   return given;
 }
+
+/** What stands in a settings file, known or not. Throws `invalid-argument` where it is no YAML. */
+export function fileEntries(path: string): readonly FileEntry[] {
+  const lines = new LineCounter();
+  const document = parseDocument(readText(path), { lineCounter: lines });
+  const [mistake] = document.errors;
+  if (mistake) {
+    const line = lines.linePos(mistake.pos[0]).line;
+    const text = `${path} is not YAML: ${mistake.message.split('\n')[0]}`;
+    throw refused(text, { line });
+  }
+  const { contents } = document;
+  if (contents === null) return [];
+  if (!isMap(contents)) {
+    throw refused(`${path} holds no settings: write them as "name: n1", one a line`);
+  }
+  const content = document.toJS() as Record<string, unknown>;
+  return contents.items.map(({ key }) => {
+    const { range, value: name } = key as {
+      readonly range?: readonly [number, number, number];
+      readonly value?: unknown;
+    };
+    return {
+      key: String(name),
+      value: content[String(name)],
+      line: lines.linePos(range?.[0] ?? 0).line,
+    };
+  });
+}
+
+/** Every mistake of a settings file by itself, key by key: a line each. */
+export function mistakesIn(entries: readonly FileEntry[], path: string): readonly FileMistake[] {
+  return entries.flatMap(({ key, value, line }) => {
+    try {
+      if (!isKey(key)) throw unknown('setting', key, settingKeys);
+      const given = { value, source: 'file', where: key, origin: path } as const;
+      if (value !== null) valueFrom(settingTable[key], given);
+      return [];
+    } catch (error) {
+      // It is told beside the others.
+      return [{ line, says: messageOf(error) }];
+    }
+  });
+}
+
+export type FileMistake = { readonly line: number | undefined; readonly says: string };
 
 function readText(path: string): string {
   try {

@@ -57,6 +57,18 @@ export const settingTable = {
   join: address(undefined, 'client address of a member of a running cluster to be added to'),
   observer: { kind: 'flag', default: false, help: 'with --join: get all data, and never vote' },
   insecure: { kind: 'flag', default: false, help: 'listen beyond this machine without identities' },
+  'tls-peer-cert': text('certificate for members, with a DNS entry that is --name (PEM file)'),
+  'tls-peer-key': text('its private key (PEM file)'),
+  'tls-peer-ca': text("authorities of the other members' certificates (PEM file)"),
+  'tls-client-cert': text('certificate that clients are shown (PEM file)'),
+  'tls-client-key': text('its private key (PEM file)'),
+  'tls-client-ca': text("authorities of the clients' certificates (PEM file)"),
+  'tls-client-auth': {
+    kind: 'choice',
+    of: ['required', 'off'],
+    default: 'required',
+    help: 'whether clients are asked for a certificate, where the port speaks TLS',
+  },
   'log-level': {
     kind: 'choice',
     of: ['trace', 'debug', 'info', 'warn', 'error'],
@@ -107,6 +119,23 @@ export const settingTable = {
     { lo: 1, hi: 100_000 },
     'MB a second of snapshots that are sent to peers',
   ),
+  'backup-dir': text('where scheduled backups are kept; none are made without it'),
+  'backup-interval-ms': number(
+    day,
+    { lo: 1000, hi: 365 * day },
+    'between two scheduled backups of the cluster',
+  ),
+  'backups-kept': number(7, { lo: 1, hi: 10_000 }, 'in its directory; older ones are removed'),
+  'backup-mbps': number(
+    200,
+    { lo: 1, hi: 100_000 },
+    'MB a second of all backups that this member makes',
+  ),
+  'backup-timeout-ms': number(
+    3_600_000,
+    { lo: 1000, hi: 7 * day },
+    'a backup that takes longer is broken off',
+  ),
   recording: {
     kind: 'choice',
     of: ['off', 'on'],
@@ -134,6 +163,22 @@ export const settingTable = {
     { lo: 0, hi: day },
     'a phase of the start that takes longer is warned of; 0: never',
   ),
+  'integrity-interval-ms': number(
+    60_000,
+    { lo: 0, hi: day },
+    'between two comparisons of the states of all members, by the leader; 0: only when asked for',
+  ),
+  'integrity-parts-max': number(
+    16,
+    { lo: 0, hi: 1000 },
+    'a member that differs in more parts of its state is set aside, and overwritten by no machine',
+  ),
+  'scrub-interval-ms': number(
+    day,
+    { lo: 0, hi: 365 * day },
+    'between two passes over the files at rest; 0: only when asked for',
+  ),
+  'scrub-mbps': number(10, { lo: 1, hi: 100_000 }, 'MB a second that a pass reads'),
   'member-check-ms': number(
     2000,
     { lo: 50, hi: 600_000 },

@@ -1,6 +1,8 @@
 // The settings of one member, whole and consistent: what each setting means beside the others, and
 // every combination that could not work, refused before anything is opened.
 import { messageOf } from '@holdfast/base/errors';
+import type { BackupSettings } from '@holdfast/engine/backups';
+import type { IntegritySettings, ScrubSettings } from '@holdfast/engine/integrity-status';
 import type { ReplicaSettings } from '@holdfast/replica/settings';
 import { type Address, parseAddress } from '@holdfast/transport/address';
 
@@ -19,6 +21,7 @@ import {
   type Variables,
 } from './setting-sources.ts';
 import { flagOfKey, type SettingKey } from './setting-table.ts';
+import { type TlsSettings, tlsOf } from './tls/tls-settings.ts';
 
 type SnapshotSettings = Pick<
   ReplicaSettings,
@@ -48,6 +51,7 @@ export type MemberSettings = {
   readonly join: string | undefined;
   /** It gets all data and never votes. */
   readonly isObserver: boolean;
+  readonly tls: TlsSettings;
   readonly logLevel: string;
   readonly logFormat: string;
   readonly heartbeatMs: number;
@@ -57,10 +61,15 @@ export type MemberSettings = {
   readonly quotaBytes: number;
   readonly segmentBytes: number;
   readonly snapshots: SnapshotSettings;
+  readonly backups: Pick<BackupSettings, 'bytesPerSecond' | 'timeoutMs'>;
+  /** Undefined: this member makes none. */
+  readonly backupSchedule: BackupScheduleSettings | undefined;
   /** Undefined: off. */
   readonly recording: { readonly segmentBytes: number; readonly segmentsKept: number } | undefined;
   /** How the leases are kept while this member leads. */
   readonly lessor: { readonly tickMs: number; readonly checkpointMs: number };
+  readonly integrity: IntegritySettings;
+  readonly scrub: ScrubSettings;
   readonly startPhaseMs: number;
   /** How the other members are looked at (B-12). */
   readonly memberChecks: VerdictSettings & { readonly intervalMs: number };
@@ -76,6 +85,13 @@ export type MemberSettings = {
   readonly connections: ConnectionSettings;
   /** All settings as they were given, with where each comes from. */
   readonly given: Settings;
+};
+
+/** Scheduled backups, of which the cluster makes one at a time. */
+export type BackupScheduleSettings = {
+  readonly directory: string;
+  readonly intervalMs: number;
+  readonly kept: number;
 };
 
 const megabyte = 1_000_000;
@@ -137,9 +153,11 @@ function placesOf(reader: Reader, name: string) {
   const initialCluster = initial ?? [{ name, address: advertisePeer }];
   checkCluster(initialCluster, { name, advertisePeer });
   const join = joinOf(reader, initial !== undefined);
+  const tls = tlsOf((key) => reader.maybe(key));
+  if ('problem' in tls) throw refused(tls.problem);
   if (!reader.isSet('insecure')) {
-    refuseOpen('listen-client', listenClient);
-    refuseOpen('listen-peer', listenPeer);
+    if (tls.client?.ca === undefined) refuseOpen('listen-client', listenClient);
+    if (tls.peer === undefined) refuseOpen('listen-peer', listenPeer);
   }
   return {
     name,
@@ -153,6 +171,7 @@ function placesOf(reader: Reader, name: string) {
     isClusterNamed: initial !== undefined || reader.maybe('cluster-token') !== undefined,
     join,
     isObserver: reader.isSet('observer'),
+    tls,
   };
 }
 
@@ -183,10 +202,23 @@ function numbersOf(reader: Reader) {
     quotaBytes: reader.number('quota-bytes'),
     segmentBytes: reader.number('segment-bytes'),
     snapshots: snapshotsOf(reader),
+    backups: {
+      bytesPerSecond: reader.number('backup-mbps') * megabyte,
+      timeoutMs: reader.number('backup-timeout-ms'),
+    },
+    backupSchedule: backupScheduleOf(reader),
     recording: recordingOf(reader),
     lessor: {
       tickMs: reader.number('lease-tick-ms'),
       checkpointMs: reader.number('lease-checkpoint-ms'),
+    },
+    integrity: {
+      intervalMs: reader.number('integrity-interval-ms'),
+      partsMax: reader.number('integrity-parts-max'),
+    },
+    scrub: {
+      intervalMs: reader.number('scrub-interval-ms'),
+      bytesPerSecond: reader.number('scrub-mbps') * megabyte,
     },
     startPhaseMs: reader.number('start-phase-ms'),
     memberChecks: {
@@ -216,6 +248,13 @@ function snapshotsOf(reader: Reader): SnapshotSettings {
     snapshotWriteBytesPerSecond: reader.number('snapshot-write-mbps') * megabyte,
     snapshotSendBytesPerSecond: reader.number('snapshot-send-mbps') * megabyte,
   };
+}
+
+function backupScheduleOf(reader: Reader): BackupScheduleSettings | undefined {
+  const directory = reader.maybe('backup-dir');
+  if (directory === undefined) return undefined;
+  const intervalMs = reader.number('backup-interval-ms');
+  return { directory, intervalMs, kept: reader.number('backups-kept') };
 }
 
 function recordingOf(reader: Reader): MemberSettings['recording'] {
@@ -300,15 +339,21 @@ function checkSelf(
   }
 }
 
-/** Nobody is verified yet, so everybody who can reach the port can read and write everything. */
-function refuseOpen(key: SettingKey, address: string): void {
+/** Without certificates everybody who can reach the port can read and write everything. */
+function refuseOpen(key: 'listen-client' | 'listen-peer', address: string): void {
   const { host } = parseAddress(address);
   if (host === 'localhost' || host === '::1' || /^127(\.\d{1,3}){3}$/.test(host)) return;
   throw refused(
     `${flagOfKey(key)} ${address} is open to other machines, and nobody is asked who they are: ` +
-      'listen on 127.0.0.1, or say --insecure if your network keeps strangers out',
+      `listen on 127.0.0.1, give it certificates (${filesFor[key]}), or say --insecure if your ` +
+      'network keeps strangers out',
   );
 }
+
+const filesFor = {
+  'listen-client': '--tls-client-cert, --tls-client-key, --tls-client-ca',
+  'listen-peer': '--tls-peer-cert, --tls-peer-key, --tls-peer-ca',
+} as const;
 
 function checkElections(settings: {
   readonly heartbeatMs: number;

@@ -2,10 +2,13 @@
 // functions from query and headers to the engine's options; anything unknown is refused, because a
 // misspelt `?consistancy=` that is ignored answers a question nobody asked.
 import type { IncomingHttpHeaders } from 'node:http';
+import type { Socket } from 'node:net';
 
 import { HoldfastError } from '@holdfast/base/errors';
 import { type Revision, revision } from '@holdfast/base/ids';
 import type { Consistency, SessionPlace } from '@holdfast/engine/engine';
+
+import { certifiedNameOf } from './certified-door.ts';
 
 /** A query as the routes see it: each parameter once, as text. */
 export type Query = Readonly<Record<string, string | undefined>>;
@@ -84,15 +87,20 @@ export function consistencyOf(query: Query): Consistency {
   return { level };
 }
 
-/** Without users and certificates nobody is verified; the record says so (house.md 7). */
-export function actorOf(headers: IncomingHttpHeaders, remoteAddress: string | undefined): string {
+/** Whom the client's certificate names; without one nobody is verified, and the record says so. */
+export function actorOf(headers: IncomingHttpHeaders, socket: Socket): string {
+  const certified = certifiedNameOf(socket);
+  if (certified !== undefined) return `certificate:${visible(certified)}`;
   const named = headers['holdfast-actor'];
-  if (named === undefined) return `unverified:${remoteAddress ?? 'unknown'}`;
+  if (named === undefined) return `unverified:${socket.remoteAddress ?? 'unknown'}`;
   if (typeof named !== 'string' || !isActorName(named)) {
     throw invalid(`Holdfast-Actor is 1 to ${actorLengthMax} visible characters`);
   }
   return `unverified:${named}`;
 }
+
+const visible = (name: string): string =>
+  name.replaceAll(/[^\x20-\x7e\xa0-\xff]/g, '?').slice(0, actorLengthMax);
 
 const isActorName = (name: string): boolean =>
   name.length <= actorLengthMax &&

@@ -31,7 +31,7 @@ export class Call {
     const { headers } = raw;
     this.#headers = headers;
     this.query = queryOf(raw.url ?? '', known);
-    this.actor = actorOf(headers, raw.socket.remoteAddress);
+    this.actor = actorOf(headers, raw.socket);
     const timeoutMs = timeoutOf(headers);
     this.#deadline =
       timeoutMs === undefined ? context.deadlines.begin() : context.deadlines.beginFor(timeoutMs);

@@ -3,7 +3,9 @@
 import type { Socket } from 'node:net';
 
 import { type ErrorCode, HoldfastError } from '@holdfast/base/errors';
+import { isTlsHello } from '@holdfast/transport/tls-words';
 
+import type { TurnedAway } from './certified-door.ts';
 import { HttpStatusError, problemContentType, problemOf, problemText } from './problem.ts';
 
 const reasons: Readonly<Record<number, string>> = {
@@ -13,11 +15,24 @@ const reasons: Readonly<Record<number, string>> = {
   431: 'Request Header Fields Too Large',
 };
 
-type ParserError = Error & { readonly code?: string };
+type ParserError = Error & { readonly code?: string; readonly rawPacket?: unknown };
 
-export function answerClientError(error: ParserError, socket: Socket): void {
-  // Reset, or answered already: nobody listens any more.
-  if (error.code === 'ECONNRESET' || !socket.writable || socket.bytesWritten > 0) {
+export const clientErrors =
+  (onTurnedAway: TurnedAway) =>
+  (error: ParserError, socket: Socket): void => {
+    if (isTls(error))
+      onTurnedAway(socket.remoteAddress ?? 'gone', 'it spoke TLS, which is off here');
+    answerClientError(error, socket);
+  };
+
+function isTls({ rawPacket }: ParserError): boolean {
+  return rawPacket instanceof Uint8Array && isTlsHello(rawPacket[0]);
+}
+
+function answerClientError(error: ParserError, socket: Socket): void {
+  // Reset, answered already, or not even in TLS: nobody listens any more.
+  const isLost = error.code === 'ECONNRESET' || error.code?.startsWith('ERR_SSL_') === true;
+  if (isLost || !socket.writable || socket.bytesWritten > 0) {
     socket.destroy();
     return;
   }
@@ -39,6 +54,7 @@ function statusErrorOf(error: ParserError): HttpStatusError {
     case 'HPE_CHUNK_EXTENSIONS_OVERFLOW':
       return statusError(413, 'too-large', 'the chunk extensions are too large');
     default:
+      if (isTls(error)) return statusError(400, 'invalid-argument', 'this port speaks no TLS');
       return statusError(400, 'invalid-argument', 'these bytes are no HTTP/1.1 request');
   }
 }

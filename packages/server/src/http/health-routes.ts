@@ -11,7 +11,7 @@ import { roundedOrNull } from '../nullable.ts';
 import { statusPage } from '../status-page.ts';
 import type { HttpContext } from './http-context.ts';
 import { recoveryRoutes } from './recovery-routes.ts';
-import { responses } from './schemas.ts';
+import { memberFields, memberFieldsOf, responses } from './schemas.ts';
 
 const tags = ['member'];
 
@@ -67,7 +67,7 @@ function probeRoutes(app: FastifyInstance, context: HttpContext): void {
   });
   app.get('/readyz', { schema: { ...text, summary: 'This member serves' } }, (_, reply) => {
     const reason = context.slot.notReadyReason();
-    if (reason === undefined) return reply.type('text/plain').send('ok\n');
+    if (reason === undefined) return reply.type('text/plain').send(readyText(context));
     throw new HoldfastError('unavailable', reason, {
       details: { phase: context.slot.phaseName(), missingVoters: missingOf(context) },
     });
@@ -79,6 +79,10 @@ function probeRoutes(app: FastifyInstance, context: HttpContext): void {
     return { health: 'false', reason };
   });
 }
+
+/** A full member still answers reads and takes deletes: nobody is to be sent away from it. */
+const readyText = ({ slot }: HttpContext): string =>
+  ['ok', ...(slot.status()?.limits ?? [])].join('\n').concat('\n');
 
 /** etcd's health is worse than ready: without a leader a member is not healthy. */
 function healthReason({ slot }: HttpContext): string | undefined {
@@ -100,11 +104,7 @@ function metricsRoute(app: FastifyInstance, context: HttpContext, metrics: Metri
 }
 
 const memberSchema = Type.Object({
-  id: Type.String(),
-  name: Type.String(),
-  role: Type.String(),
-  peerAddresses: Type.Array(Type.String()),
-  clientAddresses: Type.Array(Type.String()),
+  ...memberFields,
   reachable: Type.Boolean(),
   lag: Type.Union([Type.Integer(), Type.Null()], { description: 'known on the leader: entries' }),
   lastContactMs: Type.Union([Type.Integer(), Type.Null()]),
@@ -176,11 +176,7 @@ function clusterView(status: EngineStatus) {
 }
 
 const memberView = (peer: PeerStatus) => ({
-  id: formatId(peer.memberId),
-  name: peer.name,
-  role: peer.role,
-  peerAddresses: peer.peerAddresses,
-  clientAddresses: peer.clientAddresses,
+  ...memberFieldsOf(peer),
   reachable: peer.reachable,
   lag: peer.lag ?? null,
   match: peer.match ?? null,

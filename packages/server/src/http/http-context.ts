@@ -5,11 +5,12 @@ import type { RecentCounts } from '@holdfast/base/recent-counts';
 import type { FastifyInstance } from 'fastify';
 
 import type { EngineSlot } from '../engine-slot.ts';
+import type { AnswerGate } from './answer-gate.ts';
 import type { CallDeadlines } from './call-deadlines.ts';
 import type { FreshStreams } from './fresh-streams.ts';
 import type { RequestTimes } from './request-times.ts';
 
-/** Limits of the door; all of them settings (`settings.ts`). */
+/** Limits of the door; some of them are settings (`settings.ts`). */
 export type HttpLimits = {
   /** A value, a configuration, a JSON document: larger is 413. */
   readonly bodyBytesMax: number;
@@ -21,6 +22,10 @@ export type HttpLimits = {
   readonly keepAliveMs: number;
   /** Without a byte in either direction while an answer is on its way: a reader that stopped. */
   readonly stalledMs: number;
+  /** Of lists, over all connections: bytes that were made and that no socket has taken yet. */
+  readonly unreadBytesMax: number;
+  /** A list whose reader has taken nothing for so long is broken off. */
+  readonly unreadMs: number;
   readonly connectionsMax: number;
   /** The longest that a call may wait, and its default. */
   readonly callTimeoutMs: number;
@@ -34,6 +39,8 @@ export const defaultHttpLimits: HttpLimits = {
   requestTimeoutMs: 30_000,
   keepAliveMs: 75_000,
   stalledMs: 60_000,
+  unreadBytesMax: 64 * 1024 * 1024,
+  unreadMs: 30_000,
   connectionsMax: 10_000,
   callTimeoutMs: 30_000,
   heartbeatMs: 15_000,
@@ -44,6 +51,8 @@ export type HttpContext = {
   readonly clock: Clock;
   readonly deadlines: CallDeadlines;
   readonly limits: HttpLimits;
+  /** Of lists: what is made of them, and how much at a time. */
+  readonly answers: AnswerGate;
   readonly times: RequestTimes;
   /** Calls that failed in the last minute, by code. */
   readonly failures: RecentCounts;

@@ -13,9 +13,11 @@ import fastify, { type FastifyError, type FastifyInstance, type FastifyReply } f
 
 import type { EngineSlot } from '../engine-slot.ts';
 import { Metrics } from '../metrics.ts';
+import { AnswerGate } from './answer-gate.ts';
 import { acceptJsonBodies } from './body-parsers.ts';
 import { CallDeadlines } from './call-deadlines.ts';
-import { answerClientError } from './client-error.ts';
+import { createCertifiedServer, type DoorTls, type TurnedAway } from './certified-door.ts';
+import { clientErrors } from './client-error.ts';
 import { FreshStreams } from './fresh-streams.ts';
 import { healthRoutes } from './health-routes.ts';
 import {
@@ -36,6 +38,7 @@ import {
   problemOf,
   problemText,
 } from './problem.ts';
+import { quotaRoutes } from './quota-routes.ts';
 import { RequestTimes } from './request-times.ts';
 import { RouteTable } from './route-table.ts';
 import { sessionRoutes } from './session-routes.ts';
@@ -53,6 +56,10 @@ export type HttpAppOptions = {
   readonly routes?: readonly RouteGroup[];
   /** Counts the calls that fail, by code; default: one of its own. */
   readonly failures?: RecentCounts;
+  /** Undefined: it speaks in clear text. */
+  readonly tls?: DoorTls | undefined;
+  /** Told of clients that are not let in, and why. */
+  readonly onTurnedAway?: TurnedAway;
   /** Told of faults that the client only sees as `internal`. */
   readonly onFault?: (error: unknown, where: string) => void;
 };
@@ -66,7 +73,7 @@ const connectionsCheckMs = 1000;
 /** Builds the app; `app.listen` or `app.inject` come next, `app.close` ends its timers. */
 export function buildHttpApp(options: HttpAppOptions): FastifyInstance {
   const context = contextOf(options);
-  const app = createApp(context);
+  const app = createApp(context, options);
   app.addHook('preClose', () => drain(context));
   app.addHook('onClose', async () => context.deadlines.close());
   const table = new RouteTable();
@@ -79,6 +86,7 @@ export function buildHttpApp(options: HttpAppOptions): FastifyInstance {
     timeRequests(scope, context);
     kvRoutes(scope, context);
     leaseRoutes(scope, context);
+    quotaRoutes(scope, context);
     sessionRoutes(scope, context);
     healthRoutes(scope, context, {
       metrics: options.metrics ?? new Metrics({ process: false }),
@@ -95,6 +103,7 @@ function contextOf(options: HttpAppOptions): HttpContext {
     slot: options.slot,
     clock: options.clock,
     limits,
+    answers: new AnswerGate({ clock: options.clock, ...limits }),
     deadlines: new CallDeadlines(options.clock, limits.callTimeoutMs),
     times: new RequestTimes(),
     failures: options.failures ?? new RecentCounts(options.clock, failuresWindowMs),
@@ -118,7 +127,8 @@ async function drain({ streams, deadlines }: HttpContext): Promise<void> {
   while (deadlines.underWay > 0 && performance.now() < endMs) await setTimeout(10);
 }
 
-function createApp({ limits }: HttpContext): FastifyInstance {
+function createApp({ limits }: HttpContext, options: HttpAppOptions): FastifyInstance {
+  const { tls, onTurnedAway = () => undefined } = options;
   const app = fastify({
     // Else it loads two compilers of its own, for which a member that starts would wait.
     schemaController: {
@@ -128,8 +138,8 @@ function createApp({ limits }: HttpContext): FastifyInstance {
     forceCloseConnections: true,
     return503OnClosing: false,
     routerOptions: { maxParamLength: 16 * 1024 },
-    serverFactory: (listener) => createHttpServer(listener, limits),
-    clientErrorHandler: answerClientError,
+    serverFactory: (listener) => createHttpServer(listener, { limits, tls, onTurnedAway }),
+    clientErrorHandler: clientErrors(onTurnedAway),
     frameworkErrors: (error, _request, reply) => sendProblem(reply, frameworkError(error)),
   });
   app.setValidatorCompiler(validatorOf);
@@ -140,15 +150,26 @@ function createApp({ limits }: HttpContext): FastifyInstance {
 const noOtherCompiler = (): never =>
   violated('bodies are checked and written by the compilers of json-body.ts');
 
-function createHttpServer(listener: RequestListener, limits: HttpLimits): Server {
-  const options = {
+type ServerParts = {
+  readonly limits: HttpLimits;
+  readonly tls: DoorTls | undefined;
+  readonly onTurnedAway: TurnedAway;
+};
+
+function createHttpServer(listener: RequestListener, parts: ServerParts): Server {
+  const { limits, tls, onTurnedAway } = parts;
+  const http = {
     keepAliveTimeout: limits.keepAliveMs,
     requestTimeout: limits.requestTimeoutMs,
     headersTimeout: limits.headersTimeoutMs,
     connectionsCheckingInterval: Math.min(connectionsCheckMs, limits.headersTimeoutMs),
     noDelay: true,
   };
-  const server = createServer(options, gatePipelines(listener));
+  const gated = gatePipelines(listener);
+  const handshakeMs = limits.headersTimeoutMs;
+  const server: Server = tls
+    ? createCertifiedServer({ tls, http, handshakeMs, onTurnedAway }, gated)
+    : createServer(http, gated);
   server.setTimeout(limits.stalledMs);
   server.maxConnections = limits.connectionsMax;
   return server;

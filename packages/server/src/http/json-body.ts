@@ -12,7 +12,8 @@ const searchedLengthMax = 64 * 1024;
 
 /** The value, or `invalid-argument` with line and column. */
 export function jsonOf(body: Buffer): unknown {
-  const text = toTextStrict(body);
+  // Some editors put a byte order mark before what they save.
+  const text = toTextStrict(body)?.replace(/^\ufeff/, '');
   if (text === undefined) throw invalid('the body is not UTF-8');
   if (text.trim() === '') throw invalid('the body is empty, and should be JSON');
   try {

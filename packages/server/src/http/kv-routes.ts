@@ -12,7 +12,7 @@ import { SharedFrames } from './event-frames.ts';
 import { type EventItem, startRevisionOf, streamEvents } from './event-stream.ts';
 import type { HttpContext } from './http-context.ts';
 import { type Exchange, KvHandler } from './kv-handler.ts';
-import { listKeys, listParameters } from './kv-list.ts';
+import { listParameters, sendList } from './kv-list.ts';
 import { eventView, headerView, headerViewSchema, kvKeyspace, kvViewSchema } from './kv-view.ts';
 import {
   keyParamsSchema,
@@ -116,10 +116,8 @@ function listRoute(app: FastifyInstance, context: HttpContext): void {
         response: responses(page),
       },
     },
-    (request) =>
-      withCall(context, { request, own: listParameters }, (call) =>
-        listKeys(context.slot.engine, call),
-      ),
+    (request, reply) =>
+      withCall(context, { request, own: listParameters }, (call) => sendList(context, reply, call)),
   );
 }
 

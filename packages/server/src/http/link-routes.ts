@@ -216,7 +216,7 @@ class LinkDoor {
   }
 
   #asked(request: FastifyRequest, name: string | undefined) {
-    const actor = actorOf(request.headers, request.raw.socket.remoteAddress);
+    const actor = actorOf(request.headers, request.raw.socket);
     const links = this.#links;
     const peer = name === undefined ? undefined : this.#peerNamed(links, name);
     return { links, peer, who: { actor, peer: peer ? this.#options.nameOf(peer.peer) : 'all' } };

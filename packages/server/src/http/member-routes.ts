@@ -13,7 +13,7 @@ import type { Log } from '../log.ts';
 import { type Call, withCall } from './call.ts';
 import { invalid } from './call-options.ts';
 import type { HttpContext } from './http-context.ts';
-import { responses } from './schemas.ts';
+import { memberFields, memberFieldsOf, responses } from './schemas.ts';
 
 export type MemberRouteOptions = {
   /** Undefined while there is none. */
@@ -40,16 +40,9 @@ const changesSchema = Type.Object({
   ),
 });
 
-const memberSchema = Type.Object({
-  id: Type.String(),
-  name: Type.String(),
-  role: Type.String(),
-  peerAddresses: Type.Array(Type.String()),
-  clientAddresses: Type.Array(Type.String()),
-});
 const membersSchema = Type.Object({
   clusterId: Type.String(),
-  members: Type.Array(memberSchema),
+  members: Type.Array(Type.Object(memberFields)),
 });
 
 const params = Type.Object({ member: text('name or id') });
@@ -215,14 +208,7 @@ class MemberDesk {
 
 function membersView(engine: EmbeddedEngine) {
   const { clusterId, peers } = engine.status();
-  return {
-    clusterId: formatId(clusterId),
-    members: peers.map(({ memberId: id, name, role, peerAddresses, clientAddresses }) => ({
-      ...{ id: formatId(id), name, role },
-      peerAddresses: [...peerAddresses],
-      clientAddresses: [...clientAddresses],
-    })),
-  };
+  return { clusterId: formatId(clusterId), members: peers.map(memberFieldsOf) };
 }
 
 const wordsOf = (change: MemberChange, engine: EmbeddedEngine): string =>

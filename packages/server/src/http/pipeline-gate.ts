@@ -94,5 +94,9 @@ class Lane {
   }
 }
 
-/** One key: its answer is one value at most. A list or a transaction may be megabytes. */
-const isSmall = ({ url }: IncomingMessage): boolean => url?.startsWith('/v1/kv/') ?? false;
+/**
+ * One key: its answer is one value at most, which the store holds anyway. A list, a transaction or
+ * a value as JSON is made for the answer, and may be megabytes.
+ */
+const isSmall = ({ url = '' }: IncomingMessage): boolean =>
+  url.startsWith('/v1/kv/') && !url.includes('format=');

@@ -1,4 +1,6 @@
 // Schemas that several groups of routes name in their descriptions.
+import { formatId } from '@holdfast/base/ids';
+import type { PeerStatus } from '@holdfast/engine/engine';
 import { type TSchema, Type } from 'typebox';
 
 import { readParameters } from './call-options.ts';
@@ -64,4 +66,21 @@ export const responses = (good: TSchema) => ({ 200: good, default: problemSchema
 
 export const keyParamsSchema = Type.Object({
   key: Type.String({ description: 'one path segment; a slash in it is %2F' }),
+});
+
+/** A member of the configuration, and where it is. */
+export const memberFields = {
+  id: Type.String(),
+  name: Type.String(),
+  role: Type.String(),
+  peerAddresses: Type.Array(Type.String()),
+  clientAddresses: Type.Array(Type.String()),
+};
+
+export const memberFieldsOf = (peer: PeerStatus) => ({
+  id: formatId(peer.memberId),
+  name: peer.name,
+  role: peer.role,
+  peerAddresses: [...peer.peerAddresses],
+  clientAddresses: [...peer.clientAddresses],
 });

@@ -64,7 +64,7 @@ export function settingRoutes(app: FastifyInstance, options: SettingRouteOptions
       },
     },
     (request) => {
-      const actor = actorOf(request.headers, request.raw.socket.remoteAddress);
+      const actor = actorOf(request.headers, request.raw.socket);
       const changed = settings.change(request.body);
       log.info({ actor, changed }, 'settings were changed, until this process ends');
       return { settings: settings.view, changed };
