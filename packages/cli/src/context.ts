@@ -4,8 +4,10 @@ import type { Clock } from '@holdfast/base/clock';
 import { HoldfastError } from '@holdfast/base/errors';
 import type { Random } from '@holdfast/base/random';
 import type { ClientApi } from '@holdfast/client/client-api';
+import type { ClientTls } from '@holdfast/client/client-tls';
 import type { Command } from 'commander';
 
+import { clientTlsFrom, type TlsFlags } from './client-tls-files.ts';
 import type { StartFlags } from './start-flags.ts';
 import type { Terminal } from './terminal.ts';
 
@@ -15,6 +17,8 @@ export type GlobalOptions = {
   readonly endpoints: readonly string[];
   readonly output: OutputForm;
   readonly timeoutMs: number;
+  /** Undefined: in clear text. */
+  readonly tls?: (() => ClientTls) | undefined;
 };
 
 export type CliContext = {
@@ -37,12 +41,11 @@ export type CliContext = {
 
 /** The global options as one command sees them. Throws `invalid-argument`. */
 export function globalsOf(command: Command): GlobalOptions {
-  const { endpoints, output, timeout } = command.optsWithGlobals<{
-    endpoints: string;
-    output: OutputForm;
-    timeout: number;
-  }>();
-  return { endpoints: parseEndpoints(endpoints), output, timeoutMs: timeout };
+  const { endpoints, output, timeout, ...flags } = command.optsWithGlobals<
+    { endpoints: string; output: OutputForm; timeout: number } & TlsFlags
+  >();
+  const tls = clientTlsFrom(flags, isSecure(endpoints, flags));
+  return { endpoints: parseEndpoints(endpoints), output, timeoutMs: timeout, tls };
 }
 
 /** Opens a client for one piece of work, and closes it whatever happens. */
@@ -60,13 +63,25 @@ export async function withClient<T>(
   }
 }
 
+/** Whether the endpoints are said to speak TLS. One client speaks to all of them alike. */
+function isSecure(text: string, { ca, cert }: TlsFlags): boolean {
+  const schemes = new Set(text.split(',').map((one) => /^\s*(https?):/.exec(one)?.[1]));
+  const isClear = schemes.has('http');
+  if (!isClear || !(schemes.has('https') || ca !== undefined || cert !== undefined)) {
+    return schemes.has('https');
+  }
+  throw new HoldfastError('invalid-argument', 'an endpoint with http:// can not be asked by TLS', {
+    details: { hint: 'write https:// before all endpoints, or name no --ca and no --cert' },
+  });
+}
+
 /** `host:port`, with commas between several; a bare host gets the default port. */
 export function parseEndpoints(text: string): readonly string[] {
   const endpoints = text
     .split(',')
     .map((one) => one.trim())
     .filter((one) => one !== '')
-    .map((one) => withPort(one.replace(/^http:\/\//, '').replace(/\/+$/, '')));
+    .map((one) => withPort(one.replace(/^https?:\/\//, '').replace(/\/+$/, '')));
   if (endpoints.length > 0) return endpoints;
   throw new HoldfastError('invalid-argument', '--endpoints names no endpoint', {
     details: { hint: 'give host:port, with commas between several: 127.0.0.1:4653' },

@@ -1,6 +1,7 @@
 // Failures for people: what happened, what it means, what to do. The exit code comes from the one
 // table that the server uses as well; a wrong command line is 2, as a wrong request is.
 import { type ErrorCode, HoldfastError, messageOf } from '@holdfast/base/errors';
+import { isHandshakeFailure } from '@holdfast/client/client-tls';
 import { errorTable } from '@holdfast/server/errors';
 import { CommanderError } from 'commander';
 import pc from 'picocolors';
@@ -31,6 +32,8 @@ const adviceByCode: Readonly<Partial<Record<ErrorCode, string>>> = {
   'disk-full': "Make room on the members' disks; deletes and reads still work.",
   'shutting-down': 'That member is ending; name more members in --endpoints.',
   removed: 'To add the machine again, start it with an empty data directory and --join.',
+  unauthenticated:
+    'Show a certificate that the members trust: --cert, --key, or HOLDFAST_CERT, HOLDFAST_KEY.',
   'cluster-mismatch': 'Use an empty data directory, or the one that belongs to this cluster.',
   'version-mismatch': 'Run the version of Holdfast that wrote this data, or a newer one.',
 };
@@ -42,6 +45,10 @@ const namesAdvice =
 /** The sentence is etcd's, and stays; it says nothing about where to look. */
 const leaseText = 'requested lease not found';
 const leaseAdvice = 'Check the id; `holdfast lease list` shows the leases that there are.';
+
+const authorityAdvice =
+  'Name the authority of the members with --ca, or HOLDFAST_CA, and each endpoint as its ' +
+  'certificate does.';
 
 export type FailureOptions = {
   readonly form: OutputForm;
@@ -105,6 +112,7 @@ function adviceOf(
   const { hint } = details;
   if (typeof hint === 'string') return `${capitalized(hint)}.`;
   if (code === 'not-found' && message.startsWith(leaseText)) return leaseAdvice;
+  if (isHandshakeFailure(String(details['reason']))) return authorityAdvice;
   const advice = adviceByCode[code];
   return code === 'unavailable' && !areEndpointsNamed ? `${advice}\n${namesAdvice}` : advice;
 }

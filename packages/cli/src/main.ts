@@ -53,8 +53,8 @@ const context: CliContext = {
   env: process.env,
   signal: interrupt.signal,
   selfArgs: [...process.execArgv, process.argv[1] ?? fileURLToPath(import.meta.url)],
-  openClient: ({ endpoints, timeoutMs }: GlobalOptions) =>
-    new HoldfastClient({ endpoints, timeoutMs, ...actorOf(process.env) }),
+  openClient: ({ endpoints, timeoutMs, tls }: GlobalOptions) =>
+    new HoldfastClient({ endpoints, timeoutMs, tls, ...actorOf(process.env) }),
   runMember: async (flags, signal) => {
     // Loaded only here: the commands that ask a member need none of what a member is made of.
     const { runMember } = await import('@holdfast/server/run-member');

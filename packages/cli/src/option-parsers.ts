@@ -19,6 +19,15 @@ export function durationMs(text: string): number {
   throw new InvalidArgumentError('It is not a duration, such as 500ms, 5s or 2m.');
 }
 
+/** Bytes from `500000`, `500kB`, `20MB` or `1GiB`. */
+export function byteCount(text: string): number {
+  const found = /^(\d+(?:\.\d+)?)\s*(?:([kKMGT])(i)?)?B?$/.exec(text);
+  const power = ['', 'k', 'm', 'g', 't'].indexOf((found?.[2] ?? '').toLowerCase());
+  const value = Math.floor(Number(found?.[1]) * (found?.[3] ? 1024 : 1000) ** power);
+  if (Number.isSafeInteger(value) && value > 0) return value;
+  throw new InvalidArgumentError('It is not a number of bytes, such as 500000, 20MB or 1GiB.');
+}
+
 /** For options that may be given several times, and take several values each. */
 export const collect = (text: string, earlier: readonly string[] = []): readonly string[] => [
   ...earlier,

@@ -17,13 +17,23 @@ const loaders: Readonly<Record<string, () => Promise<AddCommands>>> = {
   kv: async () => (await import('./commands/kv.ts')).addKvCommands,
   lease: async () => (await import('./commands/lease.ts')).addLeaseCommands,
   member: async () => (await import('./commands/member.ts')).addMemberCommands,
+  quota: async () => (await import('./commands/quota.ts')).addQuotaCommands,
   connections: async () => (await import('./commands/connections.ts')).addConnectionsCommands,
+  integrity: async () => (await import('./commands/integrity.ts')).addIntegrityCommands,
+  scrub: async () => (await import('./commands/integrity.ts')).addScrubCommand,
   status: async () => (await import('./commands/status.ts')).addStatusCommand,
   diagnose: async () => (await import('./commands/diagnose.ts')).addDiagnoseCommand,
+  debug: async () => (await import('./commands/debug.ts')).addDebugCommand,
   start: async () => (await import('./commands/start.ts')).addStartCommand,
   dev: async () => (await import('./commands/dev.ts')).addDevCommand,
+  settings: async () => (await import('./commands/settings.ts')).addSettingsCommands,
+  certs: async () => (await import('./commands/certs.ts')).addCertsCommands,
+  backup: async () => (await import('./commands/backup.ts')).addBackupCommand,
+  restore: async () => (await import('./commands/restore.ts')).addRestoreCommand,
   verify: async () => (await import('./commands/verify.ts')).addVerifyCommand,
   'dump-log': async () => (await import('./commands/dump-log.ts')).addDumpLogCommand,
+  'recover-quorum': async () =>
+    (await import('./commands/recover-quorum.ts')).addRecoverQuorumCommand,
   simulate: async () => (await import('./commands/simulate.ts')).addSimulateCommand,
   completion: async () => (await import('./commands/completion.ts')).addCompletionCommand,
   version: async () => (await import('./commands/version.ts')).addVersionCommand,
@@ -49,6 +59,11 @@ export async function runProgram(args: readonly string[], context: CliContext): 
 }
 
 async function makeProgram(args: readonly string[], context: CliContext): Promise<Command> {
+  const env = {
+    ca: context.env['HOLDFAST_CA'],
+    cert: context.env['HOLDFAST_CERT'],
+    key: context.env['HOLDFAST_KEY'],
+  };
   const program = new Command('holdfast')
     .description('A highly available configuration centre and service registry.')
     .addOption(
@@ -68,6 +83,9 @@ async function makeProgram(args: readonly string[], context: CliContext): Promis
         .argParser(durationMs)
         .helpGroup('Everywhere:'),
     )
+    .addOption(fileOption('--ca <file>', 'authority of the members, to ask them by TLS', env.ca))
+    .addOption(fileOption('--cert <file>', 'your certificate, where they ask for one', env.cert))
+    .addOption(fileOption('--key <file>', 'its private key', env.key))
     .addHelpText('after', examples);
   const [word] = args;
   const wanted = isAlone(word) ? [word] : Object.keys(loaders);
@@ -76,8 +94,12 @@ async function makeProgram(args: readonly string[], context: CliContext): Promis
   return program;
 }
 
+const fileOption = (flags: string, text: string, fromEnvironment: string | undefined): Option =>
+  new Option(flags, text).default(fromEnvironment || undefined).helpGroup('Everywhere:');
+
 const examples = `
-Environment: HOLDFAST_ENDPOINTS stands for --endpoints, NO_COLOR for no colours.
+Environment: HOLDFAST_ENDPOINTS stands for --endpoints, HOLDFAST_CA, HOLDFAST_CERT and HOLDFAST_KEY
+for --ca, --cert and --key, NO_COLOR for no colours.
 
 Examples:
   holdfast dev                                  a cluster on this machine, until Ctrl-C

@@ -89,8 +89,8 @@ export async function runCommand(
     env: { HOLDFAST_ENDPOINTS: options.endpoints },
     signal: options.signal ?? new AbortController().signal,
     selfArgs: [],
-    openClient: ({ endpoints, timeoutMs }: GlobalOptions) =>
-      new HoldfastClient({ endpoints, timeoutMs, actor: 'tester' }),
+    openClient: ({ endpoints, timeoutMs, tls }: GlobalOptions) =>
+      new HoldfastClient({ endpoints, timeoutMs, tls, actor: 'tester' }),
     runMember: async () => 0,
     runSimulator: async () => 0,
     exitCode: 0,
@@ -112,7 +112,7 @@ export type TestServer = AsyncDisposable & {
 /** A door on a free port; several of them may stand on one engine, as members do on one log. */
 export async function startTestServer(
   shared?: MemoryEngine,
-  port = 0,
+  address = '127.0.0.1:0',
   more: NonNullable<HttpAppOptions['routes']> = [],
 ): Promise<TestServer> {
   const clock = new SystemClock();
@@ -130,8 +130,9 @@ export async function startTestServer(
   const diagnosis = diagnosisRoutes(reports, { verdictOn: () => undefined });
   const routes = [configRoutes(), diagnosis, ...more];
   const app = buildHttpApp({ slot, clock, version: '0.1.0', routes });
-  await app.listen({ host: '127.0.0.1', port });
-  const endpoint = `127.0.0.1:${(app.server.address() as { port: number }).port}`;
+  const [host = '', port] = address.split(':');
+  await app.listen({ host, port: Number(port) });
+  const endpoint = `${host}:${(app.server.address() as { port: number }).port}`;
   const close = async (): Promise<void> => {
     await app.close();
   };

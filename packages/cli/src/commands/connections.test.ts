@@ -53,7 +53,7 @@ async function started() {
   const told: object[] = [];
   const log = { info: (facts: object) => void told.push(facts) } as never;
   const options = { links: () => links, nameOf: (id: bigint) => `n${id}`, log };
-  const server = await startTestServer(new MemoryEngine(), 0, [
+  const server = await startTestServer(new MemoryEngine(), '127.0.0.1:0', [
     (app, context) => linkRoutes(app, context, options),
   ]);
   return { server, links, told, [Symbol.asyncDispose]: () => server.close() };

@@ -58,6 +58,8 @@ export function addSimulateCommand(program: Command, context: CliContext): void 
         'crash-restarts',
         'reconnects',
         'decays',
+        'replacements',
+        'ailing-disks',
       ]),
     )
     .addOption(

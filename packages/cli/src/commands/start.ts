@@ -31,7 +31,7 @@ export function addStartCommand(program: Command, context: CliContext): void {
 }
 
 /** Values go to the server as they are written: it knows their kinds, and says what is wrong. */
-function optionOf(key: string, row: SettingRow): Option {
+export function optionOf(key: string, row: SettingRow): Option {
   const fallback = row.default === undefined ? '' : ` (default: ${row.default})`;
   const flags = row.kind === 'flag' ? flagOfKey(key) : `${flagOfKey(key)} <${wordOf(row)}>`;
   return new Option(flags, row.kind === 'flag' ? row.help : `${row.help}${fallback}`);

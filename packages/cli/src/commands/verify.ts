@@ -1,11 +1,14 @@
-// `holdfast verify DIR`: what state a data directory is in, and what the next start will make of
-// it. Offline and read-only: it takes the lock of the directory, and changes no byte of it.
+// `holdfast verify PATH`: what state a data directory is in, and what the next start will make of
+// it; or what a backup file holds. Offline and read-only: it takes the lock of a directory, and
+// changes no byte.
 import { formatId } from '@holdfast/base/ids';
 import { errorTable } from '@holdfast/server/errors';
 import { NodeDisk } from '@holdfast/storage/node-disk';
 import type { Command } from 'commander';
 
 import { type CliContext, globalsOf, writeJson } from '../context.ts';
+import { type BackupCheck, checkBackupFile, fileBytes } from '../offline/backup-check.ts';
+import { backupFacts, backupJson } from '../offline/backup-view.ts';
 import { directoryBytes } from '../offline/directory-bytes.ts';
 import { checkDirectory, type DirectoryReport } from '../offline/directory-check.ts';
 import { lockThere } from '../offline/lock-there.ts';
@@ -20,9 +23,13 @@ it: it runs the code of a start on a copy in memory. The member that lives there
 Exits with 0 if all is sound, with 1 if something is damaged and the member starts all the same,
 with 10 or 11 if a start is refused, with 3 if no member has ever lived there.
 
+Of a backup file it says what it holds, or where it is damaged: 0, or 11. With --deep the state is
+loaded as well, as a restore does.
+
 Examples:
   holdfast verify /var/lib/holdfast
   holdfast verify ./n1 --deep --output json
+  holdfast verify /backups/monday.backup
 `;
 
 /** Each byte is read by its own check, and again by the rehearsal. */
@@ -32,17 +39,58 @@ const mebibyte = 1024 * 1024;
 export function addVerifyCommand(program: Command, context: CliContext): void {
   program
     .command('verify')
-    .description('check the data directory of a stopped member')
-    .argument('<directory>', "the member's data directory")
+    .description('check the data directory of a stopped member, or a backup file')
+    .argument('<path>', "the member's data directory, or a backup file")
     .option('--deep', 'replay the log as well, and print the hash of the state', false)
     .addHelpText('after', help)
-    .action(async (directory: string, options: VerifyOptions, command: Command) => {
-      const report = await verify(directory, options, context);
-      if (globalsOf(command).output === 'json') await writeJson(context, jsonOf(report));
+    .action(async (path: string, options: VerifyOptions, command: Command) => {
+      const isJson = globalsOf(command).output === 'json';
+      const bytes = await fileBytes(path);
+      if (bytes !== undefined) return await verifyBackup({ path, bytes, isJson }, options, context);
+      const report = await verify(path, options, context);
+      if (isJson) await writeJson(context, jsonOf(report));
       else await context.terminal.out(reportText(report, context));
       context.exitCode = exitCodeOf(report);
     });
 }
+
+type BackupFile = { readonly path: string; readonly bytes: number; readonly isJson: boolean };
+
+async function verifyBackup(
+  { path, bytes, isJson }: BackupFile,
+  { deep }: VerifyOptions,
+  context: CliContext,
+): Promise<void> {
+  const { terminal, clock, signal } = context;
+  const progress = startProgress(terminal, clock, 'Checked MiB');
+  let check: BackupCheck;
+  try {
+    progress.total(Math.ceil(bytes / mebibyte));
+    let read = 0;
+    const onRead = (count: number): void => {
+      read += count;
+      progress.done(Math.ceil(read / mebibyte), path);
+    };
+    check = await checkBackupFile(path, { deep, signal, onRead });
+  } finally {
+    progress.stop();
+  }
+  const { summary, damage, keys } = check;
+  if (isJson) await writeJson(context, backupReport(check));
+  else if (summary) {
+    const found: readonly (readonly [string, Cell])[] = deep ? [['keys', keys]] : [];
+    const facts = renderFacts(terminal, [...backupFacts(summary), ...found]);
+    await terminal.out(`${facts}\nSound.\n`);
+  } else await terminal.out(`${damage?.message}.\nDamaged: it can not be restored.\n`);
+  if (damage) context.exitCode = errorTable[damage.code].exitCode;
+}
+
+const backupReport = ({ summary, damage, keys }: BackupCheck) => ({
+  verdict: summary ? 'sound' : 'unusable',
+  backup: summary ? backupJson(summary) : null,
+  keys: keys ?? null,
+  damage: damage ? { message: damage.message, ...damage.details } : null,
+});
 
 async function verify(
   directory: string,

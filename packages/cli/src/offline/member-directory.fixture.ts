@@ -18,16 +18,25 @@ export const livedMember = { clusterId: clusterId(7n), memberId: id, name: 'n1' 
 
 /** Two snapshots, at about entries 20 and 40, and some 20 entries behind the newer one. */
 export async function livedFiles(): Promise<Files> {
+  const [files] = await livedUntil([60]);
+  return files as Files;
+}
+
+/** The files of one life at these counts of writes; it takes a snapshot after 20, and after 40. */
+export async function livedUntil(counts: readonly number[]): Promise<readonly Files[]> {
   const disk = new MemoryDisk();
-  const engine = await startOn(disk);
-  const options = { actor: 'tester' };
-  for (let at = 0; at < 60; at += 1) {
-    const value = utf8('v'.repeat(200));
-    await engine.put({ ...noOptions, key: utf8(`key-${at}`), value }, options);
-    if (at === 20 || at === 40) await engine.replica.takeSnapshot();
+  const found: Files[] = [];
+  for (const [turn, count] of counts.entries()) {
+    const engine = await startOn(disk);
+    for (let at = counts[turn - 1] ?? 0; at < count; at += 1) {
+      const value = utf8('v'.repeat(200));
+      await engine.put({ ...noOptions, key: utf8(`key-${at}`), value }, { actor: 'tester' });
+      if (at === 20 || at === 40) await engine.replica.takeSnapshot();
+    }
+    await engine.close();
+    found.push(await filesOf(disk));
   }
-  await engine.close();
-  return filesOf(disk);
+  return found;
 }
 
 const noOptions = {
