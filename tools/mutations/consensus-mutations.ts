@@ -176,6 +176,42 @@ export const consensusMutations: readonly Mutation[] = [
     ],
   },
   {
+    name: 'two-changes-at-once',
+    does: 'a leader changes the members while a change is not committed',
+    rule: 'thesis 4.1',
+    edits: [
+      {
+        file: 'packages/raft/src/membership.ts',
+        find: 'core.configurationIndex > core.commit ||\n  core.commit < leader.firstIndex;',
+        replace: 'core.commit < leader.firstIndex;',
+      },
+    ],
+  },
+  {
+    name: 'voters-change-at-once',
+    does: 'other voters decide without a joint configuration',
+    rule: 'thesis 4.3',
+    edits: [
+      {
+        file: 'packages/raft/src/membership.ts',
+        find: '{ ...target, votersOutgoing: voters };',
+        replace: 'target;',
+      },
+    ],
+  },
+  {
+    name: 'pre-vote-for-a-shorter-log',
+    does: 'whoever asks is told that it would be elected, a removed member too',
+    rule: 'thesis 9.6',
+    edits: [
+      {
+        file: 'packages/raft/src/election.ts',
+        find: '!core.hearsLeader &&\n    isUpToDate(message.lastLog, core.log.last)\n  );',
+        replace: '!core.hearsLeader\n  );',
+      },
+    ],
+  },
+  {
     name: 'heartbeat-commit-unlimited',
     does: 'a heartbeat commits entries that nobody has compared',
     rule: '16',

@@ -9,7 +9,7 @@ const twinFile = 'packages/storage/src/twin-file.ts';
 const tailVerdict = 'packages/storage/src/tail-verdict.ts';
 const logRecovery = 'packages/storage/src/log-recovery.ts';
 const segmentedLog = 'packages/storage/src/segmented-log.ts';
-const storeImage = 'packages/mvcc/src/store-image.ts';
+const recordSlab = 'packages/mvcc/src/record-slab.ts';
 
 export const durabilityMutations: readonly Mutation[] = [
   {
@@ -19,7 +19,7 @@ export const durabilityMutations: readonly Mutation[] = [
     edits: [
       {
         file: persistLoop,
-        find: 'const persisted = await log.sync(this.#options.commitIndex());',
+        find: 'const persisted = await this.#timed(() => log.sync(this.#options.commitIndex()));',
         replace:
           'const persisted = log.marks.accepted; ' +
           'log.sync(this.#options.commitIndex()).catch(() => undefined); await null;',
@@ -50,7 +50,7 @@ export const durabilityMutations: readonly Mutation[] = [
       },
       {
         file: tailVerdict,
-        find: 'if (endsFile(tail, behind.length) || hasZeroSector(tail)) {',
+        find: 'if (endsFile(tail, behind.length) || lacksSector(tail)) {',
         replace: 'if (endsFile(tail, behind.length) || content.length > 0) {',
       },
     ],
@@ -145,8 +145,8 @@ export const durabilityMutations: readonly Mutation[] = [
     rule: '8',
     edits: [
       {
-        file: storeImage,
-        find: 'if (modRevision >= this.#compactRevision) return true;',
+        file: recordSlab,
+        find: 'if (modRevision >= compactRevision) return true;',
         replace: 'if (modRevision === 0) return true;',
       },
     ],

@@ -2,6 +2,7 @@
 import { clientMutations } from './client-mutations.ts';
 import { consensusMutations } from './consensus-mutations.ts';
 import { durabilityMutations } from './durability-mutations.ts';
+import { integrityMutations } from './integrity-mutations.ts';
 import { leaseMutations } from './lease-mutations.ts';
 import type { Mutation } from './mutation.ts';
 
@@ -10,4 +11,5 @@ export const mutations: readonly Mutation[] = [
   ...durabilityMutations,
   ...clientMutations,
   ...leaseMutations,
+  ...integrityMutations,
 ];

@@ -1,11 +1,14 @@
 // One whole member in the simulator: the production recovery, replica, store and engine over a
 // simulated disk, clock and network. Owns one boot at a time, and shows all of it to a watcher.
 import { isHoldfastError } from '@holdfast/base/errors';
-import type { ClusterId, MemberId } from '@holdfast/base/ids';
+import type { ClusterId, MemberId, StoreId } from '@holdfast/base/ids';
 import type { Random } from '@holdfast/base/random';
 import { TaskGroup } from '@holdfast/base/task-group';
+import { knownVersion } from '@holdfast/engine/cluster-version';
 import { openDataDirectory } from '@holdfast/engine/data-directory';
 import { EmbeddedEngine } from '@holdfast/engine/embedded-engine';
+import type { IntegrityEvent } from '@holdfast/engine/integrity-status';
+import type { Newcomer } from '@holdfast/engine/member-plan';
 import type { KnownMember } from '@holdfast/engine/membership';
 import type { Recorder } from '@holdfast/engine/recorder';
 import { StoreGuard } from '@holdfast/engine/store-guard';
@@ -14,7 +17,7 @@ import type { KvStore } from '@holdfast/mvcc/kv-store';
 import type { Configuration } from '@holdfast/raft/configuration';
 import type { Entry } from '@holdfast/raft/entry';
 import type { Message } from '@holdfast/raft/message';
-import type { ReplicaEvent } from '@holdfast/replica/replica';
+import type { ReplicaEvent } from '@holdfast/replica/replica-options';
 import type { ReplicaSettings } from '@holdfast/replica/settings';
 import type { RotPlace } from './disk-rot.ts';
 import type { CrashKind } from './fault.ts';
@@ -29,6 +32,8 @@ export interface ClusterMemberWatcher extends PortWatcher<ClusterMember> {
   /** Its disk was taken away, with everything on it. */
   onWiped(member: ClusterMember): void;
   onEvent(member: ClusterMember, event: ReplicaEvent): void;
+  /** What it says of its state beside those of the others. */
+  onIntegrity(member: ClusterMember, event: IntegrityEvent): void;
   /** A sync of its log is about to fail. */
   onLogSyncFailed(member: ClusterMember): void;
   /** The core is about to take an input: all that came before has been carried out. */
@@ -42,10 +47,14 @@ export interface ClusterMemberWatcher extends PortWatcher<ClusterMember> {
   onFailure(member: ClusterMember, error: unknown): void;
 }
 
+export type Admit = (newcomer: Newcomer, clock: VirtualClock) => Promise<readonly KnownMember[]>;
+
 export type ClusterMemberOptions = {
   readonly id: MemberId;
   readonly clusterId: ClusterId;
-  readonly members: readonly MemberId[];
+  readonly founders: readonly MemberId[];
+  /** Of one that joins: asked at its start, until the cluster has once said who belongs to it. */
+  readonly admit: Admit | undefined;
   readonly bootstrap: Configuration;
   readonly network: MemberNetwork;
   readonly random: Random;
@@ -62,6 +71,9 @@ export type ClusterMemberOptions = {
 /** Of the files that hold the log (docs/formats.md). */
 const segmentSuffix = '.seg';
 const statusPath = 'groups/0/status';
+/** Between two comparisons of states, and between two looks at the files of a member. */
+const checkMs = 2000;
+const scrubMs = 5000;
 
 type Boot = {
   readonly clock: VirtualClock;
@@ -80,10 +92,13 @@ export class ClusterMember {
   #boot: Boot | undefined;
   #boots = 0;
   #wallOffsetMs = 0;
+  /** What it keeps in `DIR/peers`; undefined before it was taken in. */
+  #known: readonly KnownMember[] | undefined;
 
   constructor(options: ClusterMemberOptions) {
     this.#options = options;
     this.id = options.id;
+    if (!options.admit) this.#known = options.founders.map(initialMember);
     this.#disk = new MemberDisk(options.random, (path) => {
       if (path.endsWith(segmentSuffix)) options.watcher.onLogSyncFailed(this);
     });
@@ -195,47 +210,69 @@ export class ClusterMember {
       onUnsaved: () => undefined,
     });
     await guard.open();
+    const { identity } = directory;
+    const known = await this.#knownMembers(identity.storeId, boot.clock);
     const joined = this.#options.network.join({
-      identity: directory.identity,
+      identity,
       name: nameOf(id),
+      peers: known.map(({ memberId }) => memberId),
       clock: boot.clock,
       random,
       acceptsStore: (...peer) => !boot.engine || guard.judge(boot.engine, ...peer) === undefined,
       onSent: (message) => this.#options.watcher.onSent(this, message),
     });
     boot.joined = joined;
-    boot.engine = this.#newEngine(boot, { ...directory, joined, guard });
+    boot.engine = this.#newEngine(boot, { ...directory, known, joined, guard });
     await boot.engine.start();
     boot.isStarted = true;
     this.#options.watcher.onStarted(this);
   }
 
+  /** Asks to be taken in, if it was not yet. */
+  async #knownMembers(storeId: StoreId, clock: VirtualClock): Promise<readonly KnownMember[]> {
+    const { id, admit } = this.#options;
+    const place = { memberId: id, name: nameOf(id), peerAddress: addressOf(id) };
+    if (admit) this.#known ??= await admit({ ...place, storeId, version: knownVersion }, clock);
+    return this.#known ?? [];
+  }
+
   #newEngine(
     boot: Boot,
     parts: Awaited<ReturnType<typeof openDataDirectory>> & {
+      readonly known: readonly KnownMember[];
       readonly joined: Joined;
       readonly guard: StoreGuard;
     },
   ): EmbeddedEngine {
-    const { members, bootstrap, random, watcher } = this.#options;
+    const { bootstrap, random, watcher } = this.#options;
     const { clock } = boot;
-    const { identity, log, status, snapshots, joined, guard } = parts;
+    const { identity, log, status, snapshots, reserve, known, joined, guard } = parts;
+    const { quarantine, scrubbed } = parts;
     const engine = new EmbeddedEngine({
       identity,
       name: nameOf(this.id),
       version: 'simulated',
       peerAddresses: [addressOf(this.id)],
       clientAddresses: [],
-      initialMembers: members.map(initialMember),
+      initialMembers: known,
       bootstrap,
       clock,
       random,
       nextTurn: (action) => clock.post(0, action),
       ...watchPorts(this, watcher, { log, status, snapshots }),
+      quarantine,
+      scrubbed,
+      integritySettings: { intervalMs: checkMs },
+      scrubSettings: { intervalMs: scrubMs, bytesPerSecond: 20_000_000 },
+      onIntegrity: (event) => watcher.onIntegrity(this, event),
+      reserve,
       transport: joined.transport,
       onMembers: () => {
+        const members = engine.membership.members();
+        joined.setPeers(members.map(({ memberId }) => memberId));
         joined.judgeAgain();
         guard.remember(engine);
+        this.#known = members;
       },
       replicaSettings: this.#options.replicaSettings,
       compactionSettings: this.#options.compactionSettings,

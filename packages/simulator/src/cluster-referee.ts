@@ -3,13 +3,14 @@
 import { must, unreachable } from '@holdfast/base/assert';
 import { messageOf } from '@holdfast/base/errors';
 import { type Index, index } from '@holdfast/base/ids';
+import type { IntegrityEvent } from '@holdfast/engine/integrity-status';
 import { formatConfiguration } from '@holdfast/raft/configuration';
 import type { Entry, LogId } from '@holdfast/raft/entry';
 import type { Message } from '@holdfast/raft/message';
 import type { RaftMarks } from '@holdfast/raft/raft';
 import type { HardState } from '@holdfast/raft/ready';
 import type { StatusRecovery } from '@holdfast/replica/ports';
-import type { ReplicaEvent } from '@holdfast/replica/replica';
+import type { ReplicaEvent } from '@holdfast/replica/replica-options';
 import type { ClusterMember, ClusterMemberWatcher } from './cluster-member.ts';
 import { DurablePromises } from './judges/durable-promises.ts';
 import { FailedSync } from './judges/failed-sync.ts';
@@ -20,6 +21,7 @@ import { judgePurge, judgeSnapshot } from './judges/snapshot-order.ts';
 import { judgeTwinCopies } from './judges/twin-copies.ts';
 import { LogJudges } from './log-judges.ts';
 import { nameOf } from './member-network.ts';
+import type { MemoryFlips } from './memory-flips.ts';
 import type { NewEvents } from './new-events.ts';
 import { RepairTally } from './repair-tally.ts';
 import type { Timeline } from './timeline.ts';
@@ -27,6 +29,7 @@ import type { Timeline } from './timeline.ts';
 export type ClusterRefereeOptions = {
   readonly timeline: Timeline;
   readonly events: NewEvents;
+  readonly flips: () => MemoryFlips;
   readonly onFailure: (error: unknown) => void;
 };
 
@@ -34,22 +37,25 @@ export class ClusterReferee implements ClusterMemberWatcher {
   readonly #timeline: Timeline;
   readonly #events: NewEvents;
   readonly #onFailure: (error: unknown) => void;
+  readonly #flips: () => MemoryFlips;
   readonly #judges = new LogJudges();
   readonly #promises = new DurablePromises();
   readonly #failedSync = new FailedSync();
   readonly #repairs = new RepairTally();
   readonly #counters = { applied: 0, restores: 0, problems: 0, receives: 0, resumedReceives: 0 };
 
-  constructor({ timeline, events, onFailure }: ClusterRefereeOptions) {
+  constructor({ timeline, events, flips, onFailure }: ClusterRefereeOptions) {
+    this.#flips = flips;
     this.#timeline = timeline;
     this.#events = events;
     this.#onFailure = onFailure;
   }
 
   get counters(): Readonly<Record<string, number>> {
-    const { electionCount: elections, commits } = this.#judges;
+    const { electionCount: elections, commits, members } = this.#judges;
     const counted = { ...this.#counters, ...this.#repairs.counters };
-    return { ...counted, elections, committed: commits.committed };
+    const { changeCount: memberChanges } = members;
+    return { ...counted, elections, memberChanges, committed: commits.committed };
   }
 
   onWiped(member: ClusterMember): void {
@@ -62,6 +68,7 @@ export class ClusterReferee implements ClusterMemberWatcher {
       switch (event.type) {
         case 'role':
           this.#timeline.note(who, event.role, `term ${event.term}: ${event.why}`);
+          this.#judges.observeRole(member.id, event);
           break;
         case 'commit':
           this.#timeline.note(who, 'commit', String(event.commit));
@@ -82,12 +89,17 @@ export class ClusterReferee implements ClusterMemberWatcher {
     });
   }
 
+  onIntegrity(member: ClusterMember, event: IntegrityEvent): void {
+    this.#guard(() => this.#flips().onIntegrity(member, event));
+  }
+
   onAccept(member: ClusterMember, previous: LogId, entries: readonly Entry[]): void {
     this.#guard(() => this.#judges.logs.observeAppend(member.id, previous, entries));
   }
 
   onRestore(member: ClusterMember): void {
     this.#counters.restores += 1;
+    this.#flips().onRestore(member);
     this.#judges.observeBoot(member.id);
     this.#guard(() => {
       this.#judges.states.observeRestore(member.id, member.store?.appliedIndex ?? index(0));

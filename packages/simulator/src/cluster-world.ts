@@ -2,54 +2,38 @@
 // and message codec as in production, over a simulated clock, disk and network. Two phases: faults,
 // then everything is healed, and the cluster must become live, converge, and have kept every
 // promise.
+import { must } from '@holdfast/base/assert';
 import { messageOf } from '@holdfast/base/errors';
 import { type MemberId, memberId } from '@holdfast/base/ids';
 import { pick, type Random } from '@holdfast/base/random';
 import { SeededRandom } from '@holdfast/base/seeded-random';
+import { AilingWatch } from './ailing-watch.ts';
 import { ClientRecord } from './client-record.ts';
 import { Clients } from './clients.ts';
-import type { ClusterMember } from './cluster-member.ts';
+import type { Admit, ClusterMember } from './cluster-member.ts';
 import { ClusterReferee } from './cluster-referee.ts';
+import type { ClusterWorldOptions } from './cluster-world-options.ts';
 import { chooseBadDisks, type RotPlace } from './disk-rot.ts';
 import { type Drain, EventQueue } from './event-queue.ts';
-import type { CrashKind } from './fault.ts';
+import type { CrashKind, OldMachine } from './fault.ts';
 import { FaultDriver, type FaultTarget } from './fault-driver.ts';
 import { judgeEnd } from './final-judges.ts';
 import { Violation } from './judges/violation.ts';
 import { LeaderWatch } from './leader-watch.ts';
 import type { DiskMood } from './member-disk.ts';
-import { MemberMaker } from './member-maker.ts';
+import { type MadeMember, MemberMaker } from './member-maker.ts';
 import { type FaultyNetwork, type MemberNetwork, nameOf } from './member-network.ts';
+import { MemoryFlips } from './memory-flips.ts';
 import { MessageNetwork } from './message-network.ts';
 import { NewEvents } from './new-events.ts';
+import { proveLife } from './proof-of-life.ts';
+import { Replacements } from './replacements.ts';
 import { failureOf, type RunReport } from './run-report.ts';
-import { planRun, type RunPlan, type Scenario } from './scenario.ts';
+import { planRun, type RunPlan } from './scenario.ts';
 import { StreamNetwork } from './stream-network.ts';
 import { Timeline } from './timeline.ts';
 import { Watchers } from './watchers.ts';
-import { Wipes } from './wipes.ts';
-import type { WorldRecordings } from './world-recordings.ts';
 
-export type ClusterWorldOptions = {
-  readonly seed: number;
-  /** Lets promise reactions run to their end; the process gives it. */
-  readonly drain: Drain;
-  /** How long faults last, in simulated time. Default 20 s. */
-  readonly faultsMs?: number;
-  /** How many lines of the timeline are kept. Default 60. */
-  readonly linesMax?: number;
-  /** Default: three mostly, five now and then. */
-  readonly memberCount?: number;
-  /** One kind of trouble instead of what chance puts together; `faultsMs` is then its own. */
-  readonly scenario?: Scenario;
-  /** Faults of the plan that do not happen, by their places in it. */
-  readonly without?: ReadonlySet<number>;
-  /** Where the members are recorded; the run is the same with and without. */
-  readonly recordings?: WorldRecordings | undefined;
-};
-
-/** After the last fault, each member must take a write within this, and all be equal. */
-const convergeMs = 30_000;
 /** A supervisor waits about so long before it starts an ended member again. */
 const restartMs = 300;
 /** Of worlds: members speak over the production transport. */
@@ -65,6 +49,7 @@ class ClusterWorld implements FaultTarget {
   readonly #drain: Drain;
   readonly #plan: RunPlan;
   readonly #leaderWatch: LeaderWatch | undefined;
+  readonly #ailingWatch: AilingWatch | undefined;
   readonly #random: Random;
   readonly #queue = new EventQueue();
   readonly #timeline: Timeline;
@@ -76,7 +61,10 @@ class ClusterWorld implements FaultTarget {
   readonly #cluster = new Map<MemberId, ClusterMember>();
   readonly #clients: Clients;
   readonly #watchers: Watchers;
-  readonly #wipes: Wipes;
+  readonly #replacements: Replacements;
+  /** Replaced, and still running, because nobody has switched them off. */
+  readonly #forgotten = new Set<ClusterMember>();
+  readonly #flips: MemoryFlips;
   /** Members whose disks may lose what they have synced: a minority, the same for all of a run. */
   readonly #badDisks: ReadonlySet<MemberId>;
   #ends = 0;
@@ -94,6 +82,7 @@ class ClusterWorld implements FaultTarget {
     this.#referee = new ClusterReferee({
       timeline: this.#timeline,
       events: new NewEvents(this.#queue, this.#record),
+      flips: () => this.#flips,
       onFailure: (error) => this.#fail(error),
     });
     const chosen = pick(this.#random, [1, 3, 3, 3, 3, 3, 3, 5]);
@@ -109,7 +98,7 @@ class ClusterWorld implements FaultTarget {
       founders: this.members,
       recordings: options.recordings,
     });
-    for (const id of this.members) this.#makeMember(id, id);
+    for (const id of this.members) this.#makeMember(id, id, undefined);
     const keys = pick(this.#random, [2, 8, 40]);
     const shared = {
       queue: this.#queue,
@@ -119,9 +108,19 @@ class ClusterWorld implements FaultTarget {
     };
     this.#clients = new Clients({ ...shared, record: this.#record, fork: () => this.#fork() });
     this.#watchers = new Watchers({ ...shared, random: this.#fork(), count: 4 });
-    this.#wipes = this.#newWipes();
+    this.#replacements = this.#newReplacements();
+    this.#flips = new MemoryFlips({
+      random: this.#fork(),
+      timeline: this.#timeline,
+      cluster: this.#cluster,
+      onFailure: shared.onFailure,
+    });
     this.#plan = this.#newPlan(options);
     this.#leaderWatch = this.#newLeaderWatch();
+    const { onlyDisksFromMs: fromMs } = this.#plan;
+    if (fromMs !== undefined) {
+      this.#ailingWatch = new AilingWatch({ nowMs: () => this.#queue.nowMs, fromMs });
+    }
   }
 
   async run(): Promise<RunReport> {
@@ -130,17 +129,23 @@ class ClusterWorld implements FaultTarget {
     } catch (error) {
       this.#fail(error);
     }
-    for (const id of this.members) this.#cluster.get(id)?.clock?.halt();
+    for (const { clock } of [...this.#cluster.values(), ...this.#forgotten]) clock?.halt();
     return this.#report();
   }
 
   crash(member: MemberId, how: CrashKind): void {
     const one = this.#cluster.get(member);
-    if (!one) return;
+    if (one) this.#crash(one, how);
+  }
+
+  #crash(one: ClusterMember, how: CrashKind): void {
     const wasUp = one.isUp;
     one.crash(how);
     this.#timeline.note(nameOf(one.id), 'down', wasUp ? how : `${how}, once more`);
-    if (!wasUp) return;
+    if (wasUp) this.#leaveClients(one);
+  }
+
+  #leaveClients(one: ClusterMember): void {
     this.#clients.memberDown(one);
     this.#watchers.memberDown(one);
   }
@@ -157,7 +162,10 @@ class ClusterWorld implements FaultTarget {
 
   start(member: MemberId): void {
     const one = this.#cluster.get(member);
-    if (!one) return;
+    if (one) this.#start(one);
+  }
+
+  #start(one: ClusterMember): void {
     one.spare();
     if (one.isUp) return;
     one.start();
@@ -198,11 +206,21 @@ class ClusterWorld implements FaultTarget {
 
   /** Its disk is gone: it comes back empty under its old id, and is replaced a while later. */
   wipe(place: MemberId): void {
-    if (this.#badDisks.has(place)) this.#wipes.wipe(place);
+    if (this.#badDisks.has(place)) this.#replacements.wipe(place);
+  }
+
+  replace(place: MemberId, machine: OldMachine): void {
+    // With a dead machine goes what it has synced.
+    const isBearable = machine !== 'dead' || this.#badDisks.has(place);
+    if (isBearable) this.#replacements.replace(place, machine);
   }
 
   idOf(place: MemberId): MemberId {
     return this.#cluster.get(place)?.id ?? place;
+  }
+
+  leader(): MemberId | undefined {
+    return this.members.find((place) => this.#cluster.get(place)?.engine?.replica.isLeader);
   }
 
   transfer(place: MemberId): void {
@@ -212,19 +230,38 @@ class ClusterWorld implements FaultTarget {
     }
   }
 
-  #newWipes(): Wipes {
-    return new Wipes({
+  flipMemory(): void {
+    this.#flips.flip();
+  }
+
+  #newReplacements(): Replacements {
+    return new Replacements({
       queue: this.#queue,
       random: this.#fork(),
       cluster: this.#cluster,
       crash: (place) => this.crash(place, 'power'),
       start: (place) => this.start(place),
-      replace: (place, next) => {
-        this.#makeMember(place, next);
-        this.#timeline.note(nameOf(next), 'joins', `in the place of ${nameOf(place)}`);
-        this.#network.setMembers([...this.#cluster.values()].map(({ id }) => id));
+      replace: (place, next, admit) => this.#replace(place, next, admit),
+      switchOff: (member) => {
+        this.#crash(member, 'power');
+        this.#forgotten.delete(member);
       },
+      onFailure: (error) => this.#fail(error),
     });
+  }
+
+  #replace(place: MemberId, next: MemberId, admit: Admit): void {
+    const old = must(this.#cluster.get(place), 'somebody is in that place');
+    // No fault finds it any more.
+    old.spare();
+    old.setDisk('fine');
+    old.clock?.resume();
+    if (old.isUp) this.#forgotten.add(old);
+    this.#leaveClients(old);
+    this.#network.dismiss(old.id);
+    this.#makeMember(place, next, admit);
+    this.#timeline.note(nameOf(next), 'joins', `in the place of ${nameOf(old.id)}`);
+    this.start(place);
   }
 
   #newPlan({ faultsMs = 20_000, scenario, without }: ClusterWorldOptions): RunPlan {
@@ -253,18 +290,18 @@ class ClusterWorld implements FaultTarget {
     return isStream ? new StreamNetwork(parts) : new MessageNetwork(parts);
   }
 
-  #makeMember(place: MemberId, id: MemberId): ClusterMember {
-    const member = this.#maker.make(id, (error) => this.#ended(place, error));
+  #makeMember(place: MemberId, id: MemberId, admit: MadeMember['admit']): void {
+    const onEnded = (error: unknown): void => this.#ended(member, error);
+    const member: ClusterMember = this.#maker.make(id, { admit, onEnded });
     this.#cluster.set(place, member);
-    return member;
   }
 
   /** A member that its disk has ended is started again, as its supervisor does. */
-  #ended(member: MemberId, error: unknown): void {
+  #ended(member: ClusterMember, error: unknown): void {
     this.#ends += 1;
-    this.#timeline.note(nameOf(member), 'ended', messageOf(error));
-    this.crash(member, 'process');
-    this.#queue.after(restartMs * (0.5 + this.#random.fraction()), () => this.start(member));
+    this.#timeline.note(nameOf(member.id), 'ended', messageOf(error));
+    this.#crash(member, 'process');
+    this.#queue.after(restartMs * (0.5 + this.#random.fraction()), () => this.#start(member));
   }
 
   async #runPhases(): Promise<void> {
@@ -281,12 +318,21 @@ class ClusterWorld implements FaultTarget {
     await this.#runUntil(this.#plan.endMs);
     this.#isHealed = true;
     driver.healAll();
-    await this.#waitUntil('every replacement is over', () => this.#wipes.areOver);
-    await this.#becomeLive();
-    this.#clients.end();
-    this.#watchers.hurry();
-    await this.#converge();
-    await this.#judgeEnd();
+    this.#flips.healed();
+    await proveLife({
+      queue: this.#queue,
+      timeline: this.#timeline,
+      cluster: this.#cluster,
+      network: this.#network,
+      replacements: this.#replacements,
+      clients: this.#clients,
+      watchers: this.#watchers,
+      record: this.#record,
+      flips: this.#flips,
+      runUntil: (endMs) => this.#runUntil(endMs),
+      onFailure: (error) => this.#fail(error),
+    });
+    this.#judgeEnd();
   }
 
   async #runUntil(endMs: number): Promise<void> {
@@ -294,6 +340,7 @@ class ClusterWorld implements FaultTarget {
     while (this.#queue.nowMs < endMs) {
       await this.#queue.runDrained(Math.min(endMs, this.#queue.nowMs + 50), this.#drain);
       if (this.#leaderWatch) this.#watchLeader(this.#leaderWatch);
+      if (!this.#isHealed) this.#ailingWatch?.look([...this.#cluster.values()]);
       if (this.#failure) throw this.#failure.error;
     }
   }
@@ -304,60 +351,7 @@ class ClusterWorld implements FaultTarget {
     watch.look({ up, isLed: members.some(({ engine }) => engine?.replica.isLeader) });
   }
 
-  /** A write through each member is acknowledged. */
-  async #becomeLive(): Promise<void> {
-    const served = new Set<ClusterMember>();
-    await this.#waitUntil('every member takes a write', () => {
-      this.#wipes.replaceStranded();
-      for (const member of this.#cluster.values()) {
-        if (served.has(member) || !member.engine) continue;
-        this.#clients
-          .probe(member)
-          .then((isTaken) => isTaken && served.add(member))
-          .catch((error: unknown) => this.#fail(error));
-      }
-      return served.size === this.#cluster.size;
-    });
-  }
-
-  /** Calls have ended, and all stand at one index with one state. */
-  async #converge(): Promise<void> {
-    await this.#waitUntil('all members are equal, and linked', () => {
-      if (!this.#clients.isIdle || this.#network.broken.length > 0) return false;
-      const stores = [...this.#cluster.values()].map(({ engine }) => engine?.store);
-      const [first] = stores;
-      return stores.every(
-        (store) =>
-          store?.appliedIndex === first?.appliedIndex && store?.stateHash === first?.stateHash,
-      );
-    });
-    await this.#waitUntil('all leases have run out', () =>
-      [...this.#cluster.values()].every(({ store }) => store?.leases.size === 0),
-    );
-    const { last } = this.#record.events;
-    await this.#waitUntil('watchers have heard of everything', () => this.#watchers.reach(last));
-  }
-
-  async #waitUntil(what: string, isMet: () => boolean): Promise<void> {
-    const startMs = this.#queue.nowMs;
-    while (!isMet()) {
-      if (this.#queue.nowMs > startMs + convergeMs) throw this.#notLive(what);
-      await this.#runUntil(this.#queue.nowMs + 200);
-    }
-    const tookMs = this.#queue.nowMs - startMs;
-    this.#timeline.note('-', 'reached', `${what} after ${tookMs.toFixed(0)} ms`);
-  }
-
-  #notLive(what: string): Violation {
-    const states = [...this.#cluster.values()].map((member) => {
-      const { raft } = member.engine?.replica.status() ?? {};
-      const marks = raft && `last ${raft.last.index}@${raft.last.term} applied ${raft.applied}`;
-      return `${nameOf(member.id)} ${raft?.role ?? 'starting'} term ${raft?.term} ${marks ?? ''}`;
-    });
-    return new Violation('liveness', [`after the heal, not: ${what}`, ...states].join('\n  '));
-  }
-
-  async #judgeEnd(): Promise<void> {
+  #judgeEnd(): void {
     const engine = [...this.#cluster.values()][0]?.engine;
     if (!engine) throw new Violation('liveness', 'a member ended after the heal');
     judgeEnd(engine, { record: this.#record, watchers: this.#watchers });
@@ -388,7 +382,9 @@ class ClusterWorld implements FaultTarget {
         ...this.#watchers.counters,
         acknowledged: this.#record.writes.count,
         ...this.#leaderWatch?.counters,
-        replaced: this.#wipes.count,
+        ...this.#flips.counters,
+        ...this.#ailingWatch?.counters,
+        replaced: this.#replacements.count,
         ends: this.#ends,
         rots: this.#rots,
         boots: [...this.#cluster.values()].reduce((sum, { boots }) => sum + boots, 0),

@@ -22,7 +22,8 @@ export type SimulateFlags = {
 
 export const usage =
   'holdfast simulate [--seeds N] [--seconds N] [--first-seed S] [--world cluster|raft|all]\n' +
-  '  [--scenario power-cycles|crash-restarts|reconnects|decays [--times N]]\n' +
+  '  [--scenario power-cycles|crash-restarts|reconnects|decays|replacements|ailing-disks\n' +
+  '   [--times N]]\n' +
   '  [--keep DIR]\n' +
   'holdfast simulate --seed S [--trace] [--shrink] [--without 3,4] [--world ...]\n' +
   '  [--scenario ...] [--record DIR]\n' +

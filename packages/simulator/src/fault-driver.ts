@@ -2,7 +2,7 @@
 import type { MemberId } from '@holdfast/base/ids';
 import type { RotPlace } from './disk-rot.ts';
 import type { EventQueue } from './event-queue.ts';
-import { type CrashKind, describeFault, type Fault } from './fault.ts';
+import { type CrashKind, describeFault, type Fault, type OldMachine } from './fault.ts';
 import type { PlannedFault } from './fault-plan.ts';
 import { calmWeather } from './link-weather.ts';
 import type { DiskMood } from './member-disk.ts';
@@ -13,6 +13,8 @@ import type { Timeline } from './timeline.ts';
 export interface FaultTarget {
   /** The places that faults are planned for. */
   readonly members: readonly MemberId[];
+  /** Whose member leads now, as far as any does. */
+  leader(): MemberId | undefined;
   /** Who takes that place now. */
   idOf(place: MemberId): MemberId;
   /** Also of a member that is down already: the machine loses power after its process died. */
@@ -27,7 +29,9 @@ export interface FaultTarget {
   setDisk(member: MemberId, mood: DiskMood): void;
   rot(member: MemberId, bits: number, place?: RotPlace): void;
   wipe(member: MemberId): void;
+  replace(member: MemberId, machine: OldMachine): void;
   transfer(to: MemberId): void;
+  flipMemory(): void;
 }
 
 /** So many, that mostly both copies are struck of what there are two of. */
@@ -49,6 +53,7 @@ export class FaultDriver {
   readonly #target: FaultTarget;
   readonly #timeline: Timeline;
   readonly #lagging = new Set<Fault>();
+  readonly #ailing = new Map<Fault, readonly MemberId[]>();
   #ended = false;
 
   constructor({ queue, network, target, timeline }: FaultDriverOptions) {
@@ -115,14 +120,20 @@ export class FaultDriver {
         return this.#target.jumpWall(fault.member, fault.byMs);
       case 'disk':
         return this.#target.setDisk(fault.member, fault.mood);
+      case 'ailing-disks':
+        return this.#spoilDisks(fault);
       case 'rot':
         return this.#target.rot(fault.member, fault.bits);
       case 'decay':
         return this.#decay(fault);
       case 'wipe':
         return this.#target.wipe(fault.member);
+      case 'replace':
+        return this.#target.replace(fault.member, fault.machine);
       case 'transfer':
         return this.#target.transfer(fault.to);
+      case 'flip-memory':
+        return this.#target.flipMemory();
     }
   }
 
@@ -154,6 +165,9 @@ export class FaultDriver {
         return;
       case 'disk':
         return this.#target.setDisk(fault.member, 'fine');
+      case 'ailing-disks':
+        for (const member of this.#ailing.get(fault) ?? []) this.#target.setDisk(member, 'fine');
+        return;
       case 'lag':
         this.#lagging.delete(fault);
         return;
@@ -162,7 +176,9 @@ export class FaultDriver {
       case 'wall-jump':
       case 'rot':
       case 'wipe':
+      case 'replace':
       case 'transfer':
+      case 'flip-memory':
         return;
     }
   }
@@ -185,6 +201,16 @@ export class FaultDriver {
     if (away !== undefined) this.#target.crash(away, how);
     this.#target.rot(member, decayBits[place], place);
     this.#queue.after(decayDownMs, () => this.#target.start(member));
+  }
+
+  #spoilDisks(fault: Fault & { readonly type: 'ailing-disks' }): void {
+    const { members } = this.#target;
+    const leader = this.#target.leader() ?? members[0];
+    const others = members.filter((one) => one !== leader);
+    const count = { leader: 0, majority: Math.floor(members.length / 2), all: others.length };
+    const whom = members.filter((one) => one === leader || others.indexOf(one) < count[fault.whom]);
+    this.#ailing.set(fault, whom);
+    for (const member of whom) this.#target.setDisk(member, fault.mood);
   }
 
   #startAll(staggerMs: number): void {

@@ -24,7 +24,8 @@ export type FaultPlanOptions = {
   readonly gapMs: number;
 };
 
-type FaultType = Fault['type'];
+/** What chance puts together; the disks of a leader have a scenario of their own. */
+type FaultType = Exclude<Fault['type'], 'ailing-disks'>;
 
 /** How often each kind comes, relative to the others. */
 const weights: Readonly<Record<FaultType, number>> = {
@@ -44,7 +45,9 @@ const weights: Readonly<Record<FaultType, number>> = {
   rot: 4,
   decay: 6,
   wipe: 1,
+  replace: 3,
   transfer: 3,
+  'flip-memory': 3,
 };
 
 /** Half of all plans leave out kinds, so that the others meet more often (swarm testing). */
@@ -97,7 +100,7 @@ const decayPlaces: readonly (readonly RotPlace[])[] = [
 export function decaysOf(
   random: Random,
   { members, badDisks }: Pick<FaultPlanOptions, 'members' | 'badDisks'>,
-): () => Fault {
+): () => Extract<Fault, { readonly type: 'decay' }> {
   const places = pick(random, decayPlaces);
   return () => {
     const member = pick(random, badDisks.length > 0 ? badDisks : members);
@@ -108,8 +111,13 @@ export function decaysOf(
 }
 
 type OneMembersFault = Exclude<FaultType, 'decay'>;
+type ChanceFault = Extract<Fault, { readonly type: FaultType }>;
 
-function newFault(random: Random, type: OneMembersFault, members: readonly MemberId[]): Fault {
+function newFault(
+  random: Random,
+  type: OneMembersFault,
+  members: readonly MemberId[],
+): ChanceFault {
   const member = pick(random, members);
   const other = pick(
     random,
@@ -148,8 +156,12 @@ function newFault(random: Random, type: OneMembersFault, members: readonly Membe
       return { type, member, bits: random.fraction() < 0.7 ? 1 : random.integer(2, 6) };
     case 'wipe':
       return { type, member };
+    case 'replace':
+      return { type, member, machine: pick(random, oldMachines) };
     case 'transfer':
       return { type, to: member };
+    case 'flip-memory':
+      return { type };
   }
 }
 
@@ -161,6 +173,8 @@ function wallJumpMs(random: Random): number {
   return Math.round((random.fraction() - 0.5) * spanMs);
 }
 
+export const oldMachines = ['dead', 'switched-off', 'forgotten'] as const;
+
 const diskMoods = ['slow', 'slow', 'stuck', 'failing', 'full', 'misreading'] as const;
 
 const weathers = [
@@ -170,7 +184,7 @@ const weathers = [
   { name: 'calm', weather: calmWeather },
 ];
 
-function durationOf(random: Random, fault: Fault): number {
+function durationOf(random: Random, fault: ChanceFault): number {
   const upTo = (longestMs: number): number => 50 + longestMs * random.fraction() ** 2;
   switch (fault.type) {
     case 'crash':
@@ -192,7 +206,9 @@ function durationOf(random: Random, fault: Fault): number {
     case 'wall-jump':
     case 'rot':
     case 'wipe':
+    case 'replace':
     case 'transfer':
+    case 'flip-memory':
       return 0;
   }
 }

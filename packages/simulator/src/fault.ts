@@ -7,6 +7,12 @@ import type { DiskMood } from './member-disk.ts';
 /** Process: the page cache survives. Power: what was not synced is gone, the last write is torn. */
 export type CrashKind = 'process' | 'power';
 
+/** What becomes of a machine whose place another one takes. */
+export type OldMachine = 'dead' | 'switched-off' | 'forgotten';
+
+/** Whose disks ail together. */
+export type AilingDisks = 'leader' | 'majority' | 'all';
+
 export type Fault =
   | { readonly type: 'crash'; readonly member: MemberId; readonly how: CrashKind }
   /** It dies in the middle of the disk operation that is so many further. */
@@ -41,6 +47,12 @@ export type Fault =
   | { readonly type: 'weather'; readonly name: string; readonly weather: LinkWeather }
   | { readonly type: 'wall-jump'; readonly member: MemberId; readonly byMs: number }
   | { readonly type: 'disk'; readonly member: MemberId; readonly mood: Exclude<DiskMood, 'fine'> }
+  /** Of whoever leads then, of a majority with it, or of all. */
+  | {
+      readonly type: 'ailing-disks';
+      readonly whom: AilingDisks;
+      readonly mood: Exclude<DiskMood, 'fine'>;
+    }
   /** So many bits turn on its disk, where the world can bear it. */
   | { readonly type: 'rot'; readonly member: MemberId; readonly bits: number }
   /**
@@ -56,7 +68,11 @@ export type Fault =
     }
   /** Its disk is replaced by an empty one, under the old member id, and later the member itself. */
   | { readonly type: 'wipe'; readonly member: MemberId }
-  | { readonly type: 'transfer'; readonly to: MemberId };
+  /** An operator puts another machine into its place. */
+  | { readonly type: 'replace'; readonly member: MemberId; readonly machine: OldMachine }
+  | { readonly type: 'transfer'; readonly to: MemberId }
+  /** A bit turns in the memory of the one member whose memory is bad. */
+  | { readonly type: 'flip-memory' };
 
 /** One line for the timeline. */
 export function describeFault(fault: Fault): string {
@@ -85,6 +101,8 @@ export function describeFault(fault: Fault): string {
       return `wall clock of n${fault.member} jumps ${fault.byMs} ms`;
     case 'disk':
       return `disk of n${fault.member} ${fault.mood}`;
+    case 'ailing-disks':
+      return `disk of ${fault.whom} ${fault.mood}`;
     case 'rot':
       return `rot on n${fault.member} (${fault.bits} bits)`;
     case 'decay': {
@@ -93,9 +111,13 @@ export function describeFault(fault: Fault): string {
     }
     case 'wipe':
       return `wipe n${fault.member}`;
+    case 'replace':
+      return `replace n${fault.member}, whose machine is ${fault.machine}`;
     case 'transfer':
       return `transfer leadership to n${fault.to}`;
     case 'blackout':
       return 'blackout';
+    case 'flip-memory':
+      return 'a bit turns in memory';
   }
 }

@@ -9,6 +9,7 @@ import { ElectionSafety } from './judges/election-safety.ts';
 import { type HeldLog, KeptAcknowledgements } from './judges/kept-acknowledgements.ts';
 import { LeaderCompleteness } from './judges/leader-completeness.ts';
 import { LogMatching } from './judges/log-matching.ts';
+import { MembershipChanges } from './judges/membership-changes.ts';
 import { judgeRepairCount, type TrackedPeer } from './judges/repair-count.ts';
 import { StateMachineSafety } from './judges/state-machine-safety.ts';
 import { TermCommits } from './judges/term-commits.ts';
@@ -16,12 +17,18 @@ import { Votes } from './judges/votes.ts';
 
 /** A member as it is between two steps. */
 export type SeenMember = { readonly id: MemberId; readonly term: Term; readonly commit: Index };
-export type SeenLeader = SeenMember & { readonly configuration: Configuration };
+export type SeenLeader = SeenMember & {
+  readonly configuration: Configuration;
+  readonly configurationIndex: number;
+};
+
+export type SeenRole = { readonly role: string; readonly term: Term; readonly why: string };
 
 export class LogJudges {
   readonly logs = new LogMatching();
   readonly commits = new CommitPermanence();
   readonly states = new StateMachineSafety();
+  readonly members = new MembershipChanges();
   readonly #elections = new ElectionSafety();
   readonly #votes = new Votes();
   readonly #termCommits = new TermCommits();
@@ -51,12 +58,16 @@ export class LogJudges {
     this.#termCommits.observe(term, { index: commit, term: commitTerm });
   }
 
+  observeRole(member: MemberId, { role, term, why }: SeenRole): void {
+    if (role === 'pre-candidate') this.members.observePreVote(member);
+    // A candidate by its leader's word has asked nobody.
+    if (role === 'candidate' && why === 'pre-vote won') this.members.observeCandidacy(member, term);
+  }
+
   /** After each step of a member that leads; `peers` is asked for where it has committed. */
-  observeLeader(
-    { id: member, term, commit, configuration }: SeenLeader,
-    log: HeldLog,
-    peers: () => readonly TrackedPeer[],
-  ): void {
+  observeLeader(leader: SeenLeader, log: HeldLog, peers: () => readonly TrackedPeer[]): void {
+    const { id: member, term, commit, configuration } = leader;
+    this.members.observeLeader(leader);
     if (this.#elections.observeLeader(term, member)) {
       this.#votes.observeLeader(member, term, configuration);
       this.#completeness.observeElection({ member, term, log });

@@ -9,11 +9,11 @@ import { type RotPlace, rotBit } from './disk-rot.ts';
 import type { VirtualClock } from './virtual-clock.ts';
 
 /**
- * `slow`: a sync takes 10 to 500 ms. `stuck`: nothing ends while it lasts. `failing`: a tenth of
- * all operations says EIO, and a sync that does so drops the pages. `full`: files grow no more.
- * `misreading`: a tenth of all reads brings the bytes of another place.
+ * `slow`: a sync takes 10 to 500 ms; `crawling`: 0.3 to 1.5 s. `stuck`: nothing ends meanwhile.
+ * `failing`: a tenth of all operations says EIO, and a sync that does so drops the pages. `full`:
+ * files grow no more. `misreading`: a tenth of all reads brings the bytes of another place.
  */
-export type DiskMood = 'fine' | 'slow' | 'stuck' | 'failing' | 'full' | 'misreading';
+export type DiskMood = 'fine' | 'slow' | 'crawling' | 'stuck' | 'failing' | 'full' | 'misreading';
 
 /** What an operation in which the process dies still does: a part of a write. */
 type Doom = { operations: number; readonly onDeath: () => void };
@@ -120,6 +120,7 @@ export class MemberDisk {
     const chance = this.#random.fraction();
     const isSync = kind === 'sync' || kind === 'sync-directory';
     if (this.#mood === 'slow') return isSync ? 10 + 490 * chance : 30 * chance;
+    if (this.#mood === 'crawling') return isSync ? 300 + 1200 * chance : 50 * chance;
     return isSync ? 0.1 + 1.5 * chance : 0.02;
   }
 

@@ -28,6 +28,8 @@ type Settings = Pick<
   'segmentBytes' | 'replicaSettings' | 'compactionSettings'
 >;
 
+export type MadeMember = Pick<ClusterMemberOptions, 'admit' | 'onEnded'>;
+
 export class MemberMaker {
   readonly #options: MemberMakerOptions;
   readonly #settings: Settings;
@@ -38,15 +40,16 @@ export class MemberMaker {
   }
 
   /** A founder, or one that joins a cluster of which it knows nothing. */
-  make(id: MemberId, onEnded: (error: unknown) => void): ClusterMember {
+  make(id: MemberId, { admit, onEnded }: MadeMember): ClusterMember {
     const { queue, random, network, watcher, founders, recordings } = this.#options;
     const own = new SeededRandom(random.integer(0, 2 ** 48));
     return new ClusterMember({
       ...this.#settings,
       id,
       clusterId: clusterId(1n),
-      members: founders,
-      bootstrap: newConfiguration({ voters: founders.includes(id) ? founders : [] }),
+      founders,
+      admit,
+      bootstrap: newConfiguration({ voters: admit ? [] : founders }),
       network,
       random: own,
       watcher,

@@ -12,6 +12,8 @@ import type { VirtualClock } from './virtual-clock.ts';
 export type Joining = {
   readonly identity: MemberIdentity;
   readonly name: string;
+  /** Whom it knows as it starts. */
+  readonly peers: readonly MemberId[];
   readonly clock: VirtualClock;
   readonly random: Random;
   /** Whether this data directory may speak for that member (safety.md 15). */
@@ -24,14 +26,16 @@ export type Joined = {
   readonly transport: PeerTransport;
   /** The process is gone; of a process that dies its machine still speaks, of a dark one nobody. */
   readonly die: (how: CrashKind) => void;
+  /** Whom it keeps connections to, from now on. */
+  readonly setPeers: (peers: readonly MemberId[]) => void;
   /** What `acceptsStore` answers may have changed. */
   readonly judgeAgain: () => void;
 };
 
 export interface MemberNetwork {
   join(joining: Joining): Joined;
-  /** Whom everybody keeps connections to, from now on. */
-  setMembers(members: readonly MemberId[]): void;
+  /** It belongs to the cluster no more: nobody owes it a connection, whatever it does itself. */
+  dismiss(member: MemberId): void;
   /** Frames or pieces that have arrived. */
   readonly arrivedCount: number;
   /** What is amiss with the links between the members now, in sentences. */

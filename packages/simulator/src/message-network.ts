@@ -28,10 +28,11 @@ export class MessageNetwork extends Network implements MemberNetwork {
     return {
       transport,
       die: (how) => this.detach(attachment, how === 'process' ? 'refused' : 'dark'),
+      // Who is attached is found by everybody.
+      setPeers: () => undefined,
       judgeAgain: () => this.judgeAgain(attachment),
     };
   }
 
-  /** Who is attached is found by everybody. */
-  setMembers(_members: readonly MemberId[]): void {}
+  dismiss(_member: MemberId): void {}
 }

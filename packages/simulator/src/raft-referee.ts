@@ -75,6 +75,7 @@ export class RaftReferee implements RaftMemberWatcher {
     const who = `n${member.id}`;
     switch (event.type) {
       case 'role':
+        this.#judges.observeRole(member.id, event);
         return this.#timeline.note(who, event.role, `term ${event.term}: ${event.why}`);
       case 'commit':
         return this.#timeline.note(who, 'commit', String(event.commit));

@@ -143,9 +143,19 @@ class RaftWorld implements FaultTarget {
   /** Core-only members have no identity that could be lost. */
   wipe(): void {}
 
+  /** Cores change places by themselves, see #changeMembership. */
+  replace(): void {}
+
+  leader(): MemberId | undefined {
+    return this.#leader()?.id;
+  }
+
   transfer(to: MemberId): void {
     this.#leader()?.step({ type: 'transfer-leadership', to });
   }
+
+  /** Its members keep no state. */
+  flipMemory(): void {}
 
   #makeMembers(): void {
     const { members } = this;

@@ -27,6 +27,25 @@ describe('C-14: what is over before anything can settle, again and again', () =>
   });
 });
 
+describe('U-3: disks fill up, hang and crawl', () => {
+  it('reads go on, and no leader stays whose disk ails while those of the others are well', async () => {
+    const { failure, counters } = await played('ailing-disks', 6, 'cluster', 6);
+    expect(failure).toBeUndefined();
+    expect(counters['ailingMoved']).toBeGreaterThan(0);
+    expect(counters['ailingLongestMs']).toBeLessThan(5000);
+  });
+});
+
+describe('U-8: machines come and go', () => {
+  it('20 are replaced, one after the other, with a kill each time', async () => {
+    const { failure, counters } = await played('replacements', 20, 'cluster');
+    expect(failure).toBeUndefined();
+    expect(counters.replaced).toBeGreaterThan(15);
+    expect(counters.memberChanges).toBeGreaterThan(45);
+    expect(counters.acknowledged).toBeGreaterThan(200);
+  });
+});
+
 describe('D-17: all members lose power together in mid-write', () => {
   // A thousand of them: `npm test` plays them in its minutes of the simulator.
   it('loses nothing, and leads again within 2.5 s of the second member', async () => {

@@ -3,9 +3,18 @@
 import type { MemberId } from '@holdfast/base/ids';
 import { pick, type Random } from '@holdfast/base/random';
 import type { CrashKind } from './fault.ts';
-import { decaysOf, type PlannedFault, planFaults } from './fault-plan.ts';
+import { decaysOf, oldMachines, type PlannedFault, planFaults } from './fault-plan.ts';
 
-export type ScenarioName = 'power-cycles' | 'crash-restarts' | 'reconnects' | 'decays';
+export const scenarioNames = [
+  'power-cycles',
+  'crash-restarts',
+  'reconnects',
+  'decays',
+  'replacements',
+  'ailing-disks',
+] as const;
+
+export type ScenarioName = (typeof scenarioNames)[number];
 
 export type Scenario = {
   readonly name: ScenarioName;
@@ -19,6 +28,8 @@ export type RunPlan = {
   readonly endMs: number;
   /** A leader is owed so soon after a majority is back. */
   readonly leaderWithinMs?: number;
+  /** Nothing but disks ails: reads are owed all the time, and a leader whose disk is well soon. */
+  readonly onlyDisksFromMs?: number;
 };
 
 export type RunPlanOptions = {
@@ -33,13 +44,6 @@ export type RunPlanOptions = {
   /** Faults that do not happen, by their places in the plan: how a failing plan is cut down. */
   readonly without: ReadonlySet<number>;
 };
-
-export const scenarioNames: readonly ScenarioName[] = [
-  'power-cycles',
-  'crash-restarts',
-  'reconnects',
-  'decays',
-];
 
 /** When the cluster has its first leader, at the latest. */
 const startMs = 3000;
@@ -66,6 +70,10 @@ function planScenario(
       return planReconnects(random, members, times);
     case 'decays':
       return planDecays(random, { members, badDisks }, times);
+    case 'replacements':
+      return planReplacements(random, { members, badDisks }, times);
+    case 'ailing-disks':
+      return planAilingDisks(random, times);
   }
 }
 
@@ -112,6 +120,49 @@ function planDecays(
     return planned;
   });
   return { faults, endMs: atMs };
+}
+
+/** Field U-3: disks fill up, hang and slow down, the leader's above all, and are well again. */
+function planAilingDisks(random: Random, times: number): RunPlan {
+  let atMs = startMs;
+  const faults = Array.from({ length: times }, (): PlannedFault => {
+    const whom = pick(random, ['leader', 'leader', 'leader', 'majority', 'all', 'all'] as const);
+    const moods = ['full', 'full', 'stuck', 'slow'] as const;
+    // Where a majority crawls, an election alone takes seconds.
+    const mood = pick(random, whom === 'leader' ? ([...moods, 'crawling'] as const) : moods);
+    // Some come and go before anybody could act, most last.
+    const lastsMs = 100 + 8000 * random.fraction();
+    const fault: PlannedFault = { atMs, fault: { type: 'ailing-disks', whom, mood }, lastsMs };
+    atMs += lastsMs + 3000 * random.fraction() ** 2;
+    return fault;
+  });
+  return { faults, endMs: atMs, onlyDisksFromMs: startMs };
+}
+
+/** Field U-8: one machine after the other gives way to a new one, and each time a process dies. */
+function planReplacements(
+  random: Random,
+  { members, badDisks }: Pick<RunPlanOptions, 'members' | 'badDisks'>,
+  times: number,
+): RunPlan {
+  let atMs = startMs;
+  const faults = Array.from({ length: times }, (): readonly PlannedFault[] => {
+    const member = pick(random, members);
+    const isBearable = badDisks.includes(member);
+    const machine = pick(
+      random,
+      isBearable ? oldMachines : (['switched-off', 'forgotten'] as const),
+    );
+    const replaced = { type: 'replace', member, machine } as const;
+    const crash = { type: 'crash', member: pick(random, members), how: 'process' } as const;
+    const planned: readonly PlannedFault[] = [
+      { atMs, fault: replaced, lastsMs: 0 },
+      { atMs: atMs + 1500 * random.fraction(), fault: crash, lastsMs: 800 * random.fraction() },
+    ];
+    atMs += 3000 + 2000 * random.fraction();
+    return planned;
+  });
+  return { faults: faults.flat(), endMs: atMs };
 }
 
 /** C-14: connections end and are redialled, faster than anything can settle. */

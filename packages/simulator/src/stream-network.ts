@@ -45,13 +45,15 @@ export class StreamNetwork implements MemberNetwork, FaultyNetwork {
   /** Hosts without power: their links end only when they are back to say so. */
   readonly #dark = new Set<string>();
   readonly #transports = new Map<MemberId, TcpPeerTransport>();
-  #members: readonly MemberId[];
+  /** All that were ever there. */
+  readonly #hosts: Set<MemberId>;
+  readonly #dismissed = new Set<MemberId>();
   #arrived = 0;
 
   constructor({ queue, random, members }: StreamNetworkOptions) {
     this.#queue = queue;
     this.#random = random;
-    this.#members = members;
+    this.#hosts = new Set(members);
     this.#wires = new MemoryNetwork(clockOf(queue), {
       latencyMs: (from, to) => this.#latencyMs(from, to),
       pieceBytesMax: pick(random, [Number.POSITIVE_INFINITY, Number.POSITIVE_INFINITY, 700]),
@@ -64,12 +66,13 @@ export class StreamNetwork implements MemberNetwork, FaultyNetwork {
   }
 
   get broken(): readonly string[] {
-    const all = [...this.#transports];
+    const all = [...this.#transports].filter(([id]) => !this.#dismissed.has(id));
     return all.flatMap(([id, { status }]) => brokenLinks(id, status.peers));
   }
 
   join(joining: Joining): Joined {
     const { identity, name, clock, random, acceptsStore, onSent } = joining;
+    this.#hosts.add(identity.memberId);
     this.#light(name);
     const transport = new TcpPeerTransport({
       network: this.#linksOf(name, clock),
@@ -78,7 +81,8 @@ export class StreamNetwork implements MemberNetwork, FaultyNetwork {
       identity,
       name,
       listenAddress: addressOf(identity.memberId),
-      peers: this.#peers,
+      advertiseAddress: addressOf(identity.memberId),
+      peers: joining.peers.map(placeOf),
       verifyPeer: (peer) =>
         acceptsStore(peer.memberId, peer.storeId) ? undefined : anotherStore(peer.name),
     });
@@ -91,19 +95,18 @@ export class StreamNetwork implements MemberNetwork, FaultyNetwork {
     return {
       transport,
       die: (how) => this.#die(name, how),
+      setPeers: (peers) => transport.setPeers(peers.map(placeOf)),
       judgeAgain: () => transport.judgeAgain(),
     };
   }
 
-  setMembers(members: readonly MemberId[]): void {
-    this.#members = members;
-    for (const [id, transport] of this.#transports) {
-      if (members.includes(id)) transport.setPeers(this.#peers);
-      else this.#transports.delete(id);
-    }
+  dismiss(member: MemberId): void {
+    this.#dismissed.add(member);
   }
 
   cut(from: MemberId, to: MemberId): void {
+    // The process may not have joined yet.
+    this.#hosts.add(from).add(to);
     this.#cuts.add(arrowOf(nameOf(from), nameOf(to)));
     this.#update(nameOf(from), nameOf(to));
   }
@@ -115,7 +118,9 @@ export class StreamNetwork implements MemberNetwork, FaultyNetwork {
 
   healAll(): void {
     this.#slow.clear();
-    for (const from of this.#members) for (const to of this.#members) this.heal(from, to);
+    const cuts = [...this.#cuts];
+    this.#cuts.clear();
+    for (const cut of cuts) this.#update(...endsOf(cut));
   }
 
   slowDown(from: MemberId, to: MemberId, byMs: number): void {
@@ -134,12 +139,14 @@ export class StreamNetwork implements MemberNetwork, FaultyNetwork {
     this.#wires.kill(host);
   }
 
+  /** Whatever was cut, healed or went dark while nobody lived there: it is as it is now. */
   #light(host: string): void {
-    if (this.#dark.delete(host)) this.#updateAll(host);
+    this.#dark.delete(host);
+    this.#updateAll(host);
   }
 
   #updateAll(host: string): void {
-    for (const other of this.#members.map(nameOf)) {
+    for (const other of [...this.#hosts].map(nameOf)) {
       this.#update(host, other);
       this.#update(other, host);
     }
@@ -152,10 +159,6 @@ export class StreamNetwork implements MemberNetwork, FaultyNetwork {
     if (isBlocked === this.#wires.isBlocked(from, to)) return;
     if (isBlocked) this.#wires.block(from, to);
     else this.#wires.unblock(from, to);
-  }
-
-  get #peers() {
-    return this.#members.map((id) => ({ memberId: id, address: addressOf(id) }));
   }
 
   #latencyMs(from: string, to: string): number {
@@ -195,6 +198,13 @@ export class StreamNetwork implements MemberNetwork, FaultyNetwork {
     return lo + (hi - lo) * this.#random.fraction();
   }
 }
+
+const endsOf = (arrow: string): [from: string, to: string] => {
+  const [from = '', to = ''] = arrow.split('>');
+  return [from, to];
+};
+
+const placeOf = (id: MemberId) => ({ memberId: id, address: addressOf(id) });
 
 const arrowOf = (from: string, to: string): string => `${from}>${to}`;
 

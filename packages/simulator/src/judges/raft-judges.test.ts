@@ -12,6 +12,7 @@ import { ElectionSafety } from './election-safety.ts';
 import { judgeInvariantChain } from './invariant-chain.ts';
 import { LeaderCompleteness } from './leader-completeness.ts';
 import { LogMatching } from './log-matching.ts';
+import { MembershipChanges } from './membership-changes.ts';
 import { StateMachineSafety } from './state-machine-safety.ts';
 import { TermCommits } from './term-commits.ts';
 
@@ -180,5 +181,58 @@ describe('CommitFreshness', () => {
   it('forgives what a chain of timers rounds, and no more', () => {
     expect(judged(30.015, 8)).not.toThrow();
     expect(judged(30.03, 8)).toThrow(/is confirmed as of 30.03, 30/);
+  });
+});
+
+describe('MembershipChanges', () => {
+  const d = memberId(4n);
+  const [abc, bcd] = [
+    [a, b, c],
+    [b, c, d],
+  ];
+  /** What leader `b` of term 2 has in effect, by the entry at `at`. */
+  const seen = (at: number, commit: number, voters = abc, votersOutgoing: typeof abc = []) => ({
+    id: b,
+    term: term(2),
+    commit: index(commit),
+    configurationIndex: at,
+    configuration: newConfiguration({ voters, votersOutgoing }),
+  });
+
+  it('accepts a change through both majorities, and the next one behind it', () => {
+    const judge = new MembershipChanges();
+    for (const one of [seen(0, 4), seen(5, 4, bcd, abc), seen(6, 5, bcd), seen(7, 6, abc, bcd)]) {
+      judge.observeLeader(one);
+    }
+    expect(judge.changeCount).toBe(3);
+  });
+
+  it('refuses a second change before the first is committed', () => {
+    const judge = new MembershipChanges();
+    judge.observeLeader(seen(0, 4));
+    judge.observeLeader(seen(5, 4, bcd, abc));
+    expect(() => judge.observeLeader(seen(6, 4, bcd))).toThrow(/is not committed/);
+  });
+
+  it('refuses other voters without a joint configuration, and one that is left half done', () => {
+    const judge = new MembershipChanges();
+    judge.observeLeader(seen(0, 4));
+    expect(() => judge.observeLeader(seen(5, 4, bcd))).toThrow(/at once/);
+    const other = new MembershipChanges();
+    other.observeLeader(seen(5, 4, bcd, abc));
+    expect(() => other.observeLeader(seen(6, 5, abc))).toThrow(/at once/);
+  });
+
+  it('refuses that one who has left is told that it would be elected', () => {
+    const judge = new MembershipChanges();
+    judge.observePreVote(a);
+    judge.observeLeader(seen(5, 4, bcd, abc));
+    judge.observeCandidacy(a, term(3));
+    judge.observeLeader(seen(6, 6, bcd));
+    judge.observeCandidacy(a, term(3)); // Asked before it was out.
+    judge.observePreVote(a);
+    expect(() => judge.observeCandidacy(a, term(3))).toThrow(/was removed/);
+    judge.observeLeader(seen(7, 6, abc, bcd));
+    judge.observeCandidacy(a, term(4)); // Taken in again.
   });
 });
