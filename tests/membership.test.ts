@@ -7,8 +7,8 @@ import { once } from 'node:events';
 import { rmSync } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
-import { ChangingCluster, change, placeArgs, rowsAt } from './support/changing-cluster.ts';
-import { holdfastBin, ProcessMember, until } from './support/process-cluster.ts';
+import { ChangingCluster, change, rowsAt } from './support/changing-cluster.ts';
+import { holdfastBin, ProcessMember, placeArgs, until } from './support/process-cluster.ts';
 import { Recorder } from './support/recorder.ts';
 import { repetitions } from './support/repetitions.ts';
 
@@ -127,6 +127,32 @@ describe('a machine', () => {
     const recorder = new Recorder();
     await recorder.write(other, 'after', 'all');
     expect(recorder.acknowledged.get('after')).toBe('all');
+  });
+});
+
+describe('an observer', () => {
+  it('gets all data, and never counts: all dead, writes go on; all alone, none do', async () => {
+    await using cluster = await ChangingCluster.start(1);
+    const [voter] = cluster.running as [ProcessMember];
+    const observers = [
+      await cluster.join('o1', voter, ['--observer']),
+      await cluster.join('o2', voter, ['--observer']),
+    ];
+    await cluster.ready();
+    const roles = (await rowsAt(voter)).map(({ name, role }) => `${name} ${role}`);
+    expect(roles.sort()).toEqual(['n1 leader', 'o1 observer', 'o2 observer']);
+    await Promise.all(observers.map((one) => one.kill()));
+    expect((await voter.put('/v1/kv/without', 'them')).status).toBe(200);
+    for (const one of observers) one.start();
+    await cluster.ready();
+    await voter.kill();
+    for (const one of observers) {
+      const answer = await one.get('/v1/kv/without?consistency=stale');
+      expect(await answer.text()).toBe('them');
+      expect((await one.put('/v1/kv/by', 'themselves')).ok).toBe(false);
+      const row = (await rowsAt(one)).find(({ name }) => name === one.place.name);
+      expect(row?.role).toBe('observer');
+    }
   });
 });
 

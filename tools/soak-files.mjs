@@ -8,7 +8,13 @@ import { root } from './lib/workspace.mjs';
 const attacks = new Map([
   ['power', [{ file: 'tests/power-cuts.test.ts', times: 50 }]],
   ['flips', [{ file: 'tests/bit-flips.test.ts', times: 200 }]],
-  ['members', [{ file: 'tests/membership.test.ts', times: 20 }]],
+  [
+    'members',
+    [
+      { file: 'tests/membership.test.ts', times: 20 },
+      { file: 'tests/recover-quorum.test.ts', times: 20 },
+    ],
+  ],
   [
     'dark',
     [

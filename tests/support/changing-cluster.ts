@@ -1,7 +1,13 @@
 // A cluster of real processes to which machines come, and from which they go.
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
-import { freePorts, type MemberPlace, ProcessCluster, ProcessMember } from './process-cluster.ts';
+import {
+  freePorts,
+  type MemberPlace,
+  ProcessCluster,
+  ProcessMember,
+  placeArgs,
+} from './process-cluster.ts';
 
 export type MemberRow = {
   readonly name: string;
@@ -52,14 +58,6 @@ export class ChangingCluster extends ProcessCluster {
     return { name, client: `127.0.0.1:${client}`, peer: `127.0.0.1:${peer}`, dataDir };
   }
 }
-
-export const placeArgs = (place: MemberPlace): readonly string[] => [
-  'start',
-  ...['--name', place.name],
-  ...['--data-dir', place.dataDir],
-  ...['--listen-client', place.client],
-  ...['--listen-peer', place.peer],
-];
 
 /** As that member sees them. */
 export async function rowsAt(member: ProcessMember): Promise<readonly MemberRow[]> {

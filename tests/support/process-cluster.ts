@@ -219,12 +219,16 @@ type ClusterView = {
   readonly members: readonly { readonly name: string; readonly role: string }[];
 };
 
-export const startArgs = (place: MemberPlace, initial: string): readonly string[] => [
+export const placeArgs = (place: MemberPlace): readonly string[] => [
   'start',
   ...['--name', place.name],
   ...['--data-dir', place.dataDir],
   ...['--listen-client', place.client],
   ...['--listen-peer', place.peer],
+];
+
+export const startArgs = (place: MemberPlace, initial: string): readonly string[] => [
+  ...placeArgs(place),
   ...['--initial-cluster', initial],
 ];
 

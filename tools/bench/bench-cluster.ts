@@ -10,7 +10,9 @@ import { fileURLToPath } from 'node:url';
 import { sleep } from '@holdfast/base/clock';
 import { SystemClock } from '@holdfast/base/system-clock';
 
-const command = fileURLToPath(new URL('../../packages/cli/bin/holdfast.js', import.meta.url));
+export const holdfastCommand = fileURLToPath(
+  new URL('../../packages/cli/bin/holdfast.js', import.meta.url),
+);
 const clock = new SystemClock();
 const readyWithinMs = 30_000;
 const endWithinMs = 15_000;
@@ -80,7 +82,7 @@ export function startMember(
 ): ChildProcess {
   const log = openSync(logPath, 'a');
   const args = [
-    ...[command, 'start', '--name', plan.name, '--data-dir', join(directory, plan.name)],
+    ...[holdfastCommand, 'start', '--name', plan.name, '--data-dir', join(directory, plan.name)],
     ...['--listen-client', plan.client, '--listen-peer', plan.peer, '--initial-cluster', initial],
     '--end-with-parent',
   ];

@@ -30,7 +30,7 @@ const id = memberId(1n);
 async function startMember(root: string, plan: Plan): Promise<EmbeddedEngine> {
   const [clock, random] = [new SystemClock(), new SystemRandom()];
   const name = 'n1';
-  const { identity, log, status, snapshots } = await openDataDirectory({
+  const { identity, log, status, snapshots, quarantine } = await openDataDirectory({
     disk: new NodeDisk(root),
     random,
     clusterId: clusterId(1n),
@@ -51,6 +51,7 @@ async function startMember(root: string, plan: Plan): Promise<EmbeddedEngine> {
     log,
     status,
     snapshots,
+    quarantine,
     transport: new TcpPeerTransport({
       network: new TcpNetwork(),
       clock,

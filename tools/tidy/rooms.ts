@@ -27,7 +27,12 @@ export const rooms: Readonly<Record<string, Room>> = {
   domain: { ...pure, level: 1, mayImport: ['base', 'proto'], typesOnly: ['proto'] },
   storage: { ...pure, level: 2, mayImport: ['base', 'raft'], adapters: ['node-disk.ts'] },
   mvcc: { ...pure, level: 2, mayImport: ['base', 'proto'] },
-  transport: { ...pure, level: 2, mayImport: ['base', 'proto'], adapters: ['tcp-link.ts'] },
+  transport: {
+    ...pure,
+    level: 2,
+    mayImport: ['base', 'proto'],
+    adapters: ['tcp-link.ts', 'tls-link.ts', 'pending-link.ts', 'certificate-maker.ts'],
+  },
   replica: { ...pure, level: 2, mayImport: ['base', 'raft', 'proto'] },
   engine: { ...pure, level: 3, mayImport: levels0to2 },
   client: {

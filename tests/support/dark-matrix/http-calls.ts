@@ -33,7 +33,7 @@ export const httpCalls: readonly HttpCall[] = [
   ...[
     ...['/', '/openapi.json', '/livez', '/ping', '/readyz', '/health', '/metrics'],
     ...['/v1/cluster', '/v1/members', '/v1/diagnosis', '/v1/recovery'],
-    ...['/v1/connections', '/v1/breakers', '/v1/settings'],
+    ...['/v1/connections', '/v1/breakers', '/v1/settings', '/v1/integrity', '/v1/scrub'],
   ].map((path): HttpCall => ({ name: `GET ${path}`, bound: 'look', call: nothing })),
   { name: 'PUT /v1/kv/{key}', bound: 'write', call: bytes(key) },
   { name: 'GET /v1/kv/{key}', bound: 'read', call: at('/v1/kv/http') },
@@ -62,12 +62,24 @@ export const httpCalls: readonly HttpCall[] = [
   ].map(
     ([name = '', path]): HttpCall => ({ name, bound: 'look', call: json({ to: 'nobody' }, path) }),
   ),
+  { name: 'GET /v1/backup', bound: 'read', call: { onlyHead: true } },
   { name: 'GET /v1/kv-watch', bound: 'look', call: { path: '/v1/kv-watch?key=a', onlyHead: true } },
   { name: 'POST /v1/leases', bound: 'write', call: json({ ttlMs: 10_000 }) },
   { name: 'GET /v1/leases', bound: 'read', call: at('/v1/leases?limit=10') },
   { name: 'GET /v1/leases/{id}', bound: 'read', call: at(lease) },
   { name: 'DELETE /v1/leases/{id}', bound: 'write', call: at('/v1/leases/{n}') },
   { name: 'POST /v1/leases/{id}/keep-alive', bound: 'read', call: at(`${lease}/keep-alive`) },
+  { name: 'GET /v1/quotas', bound: 'read', call: nothing },
+  ...['kv', 'configs', 'configs/{namespace}'].flatMap((scope): HttpCall[] => {
+    const [name, path] = [
+      `/v1/quotas/${scope}`,
+      `/v1/quotas/${scope.replace('{namespace}', 'none')}`,
+    ];
+    return [
+      { name: `PUT ${name}`, bound: 'write', call: json({ bytesMax: 1e12 }, path) },
+      { name: `DELETE ${name}`, bound: 'write', call: at(path) },
+    ];
+  }),
   { name: 'POST /v1/sessions', bound: 'write', call: json({ ttlMs: 10_000 }) },
   {
     name: 'POST /v1/sessions/{id}/keep-alive',
@@ -113,6 +125,10 @@ export const httpCalls: readonly HttpCall[] = [
   { name: 'DELETE /v1/connections', bound: 'steer', isRare: true, call: nothing },
   { name: 'POST /v1/breakers/{peer}/reset', bound: 'steer', call: at('/v1/breakers/nobody/reset') },
   { name: 'POST /v1/breakers/reset', bound: 'steer', isRare: true, call: nothing },
+  { name: 'POST /v1/integrity/check', bound: 'write', isRare: true, call: nothing },
+  // It is in no quarantine, and refused at once.
+  { name: 'POST /v1/integrity/overwrite', bound: 'look', call: nothing },
+  { name: 'POST /v1/scrub', bound: 'steer', isRare: true, call: nothing },
   { name: 'PATCH /v1/settings', bound: 'steer', call: json({ 'log-level': null }) },
 ];
 

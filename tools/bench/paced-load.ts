@@ -1,0 +1,154 @@
+// Writes at a steady pace, whatever the answers do: a write that is kept waiting counts from the
+// moment at which it was due, and so do those behind it. A process of its own; it begins with a
+// plan and ends when it is told to.
+import { once } from 'node:events';
+import { connect, type Socket } from 'node:net';
+
+import { messageOf } from '@holdfast/base/errors';
+
+import { Histogram } from './histogram.ts';
+import type { LoadPlan } from './load-plan.ts';
+import { RequestWriter } from './request-writer.ts';
+import { ResponseParser } from './response-parser.ts';
+
+export type PacedPlan = {
+  readonly endpoint: string;
+  readonly perSecond: number;
+  readonly connections: number;
+  readonly keys: number;
+  readonly valueBytes: number;
+};
+
+export type PacedResult = {
+  readonly writes: number;
+  readonly seconds: number;
+  readonly p50Ms: number;
+  readonly p99Ms: number;
+  readonly maxMs: number;
+  readonly failures: number;
+};
+
+class PacedConnection {
+  readonly #socket: Socket;
+  readonly #writer: RequestWriter;
+  /** When each request under way was due, in the order of their answers. */
+  readonly #due: number[] = [];
+
+  constructor(
+    socket: Socket,
+    writer: RequestWriter,
+    onAnswer: (status: number, ms: number) => void,
+  ) {
+    this.#socket = socket;
+    this.#writer = writer;
+    const parser = new ResponseParser((status) => {
+      onAnswer(status, performance.now() - (this.#due.shift() as number));
+    });
+    socket.on('data', (part: Buffer) => parser.push(part));
+  }
+
+  get underWay(): number {
+    return this.#due.length;
+  }
+
+  send(dueMs: number): void {
+    this.#due.push(dueMs);
+    this.#socket.write(this.#writer.take(1));
+  }
+
+  close(): void {
+    this.#socket.destroy();
+  }
+}
+
+class PacedLoad {
+  readonly #plan: PacedPlan;
+  readonly #connections: readonly PacedConnection[];
+  readonly #histogram = new Histogram();
+  #maxMs = 0;
+  #failures = 0;
+  #sent = 0;
+  #beganMs = 0;
+  #timer: NodeJS.Timeout | undefined;
+
+  private constructor(plan: PacedPlan, sockets: readonly Socket[]) {
+    this.#plan = plan;
+    const { endpoint, keys, valueBytes } = plan;
+    const load: LoadPlan = {
+      kind: 'put',
+      endpoints: [endpoint],
+      connections: sockets.length,
+      inFlight: sockets.length,
+      keys,
+      valueBytes,
+      durationMs: undefined,
+      requests: undefined,
+    };
+    this.#connections = sockets.map((socket, at) => {
+      const first = Math.floor((keys / sockets.length) * at);
+      const writer = new RequestWriter(load, endpoint, first);
+      return new PacedConnection(socket, writer, (status, ms) => this.#answer(status, ms));
+    });
+  }
+
+  static async open(plan: PacedPlan): Promise<PacedLoad> {
+    const [host, port] = plan.endpoint.split(':') as [string, string];
+    const opening = Array.from({ length: plan.connections }, async () => {
+      const socket = connect({ host, port: Number(port), noDelay: true });
+      await once(socket, 'connect');
+      return socket;
+    });
+    return new PacedLoad(plan, await Promise.all(opening));
+  }
+
+  start(): void {
+    this.#beganMs = performance.now();
+    this.#timer = setInterval(() => this.#send(), 1);
+  }
+
+  async stop(): Promise<PacedResult> {
+    clearInterval(this.#timer);
+    const seconds = (performance.now() - this.#beganMs) / 1000;
+    while (this.#connections.some(({ underWay }) => underWay > 0)) {
+      await new Promise((resolve) => setTimeout(resolve, 5));
+    }
+    for (const connection of this.#connections) connection.close();
+    const [p50Ms, p99Ms] = [this.#histogram.quantile(0.5), this.#histogram.quantile(0.99)];
+    const { count: writes } = this.#histogram;
+    return { writes, seconds, p50Ms, p99Ms, maxMs: this.#maxMs, failures: this.#failures };
+  }
+
+  /** All that have become due since the last look. */
+  #send(): void {
+    const { perSecond } = this.#plan;
+    const due = Math.floor(((performance.now() - this.#beganMs) * perSecond) / 1000);
+    for (; this.#sent < due; this.#sent += 1) {
+      const connection = this.#connections[this.#sent % this.#connections.length];
+      connection?.send(this.#beganMs + (this.#sent * 1000) / perSecond);
+    }
+  }
+
+  #answer(status: number, ms: number): void {
+    if (status < 200 || status > 299) this.#failures += 1;
+    this.#histogram.record(ms);
+    this.#maxMs = Math.max(this.#maxMs, ms);
+  }
+}
+
+let load: PacedLoad | undefined;
+
+async function take(message: PacedPlan | 'stop'): Promise<void> {
+  if (message === 'stop') {
+    process.send?.({ result: await load?.stop() });
+    return;
+  }
+  load = await PacedLoad.open(message);
+  load.start();
+  process.send?.({ started: true });
+}
+
+process.on('message', (message: PacedPlan | 'stop') => {
+  take(message).catch((error: unknown) => process.send?.({ error: messageOf(error) }));
+});
+// The parent may end without a word.
+process.on('disconnect', () => process.exit(0));
