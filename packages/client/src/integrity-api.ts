@@ -14,6 +14,8 @@ export type IntegrityView = AnsweringMember & {
     readonly rolling: string;
     readonly content: string;
     readonly doubted: boolean;
+    /** Its state came from another member and was not found equal since: no witness. */
+    readonly unproven: boolean;
   }[];
   readonly quarantine: {
     readonly says: string;

@@ -22,8 +22,8 @@ import type { ScrubbedFiles } from './directory-scrub.ts';
 import type {
   IntegrityEvent,
   IntegritySettings,
-  QuarantineStore,
   ScrubSettings,
+  TrustStore,
 } from './integrity-status.ts';
 import type { LessorSettings } from './lessor.ts';
 import type { KnownMember } from './membership.ts';
@@ -44,7 +44,7 @@ export type EmbeddedEngineOptions = {
   readonly status: StatusStore;
   readonly snapshots: SnapshotStore;
   readonly reserve?: SpaceReserve | undefined;
-  readonly quarantine: QuarantineStore;
+  readonly quarantine: TrustStore;
   /** Absent: nothing is read again at rest. */
   readonly scrubbed?: ScrubbedFiles;
   readonly transport: PeerTransport;

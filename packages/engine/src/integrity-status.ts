@@ -1,7 +1,7 @@
 // What a member knows of its own state beside those of the others, and how it says so.
 import { HoldfastError } from '@holdfast/base/errors';
 import type { Index, MemberId } from '@holdfast/base/ids';
-import type { Quarantine } from '@holdfast/storage/quarantine-file';
+import type { Quarantine, StateTrust } from '@holdfast/storage/quarantine-file';
 import type { OddMember, StateReport, StateVerdict } from './state-verdict.ts';
 
 export type IntegritySettings = {
@@ -13,10 +13,10 @@ export type IntegritySettings = {
 
 export const defaultIntegritySettings: IntegritySettings = { intervalMs: 60_000, partsMax: 16 };
 
-/** Where the quarantine stands beside the data. */
-export interface QuarantineStore {
-  open(): Promise<Quarantine | undefined>;
-  save(quarantine: Quarantine | undefined): Promise<void>;
+/** Where the trust in the own state stands beside the data. */
+export interface TrustStore {
+  open(): Promise<StateTrust>;
+  save(trust: StateTrust): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -62,7 +62,9 @@ export function quarantineText({ checkIndex, isReplaced }: Quarantine): string {
       : `at entry ${checkIndex} its state was another than that of a majority`;
   const next = isReplaced
     ? 'another member has sent it a new one, and the next comparison ends this'
-    : 'the leader sends it a new one';
+    : 'the leader sends it a new one once a majority of sound members has reported; where they are ' +
+      'gone for good, holdfast integrity overwrite lets it take what the leader has, or keep its ' +
+      'own if it is the last one';
   return (
     `this member is in quarantine and answers nothing from its state: ${named}; ${next}; ` +
     'ask another member'

@@ -5,6 +5,7 @@
 // everything that watches over changes.
 import { utf8 } from '@holdfast/base/bytes';
 import { HoldfastError } from '@holdfast/base/errors';
+import { QuarantineFile } from '@holdfast/storage/quarantine-file';
 import { afterEach, describe, expect, it } from 'vitest';
 import {
   actor,
@@ -205,6 +206,68 @@ describe('a comparison of states', () => {
     await world.settle(victim.engine.integrity.allowOverwrite());
     await world.until(() => quarantineOf(victim) === undefined);
     expect(await valueAt(world, victim)).toBe('v1');
+  });
+
+  it('overwrites one whose judges are gone for good when a person says so', async () => {
+    const world = await filled(30, { integritySettings: { intervalMs: 2000, partsMax: 4 } });
+    const [victim, third] = world.followers as [TestMachine, TestMachine];
+    for (let at = 0; at < 12; at += 1) spoil(victim, `k${at}`);
+    await world.until(() => quarantineOf(victim) !== undefined);
+    await third.kill();
+    await world.clock.advanceAsync(20_000);
+    expect(statusOf(world.leader).verdict).toEqual({ kind: 'open' });
+    expect(quarantineOf(victim)).toMatchObject({ isReplaced: false });
+    await world.settle(victim.engine.integrity.allowOverwrite());
+    await world.until(() => quarantineOf(victim) === undefined);
+    expect(await valueAt(world, victim)).toBe('v1');
+    await third.start();
+    await compared(world);
+    for (const machine of world.machines) expect(quarantineOf(machine)).toBeUndefined();
+  });
+
+  it('lets a person keep the state of a member that is alone', async () => {
+    const world = await worlds.started(1, settings);
+    await world.settle(world.leader.put('k1', 'v1'));
+    const { leader } = world;
+    await leader.kill();
+    const file = new QuarantineFile(leader.disk.attach(), 'groups/0/quarantine');
+    await file.open();
+    await file.save({ quarantine: undefined, isUnproven: false });
+    await file.close();
+    for (const offset of [30, 4096 + 30]) leader.disk.flipBit('groups/0/quarantine', offset, 0);
+    await leader.start();
+    await world.clock.advanceAsync(10_000);
+    await expect(valueAt(world, leader)).rejects.toThrow(/overwrite lets it .* keep its own/);
+    await world.settle(leader.engine.integrity.allowOverwrite());
+    expect(await valueAt(world, leader)).toBe('v1');
+    await world.until(() => leader.engine.status().ready);
+  });
+
+  it('takes no state for a witness that came from another member, until all were equal', async () => {
+    const world = await filled(30, {
+      integritySettings: { intervalMs: 0 },
+      replicaSettings: { snapshotEntriesMax: 20, snapshotIntervalMinMs: 0 },
+      segmentBytes: 4096,
+    });
+    const { leader } = world;
+    const [wiped, sound] = world.followers as [TestMachine, TestMachine];
+    world.isolate(wiped);
+    spoil(leader);
+    for (let at = 0; at < 60; at += 1) await world.settle(leader.put(`n${at}`, 'x'));
+    await world.clock.advanceAsync(5000);
+    world.rejoin(wiped);
+    await world.converge();
+    expect(world.maybeLeader, 'the one whose memory has turned sends its state').toBe(leader);
+    expect(await valueAt(world, wiped), 'and the bit with it').not.toBe('v1');
+    await wiped.restart();
+    await world.settle(leader.engine.integrity.check());
+    await world.until(() => statusOf(sound).verdict.kind === 'undecided');
+    await world.clock.advanceAsync(10_000);
+    for (const machine of world.machines) {
+      expect(named(machine)).toEqual([]);
+      expect(quarantineOf(machine)).toBeUndefined();
+    }
+    expect(await valueAt(world, sound)).toBe('v1');
   });
 
   it('is asked for at any member, and an observer of nothing is refused', async () => {

@@ -14,6 +14,7 @@ import type { TaskGroup } from '@holdfast/base/task-group';
 import type { AppliedEntry, KvStore } from '@holdfast/mvcc/kv-store';
 import { digestFormat, type StateDigester } from '@holdfast/mvcc/state-digest';
 import type { StateReportRequest } from '@holdfast/proto/internal';
+import { membersOf } from '@holdfast/raft/configuration';
 import type { StateDoubt } from '@holdfast/replica/ports';
 import type { Replica } from '@holdfast/replica/replica';
 import type { Quarantine } from '@holdfast/storage/quarantine-file';
@@ -24,19 +25,21 @@ import {
   type IntegrityEvent,
   type IntegritySettings,
   type IntegrityStatus,
-  type QuarantineStore,
   quarantineRefusal,
+  type TrustStore,
   undecidedText,
 } from './integrity-status.ts';
-import { QuarantineKeeper } from './quarantine-keeper.ts';
+import { OwnReport } from './own-report.ts';
 import { Setbacks } from './setbacks.ts';
 import {
+  askedToBeOverwritten,
   judgeStates,
   type OddMember,
   reportOf,
   type StateReport,
   type StateVerdict,
 } from './state-verdict.ts';
+import { TrustKeeper } from './trust-keeper.ts';
 
 export type IntegrityOptions = {
   readonly clock: Clock;
@@ -44,7 +47,7 @@ export type IntegrityOptions = {
   readonly settings: IntegritySettings;
   readonly store: () => KvStore;
   readonly replica: () => Replica;
-  readonly quarantine: QuarantineStore;
+  readonly quarantine: TrustStore;
   readonly nameOf: (id: MemberId) => string;
   readonly isConnected: (peer: MemberId) => boolean;
   readonly tasks: TaskGroup;
@@ -61,9 +64,6 @@ export type IntegrityOptions = {
 };
 
 const lookMs = 500;
-const retryMs = 200;
-/** Beside each slice of a digest, which takes half a millisecond: a quarter of the time at most. */
-const restMs = 2;
 
 export class Integrity implements StateDoubt {
   readonly #options: IntegrityOptions;
@@ -71,8 +71,10 @@ export class Integrity implements StateDoubt {
   #checkedAtMs = 0;
   #reports = new Map<MemberId, StateReport>();
   #verdict: StateVerdict = { kind: 'open' };
-  #digesting = 0;
-  readonly #keeper: QuarantineKeeper;
+  readonly #keeper: TrustKeeper;
+  readonly #own: OwnReport;
+  /** What is compared up to here was another state. */
+  #stateSince: Index = index(0);
   #isCheckWanted = false;
   /** Of this check, these were sent a state. */
   #reseeded = new Set<MemberId>();
@@ -86,7 +88,13 @@ export class Integrity implements StateDoubt {
 
   constructor(options: IntegrityOptions) {
     this.#options = options;
-    this.#keeper = new QuarantineKeeper(options);
+    const keeper = new TrustKeeper(options);
+    this.#keeper = keeper;
+    this.#own = new OwnReport({
+      ...options,
+      keeper,
+      isOwed: (at) => this.#checkIndex === at && !this.#reports.has(options.self),
+    });
     this.#setbacks = new Setbacks(options.clock);
     this.#members = new AppliedMembers(() => options.replica().upkeep.applied);
     this.#checkedAtMs = options.clock.monotonicMs();
@@ -135,7 +143,7 @@ export class Integrity implements StateDoubt {
     this.#reseeded = new Set();
     this.#verdict = { kind: 'open' };
     if (!this.#options.replica().isInitialised) digester.release();
-    else this.#options.tasks.run((signal) => this.#digest(digester, signal));
+    else this.#options.tasks.run((signal) => this.#own.digest(digester, signal));
   }
 
   onReport(request: StateReportRequest): void {
@@ -156,11 +164,19 @@ export class Integrity implements StateDoubt {
     this.#members.note(entry);
   }
 
-  /** Another state has taken the place of the doubted one; it is not trusted before a check. */
+  /** The state of another member has taken the place of the own one. */
   onReplaced(): void {
-    if (!this.#quarantine) return;
-    void this.#setQuarantine({ ...this.#quarantine, isReplaced: true, mayOverwrite: false });
-    this.#options.onEvent({ type: 'state-replaced', index: this.#options.store().appliedIndex });
+    const quarantine = this.#quarantine;
+    const since = index(this.#options.store().appliedIndex);
+    this.#stateSince = since;
+    if (!quarantine) {
+      void this.#keeper.set({ isUnproven: true });
+      return;
+    }
+    // It is not trusted before a check. Whoever has sent it was found sound, or chosen by a person.
+    const replaced = { ...quarantine, isReplaced: true, mayOverwrite: false };
+    void this.#keeper.set({ quarantine: replaced, isUnproven: false });
+    this.#options.onEvent({ type: 'state-replaced', index: since });
   }
 
   /** A crash may have come between the verdict of the newest check and the end of its save. */
@@ -185,22 +201,29 @@ export class Integrity implements StateDoubt {
    * report says so until it has come to pass.
    */
   async allowOverwrite(signal?: AbortSignal): Promise<void> {
-    if (!this.#overwritable) {
+    const { overwritable } = this.#keeper;
+    if (!overwritable) {
       throw new HoldfastError(
         'failed-precondition',
         'this member is not in quarantine, or was sent another state already: nothing is to be ' +
           'overwritten; holdfast integrity check looks anew',
       );
     }
-    await waitFor(this.#setQuarantine({ ...this.#overwritable, mayOverwrite: true }), signal);
-    if (!this.#overwritable) return;
+    if (this.#isAlone) return this.#endQuarantine();
+    await waitFor(this.#setQuarantine({ ...overwritable, mayOverwrite: true }), signal);
+    if (!this.#keeper.overwritable) return;
     const own = this.#reports.get(this.#options.self);
     // One that has not reported since its start is asked to, as all are.
-    await this.#options.execute(own ? this.#requestOf(own) : checkRequest, signal);
+    await this.#options.execute(own ? this.#own.requestOf(own) : checkRequest, signal);
   }
 
-  get #overwritable(): Quarantine | undefined {
-    return this.#quarantine?.isReplaced ? undefined : this.#quarantine;
+  /** Nobody else has a state: a person has decided to keep the only one. */
+  get #isAlone(): boolean {
+    const { configuration } = this.#members;
+    return (
+      configuration !== undefined &&
+      membersOf(configuration).every((id) => id === this.#options.self)
+    );
   }
 
   // ---------------------------------------------------------------- what the leader does
@@ -238,19 +261,29 @@ export class Integrity implements StateDoubt {
   #isCheckDue(): boolean {
     const { intervalMs } = this.#options.settings;
     // A digest that takes longer than the interval comes to its end all the same.
-    if (this.#digesting > 0) return false;
+    if (this.#own.isUnderWay) return false;
     const sinceMs = this.#options.clock.monotonicMs() - this.#checkedAtMs;
     return this.#isCheckWanted || (intervalMs > 0 && sinceMs >= intervalMs);
   }
 
   /** Never from one that is itself in doubt, or has not said what it has. */
   #reseedDue(): OddMember | undefined {
+    const { self } = this.#options;
     const verdict = this.#verdict;
-    if (verdict.kind !== 'decided') return undefined;
-    if (!verdict.sound.includes(this.#options.self)) return undefined;
-    return verdict.odd.find(
+    const isDecided = verdict.kind === 'decided';
+    if (isDecided && !verdict.sound.includes(self)) return undefined;
+    return (isDecided ? verdict.odd : this.#asked).find(
       (odd) => this.#isWithinReach(odd.report.member) && !this.#isTooMuch(odd),
     );
+  }
+
+  /** Those who could say otherwise are gone, or have not. */
+  get #asked(): readonly OddMember[] {
+    const { self, isConnected } = this.#options;
+    const isAwaited = (id: MemberId): boolean => !this.#reports.has(id) && isConnected(id);
+    const { configuration } = this.#members;
+    if (!configuration || membersOf(configuration).some(isAwaited)) return [];
+    return askedToBeOverwritten([...this.#reports.values()], self);
   }
 
   #isWithinReach(member: MemberId): boolean {
@@ -289,7 +322,7 @@ export class Integrity implements StateDoubt {
     for (const odd of verdict.odd) this.#tellOdd(odd);
     const own = this.#ownOdd(verdict);
     if (own && !own.report.doubted) this.#enterQuarantine(own);
-    else if (verdict.sound.includes(self)) this.#leaveQuarantine();
+    else if (verdict.sound.includes(self)) this.#foundSound();
   }
 
   #ownOdd(verdict: StateVerdict): OddMember | undefined {
@@ -309,11 +342,18 @@ export class Integrity implements StateDoubt {
     });
   }
 
-  #leaveQuarantine(): void {
-    if (!this.#quarantine?.isReplaced) return;
+  #foundSound(): void {
+    if (this.#keeper.isUnproven && this.checkIndex > this.#stateSince) {
+      void this.#keeper.set({ isUnproven: false });
+    }
+    if (this.#quarantine?.isReplaced) void this.#endQuarantine();
+  }
+
+  async #endQuarantine(): Promise<void> {
     const { checkIndex } = this;
-    void this.#setQuarantine(undefined);
+    const saving = this.#setQuarantine(undefined);
     this.#options.onEvent({ type: 'quarantine-ended', checkIndex });
+    await saving;
   }
 
   get checkIndex(): Index {
@@ -322,7 +362,7 @@ export class Integrity implements StateDoubt {
 
   #setQuarantine(quarantine: Quarantine | undefined): Promise<void> {
     const wasDoubted = this.isDoubted;
-    const saving = this.#keeper.set(quarantine);
+    const saving = this.#keeper.set({ quarantine });
     if (quarantine && !wasDoubted) this.#options.onDoubted(quarantineRefusal(quarantine));
     return saving;
   }
@@ -348,52 +388,6 @@ export class Integrity implements StateDoubt {
     if (this.#told.size > 1000) this.#told = new Set();
     this.#told.add(what);
     return true;
-  }
-
-  // ---------------------------------------------------------------- the own digest
-
-  async #digest(digester: StateDigester, signal: AbortSignal): Promise<void> {
-    this.#digesting += 1;
-    try {
-      const digest = await digester.digest(() => this.#rest(digester, signal));
-      if (!digest) return;
-      const { self } = this.#options;
-      const { index: checkIndex, ...found } = digest;
-      // One that has another state by now says so; what it then has, a check will show.
-      const doubted = this.#overwritable !== undefined;
-      await this.#report({ member: self, checkIndex, ...found, overwrite: false, doubted }, signal);
-    } finally {
-      digester.release();
-      this.#digesting -= 1;
-    }
-  }
-
-  async #rest(digester: StateDigester, signal: AbortSignal): Promise<void> {
-    await this.#options.yieldNow();
-    await pause(this.#options.clock, restMs, signal);
-    if (signal.aborted) digester.release();
-  }
-
-  #requestOf({ member, parts, ...rest }: StateReport): CommandRequest {
-    const doubted = rest.doubted || this.#overwritable !== undefined;
-    const overwrite = this.#overwritable?.mayOverwrite ?? false;
-    const value = { ...rest, doubted, overwrite, memberId: member, parts: [...parts] };
-    return { $case: 'stateReport', value };
-  }
-
-  /** Until it is in the log, or a newer check makes it idle. */
-  async #report(report: StateReport, signal: AbortSignal): Promise<void> {
-    const isOwed = (): boolean =>
-      this.#checkIndex === report.checkIndex && !this.#reports.has(report.member);
-    while (!signal.aborted && isOwed()) {
-      try {
-        await this.#options.execute(this.#requestOf(report), signal);
-        return;
-      } catch {
-        // Without a leader nothing is compared; whoever is asked for a write says so, too.
-        await pause(this.#options.clock, retryMs, signal);
-      }
-    }
   }
 }
 

@@ -14,6 +14,8 @@ export type StateReport = {
   readonly overwrite: boolean;
   /** It does not trust its state, whatever it has found. */
   readonly doubted: boolean;
+  /** The state came from another member and was not found equal to a majority since. */
+  readonly unproven: boolean;
 };
 
 export function reportOf(request: StateReportRequest): StateReport {
@@ -32,8 +34,8 @@ export type StateVerdict =
   /** Too few have reported. */
   | { readonly kind: 'open' }
   /**
-   * A majority of the voters agrees, and none of it is in doubt; `odd` are all others that have
-   * reported.
+   * A majority of the voters agrees, each by a state of its own that is not in doubt; or nobody
+   * who is not in doubt differs. `odd` are all others that have reported.
    */
   | {
       readonly kind: 'decided';
@@ -50,12 +52,47 @@ export function judgeStates(
 ): StateVerdict {
   if (isJoint(configuration)) return { kind: 'open' };
   const groups = groupsOf(reports.filter(({ doubted }) => !doubted));
-  const sound = groups.find((group) =>
-    hasQuorum(configuration, (id) => group.some(({ member }) => member === id)),
-  );
+  // A state that was sent by another member is no second witness: what was spoiled there before it
+  // was sent is here, too.
+  const sound =
+    groups.find((group) => hasMajority(configuration, group.filter(isProven))) ??
+    unopposed(configuration, reports, groups);
   if (sound) return decided(sound, reports);
   if (groups.length < 2) return { kind: 'open' };
   return { kind: 'undecided', groups: groups.map((group) => group.map(({ member }) => member)) };
+}
+
+const isProven = ({ unproven }: StateReport): boolean => !unproven;
+
+function hasMajority(configuration: Configuration, group: readonly StateReport[]): boolean {
+  return hasQuorum(configuration, (id) => group.some(({ member }) => member === id));
+}
+
+/** Every voter has reported, and all that are not in doubt agree. */
+function unopposed(
+  configuration: Configuration,
+  reports: readonly StateReport[],
+  [group, ...others]: readonly (readonly StateReport[])[],
+): readonly StateReport[] | undefined {
+  if (!group || others.length > 0 || !hasMajority(configuration, group)) return undefined;
+  const isThere = (id: MemberId): boolean => reports.some(({ member }) => member === id);
+  return configuration.voters.every(isThere) ? group : undefined;
+}
+
+/**
+ * While no majority can agree, since too many are gone: the members that a person has told to take
+ * the state of `self`. None where anybody who is not in doubt differs from it.
+ */
+export function askedToBeOverwritten(
+  reports: readonly StateReport[],
+  self: MemberId,
+): readonly OddMember[] {
+  const [group, ...others] = groupsOf(reports.filter(({ doubted }) => !doubted));
+  const own = group?.find(({ member }) => member === self);
+  if (!own || others.length > 0) return [];
+  return reports
+    .filter(({ doubted, overwrite }) => doubted && overwrite)
+    .map((report) => ({ report, sound: own, partsDiffering: differing(report, own) }));
 }
 
 function decided(group: readonly StateReport[], reports: readonly StateReport[]): StateVerdict {

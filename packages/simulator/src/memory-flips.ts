@@ -90,7 +90,11 @@ export class MemoryFlips {
       if (reports.length < this.#engines.length) return false;
       // Where members are being replaced, a majority of all may not be one of the voters yet.
       if (verdict.kind === 'undecided') {
-        return verdict.groups.every(({ length }) => length * 2 <= this.#engines.length);
+        const witnesses = new Set(reports.filter((one) => !one.unproven).map((one) => one.member));
+        const counts = verdict.groups.map(
+          (group) => group.filter((id) => witnesses.has(id)).length,
+        );
+        return counts.every((count) => count * 2 <= this.#engines.length);
       }
       return !quarantine && verdict.kind === 'decided' && verdict.odd.length === 0;
     });

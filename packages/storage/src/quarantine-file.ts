@@ -20,6 +20,14 @@ export type Quarantine = {
   readonly mayOverwrite: boolean;
 };
 
+/** What a member knows of its own state. */
+export type StateTrust = {
+  /** Undefined: it is not in doubt. */
+  readonly quarantine: Quarantine | undefined;
+  /** It came from another member, and no comparison has found it equal to a majority since. */
+  readonly isUnproven: boolean;
+};
+
 export type StateHashes = { readonly stateHash: bigint; readonly contentHash: bigint };
 
 const magic = 0x41555148; // "HQUA"
@@ -29,6 +37,7 @@ const recordBytes = 64;
 const hasRecord = 1;
 const isReplaced = 2;
 const mayOverwrite = 4;
+const isUnproven = 8;
 
 export class QuarantineFile {
   readonly #file: TwinFile;
@@ -38,19 +47,19 @@ export class QuarantineFile {
   }
 
   /**
-   * Undefined: nothing is in doubt. Where no copy can be read, doubt is the safe answer: a
-   * quarantine at index 0, which the next comparison ends or confirms. Throws `version-mismatch`.
+   * Where no copy can be read, doubt is the safe answer: a quarantine at index 0, which the next
+   * comparison ends or confirms. Throws `version-mismatch`.
    */
-  async open(): Promise<Quarantine | undefined> {
+  async open(): Promise<StateTrust> {
     const { payload, exists } = await this.#file.open();
-    if (!exists) return undefined;
-    if (payload?.length !== recordBytes) return unreadable;
+    if (!exists) return { quarantine: undefined, isUnproven: false };
+    if (payload?.length !== recordBytes) return { quarantine: unreadable, isUnproven: true };
     return decode(payload);
   }
 
-  /** Durable when resolved; undefined: the doubt is over. */
-  async save(quarantine: Quarantine | undefined): Promise<void> {
-    await this.#file.save(encode(quarantine));
+  /** Durable when resolved. */
+  async save(trust: StateTrust): Promise<void> {
+    await this.#file.save(encode(trust));
   }
 
   /** As TwinFile.scrub. */
@@ -75,13 +84,16 @@ const unreadable: Quarantine = {
   mayOverwrite: false,
 };
 
-function encode(quarantine: Quarantine | undefined): Uint8Array {
+function encode({ quarantine, ...trust }: StateTrust): Uint8Array {
   const bytes = new Uint8Array(recordBytes);
-  if (!quarantine) return bytes;
   const view = viewOf(bytes);
+  const unproven = trust.isUnproven ? isUnproven : 0;
+  view.setUint8(0, unproven);
+  if (!quarantine) return bytes;
   const { own, sound } = quarantine;
   const replaced = quarantine.isReplaced ? isReplaced : 0;
-  view.setUint8(0, hasRecord | replaced | (quarantine.mayOverwrite ? mayOverwrite : 0));
+  const overwrite = quarantine.mayOverwrite ? mayOverwrite : 0;
+  view.setUint8(0, hasRecord | replaced | overwrite | unproven);
   putCounter(view, 8, quarantine.checkIndex);
   view.setFloat64(16, quarantine.sinceMs, true);
   view.setUint32(24, quarantine.partsDiffering, true);
@@ -92,10 +104,17 @@ function encode(quarantine: Quarantine | undefined): Uint8Array {
   return bytes;
 }
 
-function decode(bytes: Uint8Array): Quarantine | undefined {
+function decode(bytes: Uint8Array): StateTrust {
+  const flags = viewOf(bytes).getUint8(0);
+  return {
+    quarantine: (flags & hasRecord) === 0 ? undefined : quarantineIn(bytes),
+    isUnproven: (flags & isUnproven) !== 0,
+  };
+}
+
+function quarantineIn(bytes: Uint8Array): Quarantine {
   const view = viewOf(bytes);
   const flags = view.getUint8(0);
-  if ((flags & hasRecord) === 0) return undefined;
   const hashesAt = (at: number): StateHashes => ({
     stateHash: view.getBigUint64(at, true),
     contentHash: view.getBigUint64(at + 8, true),

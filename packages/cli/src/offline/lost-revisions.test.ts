@@ -86,7 +86,8 @@ it('prefers, of two logs that are equal, the one whose state is not in doubt', a
   await file.open();
   const hashes = { stateHash: 1n, contentHash: 2n };
   const check = { checkIndex: index(3), own: hashes, sound: hashes, partsDiffering: 1, sinceMs: 0 };
-  await file.save({ ...check, isReplaced: false, mayOverwrite: false });
+  const quarantine = { ...check, isReplaced: false, mayOverwrite: false };
+  await file.save({ quarantine, isUnproven: false });
   await file.close();
   const [kept, sound] = [await pastOf(doubted, 'doubted'), await pastAt(0)];
   expect([kept.isInDoubt, sound.isInDoubt]).toEqual([true, false]);

@@ -99,7 +99,7 @@ export class MemberPast {
         signal: options.signal,
       });
       const snapshotRevision = store.revision;
-      const isInDoubt = (await opened.quarantine.open()) !== undefined;
+      const isInDoubt = (await opened.quarantine.open()).quarantine !== undefined;
       const steps = await applyAll(opened, { store, recovered, signal: options.signal });
       const read = { options, identity, peers, store, recovered, snapshotRevision };
       const found = { ...read, steps, isInDoubt };

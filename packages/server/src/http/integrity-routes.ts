@@ -45,6 +45,7 @@ const integritySchema = Type.Object({
       rolling: Type.String({ description: 'hash over all changes' }),
       content: Type.String({ description: 'hash over what lies in memory' }),
       doubted: Type.Boolean(),
+      unproven: Type.Boolean({ description: 'sent by another member, not found equal since' }),
     }),
   ),
   quarantine: maybe(
@@ -167,11 +168,12 @@ function integrityView(engine: EmbeddedEngine) {
             partsDiffering,
           }))
         : [],
-    reports: reports.map(({ member, stateHash, contentHash, doubted }) => ({
+    reports: reports.map(({ member, stateHash, contentHash, doubted, unproven }) => ({
       member: nameOf(member),
       rolling: formatId(stateHash),
       content: formatId(contentHash),
       doubted,
+      unproven,
     })),
     quarantine: quarantine
       ? {

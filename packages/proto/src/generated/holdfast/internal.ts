@@ -191,6 +191,11 @@ export interface StateReportRequest {
   overwrite: boolean;
   /** The member does not trust its state, whatever it has found: it asks for another one. */
   doubted: boolean;
+  /**
+   * The state came from another member and was not found equal to a majority since: it tells nothing
+   * that the state of that member does not tell.
+   */
+  unproven: boolean;
 }
 
 export interface ClusterVersionRequest {
@@ -1531,7 +1536,16 @@ export const StateCheckRequest: MessageFns<StateCheckRequest> = {
 };
 
 function createBaseStateReportRequest(): StateReportRequest {
-  return { memberId: 0n, checkIndex: 0, stateHash: 0n, contentHash: 0n, parts: [], overwrite: false, doubted: false };
+  return {
+    memberId: 0n,
+    checkIndex: 0,
+    stateHash: 0n,
+    contentHash: 0n,
+    parts: [],
+    overwrite: false,
+    doubted: false,
+    unproven: false,
+  };
 }
 
 export const StateReportRequest: MessageFns<StateReportRequest> = {
@@ -1572,6 +1586,9 @@ export const StateReportRequest: MessageFns<StateReportRequest> = {
     }
     if (message.doubted !== false) {
       writer.uint32(56).bool(message.doubted);
+    }
+    if (message.unproven !== false) {
+      writer.uint32(64).bool(message.unproven);
     }
     return writer;
   },
@@ -1653,6 +1670,14 @@ export const StateReportRequest: MessageFns<StateReportRequest> = {
             }
 
             message.doubted = reader.bool();
+            continue;
+          }
+          case 8: {
+            if (tag !== 64) {
+              break;
+            }
+
+            message.unproven = reader.bool();
             continue;
           }
         }
