@@ -43,7 +43,10 @@ export type Call = {
   readonly signal?: AbortSignal | undefined;
   /** Its member may keep it waiting as long as it likes: how long it took says nothing. */
   readonly isHeld?: boolean | undefined;
-  /** Each endpoint is asked once at most, and the last refusal is the answer: for a look. */
+  /**
+   * Each endpoint is asked once at most, and the last refusal is the answer: for a look. Who is still
+   * silent when all others have refused is not waited for.
+   */
   readonly isLook?: boolean | undefined;
 };
 
@@ -70,6 +73,7 @@ type Round = {
   readonly state: Tries;
   readonly candidates: Candidates;
   readonly signal: AbortSignal;
+  readonly isLook?: boolean | undefined;
 };
 
 type Result = Reply | HoldfastError;
@@ -151,7 +155,7 @@ export class Caller {
       const reply = await this.#round(call, state, signal);
       if (reply !== undefined) return reply;
       state.endRound();
-      if (call.isLook) throw state.lastError();
+      if (call.isLook) throw state.lastAnswer();
       do await this.#pause(backoff.nextMs(), state, signal);
       while (!state.beginRound());
     }
@@ -168,7 +172,8 @@ export class Caller {
   async #round(call: Call, state: Tries, signal: AbortSignal): Promise<Reply | undefined> {
     if (call.kind === 'read') {
       const candidates = this.#ports.endpoints.candidates(traitsOf(call, this.#settings()));
-      return this.#hedge({ state, candidates, signal }, this.#attempts(call));
+      const round = { state, candidates, signal, isLook: call.isLook };
+      return this.#hedge(round, this.#attempts(call));
     }
     await this.#lookAround(signal);
     const candidates = await this.#candidates(call, signal);
@@ -230,7 +235,7 @@ export class Caller {
 
   /** One try at each endpoint: the next begins when one fails or has been silent for `hedgeMs`. */
   async #hedge<T>(round: Round, attempt: Attempt<T>): Promise<T | undefined> {
-    const { state, candidates, signal } = round;
+    const { state, candidates, signal, isLook = false } = round;
     const { clock } = this.#ports;
     const race = new Race<T>({ clock, settings: this.#settings, signal });
     const enter = (visit: Visit | undefined): void => {
@@ -239,8 +244,10 @@ export class Caller {
     try {
       enter(this.#next(candidates, state));
       while (race.isOn) {
-        const ended = await race.first(candidates.hasMore(!state.isRoundAnswered));
+        const hasMore = candidates.hasMore(!state.isRoundAnswered);
+        const ended = await race.first(hasMore || (isLook && state.isRoundAnswered));
         if (ended === undefined) {
+          if (!hasMore) return undefined;
           if (state.mayHedge(race)) enter(candidates.next(!state.isRoundAnswered));
           continue;
         }

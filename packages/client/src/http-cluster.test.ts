@@ -38,6 +38,18 @@ it('says no at once where all of them start', async () => {
   });
 });
 
+it('waits for nobody who is silent where all others say no', async () => {
+  for (const endpoints of [
+    { a: silent, b: starting, c: starting },
+    { a: starting, b: silent, c: refused },
+    { a: starting, b: starting, c: silent },
+  ]) {
+    const { isReady, tookMs } = await lookAt(endpoints);
+    expect(isReady).toBe(false);
+    expect(tookMs).toBeLessThanOrEqual(610);
+  }
+});
+
 it('rejects where nobody can be reached', async () => {
   await expect(lookAt({ a: refused, b: refused })).rejects.toMatchObject({ code: 'unavailable' });
 });

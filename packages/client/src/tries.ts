@@ -18,6 +18,7 @@ export type TriesOptions = {
 export class Tries {
   readonly #options: TriesOptions;
   #last: HoldfastError | undefined;
+  #lastAnswer: HoldfastError | undefined;
   #uncertain = false;
   #isFirstRound = true;
   #isRoundHopeless = true;
@@ -60,7 +61,10 @@ export class Tries {
     if (mayBeApplied) this.#uncertain = true;
     if (signal.aborted) throw this.outOfTime(signal);
     this.#last = error;
-    if (!(error instanceof TransportFailure)) this.#isRoundAnswered = true;
+    if (!(error instanceof TransportFailure)) {
+      this.#isRoundAnswered = true;
+      this.#lastAnswer = error;
+    }
     if (!error.retryable || (mayBeApplied && kind === 'once')) throw this.lastError();
     if (!isHopeless(error)) this.#isRoundHopeless = false;
   }
@@ -87,6 +91,11 @@ export class Tries {
   lastError(): HoldfastError {
     const last = this.#last ?? new HoldfastError('unavailable', 'no endpoint to ask');
     return this.#withOutcome(this.#isSpent ? withText(last, `${last.message} (${spent})`) : last);
+  }
+
+  /** What a member has said, if any has: that says more than the silence of another. */
+  lastAnswer(): HoldfastError {
+    return this.#lastAnswer ? this.#withOutcome(this.#lastAnswer) : this.lastError();
   }
 
   /** The caller's own reason, or the last failure with the deadline that ended the tries. */
