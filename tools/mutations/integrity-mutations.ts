@@ -12,8 +12,8 @@ export const integrityMutations: readonly Mutation[] = [
     edits: [
       {
         file: stateVerdict,
-        find: 'hasQuorum(configuration, (id) => group.some(({ member }) => member === id)),',
-        replace: 'group.length === 1 && reports.length === configuration.voters.length,',
+        find: 'groups.find((group) => hasMajority(configuration, group.filter(isProven))) ??',
+        replace: 'groups.find(({ length }) => length === 1 && reports.length > 2) ??',
       },
     ],
   },

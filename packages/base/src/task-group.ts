@@ -1,8 +1,6 @@
 // The home of every background promise: no promise floats. The first failure of a task is the
 // group's failure and is told once; close() aborts the group's signal and waits for all tasks.
 
-import { setMaxListeners } from 'node:events';
-
 export class TaskGroup {
   readonly #controller = new AbortController();
   readonly #tasks = new Set<Promise<void>>();
@@ -11,8 +9,6 @@ export class TaskGroup {
 
   constructor(onFailure: (error: unknown) => void) {
     this.#onFailure = onFailure;
-    // Every task listens to it, however many there are.
-    setMaxListeners(0, this.#controller.signal);
   }
 
   /** Aborted by close(): every task waits with it. */

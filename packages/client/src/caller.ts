@@ -44,8 +44,8 @@ export type Call = {
   /** Its member may keep it waiting as long as it likes: how long it took says nothing. */
   readonly isHeld?: boolean | undefined;
   /**
-   * Each endpoint is asked once at most, and the last refusal is the answer: for a look. Who is still
-   * silent when all others have refused is not waited for.
+   * Each endpoint is asked once at most, and the last refusal is the answer: for a look. Who is
+   * still silent when all others have refused is not waited for.
    */
   readonly isLook?: boolean | undefined;
 };

@@ -62,9 +62,9 @@ export function quarantineText({ checkIndex, isReplaced }: Quarantine): string {
       : `at entry ${checkIndex} its state was another than that of a majority`;
   const next = isReplaced
     ? 'another member has sent it a new one, and the next comparison ends this'
-    : 'the leader sends it a new one once a majority of sound members has reported; where they are ' +
-      'gone for good, holdfast integrity overwrite lets it take what the leader has, or keep its ' +
-      'own if it is the last one';
+    : 'the leader sends it a new one once a majority of sound members has reported; where they ' +
+      'are gone for good, holdfast integrity overwrite lets it take what the leader has, or keep ' +
+      'its own if it is the last one';
   return (
     `this member is in quarantine and answers nothing from its state: ${named}; ${next}; ` +
     'ask another member'

@@ -32,7 +32,7 @@ const faultMs = repetitions(1) * 10_500;
 const afterwardsMs = 1500;
 /** No call may take so long; it is told from one that is over its bound. */
 const deadlineMs = 12_000;
-/** As often as two cores bear, which two clusters of four share: what is meant is the fault, no flood. */
+/** As often as two cores bear, which two clusters of four share: a fault is meant, no flood. */
 const oftenEverySeconds = 2;
 const rareEverySeconds = 4;
 

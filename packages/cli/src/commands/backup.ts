@@ -1,5 +1,6 @@
 // `holdfast backup FILE`: the state of a running cluster as one file. It is checked while it comes,
 // and has its name only when it is whole and synced.
+import { constants, setPriority } from 'node:os';
 import { basename, dirname, resolve } from 'node:path';
 
 import { HoldfastError, isHoldfastError } from '@holdfast/base/errors';
@@ -39,6 +40,7 @@ export function addBackupCommand(program: Command, context: CliContext): void {
     .option('--force', 'replace a file that stands there')
     .addHelpText('after', help)
     .action(async (file: string, flags: BackupFlags, command: Command) => {
+      yieldToOthers();
       const summary = await makeBackup(file, flags, { context, command });
       if (globalsOf(command).output === 'json') {
         await writeJson(context, { file, ...backupJson(summary) });
@@ -47,6 +49,15 @@ export function addBackupCommand(program: Command, context: CliContext): void {
         await context.terminal.out(`${facts}\nThe backup is whole, and stands in ${file}.\n`);
       }
     });
+}
+
+/** A member on the same machine goes first: a backup has time, and writes have not. */
+function yieldToOthers(): void {
+  try {
+    setPriority(constants.priority.PRIORITY_BELOW_NORMAL);
+  } catch {
+    // Not everywhere may a process do so; then it takes its share.
+  }
 }
 
 type Asked = { readonly context: CliContext; readonly command: Command };

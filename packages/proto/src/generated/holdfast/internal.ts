@@ -192,8 +192,8 @@ export interface StateReportRequest {
   /** The member does not trust its state, whatever it has found: it asks for another one. */
   doubted: boolean;
   /**
-   * The state came from another member and was not found equal to a majority since: it tells nothing
-   * that the state of that member does not tell.
+   * The state came from another member and was not found equal to a majority since: it tells
+   * nothing that the state of that member does not tell.
    */
   unproven: boolean;
 }
