@@ -1,19 +1,23 @@
 // Data directories that an older version wrote, started by this one. Goal: everything that was in
 // them is there on every member, the members agree about it, and the cluster then learns what the
-// older version did not know: leases and sessions. Method: real processes on a copy of directories
+// older version did not know: leases and sessions, then changes of members. Method: real processes on a copy of directories
 // that were kept (fixtures/README.md); the members come one after the other, so that the cluster
 // runs for a while with one that has not said yet what it knows.
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { brotliDecompressSync } from 'node:zlib';
 import { describe, expect, it } from 'vitest';
-import { expectConverged } from './support/converged.ts';
+import { ChangingCluster, change, rowsAt } from './support/changing-cluster.ts';
+import { expectConverged, expectSameState } from './support/converged.ts';
 import { ProcessCluster, type ProcessMember, until } from './support/process-cluster.ts';
 
 type Answer = { readonly status: number; readonly body: unknown };
 type Fixture = {
   readonly members: Readonly<Record<string, Readonly<Record<string, string>>>>;
   readonly answers: Readonly<Record<string, Answer>>;
+  /** From version 2 on. */
+  readonly lease?: string;
+  readonly session?: string;
 };
 
 describe('data directories of cluster version 1', () => {
@@ -40,6 +44,56 @@ describe('data directories of cluster version 1', () => {
     await expectConverged(cluster, new Map());
   });
 });
+
+describe('data directories of cluster version 3', () => {
+  it('start with all that they held; a machine is replaced once no old one is left', async () => {
+    const fixture = readFixture('part-2.json.br');
+    await using cluster = await ChangingCluster.layOut(3, ['--cluster-token', 'part-2']);
+    for (const member of cluster.members) unpack(fixture, member);
+    const [one, two, three] = cluster.members as [ProcessMember, ProcessMember, ProcessMember];
+    one.start();
+    two.start();
+    await cluster.ready();
+    expect(await change(two, { remove: ['n3'] })).toMatchObject({
+      status: 412,
+      detail: expect.stringMatching(/changes of members need .* not yet: .*n3/),
+    });
+    three.start();
+    await cluster.ready();
+    for (const member of cluster.members) await expectAnswers(fixture, member);
+    // Its session remembers that write: the answer is the old one, and the value stays.
+    expect(await writeOnce(two, fixture)).toMatchObject({ status: 200 });
+    await until(async () => (await change(two, { remove: ['n1'] })).status === 200, {
+      timeoutMs: 15_000,
+      what: () => `a change of members; logs:\n${cluster.logs()}`,
+    });
+    await one.exited();
+    const four = await cluster.join('n4', two);
+    await until(async () => (await votersAt(two)) === 'n2 n3 n4', {
+      timeoutMs: 15_000,
+      what: () => `n4 to be a voter; logs:\n${cluster.logs()}`,
+    });
+    await cluster.ready();
+    await expectAnswers(fixture, four);
+    await expectSameState({ members: cluster.running });
+  });
+});
+
+const votersAt = async (member: ProcessMember): Promise<string> =>
+  (await rowsAt(member))
+    .flatMap(({ name, role }) => (role === 'leader' || role === 'follower' ? [name] : []))
+    .sort()
+    .join(' ');
+
+/** Once more what the old version has done. */
+async function writeOnce(member: ProcessMember, { session = '' }: Fixture): Promise<Answer> {
+  const answer = await fetch(`${member.url}/v1/kv/once`, {
+    method: 'PUT',
+    body: 'another',
+    headers: { 'Holdfast-Session': session, 'Holdfast-Sequence': '1' },
+  });
+  return { status: answer.status, body: await answer.json() };
+}
 
 const readFixture = (name: string): Fixture => {
   const packed = readFileSync(new URL(`./fixtures/${name}`, import.meta.url));

@@ -24,6 +24,14 @@ export class ChangingCluster extends ProcessCluster {
     this.#all = members;
   }
 
+  static override async layOut(
+    size: number,
+    flags: readonly string[] = [],
+  ): Promise<ChangingCluster> {
+    const { root, members } = await ProcessCluster.layOut(size, flags);
+    return new ChangingCluster(root, [...members]);
+  }
+
   static override async start(
     size: number,
     flags: readonly string[] = [],

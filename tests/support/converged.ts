@@ -25,11 +25,11 @@ export async function expectConverged(
 }
 
 /** The state alone, where reading all of it would take long. */
-export async function expectSameState(cluster: ProcessCluster): Promise<void> {
+export async function expectSameState({ members }: Pick<ProcessCluster, 'members'>): Promise<void> {
   let views: readonly StateView[] = [];
   await until(
     async () => {
-      views = await Promise.all(cluster.members.map(stateOf));
+      views = await Promise.all(members.map(stateOf));
       return new Set(views.map((view) => view.appliedIndex)).size === 1;
     },
     { timeoutMs: 20_000, what: () => `one applied index; have ${JSON.stringify(views)}` },
