@@ -1,8 +1,8 @@
 // Data directories that an older version wrote, started by this one. Goal: everything that was in
 // them is there on every member, the members agree about it, and the cluster then learns what the
-// older version did not know: leases and sessions, then changes of members. Method: real processes on a copy of directories
-// that were kept (fixtures/README.md); the members come one after the other, so that the cluster
-// runs for a while with one that has not said yet what it knows.
+// older version did not know: leases and sessions, then changes of members. Method: real processes
+// on a copy of directories that were kept (fixtures/README.md); the members come one after the
+// other, so that the cluster runs for a while with one that has not said yet what it knows.
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { brotliDecompressSync } from 'node:zlib';

@@ -98,6 +98,29 @@ describe('full disks', () => {
     await world.converge();
   });
 
+  it('on the leader: it hands over to nobody whose state is in doubt', async () => {
+    const world = await worlds.started(3, {
+      integritySettings: { intervalMs: 1000, partsMax: 0 },
+    });
+    await world.until(() => world.leader.engine.store.clusterVersion >= 5);
+    const full = world.leader;
+    const [first, second] = world.followers as [TestMachine, TestMachine];
+    for (let at = 0; at < 10; at += 1) await world.settle(first.put(`k${at}`, 'x'));
+    // Of two that have the same log, the first would be named.
+    expect(first.engine.store.spoil(1, utf8('k1'), 3)).toBe(true);
+    await world.until(() => first.engine.integrity.isDoubted);
+    fillUp(full);
+    const { error } = await writeUntilRefused(world, second, 'w').catch(() => ({
+      error: undefined,
+    }));
+    expect(error).toBeUndefined();
+    expect(world.leader).toBe(second);
+    const roles = first.events.flatMap((event) => (event.type === 'role' ? [event.role] : []));
+    expect(roles).not.toContain('leader');
+    makeRoom(full);
+    await world.converge();
+  });
+
   it('on a majority: nothing is added, whoever leads, and what makes room is taken', async () => {
     const world = await settled(3);
     const well = world.leader;

@@ -302,7 +302,8 @@ export class Integrity implements StateDoubt {
       this.#options.onProblem('sending another state', error);
       return;
     }
-    if (!isThere) return;
+    // Each try takes a snapshot of its own: one that can not be helped is left alone for a while.
+    if (!isThere) return this.#setbacks.failed(member);
     this.#setbacks.succeeded(member);
     this.#reseeds += 1;
     if (this.#checkIndex === checkIndex) this.#reseeded.add(member);

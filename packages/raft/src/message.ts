@@ -42,6 +42,7 @@ export type AppendEntriesResponse = Header & {
   readonly type: 'append-entries-response';
   /** As in a heartbeat's answer. */
   readonly disk?: DiskState;
+  readonly doubted?: true;
 } & (
     | {
         /** Everything up to `match` is synced at the follower and equals the leader's log. */
@@ -85,6 +86,8 @@ export type HeartbeatResponse = Header & {
   readonly stampMs: number;
   /** Written and read by replicas, beside the core; absent: it is well. */
   readonly disk?: DiskState;
+  /** Its state may differ from the others' (safety.md 10): it should not lead. */
+  readonly doubted?: true;
 };
 
 /**

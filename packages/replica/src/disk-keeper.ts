@@ -1,6 +1,7 @@
 // What a member knows of its own disk and, where it leads, of its peers' (safety.md 9): whether
-// there is room, whether writes end, and in time. It keeps leadership where the disks are well, and
-// says what a cluster that is short of room still takes. Reads are none of its business: they need
+// there is room, whether writes end, and in time; and whose state is in doubt (safety.md 10). It
+// keeps leadership where the disks are well and the states are sound, and says what a cluster that
+// is short of room still takes. Reads are none of its business: they need
 // no disk.
 import type { Clock } from '@holdfast/base/clock';
 import { HoldfastError } from '@holdfast/base/errors';
@@ -26,6 +27,8 @@ export type DiskKeeperOptions = {
   readonly raft: Raft;
   readonly transport: Pick<PeerTransport, 'isConnected'>;
   readonly persist: Pick<PersistLoop, 'isDiskFull' | 'writing'>;
+  /** Whether the own state is in doubt. */
+  readonly isDoubted: () => boolean;
   readonly reserve?: SpaceReserve | undefined;
   /** Whether an entry would need more room for good: what does not is always taken. */
   readonly isAdding?: ((envelope: Uint8Array) => boolean) | undefined;
@@ -57,12 +60,15 @@ const slowPauseMs = 30_000;
 /** What a peer said of its disk holds no longer than that. */
 const reportMs = 1200;
 
+/** What a peer has said of itself. */
+type Told = { readonly state: DiskState; readonly isDoubted: boolean; readonly atMs: number };
+
 /** What may still be written: everything, only what makes room, or nothing. */
 type Taking = 'all' | 'ways-out' | 'nothing';
 
 export class DiskKeeper {
   readonly #options: DiskKeeperOptions;
-  readonly #peers = new Map<MemberId, { readonly state: DiskState; readonly atMs: number }>();
+  readonly #peers = new Map<MemberId, Told>();
   #looks = 0;
   #write: number | undefined;
   #writeLooks = 0;
@@ -111,19 +117,40 @@ export class DiskKeeper {
     if (this.#looks % reserveEachLooks === 1) this.#tend();
   }
 
-  /** An answer to the leader says how the own disk is. */
+  /** An answer to the leader says how the own disk is, and whether the state is in doubt. */
   told(message: Message): Message {
     if (!isAnswer(message)) return message;
     const disk = this.state;
-    return disk === 'well' ? message : { ...message, disk };
+    const doubted = this.#options.isDoubted();
+    if (disk === 'well' && !doubted) return message;
+    return { ...message, ...(disk !== 'well' && { disk }), ...(doubted && { doubted }) };
   }
 
   heard(message: Message): void {
     if (!isAnswer(message)) return;
-    const { from, disk: state = 'well' } = message;
+    const { from, disk: state = 'well', doubted: isDoubted = false } = message;
     const before = this.#peers.get(from)?.state;
-    this.#peers.set(from, { state, atMs: this.#options.clock.monotonicMs() });
+    this.#peers.set(from, { state, isDoubted, atMs: this.#options.clock.monotonicMs() });
     if (state !== before) this.#judge();
+  }
+
+  /** Whom a leader names that leaves for good: a fit one, or whoever is linked. */
+  successor(): MemberId | undefined {
+    const { raft, transport } = this.#options;
+    return this.soundSuccessor() ?? bestSuccessor(raft, transport);
+  }
+
+  /** One that is heard, whose state is sound and whose disk is as good as can be had. */
+  soundSuccessor(): MemberId | undefined {
+    const { raft, transport } = this.#options;
+    const among = (...states: readonly DiskState[]): MemberId | undefined => {
+      const isFit = (id: MemberId): boolean => {
+        const said = this.#saidBy(id);
+        return said !== undefined && !said.isDoubted && states.includes(said.state);
+      };
+      return bestSuccessor(raft, { isConnected: (id) => transport.isConnected(id) && isFit(id) });
+    };
+    return among('well') ?? among('low') ?? among('unable');
   }
 
   /** Why the leader does not take an entry now; undefined: it does. */
@@ -183,11 +210,14 @@ export class DiskKeeper {
   // ---------------------------------------------------------------- as a leader
 
   /** Of a peer that was heard lately. */
-  #stateOf(id: MemberId): DiskState | undefined {
-    if (id === this.#options.id) return this.state;
+  #saidBy(id: MemberId): Told | undefined {
     const said = this.#peers.get(id);
     const fromMs = this.#options.clock.monotonicMs() - reportMs;
-    return said && said.atMs >= fromMs ? said.state : undefined;
+    return said && said.atMs >= fromMs ? said : undefined;
+  }
+
+  #stateOf(id: MemberId): DiskState | undefined {
+    return id === this.#options.id ? this.state : this.#saidBy(id)?.state;
   }
 
   #judge(): void {
@@ -222,8 +252,10 @@ export class DiskKeeper {
     // Whoever comes to office needs a majority that writes: without it, even reads would stop.
     if (raft.status().hasCommittedInTerm && !this.#isQuorum('well', 'low')) return;
     const isBetter = (id: MemberId): boolean => {
-      const state = this.#stateOf(id);
-      return state !== undefined && (isSlow ? state === 'well' : rank[state] < rank[own]);
+      const said = this.#saidBy(id);
+      // One in doubt would hand leadership back.
+      if (!said || said.isDoubted) return false;
+      return isSlow ? said.state === 'well' : rank[said.state] < rank[own];
     };
     const isAble = (id: MemberId): boolean => transport.isConnected(id) && isBetter(id);
     const to =

@@ -3,19 +3,20 @@
 // where its log is the longest, and then hands over: what a leader answers comes from its state.
 import { type Clock, pause } from '@holdfast/base/clock';
 import { HoldfastError } from '@holdfast/base/errors';
+import type { MemberId } from '@holdfast/base/ids';
 import type { TaskGroup } from '@holdfast/base/task-group';
 import type { SnapshotMeta } from '@holdfast/raft/message';
 import type { Raft } from '@holdfast/raft/raft';
 import type { CoreLoop } from './core-loop.ts';
-import { bestSuccessor } from './hand-over.ts';
-import type { PeerTransport, StateDoubt } from './ports.ts';
+import type { StateDoubt } from './ports.ts';
 
 export type DoubtedStateOptions = {
   readonly raft: Raft;
   readonly loop: CoreLoop;
   readonly clock: Clock;
   readonly nextTurn: (action: () => void) => void;
-  readonly transport: PeerTransport;
+  /** Of a sound state, as far as that is known. */
+  readonly successor: () => MemberId | undefined;
   readonly tasks: TaskGroup;
   /** Absent: the state is never in doubt. */
   readonly doubt?: StateDoubt | undefined;
@@ -53,12 +54,12 @@ export class DoubtedState {
 
   /** Names a successor, if this member leads and is in doubt; again and again while it lasts. */
   handOver(): void {
-    const { raft, loop, clock, nextTurn, transport } = this.#options;
+    const { raft, loop, clock, nextTurn, successor } = this.#options;
     if (!this.isDoubted || raft.role !== 'leader') return;
     const nowMs = clock.monotonicMs();
     if (nowMs < this.#handOverAtMs) return;
     this.#handOverAtMs = nowMs + handOverMs;
-    const to = bestSuccessor(raft, transport);
+    const to = successor();
     if (to !== undefined) nextTurn(() => loop.enqueue({ type: 'transfer-leadership', to }));
   }
 

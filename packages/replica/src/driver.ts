@@ -15,7 +15,6 @@ import { DiskKeeper } from './disk-keeper.ts';
 import { DoubtedState } from './doubted-state.ts';
 import type { DriverOptions, DriverParts } from './driver-options.ts';
 import { notLeader } from './forwarding.ts';
-import { bestSuccessor } from './hand-over.ts';
 import { PersistLoop } from './persist-loop.ts';
 import { PersistWaiters } from './persist-waiters.ts';
 import type { ApplyResult, IncomingSnapshot } from './ports.ts';
@@ -51,6 +50,7 @@ export class Driver {
       raft: this.raft,
       loop: this.loop,
       tasks: parts.tasks,
+      successor: () => this.disk.soundSuccessor(),
     });
     this.apply = this.#newApplyLoop();
     this.persist = this.#newPersistLoop();
@@ -102,7 +102,8 @@ export class Driver {
   abdicate(): void {
     const { id: from, transport } = this.#options;
     const { role, term } = this.raft;
-    const to = role === 'leader' ? bestSuccessor(this.raft, transport) : undefined;
+    if (role !== 'leader') return;
+    const to = this.disk.successor();
     if (to !== undefined) transport.send({ type: 'timeout-now', from, to, term });
   }
 
@@ -324,6 +325,7 @@ export class Driver {
   #newDiskKeeper(): DiskKeeper {
     return new DiskKeeper({
       ...this.#options,
+      isDoubted: () => this.doubt.isDoubted,
       barriers: this.#parts.barriers,
       raft: this.raft,
       persist: this.persist,

@@ -9,7 +9,7 @@ import type { PeerTransport } from './ports.ts';
 export type HandOverOptions = {
   readonly raft: Raft;
   readonly loop: CoreLoop;
-  readonly transport: Pick<PeerTransport, 'isConnected'>;
+  readonly successor: () => MemberId | undefined;
   /** Whether calls that were taken in still wait. */
   readonly isPending: () => boolean;
   readonly clock: Clock;
@@ -22,7 +22,7 @@ const lookMs = 10;
 export async function handOver(options: HandOverOptions): Promise<void> {
   const { raft, loop, isPending, clock } = options;
   loop.drain(); // What was taken in before comes into the log before the hand-over.
-  const successor = bestSuccessor(raft, options.transport);
+  const successor = options.successor();
   if (successor !== undefined) loop.enqueue({ type: 'transfer-leadership', to: successor });
   const untilMs = clock.monotonicMs() + waitMsMax;
   const isHandingOver = (): boolean => successor !== undefined && raft.role === 'leader';

@@ -50,8 +50,8 @@ const snapshots: fc.Arbitrary<SnapshotMeta> = fc.record({
     .map((parts) => newConfiguration({ ...parts, learners: [memberId(1000n)] })),
 });
 
-/** A disk that is well is not spoken of. */
-const troubled = { disk: fc.constantFrom('low', 'unable') };
+/** What is well is not spoken of. */
+const troubled = { disk: fc.constantFrom('low', 'unable'), doubted: fc.constant(true) };
 
 const appendResponses: fc.Arbitrary<AppendEntriesResponse> = fc.oneof(
   fc.record({

@@ -10,7 +10,6 @@ import type { Entry, EntryKind, LogId } from '@holdfast/raft/entry';
 import type {
   AppendEntries,
   AppendEntriesResponse,
-  DiskState,
   HeartbeatResponse,
   LogRange,
   Message,
@@ -105,8 +104,8 @@ function toBody(message: Message): Body {
       return { $case: 'heartbeat', value: { commit, round, freshStampMs, freshCommit } };
     }
     case 'heartbeat-response': {
-      const { round, stampMs, disk } = message;
-      return { $case: 'heartbeatResponse', value: { round, stampMs, disk: diskNumber(disk) } };
+      const { round, stampMs } = message;
+      return { $case: 'heartbeatResponse', value: { round, stampMs, ...toFitness(message) } };
     }
     case 'install-snapshot':
       return {
@@ -206,7 +205,7 @@ function fromBody(
       return repairTarget === 0 ? message : { ...message, repairTarget: index(repairTarget) };
     }
     case 'appendEntriesResponse':
-      return withDisk(fromAppendResponse(body.value, { from, to, term: sentIn }), body.value);
+      return withFitness(fromAppendResponse(body.value, { from, to, term: sentIn }), body.value);
     case 'heartbeat': {
       const { commit, round, freshStampMs, freshCommit } = body.value;
       return {
@@ -223,7 +222,7 @@ function fromBody(
     case 'heartbeatResponse': {
       const { round, stampMs } = body.value;
       const type = 'heartbeat-response';
-      return withDisk({ type, from, to, term: sentIn, round, stampMs }, body.value);
+      return withFitness({ type, from, to, term: sentIn, round, stampMs }, body.value);
     }
     case 'installSnapshot':
       return {
@@ -300,13 +299,13 @@ const resultNumbers = { success: 1, rejected: 2, repairing: 3 } as const;
 
 function toAppendResponse(message: AppendEntriesResponse): wire.AppendEntriesResponse {
   const result = resultNumbers[message.result];
-  const disk = diskNumber(message.disk);
+  const fitness = toFitness(message);
   if (message.result !== 'rejected') {
     const none = { previous: undefined, conflictTerm: 0, conflictFirst: 0, last: 0 };
-    return { result, match: message.match, disk, ...none };
+    return { result, match: message.match, ...fitness, ...none };
   }
   const { previous, conflictTerm, conflictFirst, last } = message;
-  return { result, match: 0, disk, previous, conflictTerm, conflictFirst, last };
+  return { result, match: 0, ...fitness, previous, conflictTerm, conflictFirst, last };
 }
 
 function fromAppendResponse(
@@ -338,13 +337,20 @@ function fromAppendResponse(
 
 const diskStates = ['well', 'low', 'unable'] as const;
 
-const diskNumber = (state: DiskState = 'well'): number => diskStates.indexOf(state);
+type Answer = HeartbeatResponse | AppendEntriesResponse;
+type WireFitness = { readonly disk: number; readonly doubted: boolean };
+
+const toFitness = ({ disk = 'well', doubted }: Answer): WireFitness => ({
+  disk: diskStates.indexOf(disk),
+  doubted: doubted ?? false,
+});
 
 /** A state that a later version knows is no better than the worst known here. */
-const withDisk = <M extends HeartbeatResponse | AppendEntriesResponse>(
-  message: M,
-  { disk }: { readonly disk: number },
-): M => (disk === 0 ? message : { ...message, disk: diskStates[disk] ?? 'unable' });
+const withFitness = <M extends Answer>(message: M, { disk, doubted }: WireFitness): M => ({
+  ...message,
+  ...(disk !== 0 && { disk: diskStates[disk] ?? 'unable' }),
+  ...(doubted && { doubted: true as const }),
+});
 
 const rangeNumbers = { entries: 1, unknown: 2, snapshot: 3 } as const;
 

@@ -319,11 +319,11 @@ export class Replica {
   }
 
   /** The last deeds of a healthy member: a successor, the answers it owes, a snapshot. */
-  async #leave({ raft, loop, apply, snapshotter }: Driver): Promise<void> {
+  async #leave({ raft, loop, apply, disk, snapshotter }: Driver): Promise<void> {
     await handOver({
       raft,
       loop,
-      transport: this.#options.transport,
+      successor: () => disk.successor(),
       isPending: () => this.#proposals.count > 0,
       clock: this.#clock,
     });

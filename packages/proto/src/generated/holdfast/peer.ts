@@ -141,6 +141,7 @@ export interface AppendEntriesResponse {
   last: number;
   /** As in HeartbeatResponse. */
   disk: number;
+  doubted: boolean;
 }
 
 export interface Heartbeat {
@@ -155,6 +156,8 @@ export interface HeartbeatResponse {
   stampMs: number;
   /** 0 well, 1 low, 2 unable: whether the sender's disk takes what is written. */
   disk: number;
+  /** The sender's state is in doubt: it is no good leader. */
+  doubted: boolean;
 }
 
 export interface InstallSnapshot {
@@ -1574,7 +1577,16 @@ export const AppendEntries: MessageFns<AppendEntries> = {
 };
 
 function createBaseAppendEntriesResponse(): AppendEntriesResponse {
-  return { result: 0, match: 0, previous: undefined, conflictTerm: 0, conflictFirst: 0, last: 0, disk: 0 };
+  return {
+    result: 0,
+    match: 0,
+    previous: undefined,
+    conflictTerm: 0,
+    conflictFirst: 0,
+    last: 0,
+    disk: 0,
+    doubted: false,
+  };
 }
 
 export const AppendEntriesResponse: MessageFns<AppendEntriesResponse> = {
@@ -1611,6 +1623,9 @@ export const AppendEntriesResponse: MessageFns<AppendEntriesResponse> = {
     }
     if (message.disk !== 0) {
       writer.uint32(56).uint32(message.disk);
+    }
+    if (message.doubted !== false) {
+      writer.uint32(64).bool(message.doubted);
     }
     return writer;
   },
@@ -1682,6 +1697,14 @@ export const AppendEntriesResponse: MessageFns<AppendEntriesResponse> = {
             }
 
             message.disk = reader.uint32();
+            continue;
+          }
+          case 8: {
+            if (tag !== 64) {
+              break;
+            }
+
+            message.doubted = reader.bool();
             continue;
           }
         }
@@ -1786,7 +1809,7 @@ export const Heartbeat: MessageFns<Heartbeat> = {
 };
 
 function createBaseHeartbeatResponse(): HeartbeatResponse {
-  return { round: 0, stampMs: 0, disk: 0 };
+  return { round: 0, stampMs: 0, disk: 0, doubted: false };
 }
 
 export const HeartbeatResponse: MessageFns<HeartbeatResponse> = {
@@ -1802,6 +1825,9 @@ export const HeartbeatResponse: MessageFns<HeartbeatResponse> = {
     }
     if (message.disk !== 0) {
       writer.uint32(24).uint32(message.disk);
+    }
+    if (message.doubted !== false) {
+      writer.uint32(32).bool(message.doubted);
     }
     return writer;
   },
@@ -1841,6 +1867,14 @@ export const HeartbeatResponse: MessageFns<HeartbeatResponse> = {
             }
 
             message.disk = reader.uint32();
+            continue;
+          }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.doubted = reader.bool();
             continue;
           }
         }
