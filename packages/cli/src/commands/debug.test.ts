@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 
 import { startTestServer } from '../test-cluster.ts';
-import { withoutSecrets } from './debug.ts';
+import { doorsIn, withoutSecrets } from './debug.ts';
 
 let folder: string;
 
@@ -25,7 +25,7 @@ describe('debug', () => {
     const endpoints = ['--endpoints', `${server.endpoint},127.0.0.1:1`];
     const { code, out } = await server.run('debug', '--dir', dir, ...endpoints);
     expect(code).toBe(0);
-    expect(out).toMatch(/^127\.0\.0\.1:1: 0 pages, 9 missing: .*ECONNREFUSED/m);
+    expect(out).toMatch(/^127\.0\.0\.1:1: 0 pages, 11 missing: .*ECONNREFUSED/m);
     const own = join(dir, server.endpoint.replace(':', '_'));
     expect(JSON.parse(readFileSync(join(own, 'cluster.json'), 'utf8'))).toHaveProperty('members');
     expect(readFileSync(join(own, 'metrics.txt'), 'utf8')).toContain('holdfast_revision');
@@ -38,6 +38,14 @@ describe('debug', () => {
     // What is there is never mixed with another time's.
     const again = await server.run('debug', '--dir', dir, ...endpoints);
     expect(again.code).toBe(4);
+  });
+
+  it('asks one door of each member that the named ones know', () => {
+    const members = [['a:1', 'a:2'], ['b:1', 'b:2'], ['c:1'], []].map((clientAddresses) => ({
+      clientAddresses,
+    }));
+    expect(doorsIn(JSON.stringify({ members }), ['a:2', 'd:1'])).toEqual(['b:1', 'c:1']);
+    expect(doorsIn('{}', [])).toEqual([]);
   });
 
   it('strikes out what looks like a secret, whoever has let it through', () => {

@@ -1,5 +1,5 @@
-// `holdfast debug`: what somebody who helps wants to see, of all named members, in one folder. What
-// does not answer is said there. No key, no value, no secret is asked for: each path below answers
+// `holdfast debug`: what somebody who helps wants to see, of all members, in one folder. What does not
+// answer is said there. No key, no value, no secret is asked for: each path below answers
 // with states and figures alone, and what looks like a secret is struck out all the same.
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { request as httpRequest } from 'node:http';
@@ -9,6 +9,7 @@ import { join } from 'node:path';
 import { HoldfastError, messageOf } from '@holdfast/base/errors';
 import { version } from '@holdfast/base/product-version';
 import type { ClientTls } from '@holdfast/client/client-tls';
+import type { ClusterView } from '@holdfast/client/cluster-api';
 import type { Command } from 'commander';
 
 import { type CliContext, type GlobalOptions, globalsOf, writeJson } from '../context.ts';
@@ -22,6 +23,8 @@ const asked: Readonly<Record<string, string>> = {
   'connections.json': '/v1/connections',
   'breakers.json': '/v1/breakers',
   'recovery.json': '/v1/recovery',
+  'integrity.json': '/v1/integrity',
+  'scrub.json': '/v1/scrub',
   'settings.json': '/v1/settings',
   'metrics.txt': '/metrics',
 };
@@ -37,21 +40,25 @@ type Asked = { readonly pages: readonly Page[]; readonly silences: readonly Sile
 export function addDebugCommand(program: Command, context: CliContext): void {
   program
     .command('debug')
-    .description('collect states and figures of the named members, for whoever helps')
+    .description('collect states and figures of all members, for whoever helps')
     .option('--dir <dir>', 'a folder that does not exist yet', 'holdfast-debug')
     .addHelpText(
       'after',
       `
-Name all members in --endpoints. Keys, values, logs and certificates' keys are not collected.
+Asks the members in --endpoints, and all others that these know. Keys, values and certificates' keys
+are not collected. What members have logged is where their service manager keeps it.
 
-Example:
-  holdfast debug --dir case-7 --endpoints 10.0.0.1:4653,10.0.0.2:4653,10.0.0.3:4653
+Examples:
+  holdfast debug --dir case-7
+  journalctl -u holdfast --since -1h > case-7/n1.log    # on each machine
+  tar czf case-7.tar.gz case-7
 `,
     )
     .action(async ({ dir }: { readonly dir: string }, command: Command) => {
       const globals = globalsOf(command);
       makeFolder(dir);
-      const all = await Promise.all(globals.endpoints.map((one) => askAll(one, globals)));
+      const endpoints = [...new Set([...globals.endpoints, ...(await othersOf(globals))])];
+      const all = await Promise.all(endpoints.map((one) => askAll(one, globals)));
       const silences = all.flatMap((one) => one.silences);
       for (const { endpoint, name, text } of all.flatMap((one) => one.pages)) {
         const folder = join(dir, endpoint.replaceAll(/[^A-Za-z0-9.-]/g, '_'));
@@ -59,11 +66,10 @@ Example:
         writeFileSync(join(folder, name), withoutSecrets(text));
       }
       const at = new Date(context.clock.wallMs()).toISOString();
-      const { endpoints } = globals;
       const about = { collectedBy: version, node: process.version, at, endpoints, silences };
       writeFileSync(join(dir, 'about.json'), `${JSON.stringify(about, undefined, 2)}\n`);
       if (globals.output === 'json') return writeJson(context, { dir, ...about });
-      await context.terminal.out(summaryOf(dir, globals, all));
+      await context.terminal.out(summaryOf(dir, endpoints, all));
     });
 }
 
@@ -75,6 +81,29 @@ function makeFolder(dir: string): void {
       details: { hint: 'name a folder that does not exist yet with --dir' },
     });
   }
+}
+
+/** Where clients reach the members that the named ones know of: one door of each. */
+async function othersOf({ endpoints, tls }: GlobalOptions): Promise<readonly string[]> {
+  const known = await Promise.all(
+    endpoints.map(async (endpoint) => {
+      try {
+        return doorsIn(await pageOf(endpoint, '/v1/cluster', tls?.()), endpoints);
+      } catch {
+        return []; // It is asked for all its pages yet, and then told of.
+      }
+    }),
+  );
+  return known.flat();
+}
+
+/** Of each member of a page of `/v1/cluster` that is not asked anyway: its first address. */
+export function doorsIn(page: string, endpoints: readonly string[]): readonly string[] {
+  const { members = [] } = JSON.parse(page) as Partial<ClusterView>;
+  return members
+    .map(({ clientAddresses }) => clientAddresses)
+    .filter((doors) => !doors.some((door) => endpoints.includes(door)))
+    .flatMap(([door]) => door ?? []);
 }
 
 async function askAll(endpoint: string, { tls }: GlobalOptions): Promise<Asked> {
@@ -119,7 +148,7 @@ const secret =
 /** Settings that are secrets are not shown by a member; should one ever be, it ends here. */
 export const withoutSecrets = (text: string): string => text.replaceAll(secret, '$1"(left out)"');
 
-function summaryOf(dir: string, { endpoints }: GlobalOptions, all: readonly Asked[]): string {
+function summaryOf(dir: string, endpoints: readonly string[], all: readonly Asked[]): string {
   const lines = endpoints.map((endpoint, at) => {
     const { pages = [], silences = [] } = all[at] ?? {};
     if (silences.length === 0) return `${endpoint}: ${pages.length} pages`;
