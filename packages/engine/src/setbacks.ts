@@ -6,7 +6,8 @@ import type { MemberId } from '@holdfast/base/ids';
 type Setback = { readonly untilMs: number; readonly pauseMs: number };
 
 const firstPauseMs = 1000;
-const pauseMsMax = 60_000;
+/** Longer, and one that comes back to its senses would wait in quarantine for nothing. */
+const pauseMsMax = 10_000;
 
 export class Setbacks {
   readonly #clock: Clock;

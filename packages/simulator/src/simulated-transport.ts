@@ -163,7 +163,10 @@ export class SimulatedTransport implements PeerTransport {
       this.#post(from.member, bulk, (peer) => {
         if (peer.transport.attachment === from) tell(peer.transport);
       });
+    // Who sends has given up by then, and its connection has ended; here that may be lost.
+    const silence = this.#clock.schedule(snapshotTimeoutMs, () => incoming.fail('silence'));
     const answer = (failure: string | undefined): void => {
+      silence.cancel();
       this.#incoming.delete(name);
       reply((sender) => sender.#give(stream, failure));
     };
