@@ -1,6 +1,6 @@
-// `holdfast debug`: what somebody who helps wants to see, of all members, in one folder. What does not
-// answer is said there. No key, no value, no secret is asked for: each path below answers
-// with states and figures alone, and what looks like a secret is struck out all the same.
+// `holdfast debug`: what somebody who helps wants to see, of all members, in one folder. What does
+// not answer is said there. No key, no value, no secret is asked for: each path below answers with
+// states and figures alone, and what looks like a secret is struck out all the same.
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { request as httpRequest } from 'node:http';
 import { request as httpsRequest } from 'node:https';
