@@ -70,6 +70,21 @@ describe('a machine', () => {
     await again.stop();
   });
 
+  it('that joins goes through a log that is longer than what is sent at once', async () => {
+    await using cluster = await ChangingCluster.start(3);
+    const via = cluster.running[0] as ProcessMember;
+    const value = 'x'.repeat(20_000);
+    for (let at = 0; at < 120; at += 1) {
+      expect((await via.put(`/v1/kv/long-${at}`, value)).status).toBe(200);
+    }
+    const joined = await cluster.join('m1', via);
+    await until(() => joined.isReady(), {
+      timeoutMs: 15_000,
+      what: () => `m1 to serve\n${cluster.logs()}`,
+    });
+    expect(await (await joined.get('/v1/kv/long-119?consistency=stale')).text()).toBe(value);
+  });
+
   it('that has moved is found by the others, by its own word', async () => {
     await using cluster = await ChangingCluster.start(3);
     const leader = await cluster.leader();

@@ -90,10 +90,16 @@ export class Membership {
     return marks ? membersOf(marks.configuration) : [];
   }
 
-  /** The same, those of whom it is known where they are. */
+  /**
+   * The same, those of whom it is known where they are. One that has just joined goes through the
+   * past first: until it stands in the configuration itself, that one may be of members who are gone
+   * and know nothing of those who now send it the log, so that it keeps to whom it was told of.
+   */
   members(): readonly KnownMember[] {
-    const { nameOf } = this.#options;
-    return this.configured().flatMap((id) => {
+    const { nameOf, self, initialMembers } = this.#options;
+    const configured = this.configured();
+    const told = configured.includes(self) ? [] : initialMembers.map(({ memberId: id }) => id);
+    return [...new Set([...configured, ...told])].flatMap((id) => {
       const [peerAddress, ...others] = this.#addressesOf(id);
       if (peerAddress === undefined) return [];
       return [{ memberId: id, name: nameOf(id), peerAddress, otherAddresses: others }];
