@@ -212,6 +212,8 @@ export class ClusterMember {
     await guard.open();
     const { identity } = directory;
     const known = await this.#knownMembers(identity.storeId, boot.clock);
+    // The answer comes from another process, and finds this one dead: it does nothing any more.
+    if (this.#boot !== boot) return;
     const joined = this.#options.network.join({
       identity,
       name: nameOf(id),
