@@ -1,7 +1,15 @@
 // Bad input gets a clear error and loses nothing: what an operator or a client can do wrong on real
 // processes, each with its sentence and exit code or status, while the cluster goes on.
 import { once } from 'node:events';
-import { cpSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  cpSync,
+  lstatSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { connect, createServer, type Socket } from 'node:net';
 import { join } from 'node:path';
 import { crc32 } from 'node:zlib';
@@ -48,6 +56,35 @@ async function startAlone(flags: Readonly<Record<string, string>>) {
   const args = Object.entries(all).flatMap(([name, value]) => [`--${name}`, value]);
   return await holdfast(['start', ...args], { timeoutMs: 20_000 });
 }
+
+describe('a change of members that is mistyped', () => {
+  it.each([
+    ['/v1/members/changes', { remove: ['n3'], promot: ['n4'] }],
+    ['/v1/leader/transfer', { target: 'n2' }],
+  ])('is refused as a whole at %s', async (path, body) => {
+    const answer = await fetch(`${first().url}${path}`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify(body),
+    });
+    expect(answer.status).toBe(400);
+    expect(await answer.text()).toMatch(/promot|target/);
+    await expectUnharmed();
+  });
+});
+
+describe('a backup to what is no file', () => {
+  it.each([['/dev/full'], ['.']])('leaves %s what it is', async (place) => {
+    const { endpoints } = cluster;
+    const { code, err } = await holdfast(
+      ['backup', place, '--force', '--endpoints', endpoints[0] as string],
+      { timeoutMs: 20_000 },
+    );
+    expect(code).not.toBe(0);
+    expect(err).toContain(`${place} is no file`);
+    expect(lstatSync(place).isFile()).toBe(false);
+  });
+});
 
 describe('a start that cannot be right', () => {
   it('an unknown flag is named, with the one that was meant', async () => {

@@ -12,6 +12,7 @@ import {
 export type MemberRow = {
   readonly name: string;
   readonly role: string;
+  readonly reachable: boolean;
   readonly peerAddresses: readonly string[];
 };
 

@@ -15,6 +15,7 @@ export type StatusOptions = {
   readonly version: string;
   readonly clientAddresses: readonly string[];
   readonly quotaBytes?: number;
+  readonly transport: { isConnected(peer: MemberId): boolean };
   readonly initialMembers: readonly {
     readonly memberId: MemberId;
     readonly name: string;
@@ -175,11 +176,17 @@ function peerStatus(parts: StatusParts, raft: RaftStatus, peer: MemberId): PeerS
     peerAddresses: bound?.peerAddresses ?? (initial ? [initial.peerAddress] : []),
     clientAddresses: bound?.clientAddresses ?? (isSelf ? options.clientAddresses : []),
     role: peerRole(raft, peer, isSelf),
-    reachable: isSelf || !replica.missingVoters.includes(peer),
+    reachable: isSelf || isReachable(parts, raft, peer),
     lastContactMs: isSelf ? 0 : replica.silenceMs.get(peer),
     lag: match === undefined ? undefined : Math.max(0, raft.last.index - match),
     match,
   };
+}
+
+/** Voters by what was heard of them, whoever leads; who only observes, by the link to it. */
+function isReachable({ options, replica }: StatusParts, raft: RaftStatus, peer: MemberId): boolean {
+  if (isVoter(raft.configuration, peer)) return !replica.missingVoters.includes(peer);
+  return options.transport.isConnected(peer);
 }
 
 function peerRole(raft: RaftStatus, peer: MemberId, isSelf: boolean): PeerStatus['role'] {

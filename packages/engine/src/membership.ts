@@ -92,8 +92,8 @@ export class Membership {
 
   /**
    * The same, those of whom it is known where they are. One that has just joined goes through the
-   * past first: until it stands in the configuration itself, that one may be of members who are gone
-   * and know nothing of those who now send it the log, so that it keeps to whom it was told of.
+   * past first: until it stands in the configuration itself, that one may be of members who are
+   * gone, without those who now send it the log, so that it keeps to whom it was told of.
    */
   members(): readonly KnownMember[] {
     const { nameOf, self, initialMembers } = this.#options;

@@ -1,5 +1,6 @@
 // `holdfast backup FILE`: the state of a running cluster as one file. It is checked while it comes,
 // and has its name only when it is whole and synced.
+import { stat } from 'node:fs/promises';
 import { constants, setPriority } from 'node:os';
 import { basename, dirname, resolve } from 'node:path';
 
@@ -67,6 +68,7 @@ async function makeBackup(
   { stale, force }: BackupFlags,
   { context, command }: Asked,
 ): Promise<BackupSummary> {
+  await requirePlain(file);
   const path = basename(resolve(file));
   const disk = new NodeDisk(dirname(resolve(file)));
   await requireFree(disk, { path, file, mayReplace: force === true });
@@ -112,6 +114,13 @@ async function receive(
   } finally {
     progress.stop();
   }
+}
+
+/** A device or a folder is no place for a file, whatever shall be replaced. */
+async function requirePlain(file: string): Promise<void> {
+  const found = await stat(resolve(file)).catch(() => undefined);
+  if (!found || found.isFile()) return;
+  throw new HoldfastError('invalid-argument', `${file} is no file, and is not replaced by one`);
 }
 
 async function requireFree(

@@ -1,5 +1,6 @@
 // `holdfast member`: who belongs to the cluster, and its changes. Machines are added where they
 // stand, by `holdfast start --join`; everything else is asked for here, of any member.
+import { HoldfastError } from '@holdfast/base/errors';
 import type { ClientApi } from '@holdfast/client/client-api';
 import type { ClusterMember } from '@holdfast/client/cluster-api';
 import type { MemberChanges, MemberRow } from '@holdfast/client/member-api';
@@ -92,8 +93,25 @@ Example:
 `,
     )
     .action(async (old: string, next: string, _options: unknown, command: Command) => {
+      await withClient(context, command, ({ cluster }) => requireObserver(cluster, { old, next }));
       await change({ context, command, changes: { remove: [old], promote: [next] } });
     });
+}
+
+/** One that votes already would leave the cluster a voter short; unless all was done before. */
+async function requireObserver(
+  cluster: ClientApi['cluster'],
+  { old, next }: { readonly old: string; readonly next: string },
+): Promise<void> {
+  const { members } = await cluster.view();
+  const votes = (member: string): boolean =>
+    members.some(({ id, name, role }) => [id, name].includes(member) && role !== 'observer');
+  if (!votes(old) || !votes(next)) return;
+  throw new HoldfastError(
+    'failed-precondition',
+    `${next} votes already, so that nobody would take the place of ${old}: a voter less is left`,
+    { details: { hint: 'name an observer, or use holdfast member remove' } },
+  );
 }
 
 function addTransfer(member: Command, context: CliContext): void {

@@ -32,13 +32,17 @@ const newcomerSchema = Type.Object({
   version: Type.Integer({ minimum: 1, description: 'of the cluster, the newest that it knows' }),
 });
 
-const changesSchema = Type.Object({
-  remove: Type.Optional(Type.Array(Type.String(), { description: 'by name or id' })),
-  promote: Type.Optional(Type.Array(Type.String(), { description: 'observers that shall vote' })),
-  demote: Type.Optional(
-    Type.Array(Type.String(), { description: 'voters that shall only observe' }),
-  ),
-});
+/** A mistyped kind of change must not make another of the rest. */
+const changesSchema = Type.Object(
+  {
+    remove: Type.Optional(Type.Array(Type.String(), { description: 'by name or id' })),
+    promote: Type.Optional(Type.Array(Type.String(), { description: 'observers that shall vote' })),
+    demote: Type.Optional(
+      Type.Array(Type.String(), { description: 'voters that shall only observe' }),
+    ),
+  },
+  { additionalProperties: false },
+);
 
 const membersSchema = Type.Object({
   clusterId: Type.String(),
@@ -120,9 +124,8 @@ function changeRoutes(app: FastifyInstance, desk: MemberDesk): void {
 }
 
 function transferRoute(app: FastifyInstance, desk: MemberDesk): void {
-  const body = Type.Object({
-    to: Type.Optional(text('name or id of a voter; default: whichever is best')),
-  });
+  const to = Type.Optional(text('name or id of a voter; default: whichever is best'));
+  const body = Type.Object({ to }, { additionalProperties: false });
   app.post<{ Body: Static<typeof body> }>(
     '/v1/leader/transfer',
     {

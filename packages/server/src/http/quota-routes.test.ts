@@ -1,5 +1,8 @@
 // The quota routes over an engine in memory, with configurations as the doors write them: what they
 // count for is what quotas count.
+import { utf8 } from '@holdfast/base/bytes';
+import { backupKeyspace } from '@holdfast/domain/backup-key';
+import { putRequest } from '@holdfast/domain/requests';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 
 import { configRoutes } from './config-routes.ts';
@@ -42,6 +45,13 @@ describe('quotas', () => {
     expect(await bytesOf('kv')).toBeGreaterThan(1000);
     const lifted = await call('DELETE', '/v1/quotas/kv');
     expect([lifted.statusCode, lifted.json().bytesMax]).toEqual([200, null]);
+  });
+
+  it('tell nothing of what the cluster keeps for itself', async () => {
+    const key = { keyspace: backupKeyspace, key: utf8('k'), rangeEnd: new Uint8Array(0) };
+    await door.engine.put(putRequest(key, utf8('v')), { actor: 'test' });
+    const { quotas } = (await call('GET', '/v1/quotas')).json();
+    expect(quotas.map(({ scope }: { scope: string }) => scope)).not.toContain('kv');
   });
 
   it('are of what can be a namespace alone, as it is named', async () => {

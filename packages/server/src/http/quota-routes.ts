@@ -61,7 +61,7 @@ function listRoute(app: FastifyInstance, context: HttpContext): void {
     (request) =>
       withCall(context, { request }, async (call) => {
         const { header, body } = await context.slot.engine.quotas(call.read);
-        return { ...headerView(header), quotas: body.map(quotaView) };
+        return { ...headerView(header), quotas: body.filter(isOfUsers).map(quotaView) };
       }),
   );
 }
@@ -103,6 +103,9 @@ function scopeRoutes(
     (request) => set(request, 0),
   );
 }
+
+/** What the cluster keeps for itself has no quota. */
+const isOfUsers = ({ keyspace }: QuotaUse): boolean => paths.some(([, one]) => one === keyspace);
 
 const quotaView = ({ bytes, bytesMax, ...scope }: QuotaUse) => ({
   scope: nameOf(scope),
