@@ -321,6 +321,21 @@ describe('a comparison of states', () => {
     expect(await valueAt(world, victim)).toBe('v1');
   });
 
+  it('ends a member that cannot keep the end of its doubt, by its own group alone', async () => {
+    const world = await filled(20);
+    const [victim] = world.followers as [TestMachine];
+    spoil(victim);
+    await world.until(() => quarantineOf(victim)?.isReplaced === true);
+    victim.disk.setFaults(({ path }) =>
+      path.includes('quarantine') ? { kind: 'error', code: 'EIO' } : undefined,
+    );
+    await world.until(() => victim.fatal.length > 0);
+    expect(String(victim.fatal.shift())).toMatch(/quarantine/);
+    victim.disk.setFaults(undefined);
+    await victim.restart();
+    await world.until(() => quarantineOf(victim) === undefined);
+  });
+
   it('keeps a doubt that finds no room until there is some', async () => {
     const world = await filled(20);
     const [victim] = world.followers as [TestMachine];

@@ -350,11 +350,12 @@ export class Integrity implements StateDoubt {
     if (this.#quarantine?.isReplaced) void this.#endQuarantine();
   }
 
-  async #endQuarantine(): Promise<void> {
+  /** The promise of the keeper itself: whoever does not wait for it leaves its failure there. */
+  #endQuarantine(): Promise<void> {
     const { checkIndex } = this;
     const saving = this.#setQuarantine(undefined);
     this.#options.onEvent({ type: 'quarantine-ended', checkIndex });
-    await saving;
+    return saving;
   }
 
   get checkIndex(): Index {
