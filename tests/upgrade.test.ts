@@ -15,9 +15,6 @@ type Answer = { readonly status: number; readonly body: unknown };
 type Fixture = {
   readonly members: Readonly<Record<string, Readonly<Record<string, string>>>>;
   readonly answers: Readonly<Record<string, Answer>>;
-  /** From version 2 on. */
-  readonly lease?: string;
-  readonly session?: string;
 };
 
 describe('data directories of cluster version 1', () => {
@@ -61,8 +58,6 @@ describe('data directories of cluster version 3', () => {
     three.start();
     await cluster.ready();
     for (const member of cluster.members) await expectAnswers(fixture, member);
-    // Its session remembers that write: the answer is the old one, and the value stays.
-    expect(await writeOnce(two, fixture)).toMatchObject({ status: 200 });
     await until(async () => (await change(two, { remove: ['n1'] })).status === 200, {
       timeoutMs: 15_000,
       what: () => `a change of members; logs:\n${cluster.logs()}`,
@@ -84,16 +79,6 @@ const votersAt = async (member: ProcessMember): Promise<string> =>
     .flatMap(({ name, role }) => (role === 'leader' || role === 'follower' ? [name] : []))
     .sort()
     .join(' ');
-
-/** Once more what the old version has done. */
-async function writeOnce(member: ProcessMember, { session = '' }: Fixture): Promise<Answer> {
-  const answer = await fetch(`${member.url}/v1/kv/once`, {
-    method: 'PUT',
-    body: 'another',
-    headers: { 'Holdfast-Session': session, 'Holdfast-Sequence': '1' },
-  });
-  return { status: answer.status, body: await answer.json() };
-}
 
 const readFixture = (name: string): Fixture => {
   const packed = readFileSync(new URL(`./fixtures/${name}`, import.meta.url));
