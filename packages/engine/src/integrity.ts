@@ -302,8 +302,8 @@ export class Integrity implements StateDoubt {
       this.#options.onProblem('sending another state', error);
       return;
     }
-    // Each try takes a snapshot of its own: one that can not be helped is left alone for a while.
-    if (!isThere) return this.#setbacks.failed(member);
+    // Each try takes a snapshot of its own: not one right after the other.
+    if (!isThere) return this.#setbacks.declined(member);
     this.#setbacks.succeeded(member);
     this.#reseeds += 1;
     if (this.#checkIndex === checkIndex) this.#reseeded.add(member);
