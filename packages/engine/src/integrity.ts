@@ -302,8 +302,8 @@ export class Integrity implements StateDoubt {
       this.#options.onProblem('sending another state', error);
       return;
     }
-    // Each try takes a snapshot of its own: not one right after the other.
-    if (!isThere) return this.#setbacks.declined(member);
+    // The next try is to find the other state where it was paused, and must not come too late.
+    if (!isThere) return;
     this.#setbacks.succeeded(member);
     this.#reseeds += 1;
     if (this.#checkIndex === checkIndex) this.#reseeded.add(member);

@@ -21,12 +21,6 @@ export class Setbacks {
     return this.#clock.monotonicMs() >= (this.#setbacks.get(member)?.untilMs ?? 0);
   }
 
-  /** What was sent did not come to stand there: its link or its moment was bad, and soon is not. */
-  declined(member: MemberId): void {
-    const untilMs = this.#clock.monotonicMs() + firstPauseMs;
-    this.#setbacks.set(member, { pauseMs: firstPauseMs, untilMs });
-  }
-
   failed(member: MemberId): void {
     const before = this.#setbacks.get(member)?.pauseMs;
     const pauseMs = before === undefined ? firstPauseMs : Math.min(before * 2, pauseMsMax);
