@@ -10,14 +10,10 @@ import type {
 } from '@holdfast/client/connection-api';
 import type { Command } from 'commander';
 
-import { type CliContext, globalsOf, writeJson } from '../context.ts';
-import { firstAnswer } from '../first-answer.ts';
+import type { CliContext } from '../context.ts';
+import { type AskingOne, answerOfOne, oneMember } from '../one-member.ts';
 import { renderTable } from '../table.ts';
 import type { Terminal } from '../terminal.ts';
-
-const oneMember = `
-This is about one member: the first endpoint of --endpoints that answers. Name the one you mean.
-`;
 
 export function addConnectionsCommands(program: Command, context: CliContext): void {
   const connections = program
@@ -91,24 +87,11 @@ function addReset(connections: Command, context: CliContext): void {
     });
 }
 
-type Asking<T> = {
-  readonly context: CliContext;
-  readonly command: Command;
-  readonly ask: (client: ClientApi) => Promise<T>;
-  readonly text: (result: T, terminal: Terminal) => string;
-};
-
-async function answer<T extends AnsweringMember>(asking: Asking<T>): Promise<void> {
-  const { context, command, ask, text } = asking;
-  const globals = globalsOf(command);
-  const result = await firstAnswer(context, globals, ask).catch((error: unknown) => {
+async function answer<T extends AnsweringMember>(asking: AskingOne<T>): Promise<void> {
+  await answerOfOne(asking).catch((error: unknown) => {
     throw withPeerHint(error);
   });
-  if (globals.output === 'json') await writeJson(context, result);
-  else await context.terminal.out(`${headOf(result)}${text(result, context.terminal)}`);
 }
-
-const headOf = ({ member, endpoint }: AnsweringMember): string => `On ${member} (${endpoint}):\n`;
 
 /** The general advice for what is not found names configurations and keys. */
 function withPeerHint(error: unknown): unknown {

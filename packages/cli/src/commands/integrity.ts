@@ -2,18 +2,13 @@
 // whether its files are what was written (safety.md 10). Every answer says whose view it is.
 import { sleep } from '@holdfast/base/clock';
 import type { ClientApi } from '@holdfast/client/client-api';
-import type { AnsweringMember } from '@holdfast/client/connection-api';
 import type { IntegrityView, ScrubView } from '@holdfast/client/integrity-api';
 import type { Command } from 'commander';
 
-import { type CliContext, globalsOf, writeJson } from '../context.ts';
-import { firstAnswer } from '../first-answer.ts';
+import type { CliContext } from '../context.ts';
+import { answerOfOne, oneMember } from '../one-member.ts';
 import { renderTable } from '../table.ts';
 import type { Terminal } from '../terminal.ts';
-
-const oneMember = `
-This is about one member: the first endpoint of --endpoints that answers. Name the one you mean.
-`;
 
 export function addIntegrityCommands(program: Command, context: CliContext): void {
   const integrity = program
@@ -38,7 +33,7 @@ Examples:
       .description(description)
       .addHelpText('after', `${oneMember}\nExample:\n  holdfast integrity ${name}\n`)
       .action(async (_options: unknown, command: Command) => {
-        await answer({ context, command, ask, text: integrityText });
+        await answerOfOne({ context, command, ask, text: integrityText });
       });
   };
   const { signal } = context;
@@ -74,7 +69,7 @@ Examples:
       .description(description)
       .addHelpText('after', `${oneMember}\nExample:\n  holdfast scrub ${name}\n`)
       .action(async (_options: unknown, command: Command) => {
-        await answer({ context, command, ask, text: scrubText });
+        await answerOfOne({ context, command, ask, text: scrubText });
       });
   };
   add('show', 'how far a pass is, and what the last one found', (client) =>
@@ -101,22 +96,6 @@ export async function checkAndSee(
 /** A member that is down does not report: then what the others said is shown. */
 const checkMsMax = 5000;
 const lookMs = 100;
-
-type Asking<T> = {
-  readonly context: CliContext;
-  readonly command: Command;
-  readonly ask: (client: ClientApi) => Promise<T>;
-  readonly text: (result: T, terminal: Terminal) => string;
-};
-
-async function answer<T extends AnsweringMember>(asking: Asking<T>): Promise<void> {
-  const { context, command, ask, text } = asking;
-  const globals = globalsOf(command);
-  const result = await firstAnswer(context, globals, ask);
-  if (globals.output === 'json') return await writeJson(context, result);
-  const { member, endpoint } = result;
-  await context.terminal.out(`On ${member} (${endpoint}):\n${text(result, context.terminal)}`);
-}
 
 export function integrityText(view: IntegrityView, terminal: Terminal): string {
   const { checkIndex, verdict, odd, reports, quarantine } = view;
