@@ -1,18 +1,9 @@
 // Bad input gets a clear error and loses nothing: what an operator or a client can do wrong on real
 // processes, each with its sentence and exit code or status, while the cluster goes on.
 import { once } from 'node:events';
-import {
-  cpSync,
-  lstatSync,
-  mkdirSync,
-  readdirSync,
-  readFileSync,
-  rmSync,
-  writeFileSync,
-} from 'node:fs';
+import { cpSync, lstatSync, mkdirSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { connect, createServer, type Socket } from 'node:net';
 import { join } from 'node:path';
-import { crc32 } from 'node:zlib';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import {
   freePorts,
@@ -21,6 +12,7 @@ import {
   type ProcessMember,
   until,
 } from './support/process-cluster.ts';
+import { raiseVersion } from './support/raised-version.ts';
 
 let cluster: ProcessCluster;
 
@@ -331,15 +323,4 @@ function readable(path: string): string {
   } catch {
     return '';
   }
-}
-
-/** Both copies of a twin file (docs/formats.md) get a version that nobody has written yet. */
-function raiseVersion(file: string): void {
-  const bytes = readFileSync(file);
-  for (const at of [0, 4096]) {
-    const payloadBytes = bytes.readUInt32LE(at + 12);
-    bytes.writeUInt16LE(99, at + 8);
-    bytes.writeUInt32LE(crc32(bytes.subarray(at + 4, at + 24 + payloadBytes)), at);
-  }
-  writeFileSync(file, bytes);
 }

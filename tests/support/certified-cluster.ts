@@ -136,13 +136,7 @@ export class CertifiedCluster extends ProcessCluster {
       return new CertifiedMember(place, args, () => cluster?.shown ?? shown);
     });
     cluster = new CertifiedCluster(root, members, { folders, authority, shown });
-    try {
-      for (const member of members) member.start();
-      await cluster.ready();
-    } catch (error) {
-      await cluster[Symbol.asyncDispose]();
-      throw error;
-    }
+    await cluster.startAll();
     return cluster;
   }
 

@@ -37,13 +37,7 @@ export class DarkCluster extends ProcessCluster {
       return new DarkMember(machine, place, [...startArgs(place, initial), '--insecure', ...flags]);
     });
     const cluster = new DarkCluster(root, rig, members);
-    try {
-      for (const member of members) member.start();
-      await cluster.ready();
-    } catch (error) {
-      await cluster[Symbol.asyncDispose]();
-      throw error;
-    }
+    await cluster.startAll();
     return cluster;
   }
 

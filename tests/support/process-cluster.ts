@@ -144,14 +144,19 @@ export class ProcessCluster implements AsyncDisposable {
 
   static async start(size: number, flags: readonly string[] = []): Promise<ProcessCluster> {
     const cluster = await ProcessCluster.layOut(size, flags);
+    await cluster.startAll();
+    return cluster;
+  }
+
+  /** All serve when resolved; where one can not, nothing is left running. */
+  async startAll(): Promise<void> {
     try {
-      for (const member of cluster.members) member.start();
-      await cluster.ready();
+      for (const member of this.members) member.start();
+      await this.ready();
     } catch (error) {
-      await cluster[Symbol.asyncDispose]();
+      await this[Symbol.asyncDispose]();
       throw error;
     }
-    return cluster;
   }
 
   get running(): readonly ProcessMember[] {

@@ -1,16 +1,8 @@
 // Mistakes with data directories.
-import {
-  mkdirSync,
-  readdirSync,
-  readFileSync,
-  renameSync,
-  rmSync,
-  truncateSync,
-  writeFileSync,
-} from 'node:fs';
+import { mkdirSync, readdirSync, renameSync, rmSync, truncateSync } from 'node:fs';
 import { join } from 'node:path';
-import { crc32 } from 'node:zlib';
 import { ProcessMember, placeArgs, until } from '../process-cluster.ts';
+import { raiseVersion } from '../raised-version.ts';
 import { copyDirectory, logOf, type Mistake, type Scene } from './scene.ts';
 
 export const directoryMistakes: readonly Mistake[] = [
@@ -179,15 +171,4 @@ async function putBack(scene: Scene): Promise<string> {
     renameSync(newest, dataDir);
     return said;
   });
-}
-
-/** Both copies of a twin file (docs/formats.md) get a version that nobody has written yet. */
-function raiseVersion(file: string): void {
-  const bytes = readFileSync(file);
-  for (const at of [0, 4096]) {
-    const payloadBytes = bytes.readUInt32LE(at + 12);
-    bytes.writeUInt16LE(99, at + 8);
-    bytes.writeUInt32LE(crc32(bytes.subarray(at + 4, at + 24 + payloadBytes)), at);
-  }
-  writeFileSync(file, bytes);
 }
