@@ -1,6 +1,6 @@
 // Where a member keeps the scheduled backups: their names, the room for them, and which go when a
 // newer one is there. It touches nothing that is not named as a backup of this very cluster.
-import { mkdir, stat } from 'node:fs/promises';
+import { stat } from 'node:fs/promises';
 
 import { HoldfastError, messageOf } from '@holdfast/base/errors';
 import { type ClusterId, formatId } from '@holdfast/base/ids';
@@ -8,7 +8,7 @@ import type { OpenBackup } from '@holdfast/engine/backups';
 import { checkBackup, readPieces, writeBackup } from '@holdfast/storage/backup-files';
 import { BackupReader, type BackupSummary } from '@holdfast/storage/backup-reader';
 import type { Disk } from '@holdfast/storage/disk';
-import { NodeDisk } from '@holdfast/storage/node-disk';
+import { makeDirectories, NodeDisk } from '@holdfast/storage/node-disk';
 
 export type BackupDirectoryOptions = {
   /** Absolute. */
@@ -38,7 +38,7 @@ export class BackupDirectory {
   async prepare(storeBytes: number): Promise<void> {
     const { path, dataDir } = this.#options;
     try {
-      await mkdir(path, { recursive: true, mode: 0o700 });
+      makeDirectories(path, 0o700);
     } catch (error) {
       const message = `the directory for backups, ${path}, can not be made: ${messageOf(error)}`;
       throw new HoldfastError('failed-precondition', message, { cause: error });

@@ -9,6 +9,7 @@ import {
   readdirSync,
   readFileSync,
   rmSync,
+  statSync,
   writeFileSync,
 } from 'node:fs';
 import { createServer } from 'node:net';
@@ -16,7 +17,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { index, term } from '@holdfast/base/ids';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { lockDirectory, lockForReading, NodeDisk } from './node-disk.ts';
+import { lockDirectory, lockForReading, makeRoot, NodeDisk } from './node-disk.ts';
 import { SegmentedLog } from './segmented-log.ts';
 
 let root: string;
@@ -89,6 +90,27 @@ describe('the lock for reading', () => {
     const lock = await lockDirectory(root, 7);
     await expect(lockForReading(root)).rejects.toThrow(/in use by process 7/);
     await lock.close();
+  });
+});
+
+describe('a data directory that is to be made', () => {
+  it('is made with those above it, for its owner alone, and may be there already', () => {
+    const deep = join(root, 'a', 'b', 'c');
+    makeRoot(deep);
+    makeRoot(deep);
+    expect(statSync(deep).mode & 0o777).toBe(0o700);
+  });
+
+  it('is refused where a file is in the way', () => {
+    writeFileSync(join(root, 'a'), '');
+    expect(() => makeRoot(join(root, 'a'))).toThrow(/can not be made/);
+    expect(() => makeRoot(join(root, 'a', 'b'))).toThrow(/can not be made/);
+  });
+
+  it.runIf(process.platform === 'linux')('is refused where no folder can be made', () => {
+    expect(() => makeRoot('/proc/holdfast/n1')).toThrow(
+      expect.objectContaining({ code: 'failed-precondition' }),
+    );
   });
 });
 

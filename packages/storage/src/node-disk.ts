@@ -1,7 +1,15 @@
 // The machine's own disk under one root directory, and the lock that keeps a second process out of
 // it. The only file of this package that touches the system. It interprets nothing: errors keep the
 // system's codes, and what they mean is decided above.
-import { closeSync, openSync, statSync, unlinkSync, writeFileSync, writeSync } from 'node:fs';
+import {
+  closeSync,
+  mkdirSync,
+  openSync,
+  statSync,
+  unlinkSync,
+  writeFileSync,
+  writeSync,
+} from 'node:fs';
 import {
   type FileHandle,
   mkdir,
@@ -13,7 +21,7 @@ import {
   unlink,
 } from 'node:fs/promises';
 import { connect, createServer, type Server } from 'node:net';
-import { join } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
 import { HoldfastError, messageOf } from '@holdfast/base/errors';
 import type { Disk, DiskFile } from './disk.ts';
 import { DiskError, diskErrorCode } from './disk-error.ts';
@@ -130,6 +138,32 @@ class NodeFile implements DiskFile {
 
   async close(): Promise<void> {
     await this.#handle.close();
+  }
+}
+
+/** Makes a data directory where there is none. Throws `failed-precondition`. */
+export function makeRoot(root: string): void {
+  try {
+    makeDirectories(resolve(root), 0o700);
+  } catch (error) {
+    const message = `the data directory ${root} can not be made: ${messageOf(error)}`;
+    throw new HoldfastError('failed-precondition', message, { cause: error });
+  }
+}
+
+/**
+ * Makes a directory and those above it. Step by step: Node's own `recursive` goes round for ever
+ * where a file system makes no folders, as in /proc. Throws what the system says.
+ */
+export function makeDirectories(directory: string, mode = 0o777): void {
+  if (statSync(directory, { throwIfNoEntry: false })?.isDirectory()) return;
+  const parent = dirname(directory);
+  if (parent !== directory) makeDirectories(parent, mode);
+  try {
+    mkdirSync(directory, mode);
+  } catch (error) {
+    // Somebody else may have made it just now; a file of that name is none.
+    if (diskErrorCode(error) !== 'EEXIST' || !statSync(directory).isDirectory()) throw error;
   }
 }
 

@@ -1,8 +1,8 @@
 // `holdfast dev`: a whole cluster on this machine, to try and to develop against.
-import { mkdir } from 'node:fs/promises';
 import { resolve } from 'node:path';
 
 import { HoldfastError } from '@holdfast/base/errors';
+import { makeDirectories } from '@holdfast/storage/node-disk';
 import { type Command, Option } from 'commander';
 import pc from 'picocolors';
 
@@ -39,7 +39,7 @@ export function addDevCommand(program: Command, context: CliContext): void {
 
 async function runDev(options: DevOptions, command: Command, context: CliContext): Promise<void> {
   const dataDir = resolve(options.dataDir);
-  await mkdir(dataDir, { recursive: true });
+  makeDirectories(dataDir);
   const page = `http://127.0.0.1:${options.basePort}/`;
   const lock = await DevLock.take(dataDir, page);
   const cluster = makeCluster({ ...options, dataDir }, context);

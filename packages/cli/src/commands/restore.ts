@@ -1,8 +1,6 @@
 // `holdfast restore FILE`: the data directory of a new cluster's first member, made from a backup.
 // Offline: nothing runs there yet, and the old cluster hears nothing of it.
-import { mkdirSync } from 'node:fs';
-
-import { HoldfastError, messageOf } from '@holdfast/base/errors';
+import { HoldfastError } from '@holdfast/base/errors';
 import { formatId } from '@holdfast/base/ids';
 import {
   type Restored,
@@ -10,7 +8,7 @@ import {
   restoreDirectory,
 } from '@holdfast/engine/restore-directory';
 import { type MemberSettings, readSettings } from '@holdfast/server/settings';
-import { lockDirectory, NodeDisk } from '@holdfast/storage/node-disk';
+import { lockDirectory, makeRoot, NodeDisk } from '@holdfast/storage/node-disk';
 import type { Command } from 'commander';
 
 import { type CliContext, globalsOf, writeJson } from '../context.ts';
@@ -83,7 +81,7 @@ export async function restoreFrom(
 ): Promise<Restored> {
   const { dataDir, name, bumpRevision } = flags;
   const settings = settingsOf(flags);
-  makeDirectory(dataDir);
+  makeRoot(dataDir);
   const lock = await lockDirectory(dataDir, process.pid);
   const progress = startProgress(terminal, clock, 'Restored MiB');
   try {
@@ -116,15 +114,6 @@ const steps: readonly RestoreStep[] = ['reading', 'writing', 'checking'];
 function settingsOf({ dataDir, name, listenPeer, advertisePeer }: RestoreFlags): MemberSettings {
   const given = { dataDir, name, listenPeer, advertisePeer, insecure: true };
   return readSettings(given, {});
-}
-
-function makeDirectory(directory: string): void {
-  try {
-    mkdirSync(directory, { recursive: true, mode: 0o700 });
-  } catch (error) {
-    const message = `the data directory ${directory} can not be made: ${messageOf(error)}`;
-    throw new HoldfastError('failed-precondition', message, { cause: error });
-  }
 }
 
 function textOf(restored: Restored, flags: RestoreFlags, { terminal }: CliContext): string {

@@ -1,11 +1,12 @@
 // Writes configurations back as files, byte for byte. A file appears whole or not at all: it is
 // written beside its place and moved there. No name leads out of the directory.
 import { randomUUID } from 'node:crypto';
-import { link, mkdir, realpath, rename, rm, writeFile } from 'node:fs/promises';
+import { link, realpath, rename, rm, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 
 import { HoldfastError, messageOf } from '@holdfast/base/errors';
 import type { ConfigApi } from '@holdfast/client/config-api';
+import { makeDirectories } from '@holdfast/storage/node-disk';
 
 import type { Progress } from './progress.ts';
 import { prepareSafePath } from './safe-path.ts';
@@ -114,7 +115,7 @@ export class Exporter {
 
 async function makeTarget(directory: string): Promise<void> {
   try {
-    await mkdir(directory, { recursive: true });
+    makeDirectories(directory);
   } catch (error) {
     if (!['EEXIST', 'ENOTDIR'].includes((error as { code?: string }).code ?? '')) throw error;
     throw new HoldfastError('invalid-argument', `${directory} is no directory`, {
