@@ -238,6 +238,11 @@ async function startedFrom(disk: Disk) {
   return { found, store, recovered };
 }
 
+async function makeFile(disk: MemoryDisk, name: string): Promise<void> {
+  const file = await disk.open(name, { create: true });
+  await file.close();
+}
+
 async function filled(): Promise<{
   readonly file: Uint8Array;
   readonly values: readonly string[];
@@ -283,8 +288,7 @@ describe('a restore', () => {
   it('is refused where something stands, and of a damaged backup; nothing is touched', async () => {
     const { file } = await filled();
     const disk = new MemoryDisk();
-    const letter = await disk.open('letter', { create: true });
-    await letter.close();
+    await makeFile(disk, 'letter');
     await expect(restoreOf(file, { disk })).rejects.toMatchObject({ code: 'failed-precondition' });
     const bad = file.slice();
     bad[file.length - 100] = (bad[file.length - 100] as number) ^ 1;
@@ -292,6 +296,19 @@ describe('a restore', () => {
     await expect(restoreOf(bad, { disk: empty })).rejects.toMatchObject({ code: 'corrupt' });
     await expect(restoreOf(file.subarray(0, -1), { disk: empty })).rejects.toThrow('cut short');
     expect([await disk.list(''), await empty.list('')]).toEqual([['letter'], []]);
+  });
+
+  it('that was broken off is done again, but for nothing that came beside it', async () => {
+    const { file, values } = await filled();
+    const disk = new MemoryDisk();
+    await restoreOf(file, { disk });
+    await makeFile(disk, 'restore-unfinished');
+    await makeFile(disk, 'letter');
+    await expect(restoreOf(file, { disk })).rejects.toThrow('holds something already (letter)');
+    expect(await disk.list('')).toContain('letter');
+    await disk.remove('letter');
+    await restoreOf(file, { disk });
+    expect(valuesOf((await startedFrom(disk)).store)).toEqual(values);
   });
 
   it('is whole or refused after a loss of power at any step, and can be done again', async () => {

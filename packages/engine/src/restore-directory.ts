@@ -104,16 +104,18 @@ export async function refuseUnfinished(disk: Disk): Promise<void> {
   if (!(await disk.list('')).includes(unfinishedMark)) return;
   throw new HoldfastError(
     'failed-precondition',
-    'a restore into this data directory was broken off, and nobody can live in what it left: run ' +
-      'holdfast restore again, or empty the directory',
+    'the restore (or recover-quorum) that was to fill this data directory was broken off, and ' +
+      'nobody can live in what it left: run that command again, or empty the directory',
   );
 }
 
-/** Nothing is overwritten but what an earlier try has left. */
+/** Nothing is overwritten but what an earlier try has left; what came beside that stays, too. */
 async function requireEmpty(disk: Disk): Promise<void> {
   const names = (await disk.list('')).filter((name) => !isOfProcess(name) && !harmless.has(name));
-  if (names.length === 0 || names.includes(unfinishedMark)) return;
-  const some = names.slice(0, 3).join(', ');
+  const isTriedBefore = names.includes(unfinishedMark);
+  const others = isTriedBefore ? names.filter((name) => !isOfRestore(name)) : names;
+  if (others.length === 0) return;
+  const some = others.slice(0, 3).join(', ');
   throw new HoldfastError(
     'failed-precondition',
     `the directory holds something already (${some}): a backup is restored into an empty one, ` +
@@ -134,7 +136,11 @@ async function begin(disk: Disk): Promise<void> {
 /** The lock of whoever works here. */
 const isOfProcess = (name: string): boolean => name === 'pid' || name === 'lock';
 
-/** The mark says that all of it is an earlier try's: none begins where something else stands. */
+/** What a restore makes at the root of a directory. */
+const isOfRestore = (name: string): boolean =>
+  name === unfinishedMark || /^(groups|(identity|peers)(\.tmp)?)$/.test(name);
+
+/** All that is not an earlier try's was asked about before (requireEmpty). */
 async function clear(disk: Disk): Promise<void> {
   const folders = ['groups/0/log/damaged', 'groups/0/log', 'groups/0/snapshots', 'groups/0', ''];
   for (const folder of folders) {
