@@ -94,7 +94,7 @@ const fromHex = (text: string): MemberId => memberId(BigInt(`0x${text}`));
 const unreadable = (): HoldfastError =>
   new HoldfastError(
     'corrupt',
-    'the list of peers cannot be read in either copy: remove the file, and start this member ' +
-      'with --initial-cluster as at its first start, or remove it from the cluster and add it ' +
-      'again',
+    'the list of peers cannot be read in either copy: remove the file `peers`, and start this ' +
+      'member once as at its first start, with the same --initial-cluster, or, if it joined or ' +
+      'was restored, with --join and the client address of a member that runs',
   );

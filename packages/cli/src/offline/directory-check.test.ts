@@ -13,6 +13,7 @@ import type { StoredSnapshot } from '@holdfast/replica/ports';
 import { recover } from '@holdfast/replica/recovery';
 import { RecoveryPhases } from '@holdfast/replica/recovery-phases';
 import type { MemoryDisk } from '@holdfast/storage/memory-disk';
+import { PeersFile } from '@holdfast/storage/peers-file';
 import { SegmentedLog } from '@holdfast/storage/segmented-log';
 import { beforeAll, describe, expect, it } from 'vitest';
 
@@ -176,6 +177,31 @@ describe('a check of a data directory', () => {
       { left: 'newest snapshot', right: 'last entry' },
     ]);
     expect(report.findings).toMatchObject([{ severity: 'note', file: 'groups/0/log' }]);
+  });
+
+  it('says of a list of peers that cannot be read that a start is refused', async () => {
+    const disk = await diskOf(lived);
+    const peers = new PeersFile(disk);
+    await peers.open();
+    await peers.save({ founders: [livedMember.memberId], members: [], isCandidate: false });
+    await peers.close();
+    expect((await check(disk)).verdict).toBe('sound');
+    const rotten = new Map(await filesOf(disk)).set('peers', new Uint8Array(8192).fill(1));
+    const { verdict, findings } = await check(await diskOf(rotten));
+    expect(verdict).toBe('unusable');
+    expect(findings.map(({ file, severity }) => [file, severity])).toEqual([
+      ['peers', 'damage'],
+      ['peers', 'damage'],
+      ['.', 'fatal'],
+    ]);
+    expect(findings[2]?.what).toContain('remove the file `peers`');
+  });
+
+  it('says of what a restore has left in part that nobody can live there', async () => {
+    const files = new Map(lived).set('restore-unfinished', new Uint8Array(0));
+    const { verdict, findings } = await check(await diskOf(files));
+    expect(verdict).toBe('unusable');
+    expect(findings[0]?.what).toContain('was broken off');
   });
 
   it('says of an empty directory that nobody has lived there', async () => {

@@ -43,6 +43,16 @@ const twinFiles: readonly TwinFile[] = [
     what: 'list of known members',
     bothBad: 'wiped members are recognised only when the log has been replayed',
   },
+  {
+    file: 'peers',
+    what: 'list of peers',
+    bothBad: 'nobody knows where the others are: a start is refused',
+  },
+  {
+    file: `${groupDirectory}/quarantine`,
+    what: 'note about the trust in the state',
+    bothBad: 'the state is in doubt until a comparison with the others has found it sound',
+  },
 ];
 
 export async function checkTwinFiles(disk: Disk): Promise<readonly Finding[]> {

@@ -4,15 +4,18 @@ import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 
 import { HoldfastError } from '@holdfast/base/errors';
+import { unfinishedMark } from '@holdfast/engine/restore-directory';
 
 import { groupDirectory } from './file-check.ts';
 
 const namedMax = 5;
+/** Of a member that lives here, or that was to. */
+const signs: ReadonlySet<string> = new Set(['identity', unfinishedMark]);
 
 /** Throws `not-found`, with the directories that may be meant; or what the system says. */
 export function expectMember(directory: string): void {
   const names = readdirSync(directory);
-  if (names.includes('identity') || hasGroup(directory)) return;
+  if (names.some((name) => signs.has(name)) || hasGroup(directory)) return;
   const meant = names.map((name) => join(directory, name)).filter(hasIdentity);
   throw new HoldfastError('not-found', `${directory} is no member's data directory`, {
     details: { hint: hintOf(meant) },

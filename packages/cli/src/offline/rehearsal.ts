@@ -7,12 +7,14 @@ import { type HoldfastError, isHoldfastError } from '@holdfast/base/errors';
 import { clusterId, type Index, index, memberId } from '@holdfast/base/ids';
 import type { Random } from '@holdfast/base/random';
 import { type DataDirectory, openDataDirectory } from '@holdfast/engine/data-directory';
+import { refuseUnfinished } from '@holdfast/engine/restore-directory';
 import { KvStore } from '@holdfast/mvcc/kv-store';
 import { newConfiguration } from '@holdfast/raft/configuration';
 import { type Recovered, recover } from '@holdfast/replica/recovery';
 import { type PhaseName, RecoveryPhases } from '@holdfast/replica/recovery-phases';
 import type { Disk } from '@holdfast/storage/disk';
 import { IdentityFile, type StoredIdentity } from '@holdfast/storage/identity-file';
+import { PeersFile } from '@holdfast/storage/peers-file';
 
 export type RehearsalOptions = {
   readonly disk: Disk;
@@ -49,7 +51,9 @@ export async function rehearse(options: RehearsalOptions): Promise<Rehearsal> {
   let identity: StoredIdentity | undefined;
   let stores: DataDirectory | undefined;
   try {
+    await refuseUnfinished(options.disk);
     identity = await readIdentity(options.disk);
+    await readPeers(options.disk);
     stores = await openStores(options, identity);
     const recovered = await recover({
       ...stores,
@@ -80,6 +84,16 @@ async function readIdentity(disk: Disk): Promise<StoredIdentity | undefined> {
   try {
     const found = await file.open();
     return found && { ...found, bootEpoch: found.bootEpoch - 1 };
+  } finally {
+    await file.close();
+  }
+}
+
+/** Where the others are: what cannot be read there ends a start. */
+async function readPeers(disk: Disk): Promise<void> {
+  const file = new PeersFile(disk);
+  try {
+    await file.open();
   } finally {
     await file.close();
   }
