@@ -7,7 +7,7 @@ import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { SeededRandom } from '@holdfast/base/seeded-random';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { ChangingCluster } from './support/changing-cluster.ts';
+import { ChangingCluster, change } from './support/changing-cluster.ts';
 import { holdfast, ProcessMember, placeArgs, until } from './support/process-cluster.ts';
 import { repetitions, seedOfRun } from './support/repetitions.ts';
 
@@ -48,8 +48,37 @@ describe('a cluster with its majority', () => {
     const { code, err } = await recover(left, ['--accept-loss', '--into', into]);
     expect(code).not.toBe(0);
     expect(err).toMatch(/has its majority: of 3 voters .*n2.* are there/);
+    const { out } = await recover(left, []);
+    expect(out).toContain('start it\nagain, and nothing is lost');
+    expect(out).not.toMatch(/is lost\.\n/);
     left.start();
     await cluster.ready();
+  });
+});
+
+describe('a cluster without its majority', () => {
+  it('is left alone while one of its voters still runs, and so are its directories', async () => {
+    const [one, two, running] = cluster.members as [ProcessMember, ProcessMember, ProcessMember];
+    const place = await cluster.place('o1');
+    const joins = ['--join', running.place.client, '--observer'];
+    const observer = new ProcessMember(place, [...placeArgs(place), ...joins]);
+    observer.start();
+    await until(() => observer.isReady(), { timeoutMs: 20_000, what: () => observer.log });
+    for (const member of [observer, one, two]) await member.kill();
+    const into = join(cluster.root, 'refused');
+    const refusals = [
+      [['--accept-loss', '--into', into], /still runs n3 .*which may have what would be given up/],
+      [['--accept-loss', '--into', join(place.dataDir, 'new')], /stays as it is: name another/],
+      [['--also', join(place.dataDir, '.')], /are the same directory/],
+    ] as const;
+    for (const [flags, words] of refusals) {
+      const { code, err } = await recover(observer, flags);
+      expect(code).not.toBe(0);
+      expect(err).toMatch(words);
+    }
+    for (const member of [one, two]) member.start();
+    await cluster.ready();
+    expect(await change(running, { remove: ['o1'] })).toMatchObject({ status: 200 });
   });
 });
 

@@ -3,21 +3,21 @@
 // Only when told to, it makes the first member of a new cluster of it; what was read stays as it
 // is.
 import { HoldfastError } from '@holdfast/base/errors';
-import { formatId, type MemberId } from '@holdfast/base/ids';
+import { formatId } from '@holdfast/base/ids';
 import { version } from '@holdfast/base/product-version';
-import { hasQuorum } from '@holdfast/raft/configuration';
 import { encodeBackup } from '@holdfast/storage/backup-encoder';
 import { NodeDisk } from '@holdfast/storage/node-disk';
 import { type Command, InvalidArgumentError } from 'commander';
 
 import { type CliContext, globalsOf, writeJson } from '../context.ts';
+import { requireApart, requireOutside } from '../offline/directories-apart.ts';
 import { entryView } from '../offline/entry-view.ts';
 import { lockThere } from '../offline/lock-there.ts';
 import { isBetter, lossOf } from '../offline/lost-revisions.ts';
 import { MemberPast } from '../offline/member-past.ts';
 import type { QuorumReport } from '../offline/quorum-report.ts';
 import { lossJson, lossText, restoredText } from '../offline/quorum-view.ts';
-import { votersThere } from '../offline/voters-there.ts';
+import { hasMajority, votersThere } from '../offline/voters-there.ts';
 import { collect, integerIn } from '../option-parsers.ts';
 import { bumpEnd, restoreFrom } from './restore.ts';
 
@@ -73,7 +73,7 @@ export function addRecoverQuorumCommand(program: Command, context: CliContext): 
     )
     .addHelpText('after', help)
     .action(async (directory: string, flags: Flags, command: Command) => {
-      checkFlags(flags);
+      checkFlags(directory, flags);
       await withPasts([directory, ...flags.also], context, async ([kept, ...others]) => {
         const report = await look(kept as MemberPast, others);
         const isJson = globalsOf(command).output === 'json';
@@ -85,13 +85,15 @@ export function addRecoverQuorumCommand(program: Command, context: CliContext): 
     });
 }
 
-function checkFlags({ acceptLoss, into }: Flags): void {
+function checkFlags(directory: string, { acceptLoss, into, also }: Flags): void {
+  requireApart([directory, ...also]);
   if (acceptLoss && into === undefined) {
     throw new InvalidArgumentError('--accept-loss needs --into: the directory of the new member.');
   }
   if (!acceptLoss && into !== undefined) {
     throw new InvalidArgumentError('--into does nothing without --accept-loss.');
   }
+  if (into !== undefined) requireOutside(into, [directory, ...also]);
 }
 
 /** Nobody else works in any of the directories meanwhile. */
@@ -124,8 +126,12 @@ async function look(kept: MemberPast, others: readonly MemberPast[]): Promise<Qu
     undefined,
   );
   const voters = await votersThere(kept);
-  const loss = await lossOf(kept, others);
-  return { kept, others, better, voters, loss, lastMadeAt: await lastMadeAt(kept) };
+  return {
+    ...{ kept, others, better, voters },
+    hasMajority: hasMajority(kept, voters),
+    loss: await lossOf(kept, others),
+    lastMadeAt: await lastMadeAt(kept),
+  };
 }
 
 async function lastMadeAt(kept: MemberPast): Promise<string | undefined> {
@@ -155,8 +161,9 @@ function requireKin(kept: MemberPast, other: MemberPast): void {
 }
 
 async function goOn(report: QuorumReport, flags: Flags, context: CliContext) {
-  requireNoMajority(report);
   const { kept } = report;
+  if (report.hasMajority) throw majorityThere(report);
+  requireSilence(report);
   if (kept.isInDoubt && !flags.acceptDoubt) throw inDoubt(kept);
   const own = kept.peers?.members.find((one) => one.memberId === kept.identity.memberId);
   const listenPeer = flags.listenPeer ?? own?.peerAddress;
@@ -174,15 +181,29 @@ async function goOn(report: QuorumReport, flags: Flags, context: CliContext) {
 }
 
 /** Two clusters of one past, both with clients, are worse than any loss. */
-function requireNoMajority({ kept, voters }: QuorumReport): void {
+function majorityThere({ voters }: QuorumReport): HoldfastError {
   const there = voters.filter(({ answers }) => answers !== false);
-  const isThere = (id: MemberId): boolean => there.some(({ memberId }) => memberId === id);
-  if (!hasQuorum(kept.configuration, isThere)) return;
   const names = there.map(({ name, address }) => `${name} (${address ?? 'this directory'})`);
-  throw new HoldfastError(
+  return new HoldfastError(
     'failed-precondition',
     `this cluster has its majority: of ${voters.length} voters ${names.join(', ')} are there`,
     { details: { hint: 'Start the member of this directory again: then nothing is lost.' } },
+  );
+}
+
+/** Whoever answers may know more than the directories that were read. */
+function requireSilence({ voters }: QuorumReport): void {
+  const there = voters.filter(({ answers }) => answers === true);
+  if (there.length === 0) return;
+  const names = there.map(({ name, address }) => `${name} (${address})`).join(', ');
+  throw new HoldfastError(
+    'failed-precondition',
+    `of the old cluster there still runs ${names}, which may have what would be given up here`,
+    {
+      details: {
+        hint: 'stop that member first, and compare its directory with --also where it can be read',
+      },
+    },
   );
 }
 

@@ -45,6 +45,8 @@ export class MemberPast {
   readonly configuration: Configuration;
   /** Where its log ends because of damage. */
   readonly damage: { readonly from: Index; readonly reason: string } | undefined;
+  /** Its log is damaged: it does not vote until others have given it what it lacks. */
+  readonly isRepairing: boolean;
   /** Behind its last entry it may have had, and acknowledged, more. */
   readonly hasLost: boolean;
   /** Its state was found to differ from that of the majority (docs/integrity.md). */
@@ -70,7 +72,8 @@ export class MemberPast {
     const configuration = placed?.configuration ?? recovered.appliedConfiguration;
     this.configuration = configuration.voters.length > 0 ? configuration : bornWith(store);
     this.damage = recovered.findings.damaged;
-    this.hasLost = recovered.statusLost || recovered.state.repairing !== undefined;
+    this.isRepairing = recovered.state.repairing !== undefined;
+    this.hasLost = recovered.statusLost || this.isRepairing;
     this.isInDoubt = found.isInDoubt;
     this.#steps = steps;
     this.#purged = recovered.log.purged;

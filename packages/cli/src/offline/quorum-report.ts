@@ -9,6 +9,8 @@ export type QuorumReport = {
   /** Which of them knows more than the one that was named. */
   readonly better: MemberPast | undefined;
   readonly voters: readonly VoterThere[];
+  /** With those that answer, and this one once it is started. */
+  readonly hasMajority: boolean;
   readonly loss: Loss;
   /** When the last revision was made that it has, if its log still says so. */
   readonly lastMadeAt: string | undefined;

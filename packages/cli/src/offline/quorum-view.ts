@@ -22,8 +22,13 @@ export function lossText(report: QuorumReport, terminal: Terminal): string {
   const warning = better
     ? `\n${better.directory} knows more: go on from that one, and nothing of what it has is lost.\n`
     : '';
-  return `${facts}${warning}\n${listText(report, terminal)}\n`;
+  const found = report.hasMajority ? majorityText : listText(report, terminal);
+  return `${facts}${warning}\n${found}\n`;
 }
+
+const majorityText = `This cluster has its majority, with this member once it is started: start it
+again, and nothing is lost. This command is for a majority that is gone for good.
+`;
 
 const voterText = ({ name, answers }: VoterThere): string =>
   answers === undefined ? `${name} (this one)` : `${name} (${answers ? 'answers' : 'is gone'})`;
@@ -84,7 +89,7 @@ Start its first member as it was started before, with --data-dir ${into} and wit
 `;
 
 export function lossJson(report: QuorumReport, restored: Restored | undefined) {
-  const { kept, others, better, voters, loss } = report;
+  const { kept, others, better, voters, hasMajority, loss } = report;
   return {
     member: kept.identity.name,
     clusterId: formatId(kept.identity.clusterId),
@@ -92,6 +97,7 @@ export function lossJson(report: QuorumReport, restored: Restored | undefined) {
     compared: others.map(({ directory }) => directory),
     better: better?.directory ?? null,
     voters: voters.map((one) => ({ ...one, memberId: formatId(one.memberId) })),
+    hasMajority,
     kept: {
       revision: kept.store.revision,
       certainRevision: kept.revisionAt(kept.commit) ?? null,

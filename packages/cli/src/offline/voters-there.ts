@@ -3,6 +3,7 @@
 import { once } from 'node:events';
 import { connect } from 'node:net';
 import { formatId, type MemberId } from '@holdfast/base/ids';
+import { hasQuorum } from '@holdfast/raft/configuration';
 import { parseAddress } from '@holdfast/transport/address';
 
 import type { MemberPast } from './member-past.ts';
@@ -15,6 +16,12 @@ export type VoterThere = {
   /** Undefined for the member whose directory it is. */
   readonly answers: boolean | undefined;
 };
+
+/** Whether the cluster decides with those that answer and, where it can vote, this member. */
+export function hasMajority(kept: MemberPast, voters: readonly VoterThere[]): boolean {
+  const there = new Map(voters.map(({ memberId, answers }) => [memberId, answers]));
+  return hasQuorum(kept.configuration, (id) => there.get(id) ?? !kept.isRepairing);
+}
 
 /** A machine that is up accepts within milliseconds; one that is dark never says a word. */
 const dialMs = 2000;
