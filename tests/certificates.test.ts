@@ -99,6 +99,16 @@ describe('a client', () => {
     expect(first().log).toMatch(/CN=eve/);
   });
 
+  it('takes a backup', async () => {
+    const folder = new CertificateFolder(join(cluster.root, 'backups'));
+    folder.put({ ...cluster.shown });
+    const file = join(folder.path, 'tls.backup');
+    const endpoints = ['--endpoints', `https://${first().place.client}`];
+    const made = await holdfast(['backup', file, ...endpoints, ...folder.clientFlags]);
+    expect([made.code, made.err]).toEqual([0, expect.not.stringContaining('error')]);
+    expect((await holdfast(['verify', file, '--deep'])).out).toContain('Sound.');
+  });
+
   it('reads a sentence where it speaks without TLS, or trusts another authority', async () => {
     const clear = await fetch(`http://${first().place.client}/v1/kv/a`);
     expect(await clear.text()).toContain('this port speaks TLS: write https://');
@@ -141,6 +151,78 @@ describe('a member', () => {
     expect(client.log).toMatch(/tls-peer-cert .*CN=n3.* names nobody, and this member is n3/);
     third.start();
     await cluster.ready();
+  });
+});
+
+describe('a machine that joins', () => {
+  const joining = async (flags: readonly string[]): Promise<ProcessMember> => {
+    const [client, peer] = await freePorts(2);
+    const place: MemberPlace = {
+      ...{ name: 'm1', client: `127.0.0.1:${client}`, peer: `127.0.0.1:${peer}` },
+      dataDir: join(cluster.root, `joining-${extras.length}`, 'data'),
+    };
+    new CertificateFolder(place.dataDir);
+    const member = new ProcessMember(place, [
+      ...placeArgs(place),
+      ...['--join', first().place.client],
+      ...flags,
+    ]);
+    extras.push(member);
+    member.start();
+    return member;
+  };
+  const operator = (): readonly string[] => {
+    const folder = new CertificateFolder(join(cluster.root, 'joiner-operator'));
+    folder.put({ ...cluster.shown });
+    return ['--endpoints', `https://${first().place.client}`, ...folder.clientFlags];
+  };
+  const namesNow = async (): Promise<readonly string[]> => {
+    const { out } = await holdfast(['member', 'list', '--output', 'json', ...operator()]);
+    return (JSON.parse(out) as { name: string }[]).map(({ name }) => name).sort();
+  };
+
+  it('is not taken in where the members would not speak with it', async () => {
+    const { authority } = cluster;
+    const folder = new CertificateFolder(join(cluster.root, 'joiner'));
+    folder.put({ ...(await memberOf(authority, 'm1')), ca: authority.cert });
+    const [peerFlags, clientFlags] = [folder.memberFlags.slice(0, 6), folder.memberFlags.slice(6)];
+    const strange = new CertificateFolder(join(cluster.root, 'joiner-strange'));
+    const stranger = await makeAuthority({ name: 'Strange CA', ...now });
+    strange.put({ ...(await memberOf(stranger, 'm1')), ca: authority.cert });
+    const refusals = [
+      [peerFlags, /speak TLS with clients, and .* is asked in clear text: start this machine with/],
+      [clientFlags, /not taken in .*n\d \(.*TLS was not spoken/],
+      [
+        [...strange.memberFlags.slice(0, 6), ...clientFlags],
+        /not taken in .*CN=Strange CA.* is of an authority that is not trusted here/,
+      ],
+    ] as const;
+    for (const [flags, words] of refusals) {
+      const member = await joining(flags);
+      expect((await member.exited()).code).not.toBe(0);
+      expect(member.log).toMatch(words);
+    }
+    expect(await namesNow()).toEqual(['n1', 'n2', 'n3']);
+  });
+
+  it('is taken in by its certificates, and let go again', async () => {
+    const folder = new CertificateFolder(join(cluster.root, 'joiner'));
+    const said = await holdfast(['member', 'add', 'm1', '127.0.0.1', ...operator()]);
+    expect(said.out).toContain('holdfast certs issue --member m1=127.0.0.1');
+    const member = await joining(folder.memberFlags);
+    const roleOf = async (): Promise<string | undefined> => {
+      const { out } = await holdfast(['member', 'list', '--output', 'json', ...operator()]);
+      const rows = JSON.parse(out) as { name: string; role: string }[];
+      return rows.find(({ name }) => name === 'm1')?.role;
+    };
+    await until(async () => ['follower', 'leader'].includes((await roleOf()) ?? ''), {
+      timeoutMs: 20_000,
+      what: () => `m1 to vote\n${member.log}`,
+    });
+    const removed = await holdfast(['member', 'remove', 'm1', ...operator()]);
+    expect([removed.code, removed.err]).toEqual([0, '']);
+    await member.exited();
+    expect(await namesNow()).toEqual(['n1', 'n2', 'n3']);
   });
 });
 

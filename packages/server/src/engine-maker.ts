@@ -12,8 +12,6 @@ import type { StoreGuard } from '@holdfast/engine/store-guard';
 import { newConfiguration } from '@holdfast/raft/configuration';
 import { NodeDisk } from '@holdfast/storage/node-disk';
 import type { Hello } from '@holdfast/transport/handshake';
-import { TcpNetwork } from '@holdfast/transport/tcp-link';
-import { TlsNetwork } from '@holdfast/transport/tls-link';
 
 import { collector } from './collector.ts';
 import type { ConnectionSettings } from './connection-settings.ts';
@@ -26,6 +24,7 @@ import type { PeerLog } from './peer-log.ts';
 import type { MemberSettings } from './settings.ts';
 import type { Certificates } from './tls/certificates.ts';
 import { certifiedMemberProblem } from './tls/certified-member.ts';
+import { peerNetworkOf } from './tls/peer-network.ts';
 
 export type EngineMakerOptions = {
   readonly settings: MemberSettings;
@@ -165,9 +164,8 @@ export class EngineMaker {
   #createTransport(directory: DataDirectory, { members }: Home): TcpPeerTransport {
     const { settings, clock, random, peerLog, certificates, connections, onAsk, onRemoved } =
       this.#options;
-    const { peer } = certificates;
     return new TcpPeerTransport({
-      network: peer ? new TlsNetwork(peer) : new TcpNetwork(),
+      network: peerNetworkOf(certificates),
       clock,
       random,
       identity: directory.identity,

@@ -35,10 +35,12 @@ export type HomeKeeperOptions = {
   readonly tasks: TaskGroup;
   readonly log: Pick<Log, 'warn'>;
   /** Undefined without --join. */
-  readonly joining: Joining | undefined;
+  readonly joining: Pick<Joining, 'cluster' | 'admit'> | undefined;
   /** The next start may have to be told with --initial-cluster; nothing else depends on it. */
   readonly onUnsaved: (error: unknown) => void;
 };
+
+type Asked = NonNullable<HomeKeeperOptions['joining']>;
 
 export class HomeKeeper {
   readonly #options: HomeKeeperOptions;
@@ -141,7 +143,7 @@ export class HomeKeeper {
     );
   }
 
-  async #join(joining: Joining, signal: AbortSignal): Promise<Home> {
+  async #join(joining: Asked, signal: AbortSignal): Promise<Home> {
     const { disk, random, settings } = this.#options;
     const clusterId = await joining.cluster(signal);
     const store = storeId(random.identity());
@@ -159,7 +161,7 @@ export class HomeKeeper {
   }
 
   async #admit(
-    joining: Joining,
+    joining: Asked,
     identity: Omit<StoredIdentity, 'bootEpoch'>,
     signal: AbortSignal,
   ): Promise<Home> {
@@ -178,8 +180,9 @@ export class HomeKeeper {
         isCandidate: !settings.isObserver,
       };
     } catch (error) {
-      // It never took part: the directory is as new for another try with other settings.
-      if (isHoldfastError(error) && !error.retryable) await disk.remove('identity');
+      // Who never took part has a directory as new, for another try with other settings.
+      const isNew = (await disk.list('groups')).length === 0;
+      if (isNew && isHoldfastError(error) && !error.retryable) await disk.remove('identity');
       throw error;
     }
   }

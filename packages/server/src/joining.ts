@@ -1,11 +1,14 @@
 // How a machine becomes a member of a running cluster (`--join`): it asks one member, over HTTP,
-// which cluster that is, and then to be taken in under the id that it has chosen. Asked again, the
-// cluster says the same, so a lost answer or a crash in between costs nothing.
+// which cluster that is, looks whether the members would speak with it, and then asks to be taken
+// in under the id that it has chosen. Asked again, the cluster says the same, so a lost answer or a
+// crash in between costs nothing.
 import { type Clock, sleep } from '@holdfast/base/clock';
 import { type ErrorCode, HoldfastError, isHoldfastError, messageOf } from '@holdfast/base/errors';
 import { type ClusterId, clusterId, formatId, memberId } from '@holdfast/base/ids';
 import type { Newcomer } from '@holdfast/engine/member-plan';
 import type { KnownMember } from '@holdfast/engine/membership';
+import type { LinkNetwork } from '@holdfast/transport/link';
+import { lookAtPeer } from '@holdfast/transport/peer-look';
 import type { TlsMaterial } from '@holdfast/transport/tls-link';
 import { tlsFailureOf } from '@holdfast/transport/tls-words';
 
@@ -18,12 +21,15 @@ export type JoiningOptions = {
   readonly address: string;
   /** Where clients are served under TLS: what this machine shows, as all members have the like. */
   readonly tls: (() => TlsMaterial) | undefined;
+  /** As members speak with each other. */
+  readonly peers: LinkNetwork;
   readonly clock: Clock;
   readonly log: Pick<Log, 'info' | 'warn'>;
 };
 
-/** As `/v1/members` answers, as far as it matters here. */
-type Admission = {
+/** As `/v1/cluster` and `/v1/members` answer, as far as it matters here. */
+type ClusterAnswer = {
+  readonly clusterId: string;
   readonly members: readonly {
     readonly id: string;
     readonly name: string;
@@ -45,14 +51,16 @@ export class Joining {
 
   /** Throws `unavailable` where nobody answers there for half a minute. */
   async cluster(signal: AbortSignal): Promise<ClusterId> {
-    const view = (await this.#patiently(() => this.#call('/v1/cluster', signal), signal)) as {
-      readonly clusterId: string;
-    };
-    return clusterId(BigInt(`0x${view.clusterId}`));
+    const view = await this.#patiently(() => this.#view(signal), signal);
+    return clusterOf(view);
   }
 
-  /** All members as they are then. Throws what the cluster refuses it with. */
+  /**
+   * All members as they are then. Throws what the cluster refuses it with, and `unauthenticated`
+   * or `unavailable` where no member would speak with it.
+   */
   async admit(newcomer: Newcomer, signal: AbortSignal): Promise<readonly KnownMember[]> {
+    await this.#patiently(() => this.#look(newcomer, signal), signal);
     const body = {
       id: formatId(newcomer.memberId),
       storeId: formatId(newcomer.storeId),
@@ -61,15 +69,38 @@ export class Joining {
       version: newcomer.version,
     };
     const call = (): Promise<unknown> => this.#call('/v1/members', signal, body);
-    const { members } = (await this.#patiently(call, signal)) as Admission;
-    return members.map(({ id, name, peerAddresses }) => ({
-      memberId: memberId(BigInt(`0x${id}`)),
-      name,
-      peerAddress: peerAddresses[0] ?? '',
-    }));
+    return membersOf((await this.#patiently(call, signal)) as ClusterAnswer);
   }
 
-  async #patiently(call: () => Promise<unknown>, signal: AbortSignal): Promise<unknown> {
+  async #view(signal: AbortSignal): Promise<ClusterAnswer> {
+    return (await this.#call('/v1/cluster', signal)) as ClusterAnswer;
+  }
+
+  /** One that speaks with it is enough: the others may be down. */
+  async #look({ memberId: id, storeId, name }: Newcomer, signal: AbortSignal): Promise<void> {
+    const { address, peers: network, clock } = this.#options;
+    const view = await this.#view(signal);
+    const others = membersOf(view).filter((one) => one.memberId !== id && one.peerAddress !== '');
+    if (others.length === 0) return;
+    const identity = { clusterId: clusterOf(view), memberId: id, storeId, name };
+    const failures: { readonly peer: string; readonly error: HoldfastError }[] = [];
+    const looks = others.map(async ({ name: peer, peerAddress }) => {
+      try {
+        await lookAtPeer({ network, clock, identity, address: peerAddress, signal });
+      } catch (error) {
+        if (isHoldfastError(error)) failures.push({ peer: `${peer} (${peerAddress})`, error });
+        throw error;
+      }
+    });
+    await Promise.any(looks).catch((error: unknown) => {
+      signal.throwIfAborted();
+      // Who says no knows more than who says nothing.
+      const first = failures.find((one) => !one.error.retryable) ?? failures[0];
+      throw first ? noPeer(first.peer, address, first.error) : error;
+    });
+  }
+
+  async #patiently<T>(call: () => Promise<T>, signal: AbortSignal): Promise<T> {
     const { clock, log, address } = this.#options;
     const untilMs = clock.monotonicMs() + patienceMs;
     for (let tries = 1; ; tries += 1) {
@@ -93,13 +124,31 @@ export class Joining {
       const answer = await askJson(url, { body, tls: tls?.(), signal: ending });
       const read = parsed(answer.text, address);
       if (answer.isGood) return read;
-      throw refusal(read, address);
+      throw tls ? refusal(read, address) : refusalInClear(read, address);
     } catch (error) {
       if (isHoldfastError(error)) throw error;
       throw isNoHttp(error) ? noDoor(address, error) : unreachable(address, error);
     }
   }
 }
+
+const clusterOf = ({ clusterId: id }: ClusterAnswer): ClusterId => clusterId(BigInt(`0x${id}`));
+
+const membersOf = ({ members }: ClusterAnswer): readonly KnownMember[] =>
+  members.map(({ id, name, peerAddresses }) => ({
+    memberId: memberId(BigInt(`0x${id}`)),
+    name,
+    peerAddress: peerAddresses[0] ?? '',
+  }));
+
+/** Taken in all the same, it would be a member that nobody can reach. */
+const noPeer = (peer: string, address: string, error: HoldfastError): HoldfastError =>
+  new HoldfastError(
+    error.code,
+    `this machine was not taken in by the cluster of ${address} (--join), as it can not speak ` +
+      `with its members: ${peer}: ${error.message}`,
+    { cause: error },
+  );
 
 function parsed(text: string, address: string): unknown {
   try {
@@ -127,6 +176,18 @@ function refusal(problem: unknown, address: string): HoldfastError {
   const { code, detail } = problem as { readonly code?: string; readonly detail?: string };
   const known = code !== undefined && code in errorTable ? (code as ErrorCode) : 'internal';
   return new HoldfastError(known, `${address} (--join) says: ${detail ?? 'no'}`);
+}
+
+/** Its advice is for clients; a machine that joins speaks TLS when it has a certificate itself. */
+function refusalInClear(problem: unknown, address: string): HoldfastError {
+  const refused = refusal(problem, address);
+  if (refused.code !== 'unauthenticated') return refused;
+  return new HoldfastError(
+    refused.code,
+    `the members of this cluster speak TLS with clients, and ${address} (--join) is asked in ` +
+      'clear text: start this machine with its own --tls-client-cert, --tls-client-key and ' +
+      '--tls-client-ca, too',
+  );
 }
 
 function unreachable(address: string, cause: unknown): HoldfastError {

@@ -1,6 +1,5 @@
 // A member of a cluster: one data directory, one engine, its doors. Put together here and nowhere
 // else. `start` reads downwards: what is refused early has touched nothing.
-import { mkdirSync } from 'node:fs';
 import { resolve } from 'node:path';
 import type { Clock } from '@holdfast/base/clock';
 import { HoldfastError, messageOf } from '@holdfast/base/errors';
@@ -13,7 +12,7 @@ import type { EmbeddedEngine } from '@holdfast/engine/embedded-engine';
 import type { RecoveryPhase } from '@holdfast/engine/engine';
 import type { MemberChange } from '@holdfast/engine/member-plan';
 import { StoreGuard } from '@holdfast/engine/store-guard';
-import { lockDirectory, NodeDisk } from '@holdfast/storage/node-disk';
+import { lockDirectory, makeRoot, NodeDisk } from '@holdfast/storage/node-disk';
 import type { FastifyInstance } from 'fastify';
 import { type BackupSchedule, scheduleOf } from './backup-schedule.ts';
 import { standForVoter } from './candidacy.ts';
@@ -46,6 +45,7 @@ import type { MemberSettings } from './settings.ts';
 import { watchStart } from './start-watch.ts';
 import { identifyFile, measureSpace } from './system-files.ts';
 import { Certificates } from './tls/certificates.ts';
+import { peerNetworkOf } from './tls/peer-network.ts';
 
 export type MemberOptions = {
   readonly settings: MemberSettings;
@@ -222,7 +222,10 @@ export class Member {
       joining:
         address === undefined
           ? undefined
-          : new Joining({ address, tls: this.#certificates.client, clock, log }),
+          : new Joining({
+              ...{ address, clock, log, tls: this.#certificates.client },
+              peers: peerNetworkOf(this.#certificates),
+            }),
       onUnsaved: (error) =>
         log.warn({ reason: messageOf(error) }, 'the list of peers was not saved'),
     });
@@ -321,12 +324,7 @@ export class Member {
   /** A second process in the same directory would ruin it. */
   async #lock(): Promise<void> {
     const root = this.#root;
-    try {
-      mkdirSync(root, { recursive: true, mode: 0o700 });
-    } catch (error) {
-      const message = `the data directory ${root} can not be made: ${messageOf(error)}`;
-      throw new HoldfastError('failed-precondition', message, { cause: error });
-    }
+    makeRoot(root);
     const lock = await lockDirectory(root, process.pid);
     this.#closers.push(() => lock.close());
   }

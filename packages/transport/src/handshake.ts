@@ -27,6 +27,9 @@ export type Purpose = 'control' | 'log' | 'bulk';
 
 const purposes: readonly (Purpose | undefined)[] = [undefined, 'control', 'log', 'bulk'];
 
+/** Called by whoever only wants to know whether the two understand each other (peer-look.ts). */
+export const nobodysId: MemberId = memberId(0n);
+
 /** What this member shows in every handshake (safety.md, bytes to have). */
 export type PeerIdentity = {
   readonly clusterId: ClusterId;
@@ -102,6 +105,7 @@ export function checkHandshake(
   const shown = decodePayload(Handshake, payload, 'a handshake');
   checkVersion(shown.protocolVersion);
   if (shown.clusterId !== identity.clusterId) throw clusterMismatch(shown, identity);
+  if (shown.to === nobodysId) throw looked();
   if (shown.to !== identity.memberId) throw wrongMember(shown.to, identity.memberId);
   if (shown.from === identity.memberId) {
     throw refusal('failed-precondition', `member ${formatId(shown.from)} is this member's own id`);
@@ -187,6 +191,10 @@ const refusalCodes = [
 
 const refusal = (code: (typeof refusalCodes)[number] | 'internal', text: string): HoldfastError =>
   new HoldfastError(code, text);
+
+/** It would be heard, as far as can be said without knowing it; all it asks is whether. */
+const looked = (): HoldfastError =>
+  new HoldfastError('failed-precondition', 'nobody was called', { details: { isLook: true } });
 
 function checkVersion(version: number): void {
   if (version === protocolVersion) return;

@@ -23,7 +23,7 @@ type State =
   | { readonly name: 'stranger' }
   | { readonly name: 'peer'; readonly introduced: Introduced }
   /** It was told why, and is given until the deadline to hear it. */
-  | { readonly name: 'refused'; readonly reason: string }
+  | { readonly name: 'refused'; readonly reason: string | undefined }
   | { readonly name: 'over' };
 
 export class InboundConnection {
@@ -100,7 +100,9 @@ export class InboundConnection {
 
   #refuse(error: HoldfastError): void {
     const { identity } = this.#context;
-    this.#state = { name: 'refused', reason: error.message };
+    // Whoever has only looked leaves as one who never said a word.
+    const isLook = error.details['isLook'] === true;
+    this.#state = { name: 'refused', reason: isLook ? undefined : error.message };
     this.link.send(frameKinds.handshakeResponse, encodeAnswer(identity, error));
     this.link.close();
   }

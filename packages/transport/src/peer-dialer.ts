@@ -40,6 +40,9 @@ export type MemberContext = {
   };
 };
 
+/** What a dial takes of it. */
+export type DialContext = Omit<MemberContext, 'partsNow'>;
+
 export type DialRequest = {
   readonly peer: MemberId;
   readonly address: string;
@@ -55,7 +58,7 @@ export type DialledPeer = { readonly link: FrameLink; readonly hello: Hello };
  * Rejects with `unavailable` (see isRefused), `deadline-exceeded`, the refusal of either side, or
  * the signal's reason. Until the caller trusts the link with a handler, its end is only remembered.
  */
-export async function dialPeer(context: MemberContext, request: DialRequest): Promise<DialledPeer> {
+export async function dialPeer(context: DialContext, request: DialRequest): Promise<DialledPeer> {
   const { clock, settings } = context;
   const timeoutMs = request.timeoutMs ?? settings.connectTimeoutMs;
   const deadline = startDeadline(clock, timeoutMs, request.signal);
@@ -74,7 +77,7 @@ export async function dialPeer(context: MemberContext, request: DialRequest): Pr
 }
 
 function introduce(
-  context: MemberContext,
+  context: DialContext,
   request: DialRequest,
   dialled: { readonly link: Link; readonly signal: AbortSignal },
 ): Promise<DialledPeer> {
@@ -111,7 +114,7 @@ function introduce(
 }
 
 /** Both ends of a connection are made alike. */
-export function newFrameLink(context: MemberContext, link: Link, purpose: Purpose): FrameLink {
+export function newFrameLink(context: DialContext, link: Link, purpose: Purpose): FrameLink {
   const { network, settings } = context;
   const { controlQueueBytesMax, logQueueBytesMax } = settings;
   return new FrameLink({
@@ -124,7 +127,7 @@ export function newFrameLink(context: MemberContext, link: Link, purpose: Purpos
 
 /** The peer's answer, judged by this side too; throws why it will not do. */
 function heed(
-  context: MemberContext,
+  context: DialContext,
   request: DialRequest,
   { frame, verdict }: { readonly frame: Frame; readonly verdict: CertificateVerdict | undefined },
 ): Hello {
