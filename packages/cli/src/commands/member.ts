@@ -7,6 +7,7 @@ import type { MemberChanges, MemberRow } from '@holdfast/client/member-api';
 import type { Command } from 'commander';
 
 import { type CliContext, withClient, writeJson } from '../context.ts';
+import { joinCommand } from '../join-command.ts';
 import { renderTable } from '../table.ts';
 import type { Terminal } from '../terminal.ts';
 
@@ -52,9 +53,11 @@ Example:
 `,
     )
     .action(async (name: string, host: string, options: { observer?: true }, command: Command) => {
-      await withClient(context, command, async ({ cluster }) => {
+      await withClient(context, command, async ({ cluster }, globals) => {
         const { members } = await cluster.view({ signal: context.signal });
-        await context.terminal.out(joinCommand({ name, host, ...options }, members));
+        const machine = { name, host, isObserver: options.observer === true };
+        const isSecure = globals.tls !== undefined;
+        await context.terminal.out(joinCommand(machine, { members, isSecure }));
       });
     });
 }
@@ -151,20 +154,6 @@ function rolesText(members: readonly MemberRow[]): string {
       .join(', ');
   const observers = named(true);
   return `Voters: ${named(false)}.${observers === '' ? '' : ` Observers: ${observers}.`}\n`;
-}
-
-function joinCommand(
-  machine: { readonly name: string; readonly host: string; readonly observer?: true },
-  members: readonly ClusterMember[],
-): string {
-  const { name, host, observer } = machine;
-  const known = members.flatMap(({ clientAddresses }) => clientAddresses)[0] ?? 'HOST:PORT';
-  return `On ${host}, with an empty data directory:
-
-  holdfast start --name ${name} --data-dir ./${name} --insecure \\
-    --listen-client ${host}:4653 --listen-peer ${host}:4654 \\
-    --join ${known}${observer ? ' --observer' : ''}
-`;
 }
 
 export function memberTable(members: readonly ClusterMember[], terminal: Terminal): string {
