@@ -13,11 +13,17 @@ export const usageExitCode = errorTable['invalid-argument'].exitCode;
 /** A shell's own code for a process that Ctrl-C ended. */
 const interruptedExitCode = 130;
 
-/** What to do about it, where the code alone says it. */
-const adviceByCode: Readonly<Partial<Record<ErrorCode, string>>> = {
+type Advice = Readonly<Partial<Record<ErrorCode, string>>>;
+
+/** Of the commands about keys and configurations. */
+const adviceOnData: Advice = {
   'not-found': 'Check the name; `holdfast config list` or `holdfast kv list` shows what is there.',
   conflict: 'Read it again, and decide on what stands there now.',
   'failed-precondition': 'Read it again, and decide on what stands there now.',
+};
+
+/** What to do about it, where the code alone says it. */
+const adviceByCode: Advice = {
   compacted: 'Start again from a newer revision; older history is no longer kept.',
   'no-leader': 'An election takes about a second; try again, then look at `holdfast status`.',
   'not-leader': 'An election takes about a second; try again, then look at `holdfast status`.',
@@ -54,19 +60,17 @@ export type FailureOptions = {
   readonly form: OutputForm;
   /** False: the cluster was looked for at the default endpoint. */
   readonly areEndpointsNamed: boolean;
+  /** It was about keys or configurations. */
+  readonly isAboutData: boolean;
 };
 
 /** Writes the failure, and answers the exit code. */
-export function reportFailure(
-  terminal: Terminal,
-  error: unknown,
-  { form, areEndpointsNamed }: FailureOptions,
-): number {
+export function reportFailure(terminal: Terminal, error: unknown, options: FailureOptions): number {
   if (error instanceof CommanderError) return commanderExitCode(error);
   if (isInterrupt(error)) return interruptedExitCode;
   const failure = error instanceof HoldfastError ? error : systemFailure(error);
-  if (form === 'json') terminal.err(`${JSON.stringify(problemOf(failure), jsonSafe)}\n`);
-  else terminal.err(sentencesOf(failure, terminal, areEndpointsNamed));
+  if (options.form === 'json') terminal.err(`${JSON.stringify(problemOf(failure), jsonSafe)}\n`);
+  else terminal.err(sentencesOf(failure, terminal, options));
   return errorTable[failure.code].exitCode;
 }
 
@@ -93,27 +97,27 @@ function systemFailure(error: unknown): HoldfastError {
   });
 }
 
-function sentencesOf(error: HoldfastError, terminal: Terminal, areEndpointsNamed: boolean): string {
+function sentencesOf(error: HoldfastError, terminal: Terminal, options: FailureOptions): string {
   const { red } = pc.createColors(terminal.useColor);
   const lines = [
     `${red('error:')} ${error.message} [${error.code}]`,
     placeOf(error),
     missingVotersOf(error),
     outcomeSentence(error),
-    adviceOf(error, areEndpointsNamed),
+    adviceOf(error, options),
   ];
   return `${lines.filter((line) => line !== undefined).join('\n')}\n`;
 }
 
 function adviceOf(
   { code, message, details }: HoldfastError,
-  areEndpointsNamed: boolean,
+  { areEndpointsNamed, isAboutData }: FailureOptions,
 ): string | undefined {
   const { hint } = details;
   if (typeof hint === 'string') return `${capitalized(hint)}.`;
   if (code === 'not-found' && message.startsWith(leaseText)) return leaseAdvice;
   if (isHandshakeFailure(String(details['reason']))) return authorityAdvice;
-  const advice = adviceByCode[code];
+  const advice = (isAboutData ? adviceOnData[code] : undefined) ?? adviceByCode[code];
   return code === 'unavailable' && !areEndpointsNamed ? `${advice}\n${namesAdvice}` : advice;
 }
 

@@ -54,7 +54,10 @@ export async function runProgram(args: readonly string[], context: CliContext): 
     // A variable that stands for the option is commander's default, too.
     const isDefault = program.getOptionValueSource('endpoints') === 'default';
     const isNamed = !isDefault || Boolean(context.env['HOLDFAST_ENDPOINTS']);
-    return reportFailure(context.terminal, error, { form, areEndpointsNamed: isNamed });
+    const name = args.find((word) => Object.hasOwn(loaders, word));
+    const isAboutData = name === 'kv' || name === 'config';
+    const options = { form, areEndpointsNamed: isNamed, isAboutData };
+    return reportFailure(context.terminal, error, options);
   }
 }
 
