@@ -1,6 +1,14 @@
 // Goal: `holdfast certs` makes what members and clients take, writes over nothing, keeps keys to
 // their owner, and says what a certificate is. Method: the whole program on a temporary folder.
-import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -46,10 +54,22 @@ describe('certs init', () => {
     expect(readdirSync(dir).map((name) => readFileSync(join(dir, name), 'utf8'))).toEqual(before);
   });
 
-  it('refuses what is no name of a member', async () => {
-    const { code, err } = await run('init', '--dir', dir, '--members', 'n1,a/b');
+  it.each([
+    ['n1,a/b', 'admin', '"a/b" is no member: write NAME or NAME=HOST'],
+    ['n1=a=b', 'admin', '"n1=a=b" is no member'],
+    ['n1=*', 'admin', '"n1=*" is no member'],
+    ['n1,n2,n1', 'admin', 'two certificates would be called n1'],
+    ['n1,ca', 'admin', 'two certificates would be called ca'],
+    ['n1,client-ann', 'ann', 'two certificates would be called client-ann'],
+    ['n1', 'a/b', '"a/b" is no client'],
+    ['n1', '', '"" is no client'],
+    ['n1', 'a\nb', 'is no client'],
+  ])('writes nothing for members %s and client %j', async (members, client, words) => {
+    const args = ['--dir', dir, '--members', members, '--client', client];
+    const { code, err } = await run('init', ...args);
     expect(code).toBe(2);
-    expect(err).toContain('"a/b" is no member: write NAME or NAME=HOST');
+    expect(err).toContain(words);
+    expect(existsSync(dir)).toBe(false);
   });
 });
 

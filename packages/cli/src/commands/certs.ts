@@ -1,10 +1,12 @@
 // `holdfast certs`: certificates for development and for clusters without an authority of their
 // own, and a look at any. Nothing that exists is ever written over.
 import { X509Certificate } from 'node:crypto';
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { isIP } from 'node:net';
 import { join } from 'node:path';
 
 import { HoldfastError, messageOf } from '@holdfast/base/errors';
+import { makeDirectories } from '@holdfast/storage/node-disk';
 import type { CertificateWithKey, Validity } from '@holdfast/transport/certificate-maker';
 import {
   dnsNamesOf,
@@ -71,7 +73,10 @@ Examples:
     .action(async (options: InitOptions, command: Command) => {
       const { dir, client, days } = options;
       const members = options.members.split(',').map(namedFrom);
-      refuseExisting(dir, ['ca', ...members.map(({ name }) => name), clientFile(client)]);
+      checkClient(client);
+      const names = ['ca', ...members.map(({ name }) => name), clientFile(client)];
+      refuseTwice(names);
+      refuseExisting(dir, names);
       const { makeAuthority } = await import('@holdfast/transport/certificate-maker');
       const authority = await makeAuthority({ name: 'Holdfast CA', ...validFor(authorityDays) });
       const written = [...write(dir, 'ca', { ...authority, what: 'the authority' })];
@@ -96,8 +101,9 @@ function addIssue(certs: Command, context: CliContext): void {
       if ((member === undefined) === (client === undefined)) {
         throw refused('a certificate is for one: say --member NAME=HOST, or --client NAME');
       }
-      const authority = { cert: read(join(dir, 'ca.crt')), key: read(join(dir, 'ca.key')) };
       const named = member === undefined ? undefined : namedFrom(member);
+      if (client !== undefined) checkClient(client);
+      const authority = { cert: read(join(dir, 'ca.crt')), key: read(join(dir, 'ca.key')) };
       refuseExisting(dir, [named?.name ?? clientFile(client ?? '')]);
       const written = await issueTo({ dir, days, member: named, client }, authority);
       await tell(written, [], { command, context });
@@ -152,10 +158,26 @@ function validFor(days: number): Validity {
 
 function namedFrom(text: string): Named {
   const [name = '', ...hosts] = text.trim().split('=');
-  if (!/^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/.test(name) || hosts.some((host) => host === '')) {
+  if (!namePattern.test(name) || hosts.length > 1 || !hosts.every(isHost)) {
     throw refused(`${JSON.stringify(text)} is no member: write NAME or NAME=HOST`);
   }
   return { name, hosts: [...hosts, ...localHosts] };
+}
+
+/** They become file names. */
+const namePattern = /^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/;
+
+const isHost = (text: string): boolean => isIP(text) !== 0 || /^[A-Za-z0-9][\w.-]*$/.test(text);
+
+function checkClient(name: string): void {
+  if (namePattern.test(name)) return;
+  throw refused(`${JSON.stringify(name)} is no client: a name has letters, digits, . _ and -`);
+}
+
+function refuseTwice(names: readonly string[]): void {
+  const twice = names.find((name, at) => names.indexOf(name) !== at);
+  if (twice === undefined) return;
+  throw refused(`two certificates would be called ${twice}: each has a name of its own`);
 }
 
 function refuseExisting(dir: string, names: readonly string[]): void {
@@ -173,7 +195,7 @@ function write(
   name: string,
   { cert, key, what }: CertificateWithKey & { readonly what: string },
 ): readonly Written[] {
-  mkdirSync(dir, { recursive: true, mode: 0o700 });
+  makeDirectories(dir, 0o700);
   const paths = { cert: join(dir, `${name}.crt`), key: join(dir, `${name}.key`) };
   writeFileSync(paths.key, key, { flag: 'wx', mode: 0o600 });
   writeFileSync(paths.cert, cert, { flag: 'wx', mode: 0o644 });
