@@ -1,9 +1,9 @@
 // Where settings come from: flags beat variables beat the file beat defaults (house.md 7). Each
 // value is read by its kind, and a mistake is told with the place that it stands in.
-import { readFileSync } from 'node:fs';
+import { closeSync, openSync, readSync } from 'node:fs';
 
 import { HoldfastError, messageOf } from '@holdfast/base/errors';
-import { isMap, LineCounter, parseDocument } from 'yaml';
+import { type Document, isMap, LineCounter, parseDocument } from 'yaml';
 
 import {
   flagOfKey,
@@ -142,16 +142,20 @@ export function fileEntries(path: string): readonly FileEntry[] {
   const document = parseDocument(readText(path), { lineCounter: lines });
   const [mistake] = document.errors;
   if (mistake) {
-    const line = lines.linePos(mistake.pos[0]).line;
-    const text = `${path} is not YAML: ${mistake.message.split('\n')[0]}`;
-    throw refused(text, { line });
+    const { line } = lines.linePos(mistake.pos[0]);
+    if (mistake.code === 'MULTIPLE_DOCS') {
+      throw refused(`${path} holds several documents, and settings are one: take out "---"`, {
+        line,
+      });
+    }
+    throw notYaml(path, mistake, { line });
   }
   const { contents } = document;
   if (contents === null) return [];
   if (!isMap(contents)) {
     throw refused(`${path} holds no settings: write them as "name: n1", one a line`);
   }
-  const content = document.toJS() as Record<string, unknown>;
+  const content = plainOf(document, path);
   return contents.items.map(({ key }) => {
     const { range, value: name } = key as {
       readonly range?: readonly [number, number, number];
@@ -164,6 +168,18 @@ export function fileEntries(path: string): readonly FileEntry[] {
     };
   });
 }
+
+/** Names that stand for each other may say more than any memory holds: the parser counts them. */
+function plainOf(document: Document, path: string): Readonly<Record<string, unknown>> {
+  try {
+    return document.toJS() as Record<string, unknown>;
+  } catch (error) {
+    throw notYaml(path, error);
+  }
+}
+
+const notYaml = (path: string, error: unknown, details = {}): HoldfastError =>
+  refused(`${path} is not YAML: ${messageOf(error).split('\n')[0]}`, details);
 
 /** Every mistake of a settings file by itself, key by key: a line each. */
 export function mistakesIn(entries: readonly FileEntry[], path: string): readonly FileMistake[] {
@@ -183,10 +199,30 @@ export function mistakesIn(entries: readonly FileEntry[], path: string): readonl
 export type FileMistake = { readonly line: number | undefined; readonly says: string };
 
 function readText(path: string): string {
+  let text: string | undefined;
   try {
-    return readFileSync(path, 'utf8');
+    text = readUpTo(path, fileBytesMax);
   } catch (error) {
     throw refused(`the settings file ${path} can not be read: ${messageOf(error)}`);
+  }
+  if (text === undefined) throw refused(`${path} has over 1 MiB: that is no settings file`);
+  return text;
+}
+
+const fileBytesMax = 1024 * 1024;
+
+/** Undefined where there is more: a pipe will do, and a device without an end will not. */
+function readUpTo(path: string, bytesMax: number): string | undefined {
+  const file = openSync(path, 'r');
+  try {
+    const bytes = Buffer.alloc(bytesMax + 1);
+    let count = 0;
+    for (let read = 1; read > 0 && count < bytes.length; count += read) {
+      read = readSync(file, bytes, count, bytes.length - count, null);
+    }
+    return count > bytesMax ? undefined : bytes.toString('utf8', 0, count);
+  } finally {
+    closeSync(file);
   }
 }
 

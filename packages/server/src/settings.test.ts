@@ -49,6 +49,15 @@ function samples(row: SettingRow): readonly [string, string, string] {
   }
 }
 
+/** Each line stands for ten times the one before. */
+const aliasBomb = Array.from({ length: 9 }, (_, at) =>
+  at === 0
+    ? 'l0: &l0 x'
+    : `l${at}: &l${at} [${Array(10)
+        .fill(`*l${at - 1}`)
+        .join(', ')}]`,
+).join('\n');
+
 const shown = (key: SettingKey, flags: object, variables: object): string => {
   const value = gatherSettings({ ...flags }, { ...variables }).get(key)?.value;
   if (typeof value !== 'object') return String(value);
@@ -108,6 +117,9 @@ describe('a file', () => {
     ['name: [\n', 'is not YAML'],
     ['- name\n', 'holds no settings'],
     ['insecure: maybe\n', 'insecure in'],
+    ['name: n1\n---\nname: n2\n', 'holds several documents'],
+    [aliasBomb, 'is not YAML: Excessive alias count'],
+    [`# ${'x'.repeat(1024 * 1024)}\n`, 'has over 1 MiB'],
   ])('refuses %j', (text, words) => {
     expect(() => read(text)).toThrow(words);
   });
@@ -117,6 +129,10 @@ describe('a file', () => {
       'can not be read',
     );
   });
+});
+
+it.runIf(process.platform === 'linux')('a device is no settings file', () => {
+  expect(() => readSettings({ config: '/dev/zero' }, {})).toThrow('has over 1 MiB');
 });
 
 describe('combinations', () => {
