@@ -1,6 +1,7 @@
 // Backup files on a disk: one is written beside its name and gets it when it is whole, checked and
 // synced; one is read in pieces. The same for a file that a person asked for and for those that a
 // member makes by its schedule.
+import { HoldfastError } from '@holdfast/base/errors';
 import type { BackupReader, BackupSummary } from './backup-reader.ts';
 import type { Disk, DiskFile } from './disk.ts';
 import { toOperatingError } from './disk-error.ts';
@@ -147,6 +148,8 @@ async function onDisk<T>(work: () => Promise<T>): Promise<T> {
   try {
     return await work();
   } catch (error) {
-    throw toOperatingError(error, 'writing a backup');
+    // Told from a failure of whoever sends it: no name was given, so nothing has been done.
+    const { code, message } = toOperatingError(error, 'writing a backup');
+    throw new HoldfastError(code, message, { cause: error, details: { isOnDisk: true } });
   }
 }

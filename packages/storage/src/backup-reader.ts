@@ -95,8 +95,8 @@ export class BackupReader {
   finish(): BackupSummary {
     if (this.#part === 'prefix') throw notOne();
     if (this.#part !== 'end' || !this.#head) {
-      const where = `it ends after ${this.offset} bytes, in front of or within its `;
-      throw this.#damaged(`${where}${partNames[this.#part]}: it was cut short`);
+      const where = `it ends after ${this.offset} bytes, in front of or within its`;
+      throw this.#damaged(`${where} ${this.#partName}: it was cut short`);
     }
     return {
       head: this.#head,
@@ -198,6 +198,11 @@ export class BackupReader {
     if (wrong.length === 0) return this.#damaged(place);
     const which = wrong.slice(0, namedMax).join(' or ');
     return this.#damaged(`${place}: if one byte is wrong, it is byte ${which}`);
+  }
+
+  get #partName(): string {
+    const name = partNames[this.#part];
+    return this.#part.startsWith('block') ? `${name} (number ${this.#blocks})` : name;
   }
 
   #damaged(what: string): HoldfastError {

@@ -1,6 +1,6 @@
 // `holdfast backup FILE`: the state of a running cluster as one file. It is checked while it comes,
 // and has its name only when it is whole and synced.
-import { stat } from 'node:fs/promises';
+import { statSync } from 'node:fs';
 import { constants, setPriority } from 'node:os';
 import { basename, dirname, resolve } from 'node:path';
 
@@ -68,7 +68,7 @@ async function makeBackup(
   { stale, force }: BackupFlags,
   { context, command }: Asked,
 ): Promise<BackupSummary> {
-  await requirePlain(file);
+  requirePlain(file);
   const path = basename(resolve(file));
   const disk = new NodeDisk(dirname(resolve(file)));
   await requireFree(disk, { path, file, mayReplace: force === true });
@@ -103,7 +103,9 @@ async function receive(
         ),
     });
   } catch (error) {
-    if (!isHoldfastError(error) || !['corrupt', 'unavailable'].includes(error.code)) throw error;
+    if (!isHoldfastError(error)) throw error;
+    if (error.details['isOnDisk'] === true) throw notWritten(error);
+    if (!['corrupt', 'unavailable'].includes(error.code)) throw error;
     // Which of both it is depends on where the stream broke.
     throw new HoldfastError(
       error.code,
@@ -116,11 +118,25 @@ async function receive(
   }
 }
 
+/** It is this machine's disk that would not, and no member's. */
+const notWritten = (error: HoldfastError): HoldfastError =>
+  new HoldfastError('failed-precondition', `${error.message}; no file was made`, {
+    cause: error,
+    details: { hint: 'make room here, or choose another place' },
+  });
+
 /** A device or a folder is no place for a file, whatever shall be replaced. */
-async function requirePlain(file: string): Promise<void> {
-  const found = await stat(resolve(file)).catch(() => undefined);
-  if (!found || found.isFile()) return;
-  throw new HoldfastError('invalid-argument', `${file} is no file, and is not replaced by one`);
+function requirePlain(file: string): void {
+  if (file === '') throw new HoldfastError('invalid-argument', 'name the file of the backup');
+  const found = statSync(resolve(file), { throwIfNoEntry: false });
+  if (found && !found.isFile()) {
+    throw new HoldfastError('invalid-argument', `${file} is no file, and is not replaced by one`);
+  }
+  const folder = dirname(resolve(file));
+  if (statSync(folder, { throwIfNoEntry: false })?.isDirectory()) return;
+  throw new HoldfastError('not-found', `there is no directory ${folder} for the backup`, {
+    details: { hint: 'make it first, or choose another place' },
+  });
 }
 
 async function requireFree(
