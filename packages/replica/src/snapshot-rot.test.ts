@@ -31,6 +31,7 @@ it('a newest snapshot that has rotted is not sent again and again', async () => 
   const sent: boolean[] = [];
   const tasks = new TaskGroup(() => undefined);
   const snapshotter = new Snapshotter({
+    id: memberId(1n),
     clock,
     log,
     snapshots,

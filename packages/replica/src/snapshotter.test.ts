@@ -2,7 +2,7 @@
 // log is purged only behind the older of those that are kept. Method: the snapshotter over memory
 // twins.
 import { HoldfastError } from '@holdfast/base/errors';
-import { index, term } from '@holdfast/base/ids';
+import { index, memberId, term } from '@holdfast/base/ids';
 import { ManualClock } from '@holdfast/base/manual-clock';
 import { TaskGroup } from '@holdfast/base/task-group';
 import { newConfiguration } from '@holdfast/raft/configuration';
@@ -24,7 +24,9 @@ class FailingStore extends MemorySnapshotStore {
   }
 }
 
-async function newSnapshotter(overrides: Partial<ReplicaSettings> = {}) {
+const four = [1n, 2n, 3n, 4n].map(memberId);
+
+async function newSnapshotter(overrides: Partial<ReplicaSettings> = {}, id = memberId(1n)) {
   const clock = new ManualClock();
   const log = new MemoryLogStore();
   await log.open();
@@ -34,6 +36,7 @@ async function newSnapshotter(overrides: Partial<ReplicaSettings> = {}) {
   const state = { isDoubted: false };
   const tasks = new TaskGroup((error) => failures.push(error));
   const snapshotter = new Snapshotter({
+    id,
     clock,
     log,
     snapshots,
@@ -49,7 +52,7 @@ async function newSnapshotter(overrides: Partial<ReplicaSettings> = {}) {
     tasks,
     applied: () => ({
       id: { index: stateMachine.appliedIndex, term: term(1) },
-      configuration: newConfiguration({}),
+      configuration: newConfiguration({ voters: four }),
     }),
     persisted: async (through) => {
       if (log.marks.persisted.index < through) await waiters.until(through);
@@ -90,6 +93,30 @@ async function newSnapshotter(overrides: Partial<ReplicaSettings> = {}) {
 }
 
 describe('Snapshotter', () => {
+  it('is not due in all members at once, neither first nor later', async () => {
+    const taken = await Promise.all(
+      four.map(async (id) => {
+        const { snapshotter, apply, sync } = await newSnapshotter(
+          { snapshotEntriesMax: 64, snapshotIntervalMinMs: 0 },
+          id,
+        );
+        const indexes = new Set<number>();
+        for (let entries = 0; entries < 200; entries += 1) {
+          await apply(1);
+          await sync();
+          indexes.add(snapshotter.newestIndex);
+        }
+        return [...indexes].slice(1);
+      }),
+    );
+    expect(taken).toEqual([
+      [64, 128, 192],
+      [56, 120, 184],
+      [48, 112, 176],
+      [40, 104, 168],
+    ]);
+  });
+
   it('takes one after so many entries or bytes, but not too often', async () => {
     const { clock, snapshotter, apply, sync } = await newSnapshotter();
     await clock.advanceAsync(100);

@@ -21,6 +21,8 @@ import { type SendProgress, SnapshotSending } from './snapshot-sending.ts';
 import { TokenBucket, throttled } from './token-bucket.ts';
 
 export type SnapshotterOptions = {
+  /** Of this member. */
+  readonly id: MemberId;
   readonly clock: Clock;
   readonly log: LogStore;
   readonly snapshots: SnapshotStore;
@@ -56,6 +58,12 @@ export type SnapshotStatus = {
   readonly sending: readonly SendProgress[];
 };
 
+/**
+ * All members apply the same entries, and would all be busy with a snapshot at the same time. So
+ * the first ones after a start are due apart from each other, over this share of the way; those
+ * that follow stay as far apart.
+ */
+const firstSpread = 0.5;
 /** Bytes of log after which a snapshot is due while the disk is low. */
 const lowLogBytes = 1024 * 1024;
 
@@ -67,6 +75,7 @@ export class Snapshotter {
   #logBytes = 0;
   #notBeforeMs: number;
   #lastMs: number | undefined;
+  #isFirst = true;
   /** How often the own state has come into doubt since the start. */
   #doubts = 0;
   #failures = 0;
@@ -171,9 +180,17 @@ export class Snapshotter {
     const quarter = (this.#stored[0]?.bytes ?? 0) / 4;
     // On a low disk the log's room is wanted back soon (safety.md 9).
     const leastBytes = this.#options.reserve?.isLow ? lowLogBytes : settings.snapshotLogBytesMin;
-    return (
-      entries >= settings.snapshotEntriesMax || this.#logBytes >= Math.max(leastBytes, quarter)
-    );
+    const bytes = this.#logBytes / Math.max(leastBytes, quarter);
+    const share = Math.max(entries / settings.snapshotEntriesMax, bytes);
+    return share >= 1 || (this.#isFirst && share >= 1 - firstSpread && share >= this.#firstShare);
+  }
+
+  /** Of the way to the usual threshold: the members one after the other, in order of their ids. */
+  get #firstShare(): number {
+    const { voters, learners } = this.#options.applied().configuration;
+    const members = [...voters, ...learners];
+    const place = Math.max(0, members.indexOf(this.#options.id));
+    return 1 - (firstSpread * place) / Math.max(1, members.length);
   }
 
   async #takeDue(signal: AbortSignal): Promise<void> {
@@ -193,6 +210,7 @@ export class Snapshotter {
     try {
       if (!(await this.#writeInRoom(signal))) return;
       this.#failures = 0;
+      this.#isFirst = false;
       this.#lastMs = clock.monotonicMs() - startMs;
     } catch (error) {
       this.#failures += 1;
