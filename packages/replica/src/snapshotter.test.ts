@@ -117,6 +117,28 @@ describe('Snapshotter', () => {
     ]);
   });
 
+  it('is not due in all members at once where all wait for their time', async () => {
+    const taken = await Promise.all(
+      four.map(async (id) => {
+        const { clock, snapshotter, apply, sync } = await newSnapshotter({}, id);
+        const times: number[] = [];
+        for (let before = 0, ms = 0; ms <= 260; ms += 10) {
+          await apply(20);
+          await sync();
+          await clock.advanceAsync(0);
+          if (snapshotter.newestIndex !== before) times.push(ms);
+          before = snapshotter.newestIndex;
+          await clock.advanceAsync(10);
+        }
+        return times;
+      }),
+    );
+    for (const round of [0, 1]) {
+      const times = taken.map((one) => one[round]);
+      expect(times).toEqual([...new Set(times)].sort((a = 0, b = 0) => b - a));
+    }
+  });
+
   it('takes one after so many entries or bytes, but not too often', async () => {
     const { clock, snapshotter, apply, sync } = await newSnapshotter();
     await clock.advanceAsync(100);

@@ -73,6 +73,7 @@ export class Snapshotter {
   readonly #sending: SnapshotSending;
   #stored: readonly StoredSnapshot[];
   #logBytes = 0;
+  readonly #startMs: number;
   #notBeforeMs: number;
   #lastMs: number | undefined;
   #isFirst = true;
@@ -87,7 +88,8 @@ export class Snapshotter {
     this.#stored = options.stored;
     const { clock, settings, onFailure } = options;
     // A start counts as a snapshot: one that is due would slow the replay down.
-    this.#notBeforeMs = clock.monotonicMs() + settings.snapshotIntervalMinMs;
+    this.#startMs = clock.monotonicMs();
+    this.#notBeforeMs = this.#startMs + settings.snapshotIntervalMinMs;
     this.#bucket = new TokenBucket(clock, { bytesPerSecond: settings.snapshotWriteBytesPerSecond });
     this.#sending = new SnapshotSending({
       ...options,
@@ -174,8 +176,8 @@ export class Snapshotter {
   }
 
   #isDue(): boolean {
-    const { settings, clock } = this.#options;
-    if (clock.monotonicMs() < this.#notBeforeMs || this.#options.isDoubted()) return false;
+    const { settings } = this.#options;
+    if (!this.#isTime || this.#options.isDoubted()) return false;
     const entries = this.#options.applied().id.index - this.newestIndex;
     const quarter = (this.#stored[0]?.bytes ?? 0) / 4;
     // On a low disk the log's room is wanted back soon (safety.md 9).
@@ -183,6 +185,16 @@ export class Snapshotter {
     const bytes = this.#logBytes / Math.max(leastBytes, quarter);
     const share = Math.max(entries / settings.snapshotEntriesMax, bytes);
     return share >= 1 || (this.#isFirst && share >= 1 - firstSpread && share >= this.#firstShare);
+  }
+
+  /** Where all are due before that, it is the time between two that would have them in step. */
+  get #isTime(): boolean {
+    const { settings, clock } = this.#options;
+    const nowMs = clock.monotonicMs();
+    if (nowMs >= this.#notBeforeMs) return true;
+    const sinceMs = nowMs - this.#startMs;
+    const isNear = sinceMs >= settings.snapshotIntervalMinMs * (1 - firstSpread);
+    return this.#isFirst && isNear && sinceMs >= settings.snapshotIntervalMinMs * this.#firstShare;
   }
 
   /** Of the way to the usual threshold: the members one after the other, in order of their ids. */
@@ -206,11 +218,11 @@ export class Snapshotter {
   async #take(signal: AbortSignal): Promise<void> {
     const { settings, clock } = this.#options;
     const startMs = clock.monotonicMs();
+    this.#isFirst = false;
     this.#notBeforeMs = startMs + settings.snapshotIntervalMinMs;
     try {
       if (!(await this.#writeInRoom(signal))) return;
       this.#failures = 0;
-      this.#isFirst = false;
       this.#lastMs = clock.monotonicMs() - startMs;
     } catch (error) {
       this.#failures += 1;
