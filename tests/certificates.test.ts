@@ -4,7 +4,10 @@
 // does.
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { SystemClock } from '@holdfast/base/system-clock';
+import { FrameConnection, noOptions } from '@holdfast/client/frame-connection';
 import { makeAuthority } from '@holdfast/transport/certificate-maker';
+import { type TlsMaterial, TlsNetwork } from '@holdfast/transport/tls-link';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import {
   askByTls,
@@ -97,6 +100,27 @@ describe('a client', () => {
     expect(await refusedWith({ ca, ...early })).toMatch(/^401 .*"CN=tom".* not valid before /);
     await inLog(first(), /turned away at the client port/);
     expect(first().log).toMatch(/CN=eve/);
+  });
+
+  it('speaks frames on the same port, by its certificate', async () => {
+    const { authority, shown } = cluster;
+    const parts = { clock: new SystemClock(), address: first().place.client, timeoutMs: 5000 };
+    const opened = (material: TlsMaterial) =>
+      FrameConnection.open({ ...parts, network: new TlsNetwork(() => material), actor: 'bob' });
+    const connection = await opened(shown);
+    const key = Buffer.from('by-frames');
+    const put = { keyspace: 0, key, value: Buffer.from('yes'), lease: 0n };
+    const flags = { prevKv: false, ignoreValue: false, ignoreLease: false };
+    await connection.call({ ...noOptions, request: { $case: 'put', value: { ...put, ...flags } } });
+    const { status, text } = await askByTls(first().place.client, '/v1/kv/by-frames', shown);
+    expect([status, text]).toEqual([200, 'yes']);
+    connection.close();
+    const strange = await makeAuthority({ name: 'Strange CA', ...now });
+    const eve = { ...(await clientOf(strange, 'eve')), ca: authority.cert };
+    await expect(opened(eve)).rejects.toMatchObject({
+      code: 'unauthenticated',
+      message: expect.stringContaining('"CN=eve"'),
+    });
   });
 
   it('takes a backup', async () => {

@@ -1,7 +1,8 @@
 // From problem+json back to the HoldfastError that the server threw: the inverse of the server's
-// table, whose match a test of the command line proves. What is not a problem document (a proxy's
-// page) is judged by its status alone.
+// table, whose match a test of the command line proves; and from the failure in a frame. What is
+// not a problem document (a proxy's page) is judged by its status alone.
 import { type ErrorCode, HoldfastError, type Outcome } from '@holdfast/base/errors';
+import type { Failure } from '@holdfast/proto/client';
 
 const codes: ReadonlySet<string> = new Set<ErrorCode>([
   'invalid-argument',
@@ -80,6 +81,15 @@ export function errorOf(status: number, body: Uint8Array): HoldfastError {
   return new HoldfastError(code, message, {
     outcome: outcomeOf(problem['outcome'], status),
     details: detailsOf(problem),
+  });
+}
+
+/** The error that a failure in a frame stands for. */
+export function errorOfFailure({ code, message, outcome, details }: Failure): HoldfastError {
+  const known = codes.has(code) ? (code as ErrorCode) : 'internal';
+  return new HoldfastError(known, message, {
+    outcome: outcomes.has(outcome) ? (outcome as Outcome) : 'unknown',
+    details: parseProblem(details) ?? {},
   });
 }
 

@@ -8,6 +8,7 @@ import { CoalescingWriter } from './coalescing-writer.ts';
 import {
   encodePreface,
   type Frame,
+  type FrameDialect,
   FrameParser,
   frameHeaderBytes,
   frameKinds,
@@ -31,6 +32,8 @@ export type FrameLinkOptions = {
   readonly queueBytesMax: number;
   /** The largest payload until `trust`. */
   readonly strangerBytesMax: number;
+  /** Default: of members among themselves. */
+  readonly dialect?: FrameDialect;
 };
 
 export class FrameLink {
@@ -38,22 +41,25 @@ export class FrameLink {
   readonly #link: Link;
   readonly #writer: CoalescingWriter;
   readonly #parser: FrameParser;
+  readonly #preface: Uint8Array;
   #handler: FrameHandler | undefined;
   #unansweredPings = 0;
   /** `undefined` while it lives. */
   #end: LinkEnd | undefined;
 
   constructor(options: FrameLinkOptions) {
-    const { link, endOfTurn, queueBytesMax } = options;
+    const { link, endOfTurn, queueBytesMax, dialect } = options;
     this.#link = link;
     this.#writer = new CoalescingWriter({ link, endOfTurn, queueBytesMax });
-    this.#parser = new FrameParser({ payloadBytesMax: options.strangerBytesMax });
+    const strangers = { payloadBytesMax: options.strangerBytesMax };
+    this.#parser = new FrameParser(dialect ? { ...strangers, dialect } : strangers);
+    this.#preface = encodePreface(dialect);
   }
 
   /** Says the preface, and begins to listen. */
   open(handler: FrameHandler): void {
     this.#handler = handler;
-    this.#link.send([encodePreface()]);
+    this.#link.send([this.#preface]);
     this.#link.open({
       onBytes: (bytes) => this.#receive(bytes),
       onEnd: (end) => this.#finish(end),
@@ -85,10 +91,10 @@ export class FrameLink {
     return this.#unansweredPings === 0;
   }
 
-  /** The other side is known now: another handler, and frames of every size. */
-  trust(handler: FrameHandler): void {
+  /** The other side is known now: another handler, and frames of every size, or up to a bound. */
+  trust(handler: FrameHandler, bytesMax = payloadBytesMax): void {
     this.#handler = handler;
-    this.#parser.payloadBytesMax = payloadBytesMax;
+    this.#parser.payloadBytesMax = bytesMax;
     // It may have ended between the last frame and this call.
     if (this.#end) handler.onEnd(this.#end);
   }

@@ -1,6 +1,7 @@
-// Frames: what travels on a link between two Holdfast processes (docs/formats.md, "Peer frames").
+// Frames: what travels on a link between two Holdfast processes, be they members or a member and a
+// client (docs/formats.md, "Peer frames" and "Client frames").
 //
-//   preface, once:  "HFP1"  u16 version  u16 zero
+//   preface, once:  "HFP1" or "HFC1"  u16 version  u16 zero
 //   each frame:     0 u32 payload bytes   4 u8 kind   5 u8 flags   6 u16 group
 //                   8 u32 CRC-32 of bytes 0 to 7 and the payload  12 payload        little-endian
 //
@@ -19,8 +20,8 @@ export type Frame = {
 };
 
 /**
- * 1 to 15: the link's own. 16 to 31: messages. 32 to 47: snapshots. Never used again for another
- * meaning.
+ * 1 to 15: the link's own. 16 to 31: messages. 32 to 47: snapshots. 64 to 79: clients. Never used
+ * again for another meaning.
  */
 export const frameKinds = {
   handshake: 1,
@@ -37,6 +38,10 @@ export const frameKinds = {
   snapshotEnd: 34,
   snapshotProgress: 35,
   snapshotResult: 36,
+  clientHello: 64,
+  clientHelloResponse: 65,
+  clientRequests: 66,
+  clientResponses: 67,
 } as const;
 
 export const frameVersion = 1;
@@ -45,9 +50,28 @@ export const frameHeaderBytes = 12;
 /** One append-entries of the largest proposals must fit. */
 export const payloadBytesMax = 20 * 1024 * 1024;
 
-const magic = [0x48, 0x46, 0x50, 0x31]; // "HFP1"
+/** Who speaks with whom: each begins in its own way, so that neither is taken for the other. */
+export type FrameDialect = {
+  readonly magic: readonly number[];
+  /** Where neither speaks TLS, and the other side does. */
+  readonly overTls: string;
+  /** What a stray speaker is told. */
+  readonly stray: string;
+};
 
-export function encodePreface(): Uint8Array {
+export const peerDialect: FrameDialect = {
+  magic: [0x48, 0x46, 0x50, 0x31], // "HFP1"
+  overTls: 'the other side speaks TLS, and this member was started without (--tls-peer-cert)',
+  stray: 'this is the port of Holdfast members among themselves; clients have another one',
+};
+
+export const clientDialect: FrameDialect = {
+  magic: [0x48, 0x46, 0x43, 0x31], // "HFC1"
+  overTls: 'the other side speaks TLS, and clients are asked in clear text here',
+  stray: 'what answers there does not speak as a member of Holdfast does with its clients',
+};
+
+export function encodePreface({ magic } = peerDialect): Uint8Array {
   const bytes = new Uint8Array(prefaceBytes);
   bytes.set(magic);
   new DataView(bytes.buffer).setUint16(4, frameVersion, true);
@@ -55,18 +79,14 @@ export function encodePreface(): Uint8Array {
 }
 
 /** Throws `failed-precondition` for a stray client, `version-mismatch` for another Holdfast. */
-function checkPreface(bytes: Uint8Array): void {
-  if (isTlsHello(bytes[0])) {
-    const text = 'the other side speaks TLS, and this member was started without (--tls-peer-cert)';
-    throw new HoldfastError('unauthenticated', text);
-  }
+function checkPreface(bytes: Uint8Array, { magic, overTls, stray }: FrameDialect): void {
+  if (isTlsHello(bytes[0])) throw new HoldfastError('unauthenticated', overTls);
   if (magic.some((byte, at) => bytes[at] !== byte)) {
-    const text = 'this is the port of Holdfast members among themselves; clients have another one';
-    throw new HoldfastError('failed-precondition', text);
+    throw new HoldfastError('failed-precondition', stray);
   }
   const version = new DataView(bytes.buffer, bytes.byteOffset).getUint16(4, true);
   if (version !== frameVersion) {
-    const text = `the other side speaks frame version ${version}, this member ${frameVersion}`;
+    const text = `the other side speaks frame version ${version}, this one ${frameVersion}`;
     throw new HoldfastError('version-mismatch', text);
   }
 }
@@ -96,14 +116,16 @@ type Stage = 'preface' | 'header' | 'payload' | 'broken';
 /** Bytes in, frames out. After a throw it takes nothing more: the stream's rhythm is lost. */
 export class FrameParser {
   #payloadBytesMax: number;
+  readonly #dialect: FrameDialect;
   #stage: Stage = 'preface';
   /** The part that is being gathered when it comes in several chunks. */
   #part: Uint8Array | undefined;
   #filled = 0;
   #header: Uint8Array = new Uint8Array(frameHeaderBytes);
 
-  constructor(options: { readonly payloadBytesMax: number }) {
+  constructor(options: { readonly payloadBytesMax: number; readonly dialect?: FrameDialect }) {
     this.#payloadBytesMax = options.payloadBytesMax;
+    this.#dialect = options.dialect ?? peerDialect;
   }
 
   /** Small until the other side is known, so that a stranger cannot make this member allocate. */
@@ -153,7 +175,7 @@ export class FrameParser {
     const stage = this.#stage;
     this.#stage = 'broken'; // Stands if a check below throws.
     if (stage === 'preface') {
-      checkPreface(part);
+      checkPreface(part, this.#dialect);
       this.#stage = 'header';
     } else if (stage === 'header') {
       this.#header = part;

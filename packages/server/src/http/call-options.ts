@@ -88,10 +88,13 @@ export function consistencyOf(query: Query): Consistency {
 }
 
 /** Whom the client's certificate names; without one nobody is verified, and the record says so. */
-export function actorOf(headers: IncomingHttpHeaders, socket: Socket): string {
+export const actorOf = (headers: IncomingHttpHeaders, socket: Socket): string =>
+  actorNamed(headers['holdfast-actor'], socket);
+
+/** As it names itself, which counts only where no certificate does. */
+export function actorNamed(named: string | readonly string[] | undefined, socket: Socket): string {
   const certified = certifiedNameOf(socket);
   if (certified !== undefined) return `certificate:${visible(certified)}`;
-  const named = headers['holdfast-actor'];
   if (named === undefined) return `unverified:${socket.remoteAddress ?? 'unknown'}`;
   if (typeof named !== 'string' || !isActorName(named)) {
     throw invalid(`Holdfast-Actor is 1 to ${actorLengthMax} visible characters`);

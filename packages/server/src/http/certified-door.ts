@@ -11,6 +11,7 @@ import type { CertificateVerdict } from '@holdfast/transport/certificate-verdict
 import { type TlsMaterial, tlsVersionMin, verdictOn } from '@holdfast/transport/tls-link';
 import { isTlsHello, tlsFailureOf } from '@holdfast/transport/tls-words';
 
+import { heedSpeakers } from './first-bytes.ts';
 import { problemContentType, problemOf, problemText } from './problem.ts';
 
 export type DoorTls = {
@@ -33,23 +34,36 @@ export function certifiedNameOf(socket: Socket): string | undefined {
   return verdict?.type === 'certified' ? verdict.commonName : undefined;
 }
 
+/** Why the client's certificate will not do; undefined: it will, or none is asked for. */
+export function refusedCertificateOf(socket: Socket): HoldfastError | undefined {
+  const verdict = verdicts.get(socket);
+  if (verdict?.type !== 'refused') return undefined;
+  return new HoldfastError(
+    'unauthenticated',
+    `this member asks its clients for a certificate: ${verdict.reason}`,
+  );
+}
+
 export type CertifiedServerOptions = {
   readonly tls: DoorTls;
   readonly http: ServerOptions;
   /** For a whole handshake, from the first byte on. */
   readonly handshakeMs: number;
   readonly onTurnedAway: TurnedAway;
+  /** A connection that speaks frames, after its handshake. */
+  readonly onFrames: (socket: Socket) => void;
 };
 
 /** As node:http's createServer. */
 export function createCertifiedServer(options: CertifiedServerOptions, listener: RequestListener) {
-  const { tls, http, handshakeMs, onTurnedAway } = options;
+  const { tls, http, handshakeMs, onTurnedAway, onFrames } = options;
   const asks = { requestCert: tls.asks, rejectUnauthorized: false };
   const settings = { ...asks, minVersion: tlsVersionMin, handshakeTimeout: handshakeMs } as const;
   const server = createServer(
     { ...http, ...settings, ...tls.material() },
     onlyCertified(listener, onTurnedAway),
   );
+  heedSpeakers(server, { event: 'secureConnection', onFrames });
   if (tls.asks) {
     server.prependListener('secureConnection', (socket: TLSSocket) => {
       verdicts.set(socket, verdictOn(socket));
@@ -112,14 +126,13 @@ function answerClearText(socket: Socket): void {
 
 function onlyCertified(listener: RequestListener, onTurnedAway: TurnedAway): RequestListener {
   return (request, response) => {
-    const verdict = verdicts.get(request.socket);
-    if (verdict?.type !== 'refused') {
+    const refusal = refusedCertificateOf(request.socket);
+    if (!refusal) {
       listener(request, response);
       return;
     }
-    onTurnedAway(addressOf(request.socket), verdict.reason);
-    const message = `this member asks its clients for a certificate: ${verdict.reason}`;
-    const problem = problemOf(new HoldfastError('unauthenticated', message));
+    onTurnedAway(addressOf(request.socket), refusal.message);
+    const problem = problemOf(refusal);
     response.writeHead(problem.status, {
       'Content-Type': problemContentType,
       Connection: 'close',

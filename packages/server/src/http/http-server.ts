@@ -1,6 +1,7 @@
 // The HTTP door: fastify with the house's errors, limits and routes. It owns no state but the
 // timers of calls; it listens nowhere itself (`http-listener.ts` does).
 import { createServer, type RequestListener, type Server } from 'node:http';
+import type { Socket } from 'node:net';
 import { setTimeout } from 'node:timers/promises';
 
 import swagger from '@fastify/swagger';
@@ -12,12 +13,14 @@ import { AppliedBefore } from '@holdfast/engine/applied-before';
 import fastify, { type FastifyError, type FastifyInstance, type FastifyReply } from 'fastify';
 
 import type { EngineSlot } from '../engine-slot.ts';
+import { FrameDoor } from '../frames/frame-door.ts';
 import { Metrics } from '../metrics.ts';
 import { AnswerGate } from './answer-gate.ts';
 import { acceptJsonBodies } from './body-parsers.ts';
 import { CallDeadlines } from './call-deadlines.ts';
 import { createCertifiedServer, type DoorTls, type TurnedAway } from './certified-door.ts';
 import { clientErrors } from './client-error.ts';
+import { heedSpeakers } from './first-bytes.ts';
 import { FreshStreams } from './fresh-streams.ts';
 import { healthRoutes } from './health-routes.ts';
 import {
@@ -73,8 +76,12 @@ const connectionsCheckMs = 1000;
 /** Builds the app; `app.listen` or `app.inject` come next, `app.close` ends its timers. */
 export function buildHttpApp(options: HttpAppOptions): FastifyInstance {
   const context = contextOf(options);
-  const app = createApp(context, options);
-  app.addHook('preClose', () => drain(context));
+  const frames = new FrameDoor(context, options.onTurnedAway ?? (() => undefined));
+  const app = createApp({ context, frames }, options);
+  app.addHook('preClose', async () => {
+    await drain(context);
+    frames.close();
+  });
   app.addHook('onClose', async () => context.deadlines.close());
   const table = new RouteTable();
   app.addHook('onRoute', (route) => table.add(route.method, route.url));
@@ -127,8 +134,12 @@ async function drain({ streams, deadlines }: HttpContext): Promise<void> {
   while (deadlines.underWay > 0 && performance.now() < endMs) await setTimeout(10);
 }
 
-function createApp({ limits }: HttpContext, options: HttpAppOptions): FastifyInstance {
+type AppParts = { readonly context: HttpContext; readonly frames: FrameDoor };
+
+function createApp({ context, frames }: AppParts, options: HttpAppOptions): FastifyInstance {
   const { tls, onTurnedAway = () => undefined } = options;
+  const { limits } = context;
+  const onFrames = (socket: Socket): void => frames.accept(socket);
   const app = fastify({
     // Else it loads two compilers of its own, for which a member that starts would wait.
     schemaController: {
@@ -138,7 +149,8 @@ function createApp({ limits }: HttpContext, options: HttpAppOptions): FastifyIns
     forceCloseConnections: true,
     return503OnClosing: false,
     routerOptions: { maxParamLength: 16 * 1024 },
-    serverFactory: (listener) => createHttpServer(listener, { limits, tls, onTurnedAway }),
+    serverFactory: (listener) =>
+      createHttpServer(listener, { limits, tls, onTurnedAway, onFrames }),
     clientErrorHandler: clientErrors(onTurnedAway),
     frameworkErrors: (error, _request, reply) => sendProblem(reply, frameworkError(error)),
   });
@@ -154,10 +166,11 @@ type ServerParts = {
   readonly limits: HttpLimits;
   readonly tls: DoorTls | undefined;
   readonly onTurnedAway: TurnedAway;
+  readonly onFrames: (socket: Socket) => void;
 };
 
 function createHttpServer(listener: RequestListener, parts: ServerParts): Server {
-  const { limits, tls, onTurnedAway } = parts;
+  const { limits, tls, onTurnedAway, onFrames } = parts;
   const http = {
     keepAliveTimeout: limits.keepAliveMs,
     requestTimeout: limits.requestTimeoutMs,
@@ -168,8 +181,9 @@ function createHttpServer(listener: RequestListener, parts: ServerParts): Server
   const gated = gatePipelines(listener);
   const handshakeMs = limits.headersTimeoutMs;
   const server: Server = tls
-    ? createCertifiedServer({ tls, http, handshakeMs, onTurnedAway }, gated)
+    ? createCertifiedServer({ tls, http, handshakeMs, onTurnedAway, onFrames }, gated)
     : createServer(http, gated);
+  if (!tls) heedSpeakers(server, { event: 'connection', onFrames });
   server.setTimeout(limits.stalledMs);
   server.maxConnections = limits.connectionsMax;
   return server;

@@ -1,0 +1,273 @@
+// One client that speaks frames: a stranger until its hello, then requests as many at a time as it
+// likes, up to a bound, each answered when it is done. Answers of one turn of the event loop leave
+// together. What a client does not read is bounded, and so is what it may have under way.
+import type { Timer } from '@holdfast/base/clock';
+import { HoldfastError } from '@holdfast/base/errors';
+import {
+  Hello,
+  HelloResponse,
+  type Request,
+  Requests,
+  type Response,
+  Responses,
+} from '@holdfast/proto/client';
+import { decodePayload } from '@holdfast/transport/decode-payload';
+import { clientDialect, type Frame, frameKinds, payloadBytesMax } from '@holdfast/transport/frame';
+import { closeWithin, FrameLink } from '@holdfast/transport/frame-link';
+import type { Link } from '@holdfast/transport/link';
+
+import { errorTable, operatingErrorOf } from '../errors.ts';
+import type { HttpContext } from '../http/http-context.ts';
+import { carryOut, failure, failureOf } from './frame-call.ts';
+
+export const clientProtocolVersion = 1;
+/** A hello has a name in it, and no data. */
+const helloBytesMax = 4096;
+/** From the connection to the hello. */
+const helloMs = 3000;
+/** For what was said last to arrive. */
+const leaveMs = 1000;
+/** Requests of one connection at a time. */
+export const inFlightMax = 4096;
+/** While so much waits to be read by the client, its reads are refused. */
+const unreadBytesHigh = 8 * 1024 * 1024;
+/** With more the connection ends: whoever does not read its answers has no use for them. */
+const unreadBytesMax = 64 * 1024 * 1024;
+/** Answers that leave in one frame, before another one is begun. */
+const frameBytesAim = 1024 * 1024;
+/** What a response takes beside its keys and values, at the most. */
+const responseBytes = 64;
+
+export type ClientConnectionOptions = {
+  readonly context: HttpContext;
+  readonly link: Link;
+  /** Whom the other side names itself, judged by what else is known of it. Throws its refusal. */
+  readonly actorOf: (named: string) => string;
+  readonly onOver: (connection: ClientConnection, reason: string | undefined) => void;
+};
+
+export class ClientConnection {
+  readonly #options: ClientConnectionOptions;
+  readonly #link: FrameLink;
+  readonly #timer: Timer;
+  #actor: string | undefined;
+  #underWay = 0;
+  #answers: Response[] = [];
+
+  constructor(options: ClientConnectionOptions) {
+    const { link, context } = options;
+    this.#options = options;
+    this.#link = new FrameLink({
+      link,
+      endOfTurn: (action) => setImmediate(action),
+      queueBytesMax: unreadBytesMax,
+      strangerBytesMax: helloBytesMax,
+      dialect: clientDialect,
+    });
+    this.#timer = context.clock.schedule(helloMs, () => this.#end('no hello in time'));
+  }
+
+  get remoteAddress(): string {
+    return this.#link.remoteAddress;
+  }
+
+  open(): void {
+    this.#link.open({
+      onFrame: (frame) => this.#greet(frame),
+      onEnd: (end) => this.#over(end.type === 'failed' ? end.reason : undefined),
+    });
+  }
+
+  /** What was answered leaves before; what is still under way is answered to nobody. */
+  close(): void {
+    this.#flush();
+    this.#leave(undefined);
+  }
+
+  #greet({ kind, payload }: Frame): void {
+    try {
+      if (kind !== frameKinds.clientHello) {
+        throw new HoldfastError('corrupt', `the first frame has kind ${kind}, no hello`);
+      }
+      const { protocolVersion, actor } = decodePayload(Hello, payload, 'a hello');
+      if (protocolVersion !== clientProtocolVersion) throw otherVersion(protocolVersion);
+      this.#actor = this.#options.actorOf(actor);
+    } catch (error) {
+      if (!(error instanceof HoldfastError)) throw error;
+      this.#link.send(frameKinds.clientHelloResponse, this.#helloResponse(error));
+      this.#leave(error.message);
+      return;
+    }
+    this.#timer.cancel();
+    this.#link.send(frameKinds.clientHelloResponse, this.#helloResponse());
+    this.#link.trust(
+      {
+        onFrame: (frame) => this.#heed(frame),
+        onEnd: (end) => this.#over(end.type === 'failed' ? end.reason : undefined),
+      },
+      payloadBytesMax,
+    );
+  }
+
+  #helloResponse(refused?: HoldfastError): Uint8Array {
+    const status = refused ? undefined : this.#options.context.slot.status();
+    return HelloResponse.encode({
+      protocolVersion: clientProtocolVersion,
+      clusterId: status?.clusterId ?? 0n,
+      memberId: status?.memberId ?? 0n,
+      memberName: status?.name ?? '',
+      features: 0,
+      inFlightMax,
+      refusal: refused && failure(refused),
+    }).finish();
+  }
+
+  /** A HoldfastError that is thrown here ends the connection with its text. */
+  #heed({ kind, payload }: Frame): void {
+    if (kind !== frameKinds.clientRequests) {
+      throw new HoldfastError('corrupt', `kind ${kind} does not belong on a client's connection`);
+    }
+    const { requests } = decodePayload(Requests, payload, 'a frame of requests');
+    for (const request of requests) this.#take(request);
+  }
+
+  #take(request: Request): void {
+    const refused = this.#refusalOf(request);
+    if (!refused) return void this.#run(request); // Answers its own errors.
+    this.#options.context.failures.add(refused.code);
+    this.#answer(failureOf(request.id, refused));
+  }
+
+  #refusalOf({ request }: Request): HoldfastError | undefined {
+    if (this.#underWay >= inFlightMax) return tooMany();
+    if (request?.$case !== 'range' || this.#link.pendingBytes <= unreadBytesHigh) return undefined;
+    return unread(this.#link.pendingBytes);
+  }
+
+  async #run(request: Request): Promise<void> {
+    const { clock, deadlines, slot, limits, times, failures, onFault } = this.#options.context;
+    const beganMs = clock.monotonicMs();
+    const name = request.request?.$case ?? 'unknown';
+    const deadline =
+      request.timeoutMs === 0 ? deadlines.begin() : deadlines.beginFor(request.timeoutMs);
+    const { signal } = deadline;
+    this.#underWay += 1;
+    let status = 200;
+    try {
+      const call = { request, actor: this.#actor ?? '', signal };
+      const { bodyBytesMax: valueBytesMax } = limits;
+      this.#answer(await carryOut(slot.engine, { ...call, valueBytesMax }));
+    } catch (error) {
+      const answer = failureOf(request.id, error);
+      if (answer.response?.$case === 'failure') {
+        const { code } = operatingErrorOf(error);
+        status = errorTable[code].status;
+        failures.add(code);
+        if (code === 'internal') onFault(error, `frames, ${name}`);
+      }
+      this.#answer(answer);
+    } finally {
+      this.#underWay -= 1;
+      deadline.dispose();
+      times.observe('frames', name, { status, durationMs: clock.monotonicMs() - beganMs });
+    }
+  }
+
+  #answer(response: Response): void {
+    this.#answers.push(response);
+    if (this.#answers.length === 1) setImmediate(() => this.#flush());
+  }
+
+  /** In frames of a bounded size, each encoded when the one before has found room. */
+  #flush(): void {
+    const answers = this.#answers;
+    this.#answers = [];
+    let [from, bytes] = [0, 0];
+    for (const [at, answer] of answers.entries()) {
+      const size = sizeOf(answer);
+      if (at > from && bytes + size > frameBytesAim) {
+        if (!this.#send(answers.slice(from, at))) return;
+        [from, bytes] = [at, 0];
+      }
+      if (size > payloadBytesMax - responseBytes) answers[at] = tooLong(answer.id, size);
+      else bytes += size;
+    }
+    if (from < answers.length) this.#send(answers.slice(from));
+  }
+
+  #send(responses: readonly Response[]): boolean {
+    const payload = Responses.encode({ responses: [...responses] }).finish();
+    const isSent = this.#link.send(frameKinds.clientResponses, payload);
+    if (!isSent) this.#end('it does not read its answers');
+    return isSent;
+  }
+
+  /** What was sent is given a moment to be read. */
+  #leave(reason: string | undefined): void {
+    void closeWithin(this.#options.context.clock, leaveMs, this.#link); // Never rejects.
+    this.#over(reason);
+  }
+
+  #end(reason: string): void {
+    this.#link.destroy();
+    this.#over(reason);
+  }
+
+  #over(reason: string | undefined): void {
+    this.#timer.cancel();
+    this.#answers = [];
+    this.#options.onOver(this, reason);
+  }
+}
+
+/** Of what stands in it in bytes; the rest is a few numbers. */
+function sizeOf({ response }: Response): number {
+  switch (response?.$case) {
+    case 'range':
+      return sizeOfPairs(response.value.kvs);
+    case 'put':
+      return sizeOfPairs(response.value.prevKv ? [response.value.prevKv] : []);
+    case 'deleteRange':
+      return sizeOfPairs(response.value.prevKvs);
+    case 'txn':
+      return response.value.responses.reduce(
+        (sum, inner) => sum + sizeOf({ response: inner.response } as Response),
+        responseBytes,
+      );
+    case 'failure':
+      return responseBytes + response.value.message.length + response.value.details.length;
+    default:
+      return responseBytes;
+  }
+}
+
+const sizeOfPairs = (
+  pairs: readonly { readonly key: Uint8Array; readonly value: Uint8Array }[],
+): number =>
+  pairs.reduce((sum, { key, value }) => sum + key.length + value.length + responseBytes, 64);
+
+const tooMany = (): HoldfastError =>
+  new HoldfastError(
+    'resource-exhausted',
+    `${inFlightMax} requests of this connection are under way: wait for answers first`,
+  );
+
+const unread = (bytes: number): HoldfastError =>
+  new HoldfastError(
+    'resource-exhausted',
+    `${bytes} bytes of answers wait to be read on this connection: read them first`,
+  );
+
+const tooLong = (id: number, size: number): Response =>
+  failureOf(
+    id,
+    new HoldfastError('too-large', `the answer has ${size} bytes: ask for less at a time`, {
+      outcome: 'unknown',
+    }),
+  );
+
+const otherVersion = (version: number): HoldfastError =>
+  new HoldfastError(
+    'version-mismatch',
+    `the client speaks protocol version ${version}, this member ${clientProtocolVersion}`,
+  );

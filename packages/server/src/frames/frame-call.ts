@@ -1,0 +1,168 @@
+// One request of a client on its way through the engine, and its answer. The door's judge: what is
+// not asked for in a way that can be answered is refused before the engine hears of it.
+import { HoldfastError } from '@holdfast/base/errors';
+import { revision } from '@holdfast/base/ids';
+import { AppliedBefore } from '@holdfast/engine/applied-before';
+import type {
+  Answer,
+  Consistency,
+  Engine,
+  ReadOptions,
+  ResponseHeader,
+  WriteOptions,
+} from '@holdfast/engine/engine';
+import { ReadLevel, type Request, type Response } from '@holdfast/proto/client';
+import type { PutRequest, RangeRequest, TxnRequest } from '@holdfast/proto/internal';
+
+import { operatingErrorOf } from '../errors.ts';
+import { kvKeyspace } from '../http/kv-view.ts';
+
+/** Keys of one range that an answer has at most; `more` says that there are others. */
+const rangeKeysMax = 1000;
+
+export type FrameCall = {
+  readonly request: Request;
+  readonly actor: string;
+  readonly signal: AbortSignal;
+  /** Of a value. */
+  readonly valueBytesMax: number;
+};
+
+/** Rejects with what the engine refuses it with, and `invalid-argument`, `too-large`. */
+export async function carryOut(engine: Engine, call: FrameCall): Promise<Response> {
+  const { id, request } = call.request;
+  switch (request?.$case) {
+    case 'put': {
+      requireSmall(request.value, call);
+      const put = { ...request.value, keyspace: ownKeyspace(request.value) };
+      const answer = await engine.put(put, writeOptions(call));
+      return { ...heading(id, answer), response: { $case: 'put', value: answer.body } };
+    }
+    case 'range': {
+      const answer = await engine.range(bounded(request.value), readOptions(call));
+      return { ...heading(id, answer), response: { $case: 'range', value: answer.body } };
+    }
+    case 'deleteRange': {
+      const deletion = { ...request.value, keyspace: ownKeyspace(request.value) };
+      const answer = await engine.deleteRange(deletion, writeOptions(call));
+      return { ...heading(id, answer), response: { $case: 'deleteRange', value: answer.body } };
+    }
+    case 'txn': {
+      const answer = await engine.txn(ownTxn(request.value, call), writeOptions(call));
+      return { ...heading(id, answer), response: { $case: 'txn', value: answer.body } };
+    }
+    default:
+      throw invalid('a request that this version does not know');
+  }
+}
+
+/** What a client is told of a failure; of a repeated write of a session, that it was done. */
+export function failureOf(id: number, thrown: unknown): Response {
+  const none = { id, revision: 0, term: 0, ageMsPlusOne: 0 };
+  if (thrown instanceof AppliedBefore) {
+    const { revision: at, succeeded } = thrown;
+    const value = { revision: at, succeeded };
+    return { ...none, revision: at, response: { $case: 'appliedBefore', value } };
+  }
+  return { ...none, response: { $case: 'failure', value: failure(thrown) } };
+}
+
+export function failure(thrown: unknown) {
+  const { code, message, outcome, details } = operatingErrorOf(thrown);
+  const hasDetails = Object.keys(details).length > 0;
+  return { code, message, outcome, details: hasDetails ? JSON.stringify(details, jsonSafe) : '' };
+}
+
+const jsonSafe = (_name: string, value: unknown): unknown =>
+  typeof value === 'bigint' ? value.toString() : value;
+
+const heading = (id: number, { header }: Answer<unknown>) => ({
+  id,
+  revision: header.revision as number,
+  term: header.term as number,
+  ageMsPlusOne: agePlusOne(header),
+});
+
+const agePlusOne = ({ ageMs }: ResponseHeader): number =>
+  ageMs === undefined ? 0 : Math.ceil(ageMs) + 1;
+
+function writeOptions({ request, actor, signal }: FrameCall): WriteOptions {
+  const { session } = request;
+  if (!session) return { actor, signal };
+  if (session.id === 0n || session.sequence === 0n) {
+    throw invalid('a write of a session has its id and a sequence, both above zero');
+  }
+  return { actor, signal, session };
+}
+
+function readOptions({ request, actor, signal }: FrameCall): ReadOptions {
+  const consistency = consistencyOf(request);
+  const options = { actor, signal, consistency };
+  return request.minRevision === 0
+    ? options
+    : { ...options, minRevision: revision(request.minRevision) };
+}
+
+function consistencyOf({ level, maxAgeMs }: Request): Consistency {
+  switch (level) {
+    case ReadLevel.LINEARIZABLE:
+      return { level: 'linearizable' };
+    case ReadLevel.STALE:
+      return { level: 'stale' };
+    case ReadLevel.BOUNDED:
+      return { level: 'bounded', maxAgeMs };
+    default:
+      throw invalid('a level of reading that this version does not know');
+  }
+}
+
+/** Clients have the first keyspace, and need not name it; configurations are not theirs. */
+function ownKeyspace({ keyspace }: { readonly keyspace: number }): number {
+  if (keyspace === 0 || keyspace === kvKeyspace) return kvKeyspace;
+  throw invalid(`keyspace ${keyspace} is not for clients: theirs is ${kvKeyspace}`);
+}
+
+function bounded(range: RangeRequest): RangeRequest {
+  const keyspace = ownKeyspace(range);
+  const limit = range.countOnly ? range.limit : Math.min(range.limit || rangeKeysMax, rangeKeysMax);
+  return { ...range, keyspace, limit };
+}
+
+function requireSmall({ value }: PutRequest, { valueBytesMax }: FrameCall): void {
+  if (value.length <= valueBytesMax) return;
+  const text = `a value of ${value.length} bytes: at most ${valueBytesMax} are taken here`;
+  throw new HoldfastError('too-large', text);
+}
+
+function ownTxn(txn: TxnRequest, call: FrameCall): TxnRequest {
+  const operations = (list: TxnRequest['success']): TxnRequest['success'] =>
+    list.map(({ request }) => ({ request: request && ownOperation(request, call) }));
+  return {
+    compare: txn.compare.map((one) => ({ ...one, keyspace: ownKeyspace(one) })),
+    success: operations(txn.success),
+    failure: operations(txn.failure),
+  };
+}
+
+type Operation = NonNullable<TxnRequest['success'][number]['request']>;
+
+function ownOperation(operation: Operation, call: FrameCall): Operation {
+  switch (operation.$case) {
+    case 'range':
+      return { $case: 'range', value: bounded(operation.value) };
+    case 'txn':
+      return { $case: 'txn', value: ownTxn(operation.value, call) };
+    case 'put':
+      requireSmall(operation.value, call);
+      return {
+        $case: 'put',
+        value: { ...operation.value, keyspace: ownKeyspace(operation.value) },
+      };
+    default: {
+      const { value } = operation;
+      return { $case: 'deleteRange', value: { ...value, keyspace: ownKeyspace(value) } };
+    }
+  }
+}
+
+const invalid = (message: string): HoldfastError => new HoldfastError('invalid-argument', message);

@@ -1,0 +1,48 @@
+// The door for our own clients' frames: it is given the connections that speak them, and ends what
+// is left of them with the member.
+import type { Socket } from 'node:net';
+
+import { SocketLink } from '@holdfast/transport/tcp-link';
+
+import { actorNamed } from '../http/call-options.ts';
+import { refusedCertificateOf, type TurnedAway } from '../http/certified-door.ts';
+import type { HttpContext } from '../http/http-context.ts';
+import { ClientConnection } from './client-connection.ts';
+
+export class FrameDoor {
+  readonly #context: HttpContext;
+  readonly #onTurnedAway: TurnedAway;
+  readonly #connections = new Set<ClientConnection>();
+
+  constructor(context: HttpContext, onTurnedAway: TurnedAway) {
+    this.#context = context;
+    this.#onTurnedAway = onTurnedAway;
+  }
+
+  get connections(): number {
+    return this.#connections.size;
+  }
+
+  /** Of a socket of which nothing was read. */
+  accept(socket: Socket): void {
+    const connection = new ClientConnection({
+      context: this.#context,
+      link: new SocketLink(socket),
+      actorOf: (named) => {
+        const refusal = refusedCertificateOf(socket);
+        if (refusal) throw refusal;
+        return actorNamed(named === '' ? undefined : named, socket);
+      },
+      onOver: (over, reason) => {
+        if (!this.#connections.delete(over) || reason === undefined) return;
+        this.#onTurnedAway(over.remoteAddress, reason);
+      },
+    });
+    this.#connections.add(connection);
+    connection.open();
+  }
+
+  close(): void {
+    for (const connection of [...this.#connections]) connection.close();
+  }
+}
