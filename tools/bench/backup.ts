@@ -22,10 +22,13 @@ const usage = `npm run bench:backup -- [options]
   --writes N         a second, beside it (default 5000)
   --rounds N         of which the medians are shown (default 3)
   --from WHO         follower or leader (default follower)
+  --by HOW           the writes come by frames or by http (default frames)
 `;
 
 const clock = new SystemClock();
-const [quietMs, restMs, connections] = [5000, 2000, 32];
+const [quietMs, restMs] = [5000, 2000];
+/** A request of HTTP waits for the one before it on its connection; frames do not. */
+const connectionsBy = { http: 32, frames: 4 } as const;
 
 type Options = {
   readonly keys: number;
@@ -33,6 +36,7 @@ type Options = {
   readonly writes: number;
   readonly rounds: number;
   readonly from: string;
+  readonly by: PacedPlan['by'];
 };
 
 type Round = {
@@ -62,7 +66,8 @@ async function measure(options: Options): Promise<void> {
   try {
     const { leader, follower } = await rolesOf(cluster);
     await fill(leader, options);
-    print(`${options.keys} keys of ${options.valueBytes} bytes, backup from a ${options.from}\n`);
+    const { keys, valueBytes, by } = options;
+    print(`${keys} keys of ${valueBytes} bytes, writes by ${by}, backup from a ${options.from}\n`);
     const from = options.from === 'leader' ? leader : follower;
     const file = join(cluster.directory, 'bench.backup');
     const rounds: Round[] = [];
@@ -79,8 +84,9 @@ async function measure(options: Options): Promise<void> {
 }
 
 async function playRound({ file, leader, from, options }: Playing): Promise<Round> {
-  const { keys, valueBytes, writes: perSecond } = options;
-  const plan: PacedPlan = { endpoint: leader, perSecond, connections, keys, valueBytes };
+  const { keys, valueBytes, by, writes: perSecond } = options;
+  const connections = connectionsBy[by];
+  const plan: PacedPlan = { by, endpoint: leader, perSecond, connections, keys, valueBytes };
   const quiet = await loadWhile(plan, () => sleep(clock, quietMs));
   await sleep(clock, restMs);
   await rm(file, { force: true });
@@ -234,11 +240,15 @@ function readOptions(): Options {
       writes: { type: 'string', default: '5000' },
       rounds: { type: 'string', default: '3' },
       from: { type: 'string', default: 'follower' },
+      by: { type: 'string', default: 'frames' },
     },
   });
   const { keys, writes, rounds, from } = values;
-  const valueBytes = Number(values['value-bytes']);
-  return { keys: Number(keys), valueBytes, writes: Number(writes), rounds: Number(rounds), from };
+  if (values.by !== 'http' && values.by !== 'frames') throw new Error('--by is frames or http');
+  return {
+    ...{ keys: Number(keys), writes: Number(writes), rounds: Number(rounds) },
+    ...{ valueBytes: Number(values['value-bytes']), from, by: values.by },
+  };
 }
 
 try {

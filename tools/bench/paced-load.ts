@@ -5,6 +5,9 @@ import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
 
 import { messageOf } from '@holdfast/base/errors';
+import { SystemClock } from '@holdfast/base/system-clock';
+import { FrameConnection, noOptions } from '@holdfast/client/frame-connection';
+import { TcpNetwork } from '@holdfast/transport/tcp-link';
 
 import { Histogram } from './histogram.ts';
 import type { LoadPlan } from './load-plan.ts';
@@ -12,6 +15,8 @@ import { RequestWriter } from './request-writer.ts';
 import { ResponseParser } from './response-parser.ts';
 
 export type PacedPlan = {
+  /** How it speaks with the member. */
+  readonly by: 'http' | 'frames';
   readonly endpoint: string;
   readonly perSecond: number;
   readonly connections: number;
@@ -28,7 +33,14 @@ export type PacedResult = {
   readonly failures: number;
 };
 
-class PacedConnection {
+/** Over which a write leaves when it is due. */
+interface PacedConnection {
+  readonly underWay: number;
+  send(dueMs: number): void;
+  close(): void;
+}
+
+class HttpConnection implements PacedConnection {
   readonly #socket: Socket;
   readonly #writer: RequestWriter;
   /** When each request under way was due, in the order of their answers. */
@@ -61,6 +73,47 @@ class PacedConnection {
   }
 }
 
+/** Keys in turn, as RequestWriter does it. */
+class FramesConnection implements PacedConnection {
+  readonly #connection: FrameConnection;
+  readonly #plan: PacedPlan;
+  readonly #onAnswer: (status: number, ms: number) => void;
+  readonly #value: Uint8Array;
+  #next: number;
+
+  constructor(
+    connection: FrameConnection,
+    { plan, first }: { readonly plan: PacedPlan; readonly first: number },
+    onAnswer: (status: number, ms: number) => void,
+  ) {
+    this.#connection = connection;
+    this.#plan = plan;
+    this.#onAnswer = onAnswer;
+    this.#value = new Uint8Array(plan.valueBytes).fill(118);
+    this.#next = first;
+  }
+
+  get underWay(): number {
+    return this.#connection.underWay;
+  }
+
+  send(dueMs: number): void {
+    const key = Buffer.from(`bench-${String(this.#next).padStart(8, '0')}`);
+    this.#next = (this.#next + 1) % this.#plan.keys;
+    const value = { keyspace: 0, key, value: this.#value, lease: 0n };
+    const flags = { prevKv: false, ignoreValue: false, ignoreLease: false };
+    const answer = (status: number): void => this.#onAnswer(status, performance.now() - dueMs);
+    this.#connection
+      .call({ ...noOptions, request: { $case: 'put', value: { ...value, ...flags } } })
+      .then(() => answer(200))
+      .catch(() => answer(500));
+  }
+
+  close(): void {
+    this.#connection.close();
+  }
+}
+
 class PacedLoad {
   readonly #plan: PacedPlan;
   readonly #connections: readonly PacedConnection[];
@@ -71,34 +124,28 @@ class PacedLoad {
   #beganMs = 0;
   #timer: NodeJS.Timeout | undefined;
 
-  private constructor(plan: PacedPlan, sockets: readonly Socket[]) {
+  private constructor(plan: PacedPlan, open: (load: PacedLoad) => readonly PacedConnection[]) {
     this.#plan = plan;
-    const { endpoint, keys, valueBytes } = plan;
-    const load: LoadPlan = {
-      kind: 'put',
-      endpoints: [endpoint],
-      connections: sockets.length,
-      inFlight: sockets.length,
-      keys,
-      valueBytes,
-      durationMs: undefined,
-      requests: undefined,
-    };
-    this.#connections = sockets.map((socket, at) => {
-      const first = Math.floor((keys / sockets.length) * at);
-      const writer = new RequestWriter(load, endpoint, first);
-      return new PacedConnection(socket, writer, (status, ms) => this.#answer(status, ms));
-    });
+    this.#connections = open(this);
   }
 
   static async open(plan: PacedPlan): Promise<PacedLoad> {
-    const [host, port] = plan.endpoint.split(':') as [string, string];
-    const opening = Array.from({ length: plan.connections }, async () => {
-      const socket = connect({ host, port: Number(port), noDelay: true });
-      await once(socket, 'connect');
-      return socket;
-    });
-    return new PacedLoad(plan, await Promise.all(opening));
+    const first = (at: number): number => Math.floor((plan.keys / plan.connections) * at);
+    const each = <T>(open: () => Promise<T>): Promise<T[]> =>
+      Promise.all(Array.from({ length: plan.connections }, open));
+    if (plan.by === 'frames') {
+      const opened = await each(() => openFrames(plan));
+      return new PacedLoad(plan, (load) =>
+        opened.map((one, at) => new FramesConnection(one, { plan, first: first(at) }, load.answer)),
+      );
+    }
+    const sockets = await each(() => openSocket(plan));
+    return new PacedLoad(plan, (load) =>
+      sockets.map((socket, at) => {
+        const writer = new RequestWriter(loadPlanOf(plan), plan.endpoint, first(at));
+        return new HttpConnection(socket, writer, load.answer);
+      }),
+    );
   }
 
   start(): void {
@@ -128,12 +175,36 @@ class PacedLoad {
     }
   }
 
-  #answer(status: number, ms: number): void {
+  /** One has come. */
+  readonly answer = (status: number, ms: number): void => {
     if (status < 200 || status > 299) this.#failures += 1;
     this.#histogram.record(ms);
     this.#maxMs = Math.max(this.#maxMs, ms);
-  }
+  };
 }
+
+function openFrames({ endpoint: address }: PacedPlan): Promise<FrameConnection> {
+  const parts = { network: new TcpNetwork(), clock: new SystemClock() };
+  return FrameConnection.open({ ...parts, address, actor: 'bench', timeoutMs: 5000 });
+}
+
+async function openSocket({ endpoint }: PacedPlan): Promise<Socket> {
+  const [host, port] = endpoint.split(':') as [string, string];
+  const socket = connect({ host, port: Number(port), noDelay: true });
+  await once(socket, 'connect');
+  return socket;
+}
+
+const loadPlanOf = ({ endpoint, connections, keys, valueBytes }: PacedPlan): LoadPlan => ({
+  kind: 'put',
+  endpoints: [endpoint],
+  connections,
+  inFlight: connections,
+  keys,
+  valueBytes,
+  durationMs: undefined,
+  requests: undefined,
+});
 
 let load: PacedLoad | undefined;
 
