@@ -82,6 +82,7 @@ async function newSnapshotter(overrides: Partial<ReplicaSettings> = {}, id = mem
     log,
     snapshotter,
     snapshots,
+    stateMachine,
     purged,
     failures,
     waiters,
@@ -268,6 +269,35 @@ describe('Snapshotter', () => {
     await sync();
     expect(snapshotter.status).toMatchObject({ isTaking: false, index: 10 });
     expect(snapshotter.status.lastMs).toBeGreaterThan(150);
+  });
+
+  it('takes its time with one that nobody waits for, and none with one that somebody does', async () => {
+    const { clock, snapshotter, stateMachine, apply, sync, tasks } = await newSnapshotter();
+    const image = stateMachine.image.bind(stateMachine);
+    const megabytes = async function* () {
+      for (let at = 0; at < 40; at += 1) yield new Uint8Array(1_000_000);
+    };
+    stateMachine.image = () => ({ ...image(), chunks: megabytes });
+    const elapsed = async (): Promise<number> => {
+      const fromMs = clock.monotonicMs();
+      while (snapshotter.status.isTaking) await clock.advanceAsync(10);
+      return clock.monotonicMs() - fromMs;
+    };
+    await clock.advanceAsync(100);
+    await apply(10);
+    await sync();
+    expect(await elapsed()).toBeGreaterThan(650);
+    await apply(10);
+    await sync();
+    const taking = snapshotter.take(tasks.signal);
+    expect(await elapsed()).toBeLessThan(200);
+    await taking;
+    await clock.advanceAsync(100);
+    await apply(10);
+    await sync();
+    const joined = snapshotter.take(tasks.signal);
+    expect(await elapsed()).toBeLessThan(200);
+    await joined;
   });
 
   it('tells of one that cannot be written, and tries again later and later', async () => {

@@ -18,7 +18,7 @@ import type {
 } from './ports.ts';
 import type { ReplicaSettings } from './settings.ts';
 import { type SendProgress, SnapshotSending } from './snapshot-sending.ts';
-import { TokenBucket, throttled } from './token-bucket.ts';
+import { TokenBucket } from './token-bucket.ts';
 
 export type SnapshotterOptions = {
   /** Of this member. */
@@ -64,6 +64,12 @@ export type SnapshotStatus = {
  * that follow stay as far apart.
  */
 const firstSpread = 0.5;
+/**
+ * One that nobody waits for takes about so long, or less where that is slow enough: written as fast
+ * as the disk allows, it would cost the writes beside it a core and their p99.
+ */
+const calmSeconds = 10;
+const calmBytesPerSecondMin = 50_000_000;
 /** Bytes of log after which a snapshot is due while the disk is low. */
 const lowLogBytes = 1024 * 1024;
 
@@ -77,6 +83,8 @@ export class Snapshotter {
   #notBeforeMs: number;
   #lastMs: number | undefined;
   #isFirst = true;
+  /** Somebody waits for the one that is being written. */
+  #isUrgent = false;
   /** How often the own state has come into doubt since the start. */
   #doubts = 0;
   #failures = 0;
@@ -124,8 +132,14 @@ export class Snapshotter {
 
   /** Takes one now, or joins the one that is being taken. Rejects when it cannot be written. */
   async take(signal: AbortSignal): Promise<void> {
+    this.#isUrgent = true;
+    await this.#takeOne(signal);
+  }
+
+  async #takeOne(signal: AbortSignal): Promise<void> {
     this.#running ??= this.#take(signal).finally(() => {
       this.#running = undefined;
+      this.#isUrgent = false;
     });
     await this.#running;
   }
@@ -207,7 +221,7 @@ export class Snapshotter {
 
   async #takeDue(signal: AbortSignal): Promise<void> {
     try {
-      await this.take(signal);
+      await this.#takeOne(signal);
     } catch (error) {
       // The log is kept for as long as there is no newer snapshot: nothing is lost, it is tried
       // again.
@@ -262,7 +276,7 @@ export class Snapshotter {
     try {
       const writer = await snapshots.create({ last: id, configuration }, image.stateHash);
       try {
-        for await (const chunk of this.#throttled(image, signal)) await writer.write(chunk);
+        for await (const chunk of this.#paced(image, signal)) await writer.write(chunk);
         // safety.md 7: a leader may have applied what it has not synced yet.
         await this.#options.persisted(id.index);
         signal.throwIfAborted();
@@ -279,8 +293,16 @@ export class Snapshotter {
     return true;
   }
 
-  #throttled(image: StateImage, signal: AbortSignal): AsyncGenerator<Uint8Array> {
-    return throttled(image.chunks(), this.#bucket, signal);
+  async *#paced(image: StateImage, signal: AbortSignal): AsyncGenerator<Uint8Array> {
+    const { clock, reserve, settings } = this.#options;
+    const calm = Math.max(calmBytesPerSecondMin, (this.#stored[0]?.bytes ?? 0) / calmSeconds);
+    const bytesPerSecond = Math.min(calm, settings.snapshotWriteBytesPerSecond);
+    const calmly = new TokenBucket(clock, { bytesPerSecond });
+    for await (const chunk of image.chunks()) {
+      const isUrgent = this.#isUrgent || reserve?.isLow;
+      await (isUrgent ? this.#bucket : calmly).take(chunk.length, signal);
+      yield chunk;
+    }
   }
 
   async #retain(keep = this.#options.settings.snapshotsKept): Promise<void> {
