@@ -28,7 +28,7 @@ const usage = `npm run bench:backup -- [options]
 const clock = new SystemClock();
 const [quietMs, restMs] = [5000, 2000];
 /** A request of HTTP waits for the one before it on its connection; frames do not. */
-const connectionsBy = { http: 32, frames: 4 } as const;
+const connectionsBy = { http: 32, frames: 1 } as const;
 
 type Options = {
   readonly keys: number;
@@ -48,6 +48,9 @@ type Round = {
   readonly perSecond: number;
   readonly failures: number;
   readonly megabytes: number;
+  readonly megabytesPerSecond: number;
+  /** With a backup, times without. */
+  readonly ratio: number;
   /** From the start of the command to its end. */
   readonly seconds: number;
   /** The longest that the event loop of the member that sends it was held. */
@@ -99,6 +102,7 @@ async function playRound({ file, leader, from, options }: Playing): Promise<Roun
   });
   const metrics = await fetchMetrics(from);
   await sleep(clock, restMs);
+  const megabytes = (await stat(file)).size / 1e6;
   return {
     quietP50: quiet.p50Ms,
     quietP99: quiet.p99Ms,
@@ -107,7 +111,9 @@ async function playRound({ file, leader, from, options }: Playing): Promise<Roun
     max: beside.maxMs,
     perSecond: beside.writes / beside.seconds,
     failures: quiet.failures + beside.failures,
-    megabytes: (await stat(file)).size / 1e6,
+    megabytes,
+    megabytesPerSecond: megabytes / seconds,
+    ratio: beside.p99Ms / quiet.p99Ms,
     seconds,
     loopMs: (metrics?.get('nodejs_eventloop_lag_max_seconds') ?? Number.NaN) * 1000,
   };
@@ -212,6 +218,7 @@ async function compare(file: string, directory: string): Promise<void> {
   );
 }
 
+/** Each column by itself: the ratios of medians are no medians. */
 function medianOf(rounds: readonly Round[]): Round {
   const names = Object.keys(rounds[0] as Round) as (keyof Round)[];
   const middle = (name: keyof Round): number =>
@@ -221,11 +228,12 @@ function medianOf(rounds: readonly Round[]): Round {
 
 function lineOf(name: string, round: Round): string {
   const { quietP50, quietP99, p50, p99, max, megabytes, seconds, loopMs } = round;
+  const { megabytesPerSecond, ratio } = round;
   return (
     `${name.padEnd(8)} ${megabytes.toFixed(0)} MB in ${seconds.toFixed(2)} s = ` +
-    `${(megabytes / seconds).toFixed(0)} MB/s; writes ${round.perSecond.toFixed(0)}/s: p50 ` +
+    `${megabytesPerSecond.toFixed(0)} MB/s; writes ${round.perSecond.toFixed(0)}/s: p50 ` +
     `${quietP50.toFixed(1)} -> ${p50.toFixed(1)} ms, p99 ${quietP99.toFixed(1)} -> ` +
-    `${p99.toFixed(1)} ms (${(p99 / quietP99).toFixed(1)} x), max ${max.toFixed(0)} ms; ` +
+    `${p99.toFixed(1)} ms (${ratio.toFixed(1)} x), max ${max.toFixed(0)} ms; ` +
     `${round.failures} failed; loop held ${loopMs.toFixed(0)} ms`
   );
 }

@@ -5,10 +5,16 @@ import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
 
 import { messageOf } from '@holdfast/base/errors';
-import { SystemClock } from '@holdfast/base/system-clock';
-import { FrameConnection, noOptions } from '@holdfast/client/frame-connection';
-import { TcpNetwork } from '@holdfast/transport/tcp-link';
+import {
+  clientDialect,
+  type Frame,
+  FrameParser,
+  frameKinds,
+  payloadBytesMax,
+} from '@holdfast/transport/frame';
 
+import { readAnswers } from './frame-answers.ts';
+import { FrameWriter, idFirst } from './frame-writer.ts';
 import { Histogram } from './histogram.ts';
 import type { LoadPlan } from './load-plan.ts';
 import { RequestWriter } from './request-writer.ts';
@@ -37,6 +43,8 @@ export type PacedResult = {
 interface PacedConnection {
   readonly underWay: number;
   send(dueMs: number): void;
+  /** What was sent leaves now at the latest. */
+  flush(): void;
   close(): void;
 }
 
@@ -68,49 +76,56 @@ class HttpConnection implements PacedConnection {
     this.#socket.write(this.#writer.take(1));
   }
 
+  flush(): void {
+    // A request is a write of its own.
+  }
+
   close(): void {
     this.#socket.destroy();
   }
 }
 
-/** Keys in turn, as RequestWriter does it. */
 class FramesConnection implements PacedConnection {
-  readonly #connection: FrameConnection;
-  readonly #plan: PacedPlan;
-  readonly #onAnswer: (status: number, ms: number) => void;
-  readonly #value: Uint8Array;
-  #next: number;
+  readonly #socket: Socket;
+  readonly #writer: FrameWriter;
+  /** When the write with that id was due. */
+  readonly #due = new Map<number, number>();
+  #id = idFirst;
+  #waiting = 0;
 
-  constructor(
-    connection: FrameConnection,
-    { plan, first }: { readonly plan: PacedPlan; readonly first: number },
-    onAnswer: (status: number, ms: number) => void,
-  ) {
-    this.#connection = connection;
-    this.#plan = plan;
-    this.#onAnswer = onAnswer;
-    this.#value = new Uint8Array(plan.valueBytes).fill(118);
-    this.#next = first;
+  constructor(socket: Socket, writer: FrameWriter, onAnswer: (status: number, ms: number) => void) {
+    this.#socket = socket;
+    this.#writer = writer;
+    const parser = new FrameParser({ payloadBytesMax, dialect: clientDialect });
+    const onFrame = (frame: Frame): void => {
+      if (frame.kind !== frameKinds.clientResponses) return;
+      readAnswers(frame, (id, isGood) => {
+        onAnswer(isGood ? 200 : 500, performance.now() - (this.#due.get(id) as number));
+        this.#due.delete(id);
+      });
+    };
+    socket.on('data', (part: Buffer) => parser.push(part, onFrame));
+    socket.write(FrameWriter.greeting('bench'));
   }
 
   get underWay(): number {
-    return this.#connection.underWay;
+    return this.#due.size;
   }
 
   send(dueMs: number): void {
-    const key = Buffer.from(`bench-${String(this.#next).padStart(8, '0')}`);
-    this.#next = (this.#next + 1) % this.#plan.keys;
-    const value = { keyspace: 0, key, value: this.#value, lease: 0n };
-    const flags = { prevKv: false, ignoreValue: false, ignoreLease: false };
-    const answer = (status: number): void => this.#onAnswer(status, performance.now() - dueMs);
-    this.#connection
-      .call({ ...noOptions, request: { $case: 'put', value: { ...value, ...flags } } })
-      .then(() => answer(200))
-      .catch(() => answer(500));
+    this.#due.set(this.#id + this.#waiting, dueMs);
+    this.#waiting += 1;
+  }
+
+  flush(): void {
+    if (this.#waiting === 0) return;
+    this.#socket.write(this.#writer.take(this.#waiting, this.#id));
+    this.#id += this.#waiting;
+    this.#waiting = 0;
   }
 
   close(): void {
-    this.#connection.close();
+    this.#socket.destroy();
   }
 }
 
@@ -131,20 +146,18 @@ class PacedLoad {
 
   static async open(plan: PacedPlan): Promise<PacedLoad> {
     const first = (at: number): number => Math.floor((plan.keys / plan.connections) * at);
-    const each = <T>(open: () => Promise<T>): Promise<T[]> =>
-      Promise.all(Array.from({ length: plan.connections }, open));
-    if (plan.by === 'frames') {
-      const opened = await each(() => openFrames(plan));
-      return new PacedLoad(plan, (load) =>
-        opened.map((one, at) => new FramesConnection(one, { plan, first: first(at) }, load.answer)),
-      );
-    }
-    const sockets = await each(() => openSocket(plan));
+    const opening = Array.from({ length: plan.connections }, () => openSocket(plan));
+    const sockets = await Promise.all(opening);
     return new PacedLoad(plan, (load) =>
-      sockets.map((socket, at) => {
-        const writer = new RequestWriter(loadPlanOf(plan), plan.endpoint, first(at));
-        return new HttpConnection(socket, writer, load.answer);
-      }),
+      sockets.map((socket, at) =>
+        plan.by === 'frames'
+          ? new FramesConnection(socket, new FrameWriter(plan, first(at)), load.answer)
+          : new HttpConnection(
+              socket,
+              new RequestWriter(loadPlanOf(plan), plan.endpoint, first(at)),
+              load.answer,
+            ),
+      ),
     );
   }
 
@@ -173,6 +186,7 @@ class PacedLoad {
       const connection = this.#connections[this.#sent % this.#connections.length];
       connection?.send(this.#beganMs + (this.#sent * 1000) / perSecond);
     }
+    for (const connection of this.#connections) connection.flush();
   }
 
   /** One has come. */
@@ -181,11 +195,6 @@ class PacedLoad {
     this.#histogram.record(ms);
     this.#maxMs = Math.max(this.#maxMs, ms);
   };
-}
-
-function openFrames({ endpoint: address }: PacedPlan): Promise<FrameConnection> {
-  const parts = { network: new TcpNetwork(), clock: new SystemClock() };
-  return FrameConnection.open({ ...parts, address, actor: 'bench', timeoutMs: 5000 });
 }
 
 async function openSocket({ endpoint }: PacedPlan): Promise<Socket> {
