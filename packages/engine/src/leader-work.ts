@@ -1,6 +1,7 @@
 // What this member does while it leads, and as a leader only: keeps the leases, and sees to its
 // duties. Owns neither the replica nor the store; proposes in its own term or not at all.
 import { type Clock, pause } from '@holdfast/base/clock';
+import { HoldfastError } from '@holdfast/base/errors';
 import type { MemberId, Term } from '@holdfast/base/ids';
 import {
   type CompactionSettings,
@@ -69,7 +70,7 @@ export class LeaderWork {
     const { generation } = this.#options.store.leases;
     if (generation === this.#leaseGeneration) return;
     this.#leaseGeneration = generation;
-    if (this.#term === undefined) return;
+    if (this.#ledTerm === undefined) return;
     for (const id of grantedIn(entries)) this.lessor.granted(id);
   }
 
@@ -78,11 +79,26 @@ export class LeaderWork {
     return replica.isLeader && !isDoubted() ? replica.term : undefined;
   }
 
+  get #ledTerm(): Term | undefined {
+    const { replica } = this.#options;
+    return replica.isLeader ? replica.term : undefined;
+  }
+
+  /**
+   * A doubt ends no reign of the lessor, which would forget what it has proposed; it only has it
+   * confirmed by nobody, and so do nothing, for as long as it lasts.
+   */
   get #leadership(): Leadership {
     return {
-      term: () => this.#term,
-      confirm: (signal) => this.#options.replica.confirmLeadership(signal),
-      propose: (term, request) => this.propose(term, request),
+      term: () => this.#ledTerm,
+      confirm: async (signal) => {
+        const term = await this.#options.replica.confirmLeadership(signal);
+        return term === this.#term ? term : undefined;
+      },
+      propose: async (term, request) => {
+        if (term !== this.#term) throw notLeader();
+        await this.propose(term, request);
+      },
     };
   }
 
@@ -93,3 +109,9 @@ export class LeaderWork {
     responseOf(result as CommandResult, request.$case);
   }
 }
+
+const notLeader = (): HoldfastError =>
+  new HoldfastError(
+    'not-leader',
+    'the state of this member is in doubt, and nothing is done by it',
+  );
