@@ -150,7 +150,7 @@ export class FrameLink {
 
   #fail(reason: string): void {
     this.#link.destroy();
-    this.#finish({ type: 'failed', reason });
+    this.#finish({ type: 'failed', reason, isSpoken: true });
   }
 
   #finish(end: LinkEnd): void {

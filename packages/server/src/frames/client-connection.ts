@@ -14,7 +14,7 @@ import {
 import { decodePayload } from '@holdfast/transport/decode-payload';
 import { clientDialect, type Frame, frameKinds, payloadBytesMax } from '@holdfast/transport/frame';
 import { closeWithin, FrameLink } from '@holdfast/transport/frame-link';
-import type { Link } from '@holdfast/transport/link';
+import type { Link, LinkEnd } from '@holdfast/transport/link';
 
 import { errorTable, operatingErrorOf } from '../errors.ts';
 import type { HttpContext } from '../http/http-context.ts';
@@ -74,7 +74,7 @@ export class ClientConnection {
   open(): void {
     this.#link.open({
       onFrame: (frame) => this.#greet(frame),
-      onEnd: (end) => this.#over(end.type === 'failed' ? end.reason : undefined),
+      onEnd: (end) => this.#over(mistakeIn(end)),
     });
   }
 
@@ -103,7 +103,7 @@ export class ClientConnection {
     this.#link.trust(
       {
         onFrame: (frame) => this.#heed(frame),
-        onEnd: (end) => this.#over(end.type === 'failed' ? end.reason : undefined),
+        onEnd: (end) => this.#over(mistakeIn(end)),
       },
       payloadBytesMax,
     );
@@ -219,6 +219,10 @@ export class ClientConnection {
     this.#options.onOver(this, reason);
   }
 }
+
+/** What it said that it should not have; a client that is killed, or cut off, has made none. */
+const mistakeIn = (end: LinkEnd): string | undefined =>
+  end.type === 'failed' && end.isSpoken ? end.reason : undefined;
 
 /** Of what stands in it in bytes; the rest is a few numbers. */
 function sizeOf({ response }: Response): number {

@@ -68,6 +68,20 @@ describe('a client that speaks frames', () => {
     expect(await client.answerTo(4)).toMatchObject({ revision: 3, ageMsPlusOne: 1 });
   });
 
+  it('may be killed, and is not called turned away for that', async () => {
+    const socket = connect(port, '127.0.0.1');
+    await once(socket, 'connect');
+    const network = Object.assign(new TcpNetwork(), { dial: async () => new SocketLink(socket) });
+    const client = await FrameClient.greeted(port, network);
+    client.send(requestOf(1, put('a', 'x')));
+    await client.answerTo(1);
+    socket.resetAndDestroy();
+    const other = await greeted();
+    other.send(requestOf(1, get('a')));
+    await other.answerTo(1);
+    expect(turnedAway).toEqual([]);
+  });
+
   it('has many requests under way, and gets the answers of a turn in one frame', async () => {
     const client = await greeted();
     const writes = Array.from({ length: 500 }, (_, at) => requestOf(at + 1, put(`k${at}`, 'v')));

@@ -14,7 +14,7 @@ import type { RequestTimes } from './request-times.ts';
 export type HttpLimits = {
   /** A value, a configuration, a JSON document: larger is 413. */
   readonly bodyBytesMax: number;
-  /** From the first to the last byte of the headers; also an idle connection's first request. */
+  /** From the first to the last byte of the headers. */
   readonly headersTimeoutMs: number;
   /** From the first byte of a request to its last. */
   readonly requestTimeoutMs: number;
