@@ -15,8 +15,11 @@ const flags = [
 ];
 /** An entry for each key: enough of them that the log is purged beyond what the victim has. */
 const state = { keysPerTxn: 1, valueBytes: 50_000 };
-/** Between two such marks there are enough bytes for the next cut. */
-const cutsAtBytes = [1_000_000, 9_000_000];
+/**
+ * Between two such marks there are enough bytes for the next cut. What is sent is the snapshot that
+ * was the newest when the log was first purged beyond the victim: it has 160 entries at the least.
+ */
+const cutsAtBytes = [1_000_000, 4_000_000];
 
 describe('a member that gets a snapshot', () => {
   it('bears kill -9 and SIGTERM in the middle of it, and converges', async () => {
