@@ -163,7 +163,8 @@ export class Membership {
     for (const change of changes) {
       if (change.kind === 'remove') await this.#retire(term, change.id);
     }
-    return at;
+    // With the marks of those that were removed, so that whoever asked knows them, too.
+    return index(Math.max(at, this.#options.replica.status().applied?.index ?? at));
   }
 
   /** All members know where it is before the configuration tells them to care. */
