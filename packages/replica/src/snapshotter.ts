@@ -18,7 +18,7 @@ import type {
 } from './ports.ts';
 import type { ReplicaSettings } from './settings.ts';
 import { type SendProgress, SnapshotSending } from './snapshot-sending.ts';
-import { TokenBucket } from './token-bucket.ts';
+import { TokenBucket, throttled } from './token-bucket.ts';
 
 export type SnapshotterOptions = {
   /** Of this member. */
@@ -79,7 +79,6 @@ export class Snapshotter {
   readonly #sending: SnapshotSending;
   #stored: readonly StoredSnapshot[];
   #logBytes = 0;
-  readonly #startMs: number;
   #notBeforeMs: number;
   #lastMs: number | undefined;
   #isFirst = true;
@@ -96,8 +95,7 @@ export class Snapshotter {
     this.#stored = options.stored;
     const { clock, settings, onFailure } = options;
     // A start counts as a snapshot: one that is due would slow the replay down.
-    this.#startMs = clock.monotonicMs();
-    this.#notBeforeMs = this.#startMs + settings.snapshotIntervalMinMs;
+    this.#notBeforeMs = clock.monotonicMs() + settings.snapshotIntervalMinMs;
     this.#bucket = new TokenBucket(clock, { bytesPerSecond: settings.snapshotWriteBytesPerSecond });
     this.#sending = new SnapshotSending({
       ...options,
@@ -190,29 +188,23 @@ export class Snapshotter {
   }
 
   #isDue(): boolean {
-    const { settings } = this.#options;
-    if (!this.#isTime || this.#options.isDoubted()) return false;
+    const { settings, clock } = this.#options;
+    const part = this.#isFirst ? this.#firstPart : 1;
+    const earlierMs = settings.snapshotIntervalMinMs * (1 - part);
+    if (clock.monotonicMs() < this.#notBeforeMs - earlierMs) return false;
+    if (this.#options.isDoubted()) return false;
     const entries = this.#options.applied().id.index - this.newestIndex;
     const quarter = (this.#stored[0]?.bytes ?? 0) / 4;
     // On a low disk the log's room is wanted back soon (safety.md 9).
     const leastBytes = this.#options.reserve?.isLow ? lowLogBytes : settings.snapshotLogBytesMin;
-    const bytes = this.#logBytes / Math.max(leastBytes, quarter);
-    const share = Math.max(entries / settings.snapshotEntriesMax, bytes);
-    return share >= 1 || (this.#isFirst && share >= 1 - firstSpread && share >= this.#firstShare);
+    return (
+      entries >= settings.snapshotEntriesMax * part ||
+      this.#logBytes >= Math.max(leastBytes, quarter) * part
+    );
   }
 
-  /** Where all are due before that, it is the time between two that would have them in step. */
-  get #isTime(): boolean {
-    const { settings, clock } = this.#options;
-    const nowMs = clock.monotonicMs();
-    if (nowMs >= this.#notBeforeMs) return true;
-    const sinceMs = nowMs - this.#startMs;
-    const isNear = sinceMs >= settings.snapshotIntervalMinMs * (1 - firstSpread);
-    return this.#isFirst && isNear && sinceMs >= settings.snapshotIntervalMinMs * this.#firstShare;
-  }
-
-  /** Of the way to the usual threshold: the members one after the other, in order of their ids. */
-  get #firstShare(): number {
+  /** Of each way to the first one: the members one after the other, in order of their ids. */
+  get #firstPart(): number {
     const { voters, learners } = this.#options.applied().configuration;
     const members = [...voters, ...learners];
     const place = Math.max(0, members.indexOf(this.#options.id));
@@ -293,16 +285,14 @@ export class Snapshotter {
     return true;
   }
 
-  async *#paced(image: StateImage, signal: AbortSignal): AsyncGenerator<Uint8Array> {
+  #paced(image: StateImage, signal: AbortSignal): AsyncGenerator<Uint8Array> {
     const { clock, reserve, settings } = this.#options;
     const calm = Math.max(calmBytesPerSecondMin, (this.#stored[0]?.bytes ?? 0) / calmSeconds);
     const bytesPerSecond = Math.min(calm, settings.snapshotWriteBytesPerSecond);
     const calmly = new TokenBucket(clock, { bytesPerSecond });
-    for await (const chunk of image.chunks()) {
-      const isUrgent = this.#isUrgent || reserve?.isLow;
-      await (isUrgent ? this.#bucket : calmly).take(chunk.length, signal);
-      yield chunk;
-    }
+    const take: TokenBucket['take'] = (...piece) =>
+      (this.#isUrgent || reserve?.isLow ? this.#bucket : calmly).take(...piece);
+    return throttled(image.chunks(), { take }, signal);
   }
 
   async #retain(keep = this.#options.settings.snapshotsKept): Promise<void> {

@@ -39,7 +39,7 @@ export class TokenBucket {
 /** The chunks as they are, no faster than the bucket lets them pass. */
 export async function* throttled(
   chunks: AsyncIterable<Uint8Array>,
-  bucket: TokenBucket,
+  bucket: Pick<TokenBucket, 'take'>,
   signal: AbortSignal,
 ): AsyncGenerator<Uint8Array> {
   for await (const chunk of chunks) {
