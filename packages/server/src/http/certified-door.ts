@@ -11,7 +11,7 @@ import type { CertificateVerdict } from '@holdfast/transport/certificate-verdict
 import { type TlsMaterial, tlsVersionMin, verdictOn } from '@holdfast/transport/tls-link';
 import { isTlsHello, tlsFailureOf } from '@holdfast/transport/tls-words';
 
-import { heedSpeakers } from './first-bytes.ts';
+import { heedFirstBytes, heedSpeakers } from './first-bytes.ts';
 import { problemContentType, problemOf, problemText } from './problem.ts';
 
 export type DoorTls = {
@@ -75,37 +75,17 @@ export function createCertifiedServer(options: CertifiedServerOptions, listener:
     if (code !== 'ECONNRESET') onTurnedAway(addressOf(socket), tlsFailureOf(error));
   });
   tls.onChange((material) => server.setSecureContext({ ...material, minVersion: tlsVersionMin }));
-  heedFirstBytes(server, { handshakeMs, onTurnedAway });
-  return server;
-}
-
-type CertifiedServer = ReturnType<typeof createServer>;
-
-/** Looks at how a connection begins, before it is taken for TLS. */
-function heedFirstBytes(
-  server: CertifiedServer,
-  { handshakeMs, onTurnedAway }: Pick<CertifiedServerOptions, 'handshakeMs' | 'onTurnedAway'>,
-): void {
-  const greeters = server.listeners('connection');
-  server.removeAllListeners('connection');
-  server.on('connection', (socket: Socket) => {
-    const timer = setTimeout(() => socket.destroy(), handshakeMs);
-    const onError = (): void => undefined; // Its close follows.
-    socket.on('error', onError);
-    socket.once('close', () => clearTimeout(timer));
-    socket.once('data', (bytes: Buffer) => {
-      clearTimeout(timer);
-      socket.pause();
-      if (!isTlsHello(bytes[0])) {
-        onTurnedAway(addressOf(socket), 'it spoke without TLS');
-        answerClearText(socket);
-        return;
-      }
-      socket.unshift(bytes);
-      socket.off('error', onError);
-      for (const greet of greeters) greet.call(server, socket);
-    });
+  heedFirstBytes(server, {
+    event: 'connection',
+    withinMs: handshakeMs,
+    isEnough: () => true,
+    onFirst: (socket, first, greet) => {
+      if (isTlsHello(first[0])) return greet();
+      onTurnedAway(addressOf(socket), 'it spoke without TLS');
+      answerClearText(socket);
+    },
   });
+  return server;
 }
 
 const clearText = new HoldfastError(
@@ -114,6 +94,7 @@ const clearText = new HoldfastError(
 );
 
 function answerClearText(socket: Socket): void {
+  socket.on('error', () => undefined); // Its close follows.
   const text = problemText({ ...problemOf(clearText), status: 400 });
   socket.end(
     `HTTP/1.1 400 Bad Request\r\nContent-Type: ${problemContentType}\r\n` +

@@ -76,8 +76,10 @@ const connectionsCheckMs = 1000;
 /** Builds the app; `app.listen` or `app.inject` come next, `app.close` ends its timers. */
 export function buildHttpApp(options: HttpAppOptions): FastifyInstance {
   const context = contextOf(options);
-  const frames = new FrameDoor(context, options.onTurnedAway ?? (() => undefined));
-  const app = createApp({ context, frames }, options);
+  const { tls, onTurnedAway = () => undefined } = options;
+  const frames = new FrameDoor(context, onTurnedAway);
+  const onFrames = (socket: Socket): void => frames.accept(socket);
+  const app = createApp({ limits: context.limits, tls, onTurnedAway, onFrames });
   app.addHook('preClose', async () => {
     await drain(context);
     frames.close();
@@ -134,12 +136,8 @@ async function drain({ streams, deadlines }: HttpContext): Promise<void> {
   while (deadlines.underWay > 0 && performance.now() < endMs) await setTimeout(10);
 }
 
-type AppParts = { readonly context: HttpContext; readonly frames: FrameDoor };
-
-function createApp({ context, frames }: AppParts, options: HttpAppOptions): FastifyInstance {
-  const { tls, onTurnedAway = () => undefined } = options;
-  const { limits } = context;
-  const onFrames = (socket: Socket): void => frames.accept(socket);
+function createApp(parts: ServerParts): FastifyInstance {
+  const { limits, onTurnedAway } = parts;
   const app = fastify({
     // Else it loads two compilers of its own, for which a member that starts would wait.
     schemaController: {
@@ -149,8 +147,7 @@ function createApp({ context, frames }: AppParts, options: HttpAppOptions): Fast
     forceCloseConnections: true,
     return503OnClosing: false,
     routerOptions: { maxParamLength: 16 * 1024 },
-    serverFactory: (listener) =>
-      createHttpServer(listener, { limits, tls, onTurnedAway, onFrames }),
+    serverFactory: (listener) => createHttpServer(listener, parts),
     clientErrorHandler: clientErrors(onTurnedAway),
     frameworkErrors: (error, _request, reply) => sendProblem(reply, frameworkError(error)),
   });
