@@ -2,6 +2,7 @@
 // once by main.ts, and by tests with a captured terminal.
 import type { Clock } from '@holdfast/base/clock';
 import { HoldfastError } from '@holdfast/base/errors';
+import { jsonSafe } from '@holdfast/base/json';
 import type { Random } from '@holdfast/base/random';
 import type { ClientApi } from '@holdfast/client/client-api';
 import type { ClientTls } from '@holdfast/client/client-tls';
@@ -105,6 +106,3 @@ export const writeJson = (context: CliContext, value: unknown): Promise<void> =>
 /** One line a value, for streams. */
 export const writeJsonLine = (context: CliContext, value: unknown): Promise<void> =>
   context.terminal.out(`${JSON.stringify(value, jsonSafe)}\n`);
-
-const jsonSafe = (_name: string, value: unknown): unknown =>
-  typeof value === 'bigint' ? value.toString() : value;

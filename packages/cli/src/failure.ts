@@ -1,6 +1,7 @@
 // Failures for people: what happened, what it means, what to do. The exit code comes from the one
 // table that the server uses as well; a wrong command line is 2, as a wrong request is.
 import { type ErrorCode, HoldfastError, messageOf } from '@holdfast/base/errors';
+import { jsonSafe } from '@holdfast/base/json';
 import { isHandshakeFailure } from '@holdfast/client/client-tls';
 import { errorTable } from '@holdfast/server/errors';
 import { CommanderError } from 'commander';
@@ -148,9 +149,6 @@ function problemOf(error: HoldfastError) {
   const { code, message, outcome, retryable, details } = error;
   return { error: { code, message, outcome, retryable, details } };
 }
-
-const jsonSafe = (_name: string, value: unknown): unknown =>
-  typeof value === 'bigint' ? value.toString() : value;
 
 const capitalized = (text: string): string =>
   (text.charAt(0).toUpperCase() + text.slice(1)).replace(/\.$/, '');

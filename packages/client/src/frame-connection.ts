@@ -14,13 +14,17 @@ import {
   Responses,
 } from '@holdfast/proto/client';
 import { decodePayload } from '@holdfast/transport/decode-payload';
-import { clientDialect, type Frame, frameKinds } from '@holdfast/transport/frame';
+import {
+  clientDialect,
+  clientProtocolVersion,
+  type Frame,
+  frameKinds,
+} from '@holdfast/transport/frame';
 import { FrameLink } from '@holdfast/transport/frame-link';
 import type { LinkEnd, LinkNetwork } from '@holdfast/transport/link';
 
 import { errorOfFailure } from './errors.ts';
 
-const protocolVersion = 1;
 /** What waits to leave; with more the call is refused, and nothing of it has left. */
 const queueBytesMax = 32 * 1024 * 1024;
 /** Requests in one frame. */
@@ -150,7 +154,7 @@ export class FrameConnection {
         },
         onEnd: (end) => fail(brokenOff(this.address, end, 'not-applied')),
       });
-      const hello = { protocolVersion, actor, features: 0 };
+      const hello = { protocolVersion: clientProtocolVersion, actor, features: 0 };
       this.#link.send(frameKinds.clientHello, Hello.encode(hello).finish());
     });
   }

@@ -91,10 +91,10 @@ export class FrameLink {
     return this.#unansweredPings === 0;
   }
 
-  /** The other side is known now: another handler, and frames of every size, or up to a bound. */
-  trust(handler: FrameHandler, bytesMax = payloadBytesMax): void {
+  /** The other side is known now: another handler, and frames of every size. */
+  trust(handler: FrameHandler): void {
     this.#handler = handler;
-    this.#parser.payloadBytesMax = bytesMax;
+    this.#parser.payloadBytesMax = payloadBytesMax;
     // It may have ended between the last frame and this call.
     if (this.#end) handler.onEnd(this.#end);
   }

@@ -45,6 +45,8 @@ export const frameKinds = {
 } as const;
 
 export const frameVersion = 1;
+/** Raised when clients and members of two versions could no longer understand each other. */
+export const clientProtocolVersion = 1;
 export const prefaceBytes = 8;
 export const frameHeaderBytes = 12;
 /** One append-entries of the largest proposals must fit. */

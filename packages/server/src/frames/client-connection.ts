@@ -3,6 +3,7 @@
 // together. What a client does not read is bounded, and so is what it may have under way.
 import type { Timer } from '@holdfast/base/clock';
 import { HoldfastError } from '@holdfast/base/errors';
+import { AppliedBefore } from '@holdfast/engine/applied-before';
 import {
   Hello,
   HelloResponse,
@@ -11,8 +12,15 @@ import {
   type Response,
   Responses,
 } from '@holdfast/proto/client';
+import type { ResponseOp } from '@holdfast/proto/internal';
 import { decodePayload } from '@holdfast/transport/decode-payload';
-import { clientDialect, type Frame, frameKinds, payloadBytesMax } from '@holdfast/transport/frame';
+import {
+  clientDialect,
+  clientProtocolVersion,
+  type Frame,
+  frameKinds,
+  payloadBytesMax,
+} from '@holdfast/transport/frame';
 import { closeWithin, FrameLink } from '@holdfast/transport/frame-link';
 import type { Link, LinkEnd } from '@holdfast/transport/link';
 
@@ -20,7 +28,6 @@ import { errorTable, operatingErrorOf } from '../errors.ts';
 import type { HttpContext } from '../http/http-context.ts';
 import { carryOut, failure, failureOf } from './frame-call.ts';
 
-export const clientProtocolVersion = 1;
 /** A hello has a name in it, and no data. */
 const helloBytesMax = 4096;
 /** From the connection to the hello. */
@@ -28,7 +35,7 @@ const helloMs = 3000;
 /** For what was said last to arrive. */
 const leaveMs = 1000;
 /** Requests of one connection at a time. */
-export const inFlightMax = 4096;
+const inFlightMax = 4096;
 /** While so much waits to be read by the client, its reads are refused. */
 const unreadBytesHigh = 8 * 1024 * 1024;
 /** With more the connection ends: whoever does not read its answers has no use for them. */
@@ -100,13 +107,10 @@ export class ClientConnection {
     }
     this.#timer.cancel();
     this.#link.send(frameKinds.clientHelloResponse, this.#helloResponse());
-    this.#link.trust(
-      {
-        onFrame: (frame) => this.#heed(frame),
-        onEnd: (end) => this.#over(mistakeIn(end)),
-      },
-      payloadBytesMax,
-    );
+    this.#link.trust({
+      onFrame: (frame) => this.#heed(frame),
+      onEnd: (end) => this.#over(mistakeIn(end)),
+    });
   }
 
   #helloResponse(refused?: HoldfastError): Uint8Array {
@@ -157,15 +161,14 @@ export class ClientConnection {
       const call = { request, actor: this.#actor ?? '', signal };
       const { bodyBytesMax: valueBytesMax } = limits;
       this.#answer(await carryOut(slot.engine, { ...call, valueBytesMax }));
-    } catch (error) {
-      const answer = failureOf(request.id, error);
-      if (answer.response?.$case === 'failure') {
-        const { code } = operatingErrorOf(error);
-        status = errorTable[code].status;
-        failures.add(code);
-        if (code === 'internal') onFault(error, `frames, ${name}`);
+    } catch (thrown) {
+      const error = operatingErrorOf(thrown);
+      if (!(error instanceof AppliedBefore)) {
+        status = errorTable[error.code].status;
+        failures.add(error.code);
+        if (error.code === 'internal') onFault(thrown, `frames, ${name}`);
       }
-      this.#answer(answer);
+      this.#answer(failureOf(request.id, error));
     } finally {
       this.#underWay -= 1;
       deadline.dispose();
@@ -184,7 +187,7 @@ export class ClientConnection {
     this.#answers = [];
     let [from, bytes] = [0, 0];
     for (const [at, answer] of answers.entries()) {
-      const size = sizeOf(answer);
+      const size = sizeOf(answer.response);
       if (at > from && bytes + size > frameBytesAim) {
         if (!this.#send(answers.slice(from, at))) return;
         [from, bytes] = [at, 0];
@@ -225,7 +228,7 @@ const mistakeIn = (end: LinkEnd): string | undefined =>
   end.type === 'failed' && end.isSpoken ? end.reason : undefined;
 
 /** Of what stands in it in bytes; the rest is a few numbers. */
-function sizeOf({ response }: Response): number {
+function sizeOf(response: Response['response'] | ResponseOp['response']): number {
   switch (response?.$case) {
     case 'range':
       return sizeOfPairs(response.value.kvs);
@@ -235,7 +238,7 @@ function sizeOf({ response }: Response): number {
       return sizeOfPairs(response.value.prevKvs);
     case 'txn':
       return response.value.responses.reduce(
-        (sum, inner) => sum + sizeOf({ response: inner.response } as Response),
+        (sum, inner) => sum + sizeOf(inner.response),
         responseBytes,
       );
     case 'failure':
@@ -248,7 +251,10 @@ function sizeOf({ response }: Response): number {
 const sizeOfPairs = (
   pairs: readonly { readonly key: Uint8Array; readonly value: Uint8Array }[],
 ): number =>
-  pairs.reduce((sum, { key, value }) => sum + key.length + value.length + responseBytes, 64);
+  pairs.reduce(
+    (sum, { key, value }) => sum + key.length + value.length + responseBytes,
+    responseBytes,
+  );
 
 const tooMany = (): HoldfastError =>
   new HoldfastError(

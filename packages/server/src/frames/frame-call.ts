@@ -2,6 +2,7 @@
 // not asked for in a way that can be answered is refused before the engine hears of it.
 import { HoldfastError } from '@holdfast/base/errors';
 import { revision } from '@holdfast/base/ids';
+import { jsonSafe } from '@holdfast/base/json';
 import { AppliedBefore } from '@holdfast/engine/applied-before';
 import type {
   Answer,
@@ -14,7 +15,6 @@ import type {
 import { ReadLevel, type Request, type Response } from '@holdfast/proto/client';
 import type { PutRequest, RangeRequest, TxnRequest } from '@holdfast/proto/internal';
 
-import { operatingErrorOf } from '../errors.ts';
 import { kvKeyspace } from '../http/kv-view.ts';
 
 /** Keys of one range that an answer has at most; `more` says that there are others. */
@@ -57,24 +57,20 @@ export async function carryOut(engine: Engine, call: FrameCall): Promise<Respons
 }
 
 /** What a client is told of a failure; of a repeated write of a session, that it was done. */
-export function failureOf(id: number, thrown: unknown): Response {
+export function failureOf(id: number, error: HoldfastError): Response {
   const none = { id, revision: 0, term: 0, ageMsPlusOne: 0 };
-  if (thrown instanceof AppliedBefore) {
-    const { revision: at, succeeded } = thrown;
+  if (error instanceof AppliedBefore) {
+    const { revision: at, succeeded } = error;
     const value = { revision: at, succeeded };
     return { ...none, revision: at, response: { $case: 'appliedBefore', value } };
   }
-  return { ...none, response: { $case: 'failure', value: failure(thrown) } };
+  return { ...none, response: { $case: 'failure', value: failure(error) } };
 }
 
-export function failure(thrown: unknown) {
-  const { code, message, outcome, details } = operatingErrorOf(thrown);
+export function failure({ code, message, outcome, details }: HoldfastError) {
   const hasDetails = Object.keys(details).length > 0;
   return { code, message, outcome, details: hasDetails ? JSON.stringify(details, jsonSafe) : '' };
 }
-
-const jsonSafe = (_name: string, value: unknown): unknown =>
-  typeof value === 'bigint' ? value.toString() : value;
 
 const heading = (id: number, { header }: Answer<unknown>) => ({
   id,

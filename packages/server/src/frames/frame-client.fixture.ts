@@ -1,13 +1,16 @@
 // For the tests of the door for frames: a client that says what it is told to, well or badly.
+import { utf8 } from '@holdfast/base/bytes';
+import { deleteRangeRequest, putRequest, rangeRequest } from '@holdfast/domain/requests';
 import { Hello, HelloResponse, Requests, type Response, Responses } from '@holdfast/proto/client';
-import { clientDialect, type Frame, frameKinds } from '@holdfast/transport/frame';
+import {
+  clientDialect,
+  clientProtocolVersion,
+  type Frame,
+  frameKinds,
+} from '@holdfast/transport/frame';
 import { FrameLink } from '@holdfast/transport/frame-link';
 import type { LinkEnd, LinkNetwork } from '@holdfast/transport/link';
 import { TcpNetwork } from '@holdfast/transport/tcp-link';
-
-import { clientProtocolVersion } from './client-connection.ts';
-
-export const textBytes = (text: string): Uint8Array => new TextEncoder().encode(text);
 
 type Request = Requests['requests'][number];
 
@@ -22,29 +25,26 @@ export const requestOf = (
   request,
 });
 
-const key = (name: string) => ({ keyspace: 0, key: textBytes(name), rangeEnd: new Uint8Array(0) });
+/** Of the keyspace that clients need not name. */
+const range = (name: string, rangeEnd = '') => ({
+  keyspace: 0,
+  key: utf8(name),
+  rangeEnd: utf8(rangeEnd),
+});
 
 export const put = (name: string, value: string | Uint8Array): Request['request'] => ({
   $case: 'put',
-  value: {
-    ...{ keyspace: 0, key: textBytes(name), lease: 0n },
-    value: typeof value === 'string' ? textBytes(value) : value,
-    ...{ prevKv: false, ignoreValue: false, ignoreLease: false },
-  },
+  value: putRequest(range(name), typeof value === 'string' ? utf8(value) : value),
 });
 
-export const get = (name: string, rangeEnd = ''): Request['request'] => ({
+export const get = (name: string, rangeEnd?: string): Request['request'] => ({
   $case: 'range',
-  value: {
-    ...key(name),
-    rangeEnd: textBytes(rangeEnd),
-    ...{ limit: 0, revision: 0, keysOnly: false, countOnly: false },
-  },
+  value: rangeRequest(range(name, rangeEnd)),
 });
 
 export const remove = (name: string): Request['request'] => ({
   $case: 'deleteRange',
-  value: { ...key(name), prevKv: false },
+  value: deleteRangeRequest(range(name)),
 });
 
 export class FrameClient {

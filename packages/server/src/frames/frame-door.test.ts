@@ -3,15 +3,16 @@
 // engine in memory, and a client that says what it is told to.
 import { once } from 'node:events';
 import { connect } from 'node:net';
+import { utf8 } from '@holdfast/base/bytes';
 import { RecentCounts } from '@holdfast/base/recent-counts';
 import { SystemClock } from '@holdfast/base/system-clock';
 import type { Response } from '@holdfast/proto/client';
-import { encodeFrame, encodePreface, frameKinds } from '@holdfast/transport/frame';
+import { clientDialect, encodeFrame, encodePreface, frameKinds } from '@holdfast/transport/frame';
 import { SocketLink, TcpNetwork } from '@holdfast/transport/tcp-link';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 
 import { listen, RawClient, type TestDoor, testDoor } from '../http/test-door.fixture.ts';
-import { FrameClient, get, put, remove, requestOf, textBytes } from './frame-client.fixture.ts';
+import { FrameClient, get, put, remove, requestOf } from './frame-client.fixture.ts';
 
 let door: TestDoor;
 let port: number;
@@ -39,6 +40,16 @@ async function greeted(): Promise<FrameClient> {
   const client = await FrameClient.greeted(port);
   clients.push(client);
   return client;
+}
+
+/** With the socket below, to do to it what no client does. */
+async function onSocket() {
+  const socket = connect(port, '127.0.0.1');
+  await once(socket, 'connect');
+  const network = Object.assign(new TcpNetwork(), { dial: async () => new SocketLink(socket) });
+  const client = await FrameClient.greeted(port, network);
+  clients.push(client);
+  return { client, socket };
 }
 
 const kvs = ({ response }: Response) =>
@@ -69,10 +80,7 @@ describe('a client that speaks frames', () => {
   });
 
   it('may be killed, and is not called turned away for that', async () => {
-    const socket = connect(port, '127.0.0.1');
-    await once(socket, 'connect');
-    const network = Object.assign(new TcpNetwork(), { dial: async () => new SocketLink(socket) });
-    const client = await FrameClient.greeted(port, network);
+    const { client, socket } = await onSocket();
     client.send(requestOf(1, put('a', 'x')));
     await client.answerTo(1);
     socket.resetAndDestroy();
@@ -169,7 +177,7 @@ describe('who speaks badly', () => {
   });
 
   it.each([
-    ['a request before the hello', frameKinds.clientRequests, textBytes('x'), /no hello/],
+    ['a request before the hello', frameKinds.clientRequests, utf8('x'), /no hello/],
     ['a hello that does not decode', frameKinds.clientHello, Uint8Array.of(0x0a, 9), /does not/],
   ])('with %s, is let go', async (_what, kind, payload, words) => {
     const client = await FrameClient.connect(port);
@@ -179,7 +187,7 @@ describe('who speaks badly', () => {
   });
 
   it.each([
-    ['of another kind', frameKinds.message, textBytes('x')],
+    ['of another kind', frameKinds.message, utf8('x')],
     ['that does not decode', frameKinds.clientRequests, Uint8Array.of(0x0a, 0xff, 0xff, 0x7f)],
   ])('with a frame %s, is let go, and the others are served', async (_what, kind, payload) => {
     const [bad, good] = [await greeted(), await greeted()];
@@ -194,7 +202,7 @@ describe('who speaks badly', () => {
     const hello = encodeFrame({ kind: 64, flags: 0, group: 0, payload: new Uint8Array(5000) });
     const flipped = encodeFrame({ kind: 64, flags: 0, group: 0, payload: new Uint8Array(8) });
     flipped[14] = 1;
-    const preface = encodePreface({ magic: [0x48, 0x46, 0x43, 0x31], overTls: '', stray: '' });
+    const preface = encodePreface(clientDialect);
     for (const bytes of [hello, flipped]) {
       const raw = await RawClient.connect(port);
       raw.socket.write(Buffer.concat([preface, bytes]));
@@ -229,11 +237,7 @@ describe('who speaks badly', () => {
     const value = new Uint8Array(900_000).fill(97);
     client.send(...Array.from({ length: 12 }, (_, at) => requestOf(at + 1, put(`v${at}`, value))));
     await client.until(() => client.responses.size === 12);
-    const socket = connect(port, '127.0.0.1');
-    await once(socket, 'connect');
-    const network = Object.assign(new TcpNetwork(), { dial: async () => new SocketLink(socket) });
-    const deaf = await FrameClient.greeted(port, network);
-    clients.push(deaf);
+    const { client: deaf, socket } = await onSocket();
     socket.pause();
     const before = process.memoryUsage().rss;
     const isRefused = (): boolean => failures.counts().has('resource-exhausted');

@@ -19,10 +19,6 @@ export class FrameDoor {
     this.#onTurnedAway = onTurnedAway;
   }
 
-  get connections(): number {
-    return this.#connections.size;
-  }
-
   /** Of a socket of which nothing was read. */
   accept(socket: Socket): void {
     const connection = new ClientConnection({

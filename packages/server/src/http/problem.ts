@@ -1,6 +1,7 @@
 // Errors as problem documents (RFC 9457). One shape for every door route: `code` is the API, the
 // words are for people. Never a stack trace, never a cause.
 import type { HoldfastError } from '@holdfast/base/errors';
+import { jsonSafe } from '@holdfast/base/json';
 
 import { errorTable, operatingErrorOf } from '../errors.ts';
 
@@ -58,8 +59,4 @@ export function problemHeaders(thrown: unknown, problem: Problem): Record<string
   return thrown instanceof HttpStatusError ? { ...headers, ...thrown.headers } : headers;
 }
 
-/** Numbers of 64 bits become text: JSON has none. */
-export const problemText = (problem: Problem): string =>
-  JSON.stringify(problem, (_, value: unknown) =>
-    typeof value === 'bigint' ? value.toString() : value,
-  );
+export const problemText = (problem: Problem): string => JSON.stringify(problem, jsonSafe);
