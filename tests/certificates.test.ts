@@ -6,6 +6,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { SystemClock } from '@holdfast/base/system-clock';
 import { FrameConnection, noOptions } from '@holdfast/client/frame-connection';
+import { putRequest } from '@holdfast/domain/requests';
 import { makeAuthority } from '@holdfast/transport/certificate-maker';
 import { type TlsMaterial, TlsNetwork } from '@holdfast/transport/tls-link';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -49,20 +50,31 @@ const first = (): ProcessMember => cluster.members[0] as ProcessMember;
 
 /** A process that claims to be n3 of this cluster, whose own process is stopped. */
 async function impostor(flags: readonly string[]): Promise<ProcessMember> {
-  const [client] = await freePorts(1);
   const { peer } = (cluster.members[2] as ProcessMember).place;
-  const name = 'n3';
-  const place: MemberPlace = {
-    ...{ name, client: `127.0.0.1:${client}`, peer },
-    dataDir: join(cluster.root, `impostor-${extras.length}`, 'data'),
-  };
-  new CertificateFolder(place.dataDir);
   const initial = cluster.members.map(({ place: one }) => `${one.name}=${one.peer}`).join(',');
-  const args = [...placeArgs(place), '--initial-cluster', initial, ...flags];
-  const member = new ProcessMember(place, args);
+  return await startBeside({ name: 'n3', peer }, ['--initial-cluster', initial, ...flags]);
+}
+
+/** Another process, in an empty directory; ended with the cluster. */
+async function startBeside(
+  who: Pick<MemberPlace, 'name' | 'peer'>,
+  flags: readonly string[],
+): Promise<ProcessMember> {
+  const [client] = await freePorts(1);
+  const dataDir = join(cluster.root, `beside-${extras.length}`, 'data');
+  const place = { ...who, client: `127.0.0.1:${client}`, dataDir };
+  new CertificateFolder(dataDir);
+  const member = new ProcessMember(place, [...placeArgs(place), ...flags]);
   extras.push(member);
   member.start();
   return member;
+}
+
+/** The flags of a command that asks the first member, as ann. */
+function operator(): readonly string[] {
+  const folder = new CertificateFolder(join(cluster.root, 'operator-now'));
+  folder.put({ ...cluster.shown });
+  return ['--endpoints', `https://${first().place.client}`, ...folder.clientFlags];
 }
 
 describe('a client', () => {
@@ -108,10 +120,8 @@ describe('a client', () => {
     const opened = (material: TlsMaterial) =>
       FrameConnection.open({ ...parts, network: new TlsNetwork(() => material), actor: 'bob' });
     const connection = await opened(shown);
-    const key = Buffer.from('by-frames');
-    const put = { keyspace: 0, key, value: Buffer.from('yes'), lease: 0n };
-    const flags = { prevKv: false, ignoreValue: false, ignoreLease: false };
-    await connection.call({ ...noOptions, request: { $case: 'put', value: { ...put, ...flags } } });
+    const put = putRequest({ keyspace: 0, key: Buffer.from('by-frames') }, Buffer.from('yes'));
+    await connection.call({ ...noOptions, request: { $case: 'put', value: put } });
     const { status, text } = await askByTls(first().place.client, '/v1/kv/by-frames', shown);
     expect([status, text]).toEqual([200, 'yes']);
     connection.close();
@@ -124,11 +134,8 @@ describe('a client', () => {
   });
 
   it('takes a backup', async () => {
-    const folder = new CertificateFolder(join(cluster.root, 'backups'));
-    folder.put({ ...cluster.shown });
-    const file = join(folder.path, 'tls.backup');
-    const endpoints = ['--endpoints', `https://${first().place.client}`];
-    const made = await holdfast(['backup', file, ...endpoints, ...folder.clientFlags]);
+    const file = join(cluster.root, 'tls.backup');
+    const made = await holdfast(['backup', file, ...operator()]);
     expect([made.code, made.err]).toEqual([0, expect.not.stringContaining('error')]);
     expect((await holdfast(['verify', file, '--deep'])).out).toContain('Sound.');
   });
@@ -180,30 +187,16 @@ describe('a member', () => {
 
 describe('a machine that joins', () => {
   const joining = async (flags: readonly string[]): Promise<ProcessMember> => {
-    const [client, peer] = await freePorts(2);
-    const place: MemberPlace = {
-      ...{ name: 'm1', client: `127.0.0.1:${client}`, peer: `127.0.0.1:${peer}` },
-      dataDir: join(cluster.root, `joining-${extras.length}`, 'data'),
-    };
-    new CertificateFolder(place.dataDir);
-    const member = new ProcessMember(place, [
-      ...placeArgs(place),
-      ...['--join', first().place.client],
-      ...flags,
-    ]);
-    extras.push(member);
-    member.start();
-    return member;
+    const [peer] = await freePorts(1);
+    const who = { name: 'm1', peer: `127.0.0.1:${peer}` };
+    return await startBeside(who, ['--join', first().place.client, ...flags]);
   };
-  const operator = (): readonly string[] => {
-    const folder = new CertificateFolder(join(cluster.root, 'joiner-operator'));
-    folder.put({ ...cluster.shown });
-    return ['--endpoints', `https://${first().place.client}`, ...folder.clientFlags];
-  };
-  const namesNow = async (): Promise<readonly string[]> => {
+  const rows = async (): Promise<readonly { name: string; role: string }[]> => {
     const { out } = await holdfast(['member', 'list', '--output', 'json', ...operator()]);
-    return (JSON.parse(out) as { name: string }[]).map(({ name }) => name).sort();
+    return JSON.parse(out) as { name: string; role: string }[];
   };
+  const namesNow = async (): Promise<readonly string[]> =>
+    (await rows()).map(({ name }) => name).sort();
 
   it('is not taken in where the members would not speak with it', async () => {
     const { authority } = cluster;
@@ -234,12 +227,8 @@ describe('a machine that joins', () => {
     const said = await holdfast(['member', 'add', 'm1', '127.0.0.1', ...operator()]);
     expect(said.out).toContain('holdfast certs issue --member m1=127.0.0.1');
     const member = await joining(folder.memberFlags);
-    const roleOf = async (): Promise<string | undefined> => {
-      const { out } = await holdfast(['member', 'list', '--output', 'json', ...operator()]);
-      const rows = JSON.parse(out) as { name: string; role: string }[];
-      return rows.find(({ name }) => name === 'm1')?.role;
-    };
-    await until(async () => ['follower', 'leader'].includes((await roleOf()) ?? ''), {
+    const roleNow = async () => (await rows()).find(({ name }) => name === 'm1')?.role ?? '';
+    await until(async () => ['follower', 'leader'].includes(await roleNow()), {
       timeoutMs: 20_000,
       what: () => `m1 to vote\n${member.log}`,
     });

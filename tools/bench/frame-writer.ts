@@ -1,8 +1,11 @@
 // Hand-made frames of puts, as request-writer.ts makes requests of HTTP: one template a request,
 // copied with another id and key each, so that a put costs the generator little more than the copy.
-import { Hello, ReadLevel, Requests } from '@holdfast/proto/client';
+import { noOptions } from '@holdfast/client/frame-connection';
+import { putRequest } from '@holdfast/domain/requests';
+import { Hello, Requests } from '@holdfast/proto/client';
 import {
   clientDialect,
+  clientProtocolVersion,
   encodeFrame,
   encodePreface,
   frameHeaderBytes,
@@ -10,7 +13,8 @@ import {
   writeFrameHeader,
 } from '@holdfast/transport/frame';
 
-const keyDigits = 8;
+import { KeySequence, keyDigits } from './key-sequence.ts';
+
 /** Ids from here to 2 ** 28 have as many bytes as each other: four, of seven bits each. */
 export const idFirst = 1 << 21;
 
@@ -18,30 +22,27 @@ export class FrameWriter {
   readonly #template: Buffer;
   readonly #idAt: number;
   readonly #digitsAt: number;
-  readonly #keys: number;
-  #next: number;
+  readonly #keys: KeySequence;
 
   constructor(plan: { readonly keys: number; readonly valueBytes: number }, firstKey: number) {
     const placeholder = '#'.repeat(keyDigits);
-    const put = {
-      ...{ keyspace: 0, key: Buffer.from(`bench-${placeholder}`), lease: 0n },
-      ...{ value: new Uint8Array(plan.valueBytes).fill(118) },
-      ...{ prevKv: false, ignoreValue: false, ignoreLease: false },
-    };
-    const level = ReadLevel.LINEARIZABLE;
-    const options = { timeoutMs: 0, session: undefined, level, maxAgeMs: 0, minRevision: 0 };
-    const request = { ...options, id: idFirst, request: { $case: 'put', value: put } } as const;
+    const key = Buffer.from(`bench-${placeholder}`);
+    const put = putRequest({ keyspace: 0, key }, new Uint8Array(plan.valueBytes).fill(118));
+    const request = { ...noOptions, id: idFirst, request: { $case: 'put', value: put } } as const;
     this.#template = Buffer.from(Requests.encode({ requests: [request] }).finish());
     // Tag and length of the request, then the tag of its first field.
     this.#idAt = this.#template.indexOf(Buffer.from([8, 0x80, 0x80, 0x80, 0x01])) + 1;
     this.#digitsAt = this.#template.indexOf(placeholder);
-    this.#keys = plan.keys;
-    this.#next = firstKey % plan.keys;
+    this.#keys = new KeySequence(plan.keys, firstKey);
   }
 
   /** What a connection begins with. */
   static greeting(actor: string): Buffer {
-    const payload = Hello.encode({ protocolVersion: 1, actor, features: 0 }).finish();
+    const payload = Hello.encode({
+      protocolVersion: clientProtocolVersion,
+      actor,
+      features: 0,
+    }).finish();
     const hello = encodeFrame({ kind: frameKinds.clientHello, flags: 0, group: 0, payload });
     return Buffer.concat([encodePreface(clientDialect), hello]);
   }
@@ -53,20 +54,11 @@ export class FrameWriter {
     for (let at = frameHeaderBytes, id = firstId; at < bytes.length; at += size, id += 1) {
       this.#template.copy(bytes, at);
       writeId(bytes, at + this.#idAt, id);
-      this.#writeDigits(bytes, at + this.#digitsAt);
+      this.#keys.write(bytes, at + this.#digitsAt);
     }
     const payload = bytes.subarray(frameHeaderBytes);
     writeFrameHeader(bytes, 0, { kind: frameKinds.clientRequests, flags: 0, group: 0, payload });
     return bytes;
-  }
-
-  #writeDigits(bytes: Buffer, at: number): void {
-    let key = this.#next;
-    this.#next = (key + 1) % this.#keys;
-    for (let digit = at + keyDigits - 1; digit >= at; digit -= 1) {
-      bytes[digit] = 0x30 + (key % 10);
-      key = Math.floor(key / 10);
-    }
   }
 }
 

@@ -1,14 +1,12 @@
 // Hand-made requests: one template, copied with another key each, so that a request costs the
 // generator little more than the copy.
+import { KeySequence, keyDigits } from './key-sequence.ts';
 import type { LoadKind, LoadPlan } from './load-plan.ts';
-
-const keyDigits = 8;
 
 export class RequestWriter {
   readonly #template: Buffer;
   readonly #digitsAt: number;
-  readonly #keys: number;
-  #next: number;
+  readonly #keys: KeySequence;
 
   constructor(plan: LoadPlan, host: string, firstKey: number) {
     const placeholder = '#'.repeat(keyDigits);
@@ -16,8 +14,7 @@ export class RequestWriter {
     const text = requestText(plan.kind, `bench-${placeholder}`, host, body);
     this.#template = Buffer.from(text, 'latin1');
     this.#digitsAt = text.indexOf(placeholder);
-    this.#keys = plan.keys;
-    this.#next = firstKey % plan.keys;
+    this.#keys = new KeySequence(plan.keys, firstKey);
   }
 
   /** `count` requests as one piece of bytes: one system call for all that go out together. */
@@ -26,18 +23,9 @@ export class RequestWriter {
     const bytes = Buffer.allocUnsafe(size * count);
     for (let at = 0; at < bytes.length; at += size) {
       this.#template.copy(bytes, at);
-      this.#writeDigits(bytes, at + this.#digitsAt);
+      this.#keys.write(bytes, at + this.#digitsAt);
     }
     return bytes;
-  }
-
-  #writeDigits(bytes: Buffer, at: number): void {
-    let key = this.#next;
-    this.#next = (key + 1) % this.#keys;
-    for (let digit = at + keyDigits - 1; digit >= at; digit -= 1) {
-      bytes[digit] = 0x30 + (key % 10);
-      key = Math.floor(key / 10);
-    }
   }
 }
 
