@@ -29,10 +29,11 @@ export function joinCommand(machine: Machine, cluster: JoinedCluster): string {
   if (bare.includes(':') && !isIPv6(bare)) {
     throw new HoldfastError('invalid-argument', `"${host}" is no host: name it without a port`);
   }
-  const [client, peer] = [clientPort, peerPort].map((port) => formatAddress({ host: bare, port }));
+  const client = formatAddress({ host: bare, port: clientPort });
+  const peer = formatAddress({ host: bare, port: peerPort });
   // What is wrong with it, a start would say on that machine.
   readSettings({ name, listenClient: client, listenPeer: peer, insecure: true }, {});
-  requireFree({ name, peer: String(peer) }, cluster.members);
+  requireFree({ name, peer }, cluster.members);
   const known = cluster.members.flatMap(({ clientAddresses }) => clientAddresses)[0] ?? 'HOST:PORT';
   const lines = [
     `  holdfast start --name ${name} --data-dir ./${name}${cluster.isSecure ? '' : ' --insecure'}`,

@@ -75,8 +75,7 @@ export class LeaderWork {
   }
 
   get #term(): Term | undefined {
-    const { replica, isDoubted } = this.#options;
-    return replica.isLeader && !isDoubted() ? replica.term : undefined;
+    return this.#options.isDoubted() ? undefined : this.#ledTerm;
   }
 
   get #ledTerm(): Term | undefined {
