@@ -21,6 +21,7 @@ import {
   frameKinds,
 } from '@holdfast/transport/frame';
 import { FrameLink } from '@holdfast/transport/frame-link';
+import { introduce } from '@holdfast/transport/introduction';
 import type { LinkEnd, LinkNetwork } from '@holdfast/transport/link';
 
 import { errorOfFailure } from './errors.ts';
@@ -89,7 +90,13 @@ export class FrameConnection {
         dialect: clientDialect,
       });
       const connection = new FrameConnection(address, link);
-      await connection.#introduce(actor, deadline.signal);
+      await introduce(link, {
+        kind: frameKinds.clientHello,
+        payload: Hello.encode(helloOf(actor)).finish(),
+        heed: (frame) => connection.#welcome(frame),
+        brokenOff: (end) => brokenOff(address, end, 'not-applied'),
+        signal: deadline.signal,
+      });
       return connection;
     } finally {
       deadline.dispose();
@@ -130,33 +137,6 @@ export class FrameConnection {
   close(): void {
     this.#link.destroy();
     this.#fail(new HoldfastError('cancelled', 'the connection was closed', { outcome: 'unknown' }));
-  }
-
-  #introduce(actor: string, signal: AbortSignal): Promise<void> {
-    return new Promise((resolve, reject) => {
-      const fail = (error: unknown): void => {
-        signal.removeEventListener('abort', onAbort);
-        this.#link.destroy();
-        reject(error);
-      };
-      const onAbort = (): void => fail(signal.reason);
-      if (signal.aborted) return onAbort();
-      signal.addEventListener('abort', onAbort, { once: true });
-      this.#link.open({
-        onFrame: (frame) => {
-          try {
-            this.#welcome(frame);
-            signal.removeEventListener('abort', onAbort);
-            resolve();
-          } catch (error) {
-            fail(error);
-          }
-        },
-        onEnd: (end) => fail(brokenOff(this.address, end, 'not-applied')),
-      });
-      const hello = { protocolVersion: clientProtocolVersion, actor, features: 0 };
-      this.#link.send(frameKinds.clientHello, Hello.encode(hello).finish());
-    });
   }
 
   #welcome({ kind, payload }: Frame): void {
@@ -211,6 +191,12 @@ export class FrameConnection {
     for (const { reject } of waiting) reject(error);
   }
 }
+
+const helloOf = (actor: string): Hello => ({
+  protocolVersion: clientProtocolVersion,
+  actor,
+  features: 0,
+});
 
 function brokenOff(address: string, end: LinkEnd, outcome: Outcome): HoldfastError {
   const why = end.type === 'failed' ? end.reason : 'the member hung up';

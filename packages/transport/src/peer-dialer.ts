@@ -17,6 +17,7 @@ import {
   type Purpose,
   type VerifyPeer,
 } from './handshake.ts';
+import { introduce } from './introduction.ts';
 import type { Link, LinkEnd, LinkNetwork } from './link.ts';
 import type { CallSettings } from './peer-calls.ts';
 import type { PeerEpochs } from './peer-epochs.ts';
@@ -70,47 +71,18 @@ export async function dialPeer(context: DialContext, request: DialRequest): Prom
     const dialled = await dialSteadily({ network, clock, address, againMs, signal });
     // The deadline counts for it, too, and the steady requests do not: they look for a way.
     const link = network.secure ? await network.secure(dialled.link, signal) : dialled.link;
-    return await introduce(context, request, { link, signal });
+    const frames = newFrameLink(context, link, request.purpose);
+    const hello = await introduce(frames, {
+      kind: frameKinds.handshake,
+      payload: encodeHandshake(context.identity, request.peer, request.purpose),
+      heed: (frame) => heed(context, request, { frame, verdict: frames.verdict }),
+      brokenOff: (end) => brokenOff(address, end),
+      signal,
+    });
+    return { link: frames, hello };
   } finally {
     deadline.dispose();
   }
-}
-
-function introduce(
-  context: DialContext,
-  request: DialRequest,
-  dialled: { readonly link: Link; readonly signal: AbortSignal },
-): Promise<DialledPeer> {
-  const { signal } = dialled;
-  const link = newFrameLink(context, dialled.link, request.purpose);
-  return new Promise((resolve, reject) => {
-    let settled = false;
-    const settle = (finish: () => void): void => {
-      if (settled) return;
-      settled = true;
-      signal.removeEventListener('abort', onAbort);
-      finish();
-    };
-    const fail = (reason: unknown): void =>
-      settle(() => {
-        link.destroy();
-        reject(reason);
-      });
-    const onAbort = (): void => fail(signal.reason);
-    const onFrame = (frame: Frame): void => {
-      try {
-        const hello = heed(context, request, { frame, verdict: link.verdict });
-        settle(() => resolve({ link, hello }));
-      } catch (error) {
-        fail(error);
-      }
-    };
-    if (signal.aborted) return onAbort();
-    signal.addEventListener('abort', onAbort, { once: true });
-    link.open({ onFrame, onEnd: (end) => fail(brokenOff(request.address, end)) });
-    const { identity } = context;
-    link.send(frameKinds.handshake, encodeHandshake(identity, request.peer, request.purpose));
-  });
 }
 
 /** Both ends of a connection are made alike. */
