@@ -34,7 +34,7 @@ export class BenchCluster {
     this.members = members;
   }
 
-  static async start(count: number): Promise<BenchCluster> {
+  static async start(count: number, nodeFlags: readonly string[] = []): Promise<BenchCluster> {
     const directory = await benchDirectory();
     const ports = await freePorts(count * 2);
     const plans = Array.from({ length: count }, (_, at) => ({
@@ -45,7 +45,7 @@ export class BenchCluster {
     const initial = plans.map((plan) => `${plan.name}=${plan.peer}`).join(',');
     const members = plans.map((plan) => {
       const log = join(directory, `${plan.name}.log`);
-      return { ...plan, log, process: startMember(plan, initial, directory, log) };
+      return { ...plan, log, process: startMember(plan, { initial, directory, log, nodeFlags }) };
     });
     const cluster = new BenchCluster(directory, members);
     try {
@@ -76,12 +76,18 @@ export async function benchDirectory(): Promise<string> {
 
 export function startMember(
   plan: { readonly name: string; readonly client: string; readonly peer: string },
-  initial: string,
-  directory: string,
-  logPath: string,
+  start: {
+    readonly initial: string;
+    readonly directory: string;
+    /** The file it writes its log to. */
+    readonly log: string;
+    readonly nodeFlags?: readonly string[];
+  },
 ): ChildProcess {
-  const log = openSync(logPath, 'a');
+  const { initial, directory, nodeFlags = [] } = start;
+  const log = openSync(start.log, 'a');
   const args = [
+    ...nodeFlags,
     ...[holdfastCommand, 'start', '--name', plan.name, '--data-dir', join(directory, plan.name)],
     ...['--listen-client', plan.client, '--listen-peer', plan.peer, '--initial-cluster', initial],
     '--end-with-parent',

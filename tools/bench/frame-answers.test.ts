@@ -8,7 +8,7 @@ import { readAnswers } from './frame-answers.ts';
 import { FrameWriter, idFirst } from './frame-writer.ts';
 
 it('writes puts as any client does, each with its id and key', () => {
-  const writer = new FrameWriter({ keys: 3, valueBytes: 400 }, 1);
+  const writer = new FrameWriter({ kind: 'put', keys: 3, valueBytes: 400 }, 1);
   const parser = new FrameParser({ payloadBytesMax: 1e6, dialect: clientDialect });
   const frames: Frame[] = [];
   parser.push(FrameWriter.greeting('bench'), (frame) => frames.push(frame));

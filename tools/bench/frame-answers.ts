@@ -1,8 +1,8 @@
-// Reads answers to puts out of frames with as little work as it takes to know of each one which it
+// Reads answers to puts and reads out of frames with as little work as it takes to know of each one which it
 // is and whether it went well.
 import type { Frame } from '@holdfast/transport/frame';
 
-const [idField, putField] = [1, 9];
+const [idField, rangeField, putField] = [1, 8, 9];
 
 /** Calls back for each answer in a frame of responses. */
 export function readAnswers(
@@ -17,7 +17,7 @@ export function readAnswers(
     while (reader.at < end) {
       const tag = reader.varint();
       const field = tag >>> 3;
-      if (field === putField) isGood = true;
+      if (field === putField || field === rangeField) isGood = true;
       const value = reader.varint();
       if (field === idField) id = value;
       else if ((tag & 7) === 2) reader.at += value;

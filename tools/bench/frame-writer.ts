@@ -1,8 +1,8 @@
-// Hand-made frames of puts, as request-writer.ts makes requests of HTTP: one template a request,
-// copied with another id and key each, so that a put costs the generator little more than the copy.
+// Hand-made frames, as request-writer.ts makes requests of HTTP: one template a request, copied with
+// another id and key each, so that a request costs the generator little more than the copy.
 import { noOptions } from '@holdfast/client/frame-connection';
-import { putRequest } from '@holdfast/domain/requests';
-import { Hello, Requests } from '@holdfast/proto/client';
+import { putRequest, rangeRequest } from '@holdfast/domain/requests';
+import { Hello, ReadLevel, type Request, Requests } from '@holdfast/proto/client';
 import {
   clientDialect,
   clientProtocolVersion,
@@ -14,9 +14,10 @@ import {
 } from '@holdfast/transport/frame';
 
 import { KeySequence, keyDigits } from './key-sequence.ts';
+import type { WirePlan } from './wire.ts';
 
-/** Ids from here to 2 ** 28 have as many bytes as each other: four, of seven bits each. */
-export const idFirst = 1 << 21;
+/** Ids from here to the next have as many bytes as each other: four, of seven bits each. */
+export const [idFirst, idPast] = [1 << 21, 1 << 28];
 
 export class FrameWriter {
   readonly #template: Buffer;
@@ -24,11 +25,9 @@ export class FrameWriter {
   readonly #digitsAt: number;
   readonly #keys: KeySequence;
 
-  constructor(plan: { readonly keys: number; readonly valueBytes: number }, firstKey: number) {
+  constructor(plan: Omit<WirePlan, 'by'>, firstKey: number) {
     const placeholder = '#'.repeat(keyDigits);
-    const key = Buffer.from(`bench-${placeholder}`);
-    const put = putRequest({ keyspace: 0, key }, new Uint8Array(plan.valueBytes).fill(118));
-    const request = { ...noOptions, id: idFirst, request: { $case: 'put', value: put } } as const;
+    const request = requestOf(plan, Buffer.from(`bench-${placeholder}`));
     this.#template = Buffer.from(Requests.encode({ requests: [request] }).finish());
     // Tag and length of the request, then the tag of its first field.
     this.#idAt = this.#template.indexOf(Buffer.from([8, 0x80, 0x80, 0x80, 0x01])) + 1;
@@ -47,7 +46,7 @@ export class FrameWriter {
     return Buffer.concat([encodePreface(clientDialect), hello]);
   }
 
-  /** A frame of `count` puts with ids from `firstId` on, all of four bytes. */
+  /** A frame of `count` requests with ids from `firstId` on, all of four bytes. */
   take(count: number, firstId: number): Buffer {
     const size = this.#template.length;
     const bytes = Buffer.allocUnsafe(frameHeaderBytes + size * count);
@@ -60,6 +59,17 @@ export class FrameWriter {
     writeFrameHeader(bytes, 0, { kind: frameKinds.clientRequests, flags: 0, group: 0, payload });
     return bytes;
   }
+}
+
+function requestOf({ kind, valueBytes }: Omit<WirePlan, 'by'>, key: Uint8Array): Request {
+  const common = { ...noOptions, id: idFirst };
+  if (kind === 'put') {
+    const value = putRequest({ keyspace: 0, key }, new Uint8Array(valueBytes).fill(118));
+    return { ...common, request: { $case: 'put', value } };
+  }
+  const level = kind === 'get-stale' ? ReadLevel.STALE : ReadLevel.LINEARIZABLE;
+  const value = rangeRequest({ keyspace: 0, key, rangeEnd: new Uint8Array(0) });
+  return { ...common, level, request: { $case: 'range', value } };
 }
 
 function writeId(bytes: Buffer, at: number, id: number): void {

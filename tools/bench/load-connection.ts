@@ -2,13 +2,16 @@
 import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
 
-import type { RequestWriter } from './request-writer.ts';
-import { ResponseParser } from './response-parser.ts';
+import { openWire, type Wire, type WirePlan } from './wire.ts';
+
+/** Answers may overtake each other by so many times the number under way. */
+const overtaking = 16;
 
 export type LoadConnectionOptions = {
+  readonly plan: WirePlan;
   readonly endpoint: string;
   readonly depth: number;
-  readonly writer: RequestWriter;
+  readonly firstKey: number;
   /** Told for each answer; says whether another request may go out. */
   readonly onAnswer: (status: number, latencyMs: number) => boolean;
 };
@@ -18,7 +21,8 @@ export class LoadConnection {
   readonly finished: Promise<void>;
   readonly #options: LoadConnectionOptions;
   readonly #socket: Socket;
-  /** When each request in flight was sent, as a ring in the order of their answers. */
+  readonly #wire: Wire;
+  /** When each request in flight was sent, as a ring by their numbers. */
   readonly #sentAtMs: Float64Array;
   #sent = 0;
   #answered = 0;
@@ -28,12 +32,13 @@ export class LoadConnection {
   private constructor(options: LoadConnectionOptions, socket: Socket) {
     this.#options = options;
     this.#socket = socket;
-    this.#sentAtMs = new Float64Array(options.depth);
+    this.#sentAtMs = new Float64Array(options.depth * overtaking);
     const { promise, ...finish } = withResolvers();
     this.finished = promise;
     this.#finish = finish;
-    const parser = new ResponseParser((status) => this.#answer(status));
-    socket.on('data', (part: Buffer) => this.#receive(parser, part));
+    this.#wire = openWire({ ...options, onAnswer: this.#answer });
+    socket.write(this.#wire.opening);
+    socket.on('data', (part: Buffer) => this.#receive(part));
     socket.on('error', (error) => this.#finish.reject(error));
     socket.on('close', () => this.#finish.reject(new Error(`${options.endpoint} closed`)));
   }
@@ -55,10 +60,10 @@ export class LoadConnection {
     this.#socket.destroy();
   }
 
-  #receive(parser: ResponseParser, part: Buffer): void {
+  #receive(part: Buffer): void {
     try {
       this.#toSend = 0;
-      parser.push(part);
+      this.#wire.push(part);
       if (this.#toSend > 0) this.#send(this.#toSend);
       else if (this.#answered === this.#sent) this.#finish.resolve();
     } catch (error) {
@@ -66,19 +71,19 @@ export class LoadConnection {
     }
   }
 
-  #answer(status: number): void {
-    const sentAtMs = this.#sentAtMs[this.#answered % this.#options.depth] as number;
+  readonly #answer = (number: number, status: number): void => {
+    const sentAtMs = this.#sentAtMs[number % this.#sentAtMs.length] as number;
     this.#answered += 1;
     if (this.#options.onAnswer(status, performance.now() - sentAtMs)) this.#toSend += 1;
-  }
+  };
 
   #send(count: number): void {
     const nowMs = performance.now();
     for (let at = 0; at < count; at += 1) {
-      this.#sentAtMs[this.#sent % this.#options.depth] = nowMs;
+      this.#sentAtMs[this.#sent % this.#sentAtMs.length] = nowMs;
       this.#sent += 1;
     }
-    this.#socket.write(this.#options.writer.take(count));
+    this.#socket.write(this.#wire.take(count));
   }
 }
 

@@ -2,8 +2,12 @@
 
 export type LoadKind = 'put' | 'get-linearizable' | 'get-stale';
 
+/** How a generator speaks with a member. */
+export type LoadProtocol = 'http' | 'frames';
+
 export type LoadPlan = {
   readonly kind: LoadKind;
+  readonly by: LoadProtocol;
   /** `host:port`; connections are dealt round robin. */
   readonly endpoints: readonly string[];
   readonly connections: number;

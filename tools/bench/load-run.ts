@@ -2,7 +2,6 @@
 import { Histogram } from './histogram.ts';
 import { LoadConnection } from './load-connection.ts';
 import type { LoadPlan, LoadResult } from './load-plan.ts';
-import { RequestWriter } from './request-writer.ts';
 
 export async function runLoad(plan: LoadPlan): Promise<LoadResult> {
   const tally = new LoadTally(plan);
@@ -23,9 +22,8 @@ async function openAll(plan: LoadPlan, tally: LoadTally): Promise<readonly LoadC
   const opening = Array.from({ length: plan.connections }, (_, at) => {
     const endpoint = plan.endpoints[at % plan.endpoints.length] as string;
     const firstKey = Math.floor((plan.keys / plan.connections) * at);
-    const writer = new RequestWriter(plan, endpoint, firstKey);
     const onAnswer = (status: number, ms: number): boolean => tally.answer(status, ms);
-    return LoadConnection.open({ endpoint, depth, writer, onAnswer });
+    return LoadConnection.open({ plan, endpoint, depth, firstKey, onAnswer });
   });
   return Promise.all(opening);
 }

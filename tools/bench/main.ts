@@ -2,13 +2,14 @@
 // from a process of its own, and prints what was committed, read and spent. It asserts no duration.
 import { writeFile } from 'node:fs/promises';
 import { cpus } from 'node:os';
+import { resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 
 import { messageOf } from '@holdfast/base/errors';
 
 import { BenchCluster } from './bench-cluster.ts';
 import { LoadClient } from './load-client.ts';
-import type { LoadKind, LoadPlan, LoadResult } from './load-plan.ts';
+import type { LoadPlan, LoadProtocol, LoadResult } from './load-plan.ts';
 import { counterNames, fetchMetrics } from './metrics.ts';
 import { type BenchLine, type BenchReport, toMarkdown } from './report.ts';
 import { cpuMsOf, measureDisk, residentMiBOf } from './system-figures.ts';
@@ -17,24 +18,24 @@ const usage = `npm run bench -- [options]
   --members N        members of the cluster (default 3)
   --endpoints H:P,.. load a running cluster instead, all of these
   --target leader|all  who is asked (default leader)
+  --by http|frames   how it is asked (default http)
+  --only TEXT        of the settings those with it in their names, as 'put 256'
   --rounds N         of each setting, of which the median is shown (default 3)
   --seconds S        a round (default 5)
   --warmup S         before the first (default 5)
   --keys N           distinct keys, and the number at which memory is measured (default 100000)
+  --profile FOLDER   writes a CPU profile of each member there, as browsers read them
   --out FILE         writes FILE.json and FILE.md (default .holdfast/bench)
 `;
 
-type Setting = {
-  readonly kind: LoadKind;
-  readonly inFlight: number;
-  readonly connections: number;
-};
+type Setting = Pick<LoadPlan, 'kind' | 'inFlight' | 'connections'>;
 
 const settings: readonly Setting[] = [
   { kind: 'put', inFlight: 1, connections: 1 },
   { kind: 'put', inFlight: 64, connections: 6 },
   { kind: 'put', inFlight: 256, connections: 12 },
   { kind: 'put', inFlight: 256, connections: 256 },
+  { kind: 'put', inFlight: 1000, connections: 48 },
   { kind: 'get-linearizable', inFlight: 1, connections: 1 },
   { kind: 'get-linearizable', inFlight: 64, connections: 6 },
   { kind: 'get-linearizable', inFlight: 256, connections: 12 },
@@ -48,10 +49,13 @@ type Options = {
   readonly members: number;
   readonly endpoints: readonly string[] | undefined;
   readonly target: string;
+  readonly by: LoadProtocol;
+  readonly only: string;
   readonly rounds: number;
   readonly roundMs: number;
   readonly warmupMs: number;
   readonly keys: number;
+  readonly profile: string | undefined;
   readonly out: string;
 };
 
@@ -75,7 +79,7 @@ class Bench {
   }
 
   async run(disk: BenchReport['disk']): Promise<BenchReport> {
-    const { rounds, roundMs, warmupMs, keys, target } = this.#options;
+    const { rounds, roundMs, warmupMs, keys, target, by } = this.#options;
     say(`warming up for ${warmupMs / 1_000} s ...`);
     const warmup = { kind: 'put', inFlight: 64, connections: 6 } as const;
     await this.#load.run(await this.#plan(warmup, warmupMs));
@@ -89,6 +93,7 @@ class Bench {
       cpus: `${cpus().length} x ${cpus()[0]?.model ?? 'unknown processor'}`,
       members: this.#endpoints.length,
       target: target === 'all' ? 'all members' : 'the leader',
+      by,
       valueBytes,
       rounds,
       roundMs,
@@ -104,14 +109,21 @@ class Bench {
 
   /** Rounds are interleaved, so that a slow minute of the machine hits all settings alike. */
   async #measureAll(rounds: number, roundMs: number): Promise<readonly BenchLine[]> {
-    const measured = new Map<Setting, Round[]>(settings.map((setting) => [setting, []]));
+    const measured = new Map<Setting, Round[]>(this.#settings().map((setting) => [setting, []]));
     for (let round = 0; round < rounds; round += 1) {
       say(`round ${round + 1} of ${rounds} ...`);
-      for (const setting of settings) {
-        measured.get(setting)?.push(await this.#measureAgain(setting, roundMs));
+      for (const [setting, rounds] of measured) {
+        rounds.push(await this.#measureAgain(setting, roundMs));
       }
     }
     return [...measured].map(([setting, all]) => toLine(setting, all));
+  }
+
+  #settings(): readonly Setting[] {
+    const { only } = this.#options;
+    return settings.filter(({ kind, inFlight, connections }) =>
+      `${kind} ${inFlight} / ${connections}`.includes(only),
+    );
   }
 
   /** A round in which calls failed is no measurement: it is told, and made once more. */
@@ -143,6 +155,7 @@ class Bench {
   async #plan(setting: Setting, durationMs: number): Promise<LoadPlan> {
     return {
       ...setting,
+      by: this.#options.by,
       endpoints: await this.#targets(),
       keys: this.#options.keys,
       valueBytes,
@@ -161,6 +174,7 @@ class Bench {
   async #fill(): Promise<void> {
     await this.#load.run({
       kind: 'put',
+      by: this.#options.by,
       endpoints: await this.#targets(),
       connections: 1,
       inFlight: 128,
@@ -224,14 +238,20 @@ function readOptions(): Options {
       members: { type: 'string', default: '3' },
       endpoints: { type: 'string' },
       target: { type: 'string', default: 'leader' },
+      by: { type: 'string', default: 'http' },
+      only: { type: 'string', default: '' },
       rounds: { type: 'string', default: '3' },
       seconds: { type: 'string', default: '5' },
       warmup: { type: 'string', default: '5' },
       keys: { type: 'string', default: '100000' },
+      profile: { type: 'string' },
       out: { type: 'string', default: '.holdfast/bench' },
     },
   });
+  const { by, only } = values;
+  if (by !== 'http' && by !== 'frames') throw new Error('--by is http or frames');
   return {
+    ...{ by, only },
     members: Number(values.members),
     endpoints: values.endpoints?.split(','),
     target: values.target,
@@ -239,6 +259,7 @@ function readOptions(): Options {
     roundMs: Number(values.seconds) * 1_000,
     warmupMs: Number(values.warmup) * 1_000,
     keys: Number(values.keys),
+    profile: values.profile,
     out: values.out,
   };
 }
@@ -261,7 +282,11 @@ async function main(): Promise<void> {
   const options = readOptions();
   const disk = await measureDisk();
   say(`fdatasync of 4 KiB on this disk: p50 ${disk.p50Ms.toFixed(3)} ms`);
-  const cluster = options.endpoints ? undefined : await BenchCluster.start(options.members);
+  const { profile } = options;
+  const nodeFlags = profile ? ['--cpu-prof', `--cpu-prof-dir=${resolve(profile)}`] : [];
+  const cluster = options.endpoints
+    ? undefined
+    : await BenchCluster.start(options.members, nodeFlags);
   try {
     const endpoints = cluster?.endpoints ?? options.endpoints ?? [];
     const bench = new Bench(options, cluster, endpoints);

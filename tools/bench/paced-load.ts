@@ -5,24 +5,13 @@ import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
 
 import { messageOf } from '@holdfast/base/errors';
-import {
-  clientDialect,
-  type Frame,
-  FrameParser,
-  frameKinds,
-  payloadBytesMax,
-} from '@holdfast/transport/frame';
 
-import { readAnswers } from './frame-answers.ts';
-import { FrameWriter, idFirst } from './frame-writer.ts';
 import { Histogram } from './histogram.ts';
-import type { LoadPlan } from './load-plan.ts';
-import { RequestWriter } from './request-writer.ts';
-import { ResponseParser } from './response-parser.ts';
+import type { LoadProtocol } from './load-plan.ts';
+import { openWire, type Wire, type WirePlan } from './wire.ts';
 
 export type PacedPlan = {
-  /** How it speaks with the member. */
-  readonly by: 'http' | 'frames';
+  readonly by: LoadProtocol;
   readonly endpoint: string;
   readonly perSecond: number;
   readonly connections: number;
@@ -39,88 +28,44 @@ export type PacedResult = {
   readonly failures: number;
 };
 
-/** Over which a write leaves when it is due. */
-interface PacedConnection {
-  readonly underWay: number;
-  send(dueMs: number): void;
-  /** What was sent leaves now at the latest. */
-  flush(): void;
-  close(): void;
-}
+type OnTimedAnswer = (status: number, ms: number) => void;
 
-class HttpConnection implements PacedConnection {
+class PacedConnection {
   readonly #socket: Socket;
-  readonly #writer: RequestWriter;
-  /** When each request under way was due, in the order of their answers. */
-  readonly #due: number[] = [];
-
-  constructor(
-    socket: Socket,
-    writer: RequestWriter,
-    onAnswer: (status: number, ms: number) => void,
-  ) {
-    this.#socket = socket;
-    this.#writer = writer;
-    const parser = new ResponseParser((status) => {
-      onAnswer(status, performance.now() - (this.#due.shift() as number));
-    });
-    socket.on('data', (part: Buffer) => parser.push(part));
-  }
-
-  get underWay(): number {
-    return this.#due.length;
-  }
-
-  send(dueMs: number): void {
-    this.#due.push(dueMs);
-    this.#socket.write(this.#writer.take(1));
-  }
-
-  flush(): void {
-    // A request is a write of its own.
-  }
-
-  close(): void {
-    this.#socket.destroy();
-  }
-}
-
-class FramesConnection implements PacedConnection {
-  readonly #socket: Socket;
-  readonly #writer: FrameWriter;
-  /** When the write with that id was due. */
+  readonly #wire: Wire;
+  /** When the write with that number was due. */
   readonly #due = new Map<number, number>();
-  #id = idFirst;
+  #numbered = 0;
   #waiting = 0;
 
-  constructor(socket: Socket, writer: FrameWriter, onAnswer: (status: number, ms: number) => void) {
+  constructor(socket: Socket, plan: WirePlan, firstKey: number, onAnswer: OnTimedAnswer) {
     this.#socket = socket;
-    this.#writer = writer;
-    const parser = new FrameParser({ payloadBytesMax, dialect: clientDialect });
-    const onFrame = (frame: Frame): void => {
-      if (frame.kind !== frameKinds.clientResponses) return;
-      readAnswers(frame, (id, isGood) => {
-        onAnswer(isGood ? 200 : 500, performance.now() - (this.#due.get(id) as number));
-        this.#due.delete(id);
-      });
-    };
-    socket.on('data', (part: Buffer) => parser.push(part, onFrame));
-    socket.write(FrameWriter.greeting('bench'));
+    const endpoint = `${socket.remoteAddress}:${socket.remotePort}`;
+    this.#wire = openWire({
+      ...{ plan, endpoint, firstKey },
+      onAnswer: (number, status) => {
+        onAnswer(status, performance.now() - (this.#due.get(number) as number));
+        this.#due.delete(number);
+      },
+    });
+    socket.on('data', (part: Buffer) => this.#wire.push(part));
+    socket.write(this.#wire.opening);
   }
 
   get underWay(): number {
     return this.#due.size;
   }
 
+  /** It leaves with the next flush. */
   send(dueMs: number): void {
-    this.#due.set(this.#id + this.#waiting, dueMs);
+    this.#due.set(this.#numbered, dueMs);
+    this.#numbered += 1;
     this.#waiting += 1;
   }
 
   flush(): void {
     if (this.#waiting === 0) return;
-    this.#socket.write(this.#writer.take(this.#waiting, this.#id));
-    this.#id += this.#waiting;
+    this.#socket.write(this.#wire.take(this.#waiting));
     this.#waiting = 0;
   }
 
@@ -139,26 +84,18 @@ class PacedLoad {
   #beganMs = 0;
   #timer: NodeJS.Timeout | undefined;
 
-  private constructor(plan: PacedPlan, open: (load: PacedLoad) => readonly PacedConnection[]) {
+  private constructor(plan: PacedPlan, sockets: readonly Socket[]) {
     this.#plan = plan;
-    this.#connections = open(this);
+    const first = (at: number): number => Math.floor((plan.keys / plan.connections) * at);
+    this.#connections = sockets.map(
+      (socket, at) =>
+        new PacedConnection(socket, { ...plan, kind: 'put' }, first(at), this.#answer),
+    );
   }
 
   static async open(plan: PacedPlan): Promise<PacedLoad> {
-    const first = (at: number): number => Math.floor((plan.keys / plan.connections) * at);
     const opening = Array.from({ length: plan.connections }, () => openSocket(plan));
-    const sockets = await Promise.all(opening);
-    return new PacedLoad(plan, (load) =>
-      sockets.map((socket, at) =>
-        plan.by === 'frames'
-          ? new FramesConnection(socket, new FrameWriter(plan, first(at)), load.answer)
-          : new HttpConnection(
-              socket,
-              new RequestWriter(loadPlanOf(plan), plan.endpoint, first(at)),
-              load.answer,
-            ),
-      ),
-    );
+    return new PacedLoad(plan, await Promise.all(opening));
   }
 
   start(): void {
@@ -189,8 +126,7 @@ class PacedLoad {
     for (const connection of this.#connections) connection.flush();
   }
 
-  /** One has come. */
-  readonly answer = (status: number, ms: number): void => {
+  readonly #answer: OnTimedAnswer = (status, ms) => {
     if (status < 200 || status > 299) this.#failures += 1;
     this.#histogram.record(ms);
     this.#maxMs = Math.max(this.#maxMs, ms);
@@ -203,17 +139,6 @@ async function openSocket({ endpoint }: PacedPlan): Promise<Socket> {
   await once(socket, 'connect');
   return socket;
 }
-
-const loadPlanOf = ({ endpoint, connections, keys, valueBytes }: PacedPlan): LoadPlan => ({
-  kind: 'put',
-  endpoints: [endpoint],
-  connections,
-  inFlight: connections,
-  keys,
-  valueBytes,
-  durationMs: undefined,
-  requests: undefined,
-});
 
 let load: PacedLoad | undefined;
 

@@ -58,7 +58,10 @@ export class RecoveryCluster {
 
   start(plan: Plan): void {
     const log = join(this.directory, `${plan.name}.log`);
-    this.#processes.set(plan.name, startMember(plan, this.#initial, this.directory, log));
+    this.#processes.set(
+      plan.name,
+      startMember(plan, { initial: this.#initial, directory: this.directory, log }),
+    );
   }
 
   /** Processor time of the member's process so far, in milliseconds. */

@@ -13,7 +13,6 @@ import {
   type RecoveryCluster,
   statusOf,
 } from './recovery-cluster.ts';
-import { RequestWriter } from './request-writer.ts';
 
 /** Writes that a member misses while it is down. */
 const missedWrites = 100;
@@ -170,20 +169,11 @@ export async function writesBesideSnapshots(
     isBusy = cluster.plans.some((plan) => isWritingSnapshot(cluster.dataOf(plan)));
     if (was && !isBusy) snapshots += 1;
   };
-  const plan = {
-    kind: 'put' as const,
-    endpoints: [leader.client],
-    connections: 1,
-    inFlight: load.inFlight,
-    keys: load.keys,
-    valueBytes: 256,
-    durationMs: undefined,
-    requests: undefined,
-  };
   const connection = await LoadConnection.open({
+    plan: { kind: 'put', by: 'http', keys: load.keys, valueBytes: 256 },
     endpoint: leader.client,
     depth: load.inFlight,
-    writer: new RequestWriter(plan, leader.client, 0),
+    firstKey: 0,
     onAnswer: (status, latencyMs) => {
       if (status < 200 || status > 299) throw new Error(`a put was answered ${status}`);
       look();

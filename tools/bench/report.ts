@@ -1,5 +1,5 @@
 // The figures as a table of Markdown: what a person reads, and what goes into the documentation.
-import type { LoadKind } from './load-plan.ts';
+import type { LoadKind, LoadProtocol } from './load-plan.ts';
 
 export type BenchLine = {
   readonly kind: LoadKind;
@@ -22,6 +22,7 @@ export type BenchReport = {
   readonly cpus: string;
   readonly members: number;
   readonly target: string;
+  readonly by: LoadProtocol;
   readonly valueBytes: number;
   readonly rounds: number;
   readonly roundMs: number;
@@ -32,7 +33,7 @@ export type BenchReport = {
 
 export function toMarkdown(report: BenchReport): string {
   const head =
-    `${report.members} members, requests to ${report.target}, ${report.valueBytes}-byte values, ` +
+    `${report.members} members, requests to ${report.target} by ${report.by}, ${report.valueBytes}-byte values, ` +
     `${report.cpus}, Node ${report.node}, ${report.atUtc}. Median of ${report.rounds} rounds of ` +
     `${report.roundMs / 1_000} s. A 4 KiB write with fdatasync on this disk: ` +
     `p50 ${report.disk.p50Ms.toFixed(2)} ms, p99 ${report.disk.p99Ms.toFixed(2)} ms.`;

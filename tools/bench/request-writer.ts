@@ -1,14 +1,15 @@
 // Hand-made requests: one template, copied with another key each, so that a request costs the
 // generator little more than the copy.
 import { KeySequence, keyDigits } from './key-sequence.ts';
-import type { LoadKind, LoadPlan } from './load-plan.ts';
+import type { LoadKind } from './load-plan.ts';
+import type { WirePlan } from './wire.ts';
 
 export class RequestWriter {
   readonly #template: Buffer;
   readonly #digitsAt: number;
   readonly #keys: KeySequence;
 
-  constructor(plan: LoadPlan, host: string, firstKey: number) {
+  constructor(plan: WirePlan, host: string, firstKey: number) {
     const placeholder = '#'.repeat(keyDigits);
     const body = plan.kind === 'put' ? 'v'.repeat(plan.valueBytes) : '';
     const text = requestText(plan.kind, `bench-${placeholder}`, host, body);

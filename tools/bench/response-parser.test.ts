@@ -34,16 +34,7 @@ describe('ResponseParser', () => {
 
 describe('RequestWriter', () => {
   it('writes whole requests with keys in turn', () => {
-    const plan = {
-      kind: 'put',
-      endpoints: ['h:1'],
-      connections: 1,
-      inFlight: 1,
-      keys: 3,
-      valueBytes: 4,
-      durationMs: undefined,
-      requests: undefined,
-    } as const;
+    const plan = { kind: 'put', by: 'http', keys: 3, valueBytes: 4 } as const;
     const text = new RequestWriter(plan, 'h:1', 1).take(3).toString();
     expect(text.match(/bench-\d{8}/g)).toEqual([
       'bench-00000001',

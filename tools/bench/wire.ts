@@ -1,0 +1,32 @@
+// One protocol on one connection of a generator: requests out, numbered from zero in the order in
+// which they are written, and their answers in whatever order they come.
+import { FrameWire } from './frame-wire.ts';
+import { HttpWire } from './http-wire.ts';
+import type { LoadPlan } from './load-plan.ts';
+
+export interface Wire {
+  /** What the connection begins with. */
+  readonly opening: Buffer;
+  /** `count` requests as one piece of bytes: one system call for all that go out together. */
+  take(count: number): Buffer;
+  /** Takes in what came. Throws where it is not understood, as that must not be counted. */
+  push(part: Buffer): void;
+}
+
+/** Told of each answer: to which request, and a status as of HTTP. */
+export type OnAnswer = (number: number, status: number) => void;
+
+/** What a wire has to know of a plan. */
+export type WirePlan = Pick<LoadPlan, 'kind' | 'by' | 'keys' | 'valueBytes'>;
+
+export type WireOptions = {
+  readonly plan: WirePlan;
+  /** `host:port` */
+  readonly endpoint: string;
+  readonly firstKey: number;
+  readonly onAnswer: OnAnswer;
+};
+
+export function openWire(options: WireOptions): Wire {
+  return options.plan.by === 'frames' ? new FrameWire(options) : new HttpWire(options);
+}
