@@ -40,19 +40,48 @@ export function waitFor<T>(promise: Promise<T>, signal?: AbortSignal): Promise<T
     promise.catch(() => undefined); // Its failure has no listener any more, and needs none.
     return Promise.reject(signal.reason);
   }
-  return new Promise((resolve, reject) => {
-    const onAbort = (): void => reject(signal.reason);
-    signal.addEventListener('abort', onAbort, { once: true });
-    const leave = (): void => signal.removeEventListener('abort', onAbort);
-    promise.then(
-      (value) => {
-        leave();
-        resolve(value);
-      },
-      (error: unknown) => {
-        leave();
-        reject(error);
-      },
-    );
-  });
+  return waitsOf(signal).wait(promise);
+}
+
+/**
+ * Those who wait under one signal, which has one listener for them all: to add one and to take it
+ * away costs more than all the rest of a wait, and many calls share a signal.
+ */
+class SignalWaits {
+  readonly #rejects = new Set<(reason: unknown) => void>();
+
+  constructor(signal: AbortSignal) {
+    signal.addEventListener('abort', () => this.#rejectAll(signal.reason), { once: true });
+  }
+
+  wait<T>(promise: Promise<T>): Promise<T> {
+    return new Promise((resolve, reject) => {
+      this.#rejects.add(reject);
+      promise.then(
+        (value) => {
+          this.#rejects.delete(reject);
+          resolve(value);
+        },
+        (error: unknown) => {
+          this.#rejects.delete(reject);
+          reject(error);
+        },
+      );
+    });
+  }
+
+  #rejectAll(reason: unknown): void {
+    for (const reject of this.#rejects) reject(reason);
+    this.#rejects.clear();
+  }
+}
+
+const waitsOfSignals = new WeakMap<AbortSignal, SignalWaits>();
+
+function waitsOf(signal: AbortSignal): SignalWaits {
+  const known = waitsOfSignals.get(signal);
+  if (known) return known;
+  const waits = new SignalWaits(signal);
+  waitsOfSignals.set(signal, waits);
+  return waits;
 }

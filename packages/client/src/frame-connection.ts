@@ -1,6 +1,7 @@
 // A connection to one member in frames: any number of requests under way, those of one turn of the
 // event loop in one frame, answers in whatever order they come. It never sends anything twice, and
 // knows one member; who is asked, and what may be repeated, is decided above.
+
 import type { Clock } from '@holdfast/base/clock';
 import { startDeadline } from '@holdfast/base/deadline';
 import { HoldfastError, type Outcome } from '@holdfast/base/errors';
@@ -13,6 +14,7 @@ import {
   type Response,
   Responses,
 } from '@holdfast/proto/client';
+import { encode } from '@holdfast/proto/encode';
 import { decodePayload } from '@holdfast/transport/decode-payload';
 import {
   clientDialect,
@@ -92,7 +94,7 @@ export class FrameConnection {
       const connection = new FrameConnection(address, link);
       await introduce(link, {
         kind: frameKinds.clientHello,
-        payload: Hello.encode(helloOf(actor)).finish(),
+        payload: encode(Hello, helloOf(actor)),
         heed: (frame) => connection.#welcome(frame),
         brokenOff: (end) => brokenOff(address, end, 'not-applied'),
         signal: deadline.signal,
@@ -176,7 +178,7 @@ export class FrameConnection {
     const requests = this.#pending;
     this.#pending = [];
     if (requests.length === 0 || this.#ended) return;
-    const payload = Requests.encode({ requests }).finish();
+    const payload = encode(Requests, { requests });
     if (this.#link.send(frameKinds.clientRequests, payload)) return;
     for (const { id } of requests) {
       this.#waiting.get(id)?.reject(noRoom());

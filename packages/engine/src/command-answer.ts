@@ -1,7 +1,9 @@
 // From a command to the bytes in the log, and from a result back to an answer or an error.
+
 import { bugLog } from '@holdfast/base/bug-log';
 import { type ErrorCode, HoldfastError } from '@holdfast/base/errors';
-import { encodeEntryEnvelope, entryBody } from '@holdfast/proto/entry-envelope';
+import { encode } from '@holdfast/proto/encode';
+import { encodeEntry, entryBody } from '@holdfast/proto/entry-envelope';
 import { Command, CommandResult } from '@holdfast/proto/internal';
 import type { Entry } from '@holdfast/raft/entry';
 import type { ResultCodec } from '@holdfast/replica/forwarding';
@@ -18,19 +20,25 @@ type ResponseOf<Case extends CommandCase> = Extract<
 
 /** The log entry's payload; the leader stamps its time (safety.md, "bytes to have"). */
 export function encodeCommand(request: CommandRequest, options: WriteOptions): Uint8Array {
-  return encodeEntryEnvelope({
+  const { sessionId, sequence, pendingSpan } = placeIn(options.session);
+  const { actor, traceId = 0n } = options;
+  const head = {
     proposedAtMs: 0,
-    ...placeIn(options.session),
-    traceId: options.traceId ?? 0n,
     authRevision: 0n,
-    actor: options.actor,
-    body: Command.encode({ request }).finish(),
-  });
+    sessionId,
+    sequence,
+    pendingSpan,
+    traceId,
+    actor,
+  };
+  return encodeEntry(head, Command, { request });
 }
+
+const noPlace = { sessionId: 0n, sequence: 0n, pendingSpan: 0 };
 
 /** The place in the envelope; 16 bits hold the span (entry-envelope.ts). */
 function placeIn(place: SessionPlace | undefined) {
-  if (!place) return { sessionId: 0n, sequence: 0n, pendingSpan: 0 };
+  if (!place) return noPlace;
   const { id: sessionId, sequence, lowestPending } = place;
   const span = sequence - lowestPending;
   if (sessionId <= 0n || sequence <= 0n || lowestPending <= 0n || span < 0n || span > 0xffffn) {
@@ -99,6 +107,6 @@ export function grantedIn(entries: readonly Entry[]): readonly bigint[] {
 const leaseGrantTag = (7 << 3) | 2;
 
 export const commandResults: ResultCodec = {
-  encode: (result) => CommandResult.encode(result as CommandResult).finish(),
+  encode: (result) => encode(CommandResult, result as CommandResult),
   decode: (bytes) => CommandResult.decode(bytes),
 };

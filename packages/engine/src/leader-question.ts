@@ -1,7 +1,9 @@
 // What members ask the leader, in bytes and back (proto/holdfast/peer.proto): about leases, which
 // its memory alone knows, and for what only a leader can do.
+
 import { HoldfastError, messageOf } from '@holdfast/base/errors';
 import { index, type MemberId, memberId, storeId } from '@holdfast/base/ids';
+import { encode } from '@holdfast/proto/encode';
 import {
   LeaderQuestion,
   LeaseAnswer,
@@ -18,7 +20,7 @@ export type MembersQuestion =
   | { readonly kind: 'transfer'; readonly to: MemberId | undefined };
 
 export function encodeQuestion(question: LeaseQuestion | MembersQuestion): Uint8Array {
-  return LeaderQuestion.encode({ question: toWire(question) }).finish();
+  return encode(LeaderQuestion, { question: toWire(question) });
 }
 
 /** Throws `unimplemented` for a question that this version does not know. */
@@ -40,14 +42,13 @@ export function decodeQuestion(bytes: Uint8Array): LeaseQuestion | MembersQuesti
   }
 }
 
-export const encodeLeaseAnswer = (answer: LeaseAnswer): Uint8Array =>
-  LeaseAnswer.encode(answer).finish();
+export const encodeLeaseAnswer = (answer: LeaseAnswer): Uint8Array => encode(LeaseAnswer, answer);
 
 export const decodeLeaseAnswer = (bytes: Uint8Array): LeaseAnswer =>
   decoded(() => LeaseAnswer.decode(bytes));
 
 export const encodeMembersAnswer = (answer: MembersAnswer): Uint8Array =>
-  MembersAnswer.encode(answer).finish();
+  encode(MembersAnswer, answer);
 
 export function decodeMembersAnswer(bytes: Uint8Array) {
   const { index: at, leader } = decoded(() => MembersAnswer.decode(bytes));

@@ -1,11 +1,13 @@
 // The replica's PeerTransport over the connections of @holdfast/transport: it gives messages their
 // bytes, chooses the connection that each belongs on, and judges what peers send by who sent it.
 // Time, chance and the network come in as ports, so the same file runs on sockets and in memory.
+
 import { unreachable } from '@holdfast/base/assert';
 import type { Clock } from '@holdfast/base/clock';
 import { HoldfastError } from '@holdfast/base/errors';
 import { index, type MemberId, requestId, term } from '@holdfast/base/ids';
 import type { Random } from '@holdfast/base/random';
+import { encode } from '@holdfast/proto/encode';
 import {
   ForwardRequests,
   ForwardResponses,
@@ -150,7 +152,7 @@ export class TcpPeerTransport implements PeerTransport {
 
   forward(to: MemberId, requests: readonly ForwardRequest[]): boolean {
     const payloads = groupBySize(requests, forwardBytesMax, ({ body }) => body.length).map(
-      (group) => ForwardRequests.encode({ requests: group.map(toWireRequest) }).finish(),
+      (group) => encode(ForwardRequests, { requests: group.map(toWireRequest) }),
     );
     return this.#mesh.sendLogNow(to, frameKinds.forwardRequests, payloads);
   }
@@ -158,7 +160,7 @@ export class TcpPeerTransport implements PeerTransport {
   forwarded(to: MemberId, responses: readonly ForwardResponse[]): void {
     const bytesOf = ({ result }: ForwardResponse): number => (result.ok ? result.body.length : 0);
     for (const group of groupBySize(responses, forwardBytesMax, bytesOf)) {
-      const payload = ForwardResponses.encode({ responses: group.map(toWireResponse) }).finish();
+      const payload = encode(ForwardResponses, { responses: group.map(toWireResponse) });
       this.#mesh.send(to, 'log', { kind: frameKinds.forwardResponses, payload });
     }
   }

@@ -1,7 +1,9 @@
 // The bytes of a recording's segment file (docs/formats.md): a head, then frames, each with its
 // length and two checksums, so that a torn tail can be told from damage. Pure.
+
 import { concatBytes } from '@holdfast/base/bytes';
 import { crc32 } from '@holdfast/base/crc32';
+import { encode } from '@holdfast/proto/encode';
 import { Frame } from '@holdfast/proto/recording';
 
 const magic = 0x43524648; // "HFRC"
@@ -37,7 +39,7 @@ export function decodeFileHead(bytes: Uint8Array): number | undefined {
 }
 
 export function encodeFrame(body: NonNullable<Frame['body']>): Uint8Array {
-  const payload = Frame.encode({ body }).finish();
+  const payload = encode(Frame, { body });
   const head = new Uint8Array(frameHeadBytes);
   const view = new DataView(head.buffer);
   view.setUint32(0, payload.length, true);

@@ -1,7 +1,9 @@
 // The small tables of an image, each a section that is encoded at the moment of the image and read
 // as a whole. The records and their order, which are large, are store-image.ts's and
 // state-loader.ts's.
+
 import { HoldfastError } from '@holdfast/base/errors';
+import { encode } from '@holdfast/proto/encode';
 import { BindMemberRequest } from '@holdfast/proto/internal';
 import { checkImage, type ImageSection, sectionKinds } from './image-format.ts';
 import { decodeLeases, grantedLeaseSections, olderLeaseSections } from './lease-section.ts';
@@ -76,7 +78,7 @@ export class ImageTables {
 
 /** Each member as a length and an encoded BindMemberRequest; zeros up to a multiple of 8. */
 function encodeMembers(members: readonly BindMemberRequest[]): ImageSection {
-  const encoded = members.map((member) => BindMemberRequest.encode(member).finish());
+  const encoded = members.map((member) => encode(BindMemberRequest, member));
   const length = encoded.reduce((sum, bytes) => sum + 4 + bytes.length, 0);
   const payload = new Uint8Array((length + 7) & ~7);
   const view = new DataView(payload.buffer);

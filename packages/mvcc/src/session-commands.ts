@@ -1,6 +1,8 @@
 // What the log's session requests do to the state, and what every write in a session passes before
 // and after it is applied (safety.md 21).
+
 import { HoldfastError } from '@holdfast/base/errors';
+import { encode } from '@holdfast/proto/encode';
 import {
   CommandResult,
   type SessionCloseRequest,
@@ -116,15 +118,15 @@ export function keepResult(
   answer: { readonly result: CommandResult; readonly limits: StoreLimits },
 ): void {
   const { result, limits } = answer;
-  const whole = CommandResult.encode(result).finish();
+  const whole = encode(CommandResult, result);
   if (result.response?.$case === 'failure') {
     state.sessions.keep(place, { bytes: whole, countedBytes: failureBytesCounted });
-    state.hash.mixBytes(CommandResult.encode(withoutSentence(result)).finish());
+    state.hash.mixBytes(encode(CommandResult, withoutSentence(result)));
     return;
   }
   const room = limits.sessionResultBytesAllMax - state.sessions.countedBytes;
   const isWhole = whole.length <= Math.min(limits.sessionResultBytesMax, room);
-  const bytes = isWhole ? whole : CommandResult.encode(shortened(result)).finish();
+  const bytes = isWhole ? whole : encode(CommandResult, shortened(result));
   state.sessions.keep(place, { bytes, countedBytes: bytes.length });
   state.hash.mixBytes(bytes);
 }

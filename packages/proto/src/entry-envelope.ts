@@ -11,7 +11,9 @@
 // Pending span: sequence minus the lowest sequence of the session whose answer its client still
 // waits for. What lies below is forgotten (safety.md 21); few are in flight, so 16 bits hold it.
 
-export type EntryEnvelope = {
+import { type Encoder, encode } from './encode.ts';
+
+export type EntryHead = {
   /** The only time that apply may use; never decreases along the log. */
   readonly proposedAtMs: number;
   readonly sessionId: bigint;
@@ -21,8 +23,9 @@ export type EntryEnvelope = {
   readonly traceId: bigint;
   readonly authRevision: bigint;
   readonly actor: string;
-  readonly body: Uint8Array;
 };
+
+export type EntryEnvelope = EntryHead & { readonly body: Uint8Array };
 
 export const entryEnvelopeFormat = 1;
 const headerBytes = 44;
@@ -32,21 +35,42 @@ export const actorBytesMax = 255;
 const encoder = new TextEncoder();
 const decoder = new TextDecoder();
 
-export function encodeEntryEnvelope(envelope: EntryEnvelope): Uint8Array {
-  const actor = encoder.encode(envelope.actor).subarray(0, actorBytesMax);
-  const bytes = new Uint8Array(headerBytes + actor.length + envelope.body.length);
-  const view = new DataView(bytes.buffer);
-  view.setUint8(0, entryEnvelopeFormat);
-  view.setUint8(1, actor.length);
-  view.setUint16(2, envelope.pendingSpan, true);
-  view.setFloat64(4, envelope.proposedAtMs, true);
-  view.setBigUint64(12, envelope.sessionId, true);
-  view.setBigUint64(20, envelope.sequence, true);
-  view.setBigUint64(28, envelope.traceId, true);
-  view.setBigUint64(36, envelope.authRevision, true);
-  bytes.set(actor, headerBytes);
-  bytes.set(envelope.body, headerBytes + actor.length);
+/** The head is written into memory of its own, valid until the next: one copy of the body. */
+const head = new Uint8Array(headerBytes + actorBytesMax);
+const headView = new DataView(head.buffer);
+/** Of the actor that stands in it. */
+let headActor: { readonly name: string; readonly bytes: number } = { name: '', bytes: 0 };
+
+export function encodeEntryEnvelope({ body, ...of }: EntryEnvelope): Uint8Array {
+  const before = writeHead(of);
+  const bytes = new Uint8Array(before.length + body.length);
+  bytes.set(before);
+  bytes.set(body, before.length);
   return bytes;
+}
+
+/** As encodeEntryEnvelope, with a body that is encoded right into its place. */
+export function encodeEntry<T>(of: EntryHead, encoder: Encoder<T>, body: T): Uint8Array {
+  return encode(encoder, body, writeHead(of));
+}
+
+function writeHead(of: EntryHead): Uint8Array {
+  if (of.actor !== headActor.name) headActor = { name: of.actor, bytes: writeActor(of.actor) };
+  headView.setUint8(0, entryEnvelopeFormat);
+  headView.setUint8(1, headActor.bytes);
+  headView.setUint16(2, of.pendingSpan, true);
+  headView.setFloat64(4, of.proposedAtMs, true);
+  headView.setBigUint64(12, of.sessionId, true);
+  headView.setBigUint64(20, of.sequence, true);
+  headView.setBigUint64(28, of.traceId, true);
+  headView.setBigUint64(36, of.authRevision, true);
+  return head.subarray(0, headerBytes + headActor.bytes);
+}
+
+function writeActor(name: string): number {
+  const actor = encoder.encode(name).subarray(0, actorBytesMax);
+  head.set(actor, headerBytes);
+  return actor.length;
 }
 
 /**

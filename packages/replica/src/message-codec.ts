@@ -1,9 +1,11 @@
 // The mapping between the core's Message and the bytes of holdfast.peer.Message: case by case, both
 // ways, and nothing else. What cannot be decoded is an operating error (`corrupt`): bytes of
 // another process never break an invariant of this one.
+
 import { unreachable, violated } from '@holdfast/base/assert';
 import { HoldfastError, messageOf } from '@holdfast/base/errors';
 import { index, memberId, requestId, term } from '@holdfast/base/ids';
+import { encode } from '@holdfast/proto/encode';
 import * as wire from '@holdfast/proto/peer';
 import { decodeConfiguration, encodeConfiguration } from '@holdfast/raft/configuration';
 import type { Entry, EntryKind, LogId } from '@holdfast/raft/entry';
@@ -36,7 +38,7 @@ const logMessages: ReadonlySet<Message['type']> = new Set([
 const onlyGroup = 0;
 
 export function encodeMessage(message: Message): Uint8Array {
-  return wire.Message.encode(messageToWire(message)).finish();
+  return encode(wire.Message, messageToWire(message));
 }
 
 export function messageToWire(message: Message): wire.Message {

@@ -1,6 +1,7 @@
 // Who is who. The dialler introduces itself and names whom it wants; the other side checks and
 // answers with its own identity, which the dialler checks in turn. Pure functions over bytes:
 // sockets and deadlines are their callers' (peer-dialer.ts, peer-listener.ts).
+
 import { HoldfastError } from '@holdfast/base/errors';
 import {
   type ClusterId,
@@ -10,6 +11,7 @@ import {
   type StoreId,
   storeId,
 } from '@holdfast/base/ids';
+import { encode } from '@holdfast/proto/encode';
 import { Handshake, HandshakeResponse } from '@holdfast/proto/peer';
 import type { CertificateVerdict } from './certificate-verdict.ts';
 import { decodePayload } from './decode-payload.ts';
@@ -73,7 +75,7 @@ export function encodeHandshake(
   purpose: Purpose,
 ): Uint8Array {
   const { clusterId, memberId: from, storeId: store, bootEpoch, bootId, name, address } = identity;
-  return Handshake.encode({
+  return encode(Handshake, {
     protocolVersion,
     clusterId,
     from,
@@ -85,7 +87,7 @@ export function encodeHandshake(
     name,
     features: features.asks,
     address: address ?? '',
-  }).finish();
+  });
 }
 
 export type Introduced = {
@@ -125,7 +127,7 @@ export function encodeAnswer(identity: PeerIdentity, refused?: HoldfastError): U
   // Who has not shown who it is learns nothing but why that matters.
   const isForStranger = refused?.code === 'unauthenticated';
   const { memberId: id, storeId: store, bootEpoch, bootId } = isForStranger ? nobody : identity;
-  return HandshakeResponse.encode({
+  return encode(HandshakeResponse, {
     protocolVersion,
     memberId: id,
     storeId: store,
@@ -134,7 +136,7 @@ export function encodeAnswer(identity: PeerIdentity, refused?: HoldfastError): U
     features: features.asks,
     refusalCode: refused?.code ?? '',
     refusalMessage: refused?.message ?? '',
-  }).finish();
+  });
 }
 
 const nobody = { memberId: 0n, storeId: 0n, bootEpoch: 0, bootId: 0n } as const;

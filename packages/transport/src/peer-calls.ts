@@ -5,10 +5,12 @@
 // Two breakers make the gate. One counts calls that had no answer while nothing at all was heard of
 // the peer. The other counts slow answers of a peer that lives: that one is not dead, but
 // whoever waits for it would be as badly off.
+
 import type { Clock, Timer } from '@holdfast/base/clock';
 import { type ErrorCode, HoldfastError } from '@holdfast/base/errors';
 import { formatId, type MemberId } from '@holdfast/base/ids';
 import type { Random } from '@holdfast/base/random';
+import { encode } from '@holdfast/proto/encode';
 import { AskRequest, AskResponse } from '@holdfast/proto/peer';
 import { type CircuitBreaker, type Permit, setAside } from './circuit-breaker.ts';
 import { decodePayload } from './decode-payload.ts';
@@ -153,7 +155,7 @@ export class PeerCalls {
       };
       let timer: Timer | undefined;
       pending.set(id, settle);
-      const payload = AskRequest.encode({ id, body }).finish();
+      const payload = encode(AskRequest, { id, body });
       if (!control.sendNow(frameKinds.askRequest, payload)) {
         return settle(notConnected(peer));
       }

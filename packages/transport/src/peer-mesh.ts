@@ -7,6 +7,7 @@ import type { Clock, Timer } from '@holdfast/base/clock';
 import { HoldfastError, messageOf } from '@holdfast/base/errors';
 import { formatId, type MemberId } from '@holdfast/base/ids';
 import type { Random } from '@holdfast/base/random';
+import { encode } from '@holdfast/proto/encode';
 import { AskRequest, AskResponse, type SnapshotBegin } from '@holdfast/proto/peer';
 import { isAddress } from './address.ts';
 import { ConnectionChecker } from './connection-checker.ts';
@@ -311,7 +312,7 @@ export class PeerMesh {
       answer.message = messageOf(error);
       answer.body = emptyBytes;
     }
-    const payload = AskResponse.encode(answer).finish();
+    const payload = encode(AskResponse, answer);
     this.#links.get(peer)?.sendControl(frameKinds.askResponse, payload);
   }
 

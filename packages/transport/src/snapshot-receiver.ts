@@ -3,8 +3,10 @@
 // whether it needs any. The sender may be a window ahead of the consumer and no more, so the memory
 // is bounded. A broken connection is an error of the iterable; the consumer's verdict is told to
 // the sender.
+
 import { assert } from '@holdfast/base/assert';
 import { HoldfastError, isHoldfastError, messageOf } from '@holdfast/base/errors';
+import { encode } from '@holdfast/proto/encode';
 import {
   SnapshotBegin,
   SnapshotChunk,
@@ -142,14 +144,14 @@ export class SnapshotReceiver {
 
   #tell(): void {
     this.#told = this.#consumed;
-    const progress = SnapshotProgress.encode({ received: this.#consumed });
-    this.#options.send(frameKinds.snapshotProgress, progress.finish());
+    const progress = encode(SnapshotProgress, { received: this.#consumed });
+    this.#options.send(frameKinds.snapshotProgress, progress);
   }
 
   #answer(result: SnapshotResult): void {
     if (this.#state === 'over') return;
     this.#state = 'answered';
     this.#queue = [];
-    this.#options.send(frameKinds.snapshotResult, SnapshotResult.encode(result).finish());
+    this.#options.send(frameKinds.snapshotResult, encode(SnapshotResult, result));
   }
 }

@@ -2,9 +2,11 @@
 // from, chunks from there, end, then the receiver's verdict. At most a window of bytes is on the
 // way beyond what the receiver has consumed, so a slow receiver costs neither side memory, and its
 // socket is never paused: pings pass.
+
 import { must } from '@holdfast/base/assert';
 import type { Timer } from '@holdfast/base/clock';
 import { type ErrorCode, HoldfastError } from '@holdfast/base/errors';
+import { encode } from '@holdfast/proto/encode';
 import { SnapshotBegin, SnapshotEnd, SnapshotProgress, SnapshotResult } from '@holdfast/proto/peer';
 import { decodePayload } from './decode-payload.ts';
 import { type Frame, frameKinds } from './frame.ts';
@@ -41,7 +43,7 @@ const firstWordMs = 60_000;
 export async function sendSnapshot(sending: SnapshotSending): Promise<void> {
   const stream = new OutgoingStream(sending);
   try {
-    stream.send(frameKinds.snapshotBegin, SnapshotBegin.encode(sending.begin).finish());
+    stream.send(frameKinds.snapshotBegin, encode(SnapshotBegin, sending.begin));
     const offset = await stream.asked;
     if (offset !== undefined) await pump(stream, sending.chunksFrom(offset));
     await stream.over;
@@ -132,7 +134,7 @@ class OutgoingStream {
 
   /** Says that it is complete. */
   end(): void {
-    this.send(frameKinds.snapshotEnd, SnapshotEnd.encode({ bytes: this.#at }).finish());
+    this.send(frameKinds.snapshotEnd, encode(SnapshotEnd, { bytes: this.#at }));
   }
 
   /** Throws what has gone wrong meanwhile. */

@@ -1,6 +1,7 @@
 // One client that speaks frames: a stranger until its hello, then requests as many at a time as it
 // likes, up to a bound, each answered when it is done. Answers of one turn of the event loop leave
 // together. What a client does not read is bounded, and so is what it may have under way.
+
 import type { Timer } from '@holdfast/base/clock';
 import { HoldfastError } from '@holdfast/base/errors';
 import { AppliedBefore } from '@holdfast/engine/applied-before';
@@ -12,6 +13,7 @@ import {
   type Response,
   Responses,
 } from '@holdfast/proto/client';
+import { encode } from '@holdfast/proto/encode';
 import type { ResponseOp } from '@holdfast/proto/internal';
 import { decodePayload } from '@holdfast/transport/decode-payload';
 import {
@@ -115,7 +117,7 @@ export class ClientConnection {
 
   #helloResponse(refused?: HoldfastError): Uint8Array {
     const status = refused ? undefined : this.#options.context.slot.status();
-    return HelloResponse.encode({
+    return encode(HelloResponse, {
       protocolVersion: clientProtocolVersion,
       clusterId: status?.clusterId ?? 0n,
       memberId: status?.memberId ?? 0n,
@@ -123,7 +125,7 @@ export class ClientConnection {
       features: 0,
       inFlightMax,
       refusal: refused && failure(refused),
-    }).finish();
+    });
   }
 
   /** A HoldfastError that is thrown here ends the connection with its text. */
@@ -199,7 +201,7 @@ export class ClientConnection {
   }
 
   #send(responses: readonly Response[]): boolean {
-    const payload = Responses.encode({ responses: [...responses] }).finish();
+    const payload = encode(Responses, { responses: [...responses] });
     const isSent = this.#link.send(frameKinds.clientResponses, payload);
     if (!isSent) this.#end('it does not read its answers');
     return isSent;
