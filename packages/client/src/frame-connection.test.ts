@@ -57,7 +57,7 @@ async function connected(member = new ScriptedMember()) {
     member.accept(
       new FrameLink({
         ...{ link, dialect, ...sizes, strangerBytesMax: 1e6 },
-        endOfTurn: (action) => host.endOfTurn(action),
+        afterEvent: (action) => host.afterEvent(action),
       }),
     ),
   );

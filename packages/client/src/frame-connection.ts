@@ -86,7 +86,7 @@ export class FrameConnection {
       const dialled = await network.dial(address, deadline.signal);
       const link = new FrameLink({
         link: network.secure ? await network.secure(dialled, deadline.signal) : dialled,
-        endOfTurn: (action) => network.endOfTurn(action),
+        afterEvent: (action) => network.afterEvent(action),
         queueBytesMax,
         strangerBytesMax: 64 * 1024,
         dialect: clientDialect,

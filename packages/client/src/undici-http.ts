@@ -1,9 +1,12 @@
 // The network adapter of the SDK: undici's keep-alive pools, one per endpoint, and a small one for
 // pings. It sets no deadline but that of connecting; all others arrive as the request's signal.
+import type { Readable } from 'node:stream';
+
 import { waitFor } from '@holdfast/base/deadline';
 import { HoldfastError, messageOf } from '@holdfast/base/errors';
 import type { Agent, buildConnector, Dispatcher } from 'undici';
 
+import { partsOf } from './body-parts.ts';
 import { type ClientTls, handshakeSentence, isHandshakeFailure } from './client-tls.ts';
 import { type HttpAnswer, type HttpPort, type HttpRequest, TransportFailure } from './http-port.ts';
 
@@ -140,12 +143,9 @@ function toAnswer(reply: Dispatcher.ResponseData, endpoint: string): HttpAnswer 
   };
 }
 
-async function* guarded(
-  body: AsyncIterable<Uint8Array>,
-  endpoint: string,
-): AsyncGenerator<Uint8Array> {
+async function* guarded(body: Readable, endpoint: string): AsyncGenerator<Uint8Array> {
   try {
-    yield* body;
+    for await (const part of partsOf(body)) yield part;
   } catch (error) {
     throw transportFailure(endpoint, error);
   }

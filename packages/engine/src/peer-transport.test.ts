@@ -180,7 +180,10 @@ describe.each(worlds)('peer transport on %s', (_name, newWorld) => {
 
   it('carries forwards and their answers', async () => {
     const { near, far, nearSide, farSide } = await newPair();
-    const request = { requestId: requestId(2n ** 64n - 1n), term: term(3), body: utf8('body') };
+    const request = {
+      ...{ requestId: requestId(2n ** 64n - 1n), term: term(3), body: utf8('body') },
+      isQuestion: false,
+    };
     near.send(append);
     await farSide.until(({ messages }) => messages.length === 1);
     expect(near.forward(b, [request])).toBe(true);

@@ -240,7 +240,7 @@ function decodeForwardRequests(payload: Uint8Array): readonly ForwardRequest[] {
       requestId: requestId(request.requestId),
       term: term(request.term),
       body: request.body,
-      ...(request.question ? { isQuestion: true } : {}),
+      isQuestion: request.question,
     })),
   );
 }

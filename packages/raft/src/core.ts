@@ -241,9 +241,10 @@ export class Core {
 
   /**
    * Sends once the present status is synced, so that no message promises what a crash could undo.
+   * The message is the core's from here on, which writes its sender into it.
    */
   send(message: WithoutSender<Message>, term: Term = this.term): void {
-    const whole = { ...message, from: this.id, term } as Message;
+    const whole = Object.assign(message, { from: this.id, term }) as Message;
     if (this.#statusPersisted === this.#statusSequence) this.#messages.push(whole);
     else if (this.#held.length < heldMessagesMax) {
       this.#held.push({ sequence: this.#statusSequence, message: whole });

@@ -14,7 +14,7 @@ export function appendOwn(
   what: { readonly kind: EntryKind; readonly payload: Uint8Array },
 ): LogId {
   const id = { index: next(core.log.last.index), term: core.term };
-  core.appendToLog({ ...id, ...what });
+  core.appendToLog({ index: id.index, term: id.term, kind: what.kind, payload: what.payload });
   leader.uncommittedBytes += core.log.sizeAt(id.index);
   leader.lastAppendMs = core.nowMs;
   if (what.kind === 'membership') syncProgress(core, leader);

@@ -11,6 +11,7 @@ import type { LeaderState } from './leader-state.ts';
 import { maybeLeaveJoint } from './membership.ts';
 import type { AppendEntriesResponse } from './message.ts';
 import { Progress } from './progress.ts';
+import type { AppendOrder } from './ready.ts';
 import { maybeStartReadRound, startRound } from './round.ts';
 
 export function becomeLeader(core: Core): void {
@@ -76,7 +77,11 @@ function maySendEntries(core: Core, progress: Progress): boolean {
   if (!progress.maySend(core.settings)) return false;
   if (progress.state.name === 'probe') return true;
   if (progress.next <= core.log.last.index) return true;
-  return progress.commitSent < minIndex(core.commit, progress.match);
+  // Tells of a commit alone. While an answer is under way the commit waits for it, and leaves then,
+  // or with the entries that come before: under load it costs no message of its own.
+  return (
+    progress.inflightCount === 0 && progress.commitSent < minIndex(core.commit, progress.match)
+  );
 }
 
 /** Orders one message for a follower, or a snapshot where the log no longer reaches back to it. */
@@ -94,15 +99,16 @@ function orderAppend(core: Core, to: MemberId, progress: Progress): boolean {
     core.settings.appendBytesMax,
     core.settings.appendCountMax,
   );
-  core.order({
+  const { repairTarget } = progress;
+  const order: AppendOrder = {
     to,
     term: core.term,
     previous: { index: previousIndex, term: previousTerm },
     lo: progress.next,
     hi,
     commit: core.commit,
-    ...(progress.repairTarget === undefined ? {} : { repairTarget: progress.repairTarget }),
-  });
+  };
+  core.order(repairTarget === undefined ? order : { ...order, repairTarget });
   progress.commitSent = minIndex(core.commit, advance(hi, -1));
   progress.sent(hi, bytes, core.nowMs);
   return progress.state.name === 'replicate';

@@ -107,7 +107,8 @@ function toBody(message: Message): Body {
     }
     case 'heartbeat-response': {
       const { round, stampMs } = message;
-      return { $case: 'heartbeatResponse', value: { round, stampMs, ...toFitness(message) } };
+      const { disk, doubted } = toFitness(message);
+      return { $case: 'heartbeatResponse', value: { round, stampMs, disk, doubted } };
     }
     case 'install-snapshot':
       return {
@@ -301,13 +302,18 @@ const resultNumbers = { success: 1, rejected: 2, repairing: 3 } as const;
 
 function toAppendResponse(message: AppendEntriesResponse): wire.AppendEntriesResponse {
   const result = resultNumbers[message.result];
-  const fitness = toFitness(message);
-  if (message.result !== 'rejected') {
-    const none = { previous: undefined, conflictTerm: 0, conflictFirst: 0, last: 0 };
-    return { result, match: message.match, ...fitness, ...none };
-  }
-  const { previous, conflictTerm, conflictFirst, last } = message;
-  return { result, match: 0, ...fitness, previous, conflictTerm, conflictFirst, last };
+  const { disk, doubted } = toFitness(message);
+  const isRejected = message.result === 'rejected';
+  return {
+    result,
+    match: isRejected ? 0 : message.match,
+    disk,
+    doubted,
+    previous: isRejected ? message.previous : undefined,
+    conflictTerm: isRejected ? message.conflictTerm : 0,
+    conflictFirst: isRejected ? message.conflictFirst : 0,
+    last: isRejected ? message.last : 0,
+  };
 }
 
 function fromAppendResponse(
@@ -348,11 +354,14 @@ const toFitness = ({ disk = 'well', doubted }: Answer): WireFitness => ({
 });
 
 /** A state that a later version knows is no better than the worst known here. */
-const withFitness = <M extends Answer>(message: M, { disk, doubted }: WireFitness): M => ({
-  ...message,
-  ...(disk !== 0 && { disk: diskStates[disk] ?? 'unable' }),
-  ...(doubted && { doubted: true as const }),
-});
+function withFitness<M extends Answer>(message: M, { disk, doubted }: WireFitness): M {
+  if (disk === 0 && !doubted) return message;
+  return {
+    ...message,
+    ...(disk !== 0 && { disk: diskStates[disk] ?? 'unable' }),
+    ...(doubted && { doubted: true as const }),
+  };
+}
 
 const rangeNumbers = { entries: 1, unknown: 2, snapshot: 3 } as const;
 

@@ -235,7 +235,7 @@ export type ForwardRequest = {
    */
   readonly body: Uint8Array;
   /** The body is for the leader's memory and not for the log (leader-questions.ts). */
-  readonly isQuestion?: true;
+  readonly isQuestion?: boolean;
 };
 
 export type ForwardResponse = {

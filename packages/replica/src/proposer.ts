@@ -137,7 +137,8 @@ export class Proposer {
     const { proposals, forwarding, requestIds, clock, askTurn } = this.#options;
     const id = requestIds.next();
     const sinceMs = clock.monotonicMs();
-    proposals.add(id, { ...waiter, bytes: envelope.length, sinceMs });
+    const { resolve, reject } = waiter;
+    proposals.add(id, { resolve, reject, bytes: envelope.length, sinceMs });
     const { role, leader, term } = this.#options.core();
     const refusal = role === 'leader' ? this.#options.refusal(envelope) : undefined;
     if (refusal) proposals.refuse(id, refusal);

@@ -187,6 +187,7 @@ export class StreamNetwork implements MemberNetwork, FaultyNetwork {
       listen: (address, onLink) =>
         wires.listen(address, (link) => clock.post(0, () => onLink(inTurnsOf(clock, link)))),
       endOfTurn: (action) => clock.post(0, action),
+      afterEvent: (action) => clock.post(0, action),
     };
   }
 

@@ -10,7 +10,7 @@ function newWriter(queueBytesMax = 1_000_000) {
   const link = { pendingBytes: 0, send: (parts: readonly Uint8Array[]) => void sent.push(parts) };
   const writer = new CoalescingWriter({
     link,
-    endOfTurn: (action) => void turn.push(action),
+    afterEvent: (action) => void turn.push(action),
     queueBytesMax,
   });
   const endTurn = (): void => {

@@ -1,12 +1,13 @@
-// Gathers the frames of one turn of the event loop and hands them to the link in one call: without
-// it each answer costs a system call of 15 to 20 µs (speed.md, choice 3). It says whether there is
-// room; who finds none drops or refuses.
+// Gathers the frames of one event of the event loop, its promises included, and hands them to the
+// link in one call: without it each answer costs a system call of 15 to 20 µs (speed.md, choice 3).
+// Not those of a whole turn: what an event of its end sends would wait for the next one. It says
+// whether there is room; who finds none drops or refuses.
 import { type Frame, frameHeaderBytes, writeFrameHeader } from './frame.ts';
 import type { Link } from './link.ts';
 
 export type CoalescingWriterOptions = {
   readonly link: Pick<Link, 'send' | 'pendingBytes'>;
-  readonly endOfTurn: (action: () => void) => void;
+  readonly afterEvent: (action: () => void) => void;
   /** Bytes that wait here and in the link. A single larger frame still fits an empty queue. */
   readonly queueBytesMax: number;
 };
@@ -41,10 +42,10 @@ export class CoalescingWriter {
     this.#bytes += frameHeaderBytes + frame.payload.length;
     if (this.#scheduled) return;
     this.#scheduled = true;
-    this.#options.endOfTurn(() => this.flush());
+    this.#options.afterEvent(() => this.flush());
   }
 
-  /** Sends now what waits for the end of the turn. */
+  /** Sends now what waits for the end of the event. */
   flush(): void {
     this.#scheduled = false;
     if (this.#frames.length === 0) return;

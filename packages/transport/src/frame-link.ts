@@ -28,7 +28,7 @@ export interface FrameHandler {
 
 export type FrameLinkOptions = {
   readonly link: Link;
-  readonly endOfTurn: (action: () => void) => void;
+  readonly afterEvent: (action: () => void) => void;
   readonly queueBytesMax: number;
   /** The largest payload until `trust`. */
   readonly strangerBytesMax: number;
@@ -48,9 +48,9 @@ export class FrameLink {
   #end: LinkEnd | undefined;
 
   constructor(options: FrameLinkOptions) {
-    const { link, endOfTurn, queueBytesMax, dialect } = options;
+    const { link, afterEvent, queueBytesMax, dialect } = options;
     this.#link = link;
-    this.#writer = new CoalescingWriter({ link, endOfTurn, queueBytesMax });
+    this.#writer = new CoalescingWriter({ link, afterEvent, queueBytesMax });
     const strangers = { payloadBytesMax: options.strangerBytesMax };
     this.#parser = new FrameParser(dialect ? { ...strangers, dialect } : strangers);
     this.#preface = encodePreface(dialect);

@@ -34,6 +34,10 @@ export class HeldNetwork implements LinkNetwork {
     this.#inner.endOfTurn(action);
   }
 
+  afterEvent(action: () => void): void {
+    this.#inner.afterEvent(action);
+  }
+
   #do(deed: () => void): void {
     if (this.#waiting) this.#waiting.push(deed);
     else deed();

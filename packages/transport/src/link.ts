@@ -59,6 +59,8 @@ export interface LinkNetwork {
   listen(address: string, onLink: (link: Link) => void): Promise<LinkListener>;
   /** Calls `action` once all events of this turn of the event loop have been heard. */
   endOfTurn(action: () => void): void;
+  /** Calls `action` once the event that is heard now is done with, and before any other one is. */
+  afterEvent(action: () => void): void;
 }
 
 export type DialFailure = { readonly address: string; readonly refused: boolean };

@@ -62,6 +62,7 @@ export class MemoryNetwork {
       dial: (address, signal) => this.#dial(host, address, signal),
       listen: (address, onLink) => this.#listen(address, onLink),
       endOfTurn: (action) => void this.clock.schedule(0, action),
+      afterEvent: (action) => void this.clock.schedule(0, action),
     };
   }
 

@@ -27,6 +27,10 @@ export class ObservedNetwork implements LinkNetwork {
     this.#inner.endOfTurn(action);
   }
 
+  afterEvent(action: () => void): void {
+    this.#inner.afterEvent(action);
+  }
+
   #observe(link: Link): Link {
     return {
       remoteAddress: link.remoteAddress,

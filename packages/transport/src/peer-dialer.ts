@@ -91,7 +91,7 @@ export function newFrameLink(context: DialContext, link: Link, purpose: Purpose)
   const { controlQueueBytesMax, logQueueBytesMax } = settings;
   return new FrameLink({
     link,
-    endOfTurn: (action) => network.endOfTurn(action),
+    afterEvent: (action) => network.afterEvent(action),
     queueBytesMax: purpose === 'control' ? controlQueueBytesMax : logQueueBytesMax,
     strangerBytesMax: handshakeBytesMax,
   });

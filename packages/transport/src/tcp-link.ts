@@ -30,6 +30,10 @@ export class TcpNetwork implements LinkNetwork {
   endOfTurn(action: () => void): void {
     setImmediate(action);
   }
+
+  afterEvent(action: () => void): void {
+    process.nextTick(action);
+  }
 }
 
 /** As LinkNetwork.dial; nobody listens to the socket yet. */

@@ -53,6 +53,7 @@ function secured(network: TlsNetwork): LinkNetwork {
     dial: async (address, signal) => network.secure(await network.dial(address, signal), signal),
     listen: (address, onLink) => network.listen(address, onLink),
     endOfTurn: (action) => network.endOfTurn(action),
+    afterEvent: (action) => network.afterEvent(action),
   };
 }
 

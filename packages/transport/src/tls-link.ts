@@ -61,6 +61,10 @@ export class TlsNetwork implements LinkNetwork {
     setImmediate(action);
   }
 
+  afterEvent(action: () => void): void {
+    process.nextTick(action);
+  }
+
   #shakeHands(
     { socket: raw, address }: { readonly socket: Socket; readonly address: string },
     signal: AbortSignal,

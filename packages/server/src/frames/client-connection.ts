@@ -1,5 +1,5 @@
 // One client that speaks frames: a stranger until its hello, then requests as many at a time as it
-// likes, up to a bound, each answered when it is done. Answers of one turn of the event loop leave
+// likes, up to a bound, each answered when it is done. Answers of one event of the event loop leave
 // together. What a client does not read is bounded, and so is what it may have under way.
 
 import type { Timer } from '@holdfast/base/clock';
@@ -68,7 +68,7 @@ export class ClientConnection {
     this.#options = options;
     this.#link = new FrameLink({
       link,
-      endOfTurn: (action) => setImmediate(action),
+      afterEvent: (action) => process.nextTick(action),
       queueBytesMax: unreadBytesMax,
       strangerBytesMax: helloBytesMax,
       dialect: clientDialect,
@@ -160,9 +160,9 @@ export class ClientConnection {
     this.#underWay += 1;
     let status = 200;
     try {
-      const call = { request, actor: this.#actor ?? '', signal };
       const { bodyBytesMax: valueBytesMax } = limits;
-      this.#answer(await carryOut(slot.engine, { ...call, valueBytesMax }));
+      const call = { request, actor: this.#actor ?? '', signal, valueBytesMax };
+      this.#answer(await carryOut(slot.engine, call));
     } catch (thrown) {
       const error = operatingErrorOf(thrown);
       if (!(error instanceof AppliedBefore)) {
@@ -180,7 +180,7 @@ export class ClientConnection {
 
   #answer(response: Response): void {
     this.#answers.push(response);
-    if (this.#answers.length === 1) setImmediate(() => this.#flush());
+    if (this.#answers.length === 1) process.nextTick(() => this.#flush());
   }
 
   /** In frames of a bounded size, each encoded when the one before has found room. */

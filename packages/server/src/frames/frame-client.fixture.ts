@@ -67,7 +67,7 @@ export class FrameClient {
     const client = new FrameClient(
       new FrameLink({
         link: network.secure ? await network.secure(dialled, signal) : dialled,
-        endOfTurn: (action) => network.endOfTurn(action),
+        afterEvent: (action) => network.afterEvent(action),
         queueBytesMax: 256 * 1024 * 1024,
         strangerBytesMax: 32 * 1024 * 1024,
         dialect: clientDialect,
