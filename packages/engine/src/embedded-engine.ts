@@ -111,6 +111,7 @@ export class EmbeddedEngine extends LeasingEngine implements Engine {
       isAdding: (envelope) =>
         addsData(envelope, (session, at) => this.store.sessions.hasAnswer(session, at)),
       doubt: this.integrity,
+      isStateRead: () => this.backups.underWay > 0,
       onFatal,
       onApplied: (entries) => this.#afterApplied(entries),
       onQuestion: (body) => this.answerQuestion(body),

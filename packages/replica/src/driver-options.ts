@@ -53,6 +53,8 @@ export type DriverOptions = {
   readonly describeMember: (id: MemberId) => string;
   /** Absent: the state is never in doubt. */
   readonly doubt?: StateDoubt | undefined;
+  /** Somebody reads the whole state: a snapshot that nobody waits for has time. */
+  readonly isStateRead?: () => boolean;
   /** After entries were applied: wakes watches and the like. */
   readonly onApplied?: (entries: readonly Entry[]) => void;
 };

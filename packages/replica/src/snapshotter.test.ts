@@ -33,7 +33,7 @@ async function newSnapshotter(overrides: Partial<ReplicaSettings> = {}, id = mem
   const [snapshots, stateMachine] = [new FailingStore(), new MemoryStateMachine()];
   const [purged, failures]: [number[], unknown[]] = [[], []];
   const waiters = new PersistWaiters();
-  const state = { isDoubted: false };
+  const state = { isDoubted: false, isRead: false };
   const tasks = new TaskGroup((error) => failures.push(error));
   const snapshotter = new Snapshotter({
     id,
@@ -62,6 +62,7 @@ async function newSnapshotter(overrides: Partial<ReplicaSettings> = {}, id = mem
     onFailure: (_what, error) => failures.push(error),
     stored: [],
     isDoubted: () => state.isDoubted,
+    isStateRead: () => state.isRead,
   });
   const apply = async (count: number, bytes = 1): Promise<void> => {
     for (let left = count; left > 0; left -= 1) {
@@ -156,6 +157,25 @@ describe('Snapshotter', () => {
     await apply(1);
     await sync();
     expect(snapshotter.newestIndex).toBe(12);
+  });
+
+  it('takes it later while the state is read by somebody, and not much later', async () => {
+    const { clock, snapshotter, state, apply, sync } = await newSnapshotter();
+    await clock.advanceAsync(200);
+    state.isRead = true;
+    await apply(19);
+    await sync();
+    expect(snapshotter.newestIndex).toBe(0);
+    await apply(1);
+    await sync();
+    expect(snapshotter.newestIndex).toBe(20);
+    await clock.advanceAsync(200);
+    await apply(15);
+    await sync();
+    state.isRead = false;
+    await apply(1);
+    await sync();
+    expect(snapshotter.newestIndex).toBe(36);
   });
 
   it('waits for the sync of what it holds, and purges behind the older one', async () => {

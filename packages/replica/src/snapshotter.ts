@@ -41,6 +41,8 @@ export type SnapshotterOptions = {
   readonly stored: readonly StoredSnapshot[];
   /** Nothing of the own state may be kept or sent. */
   readonly isDoubted: () => boolean;
+  /** Somebody reads the whole state, as a backup does. */
+  readonly isStateRead?: () => boolean;
 };
 
 /** What people see of the own snapshots. */
@@ -70,6 +72,11 @@ const firstSpread = 0.5;
  */
 const calmSeconds = 10;
 const calmBytesPerSecondMin = 50_000_000;
+/**
+ * While somebody reads the whole state, a snapshot is due only after so many times the log: the two
+ * would each take as long as both.
+ */
+const patience = 2;
 /** Bytes of log after which a snapshot is due while the disk is low. */
 const lowLogBytes = 1024 * 1024;
 
@@ -189,7 +196,8 @@ export class Snapshotter {
 
   #isDue(): boolean {
     const { settings, clock } = this.#options;
-    const part = this.#isFirst ? this.#firstPart : 1;
+    const way = this.#isFirst ? this.#firstPart : 1;
+    const part = this.#options.isStateRead?.() ? way * patience : way;
     const earlierMs = settings.snapshotIntervalMinMs * (1 - part);
     if (clock.monotonicMs() < this.#notBeforeMs - earlierMs) return false;
     if (this.#options.isDoubted()) return false;

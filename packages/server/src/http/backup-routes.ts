@@ -1,10 +1,9 @@
 // `GET /v1/backup`: the whole state of this member as a backup file, while writes go on. Pulled
 // block by block as the socket takes them: a slow reader costs a few blocks of memory, and one that
 // takes nothing for a while loses its backup.
-import { once } from 'node:events';
 import type { ServerResponse } from 'node:http';
 
-import { startDeadline } from '@holdfast/base/deadline';
+import { startDeadline, waitFor } from '@holdfast/base/deadline';
 import { HoldfastError, isHoldfastError, messageOf } from '@holdfast/base/errors';
 import { formatId } from '@holdfast/base/ids';
 import type { OpenBackup } from '@holdfast/engine/backups';
@@ -22,6 +21,8 @@ export type BackupRouteOptions = {
   readonly log: Pick<Log, 'info' | 'warn'>;
 };
 
+/** Four blocks are made ahead of the socket. */
+const aheadBytesMax = 1024 * 1024;
 /** A reader that takes not one block for so long is taken for dead. */
 const stuckMs = 30_000;
 
@@ -82,6 +83,9 @@ type Sending = {
 class BackupSending {
   readonly #context: HttpContext;
   readonly #sending: Sending;
+  /** Handed to the socket, and not taken by it. */
+  #aheadBytes = 0;
+  #wake = (): void => undefined;
 
   constructor(context: HttpContext, sending: Sending) {
     this.#context = context;
@@ -124,14 +128,30 @@ class BackupSending {
     });
   }
 
-  /** Resolves when the socket has room again. */
+  /**
+   * Resolves when the socket has taken all but the last few pieces: while it takes those, the next
+   * one is made, as each waits for its own turn of a busy event loop.
+   */
   async #write(piece: Uint8Array): Promise<void> {
     const { response, gone } = this.#sending;
     gone.signal.throwIfAborted();
-    if (response.write(piece)) return;
+    this.#aheadBytes += piece.length;
+    response.write(piece, () => {
+      this.#aheadBytes -= piece.length;
+      this.#wake();
+    });
+    while (this.#aheadBytes > aheadBytesMax) await this.#progress();
+  }
+
+  /** The socket has taken a piece. */
+  async #progress(): Promise<void> {
+    const { gone } = this.#sending;
     const deadline = startDeadline(this.#context.clock, stuckMs, gone.signal);
     try {
-      await once(response, 'drain', { signal: deadline.signal });
+      const taken = new Promise<void>((resolve) => {
+        this.#wake = resolve;
+      });
+      await waitFor(taken, deadline.signal);
     } catch (error) {
       gone.signal.throwIfAborted();
       if (deadline.signal.aborted) throw stuck();
