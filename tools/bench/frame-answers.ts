@@ -1,5 +1,5 @@
-// Reads answers to puts and reads out of frames with as little work as it takes to know of each one which it
-// is and whether it went well.
+// Reads answers to puts and reads out of frames with as little work as it takes to know of each one
+// which it is and whether it went well.
 import type { Frame } from '@holdfast/transport/frame';
 
 const [idField, rangeField, putField] = [1, 8, 9];

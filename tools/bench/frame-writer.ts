@@ -1,5 +1,5 @@
-// Hand-made frames, as request-writer.ts makes requests of HTTP: one template a request, copied with
-// another id and key each, so that a request costs the generator little more than the copy.
+// Hand-made frames, as request-writer.ts makes requests of HTTP: one template a request, copied
+// with another id and key each, so that a request costs the generator little more than the copy.
 import { noOptions } from '@holdfast/client/frame-connection';
 import { putRequest, rangeRequest } from '@holdfast/domain/requests';
 import { Hello, ReadLevel, type Request, Requests } from '@holdfast/proto/client';

@@ -33,8 +33,8 @@ export type BenchReport = {
 
 export function toMarkdown(report: BenchReport): string {
   const head =
-    `${report.members} members, requests to ${report.target} by ${report.by}, ${report.valueBytes}-byte values, ` +
-    `${report.cpus}, Node ${report.node}, ${report.atUtc}. Median of ${report.rounds} rounds of ` +
+    `${report.members} members, requests to ${report.target} by ${report.by}, ` +
+    `${report.valueBytes}-byte values, ${report.cpus}, Node ${report.node}, ${report.atUtc}. Median of ${report.rounds} rounds of ` +
     `${report.roundMs / 1_000} s. A 4 KiB write with fdatasync on this disk: ` +
     `p50 ${report.disk.p50Ms.toFixed(2)} ms, p99 ${report.disk.p99Ms.toFixed(2)} ms.`;
   return `${[head, '', ...table(report.lines), '', memoryLine(report)].join('\n')}\n`;

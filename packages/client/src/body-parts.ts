@@ -26,7 +26,7 @@ class Arrival {
   #next = 0;
   #waitingBytes = 0;
   #hasEnded: boolean;
-  #failure: unknown;
+  #failure: Error | undefined;
   #wake = (): void => undefined;
 
   constructor(body: Readable) {
@@ -39,13 +39,13 @@ class Arrival {
       this.#hasEnded = true;
       this.#wake();
     });
-    body.once('error', (error) => this.#fail(error));
+    body.once('error', (error: Error) => this.#fail(error));
     body.once('close', () => this.#fail(cutShort()));
   }
 
   /** Nothing more will come, and all that came was taken. Throws what it failed with. */
   get hasEnded(): boolean {
-    if (this.#failure !== undefined) throw this.#failure;
+    if (this.#failure) throw this.#failure;
     return this.#hasEnded;
   }
 
@@ -73,7 +73,7 @@ class Arrival {
     this.#wake();
   }
 
-  #fail(error: unknown): void {
+  #fail(error: Error): void {
     if (!this.#hasEnded) this.#failure ??= error;
     this.#wake();
   }

@@ -238,8 +238,7 @@ export class EmbeddedEngine extends LeasingEngine implements Engine {
   }
 
   async #execute(request: CommandRequest, options: WriteOptions): Promise<CommandResult> {
-    const { bytes } = this.store;
-    const { quotaBytes } = this.#options;
+    const [{ bytes }, { quotaBytes }] = [this.store, this.#options];
     requireApplied(this.#replica.applyLag);
     const full = quotaRefusal(request, { bytes, quotaBytes });
     if (full && !(await this.isAnswered(options))) throw full;

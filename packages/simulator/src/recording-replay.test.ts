@@ -121,11 +121,14 @@ describe('a replay says where', () => {
     expect((await replaySegment({ disk, path, yieldNow })).difference).toBeUndefined();
   });
 
-  it('the core goes another way: its election timeout is another one', async () => {
+  it('the core goes another way: a leader and a follower would keep other times', async () => {
     const { disk, frames } = await oneSegment();
     const [head] = frames;
     if (head?.$case !== 'head') throw new Error('a segment begins with its head');
-    const text = toText(head.value.capture).replace('"electionMaxMs":1200', '"electionMaxMs":9999');
+    const text = toText(head.value.capture).replace(
+      /"(heartbeatMs|electionMaxMs)":\d+/g,
+      (_, name) => `"${name}":9999`,
+    );
     head.value.capture = utf8(text);
     await rewrite(disk, frames);
     const { difference } = await replaySegment({ disk, path, yieldNow });

@@ -21,8 +21,8 @@ export type BackupRouteOptions = {
   readonly log: Pick<Log, 'info' | 'warn'>;
 };
 
-/** Four blocks are made ahead of the socket. */
-const aheadBytesMax = 1024 * 1024;
+/** Two blocks are made ahead of the socket. */
+const aheadBytesMax = 512 * 1024;
 /** A reader that takes not one block for so long is taken for dead. */
 const stuckMs = 30_000;
 
