@@ -32,11 +32,12 @@ export type BenchReport = {
 };
 
 export function toMarkdown(report: BenchReport): string {
+  const { members, target, by, valueBytes, cpus, node, atUtc, rounds, roundMs, disk } = report;
   const head =
-    `${report.members} members, requests to ${report.target} by ${report.by}, ` +
-    `${report.valueBytes}-byte values, ${report.cpus}, Node ${report.node}, ${report.atUtc}. Median of ${report.rounds} rounds of ` +
-    `${report.roundMs / 1_000} s. A 4 KiB write with fdatasync on this disk: ` +
-    `p50 ${report.disk.p50Ms.toFixed(2)} ms, p99 ${report.disk.p99Ms.toFixed(2)} ms.`;
+    `${members} members, requests to ${target} by ${by}, ${valueBytes}-byte values, ${cpus}, ` +
+    `Node ${node}, ${atUtc}. Median of ${rounds} rounds of ${roundMs / 1_000} s. A 4 KiB write ` +
+    `with fdatasync on this disk: p50 ${disk.p50Ms.toFixed(2)} ms, p99 ` +
+    `${disk.p99Ms.toFixed(2)} ms.`;
   return `${[head, '', ...table(report.lines), '', memoryLine(report)].join('\n')}\n`;
 }
 
