@@ -2,7 +2,8 @@
 import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
 
-import { openWire, type Wire, type WirePlan } from './wire.ts';
+import { openWire } from './open-wire.ts';
+import type { Wire, WirePlan } from './wire.ts';
 
 /** Answers may overtake each other by so many times the number under way. */
 const overtaking = 16;
@@ -72,7 +73,9 @@ export class LoadConnection {
   }
 
   readonly #answer = (number: number, status: number): void => {
-    const sentAtMs = this.#sentAtMs[number % this.#sentAtMs.length] as number;
+    const slot = number % this.#sentAtMs.length;
+    const sentAtMs = this.#sentAtMs[slot] as number;
+    this.#sentAtMs[slot] = 0;
     this.#answered += 1;
     if (this.#options.onAnswer(status, performance.now() - sentAtMs)) this.#toSend += 1;
   };
@@ -80,7 +83,9 @@ export class LoadConnection {
   #send(count: number): void {
     const nowMs = performance.now();
     for (let at = 0; at < count; at += 1) {
-      this.#sentAtMs[this.#sent % this.#sentAtMs.length] = nowMs;
+      const slot = this.#sent % this.#sentAtMs.length;
+      if (this.#sentAtMs[slot] !== 0) throw new Error('a request was overtaken too often');
+      this.#sentAtMs[slot] = nowMs;
       this.#sent += 1;
     }
     this.#socket.write(this.#wire.take(count));

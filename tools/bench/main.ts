@@ -110,10 +110,11 @@ class Bench {
   /** Rounds are interleaved, so that a slow minute of the machine hits all settings alike. */
   async #measureAll(rounds: number, roundMs: number): Promise<readonly BenchLine[]> {
     const measured = new Map<Setting, Round[]>(this.#settings().map((setting) => [setting, []]));
+    if (measured.size === 0) throw new Error('--only leaves nothing to measure');
     for (let round = 0; round < rounds; round += 1) {
       say(`round ${round + 1} of ${rounds} ...`);
-      for (const [setting, rounds] of measured) {
-        rounds.push(await this.#measureAgain(setting, roundMs));
+      for (const [setting, all] of measured) {
+        all.push(await this.#measureAgain(setting, roundMs));
       }
     }
     return [...measured].map(([setting, all]) => toLine(setting, all));

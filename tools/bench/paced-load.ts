@@ -8,7 +8,8 @@ import { messageOf } from '@holdfast/base/errors';
 
 import { Histogram } from './histogram.ts';
 import type { LoadProtocol } from './load-plan.ts';
-import { openWire, type Wire, type WirePlan } from './wire.ts';
+import { openWire } from './open-wire.ts';
+import type { Wire, WirePlan } from './wire.ts';
 
 export type PacedPlan = {
   readonly by: LoadProtocol;

@@ -1,7 +1,5 @@
 // One protocol on one connection of a generator: requests out, numbered from zero in the order in
 // which they are written, and their answers in whatever order they come.
-import { FrameWire } from './frame-wire.ts';
-import { HttpWire } from './http-wire.ts';
 import type { LoadPlan } from './load-plan.ts';
 
 export interface Wire {
@@ -26,7 +24,3 @@ export type WireOptions = {
   readonly firstKey: number;
   readonly onAnswer: OnAnswer;
 };
-
-export function openWire(options: WireOptions): Wire {
-  return options.plan.by === 'frames' ? new FrameWire(options) : new HttpWire(options);
-}

@@ -45,13 +45,20 @@ export function waitFor<T>(promise: Promise<T>, signal?: AbortSignal): Promise<T
 
 /**
  * Those who wait under one signal, which has one listener for them all: to add one and to take it
- * away costs more than all the rest of a wait, and many calls share a signal.
+ * away costs more than all the rest of a wait, and many calls share a signal. Whoever comes after
+ * the last has gone finds a signal without a listener, as the first did.
  */
 class SignalWaits {
+  readonly #signal: AbortSignal;
   readonly #rejects = new Set<(reason: unknown) => void>();
+  readonly #onAbort = (): void => {
+    for (const reject of this.#rejects) reject(this.#signal.reason);
+    this.#rejects.clear();
+  };
 
   constructor(signal: AbortSignal) {
-    signal.addEventListener('abort', () => this.#rejectAll(signal.reason), { once: true });
+    this.#signal = signal;
+    signal.addEventListener('abort', this.#onAbort, { once: true });
   }
 
   wait<T>(promise: Promise<T>): Promise<T> {
@@ -59,20 +66,21 @@ class SignalWaits {
       this.#rejects.add(reject);
       promise.then(
         (value) => {
-          this.#rejects.delete(reject);
+          this.#leave(reject);
           resolve(value);
         },
         (error: unknown) => {
-          this.#rejects.delete(reject);
+          this.#leave(reject);
           reject(error);
         },
       );
     });
   }
 
-  #rejectAll(reason: unknown): void {
-    for (const reject of this.#rejects) reject(reason);
-    this.#rejects.clear();
+  #leave(reject: (reason: unknown) => void): void {
+    if (!this.#rejects.delete(reject) || this.#rejects.size > 0) return;
+    this.#signal.removeEventListener('abort', this.#onAbort);
+    waitsOfSignals.delete(this.#signal);
   }
 }
 

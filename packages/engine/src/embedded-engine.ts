@@ -97,8 +97,7 @@ export class EmbeddedEngine extends LeasingEngine implements Engine {
       },
     });
     this.#watchTurns = new WatchTurns(options.nextTurn);
-    const onFatal = (error: unknown): void => this.#fail(error);
-    this.#tasks = new TaskGroup(onFatal);
+    this.#tasks = new TaskGroup((error) => this.#fail(error));
     this.soundness = this.#newSoundness();
     this.#replica = new Replica({
       ...options,
@@ -112,7 +111,7 @@ export class EmbeddedEngine extends LeasingEngine implements Engine {
         addsData(envelope, (session, at) => this.store.sessions.hasAnswer(session, at)),
       doubt: this.integrity,
       isStateRead: () => this.backups.underWay > 0,
-      onFatal,
+      onFatal: (error) => this.#fail(error),
       onApplied: (entries) => this.#afterApplied(entries),
       onQuestion: (body) => this.answerQuestion(body),
     });
@@ -238,7 +237,8 @@ export class EmbeddedEngine extends LeasingEngine implements Engine {
   }
 
   async #execute(request: CommandRequest, options: WriteOptions): Promise<CommandResult> {
-    const [{ bytes }, { quotaBytes }] = [this.store, this.#options];
+    const { bytes } = this.store;
+    const { quotaBytes } = this.#options;
     requireApplied(this.#replica.applyLag);
     const full = quotaRefusal(request, { bytes, quotaBytes });
     if (full && !(await this.isAnswered(options))) throw full;

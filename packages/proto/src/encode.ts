@@ -5,7 +5,7 @@ import { BinaryWriter } from '@bufbuild/protobuf/wire';
 
 export type Encoder<T> = { encode(message: T, writer: BinaryWriter): BinaryWriter };
 
-/** A writer that has grown further is let go after its message. */
+/** A writer is let go after a message that is longer: its memory has grown with it. */
 const keptBytesMax = 1024 * 1024;
 
 let kept: BinaryWriter | undefined;

@@ -37,6 +37,14 @@ const plain: EntryEnvelope = {
 };
 
 describe('entry envelope', () => {
+  it('is written for one actor and for another in turn', () => {
+    for (const actor of ['alice', 'bob', '', 'alice', 'x'.repeat(300), 'bob']) {
+      const envelope = { ...plain, actor };
+      const shown = decodeEntryEnvelope(encodeEntryEnvelope(envelope));
+      expect(shown).toEqual({ ...envelope, actor: actor.slice(0, actorBytesMax) });
+    }
+  });
+
   it('tells a write in a session from one outside', () => {
     fc.assert(
       fc.property(unsigned64, (sessionId) => {

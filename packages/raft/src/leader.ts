@@ -78,7 +78,8 @@ function maySendEntries(core: Core, progress: Progress): boolean {
   if (progress.state.name === 'probe') return true;
   if (progress.next <= core.log.last.index) return true;
   // Tells of a commit alone. While an answer is under way the commit waits for it, and leaves then,
-  // or with the entries that come before: under load it costs no message of its own.
+  // or with the entries that come before: under load it costs no message of its own. The next
+  // heartbeat tells of it in any case.
   return (
     progress.inflightCount === 0 && progress.commitSent < minIndex(core.commit, progress.match)
   );

@@ -161,7 +161,7 @@ describe('Snapshotter', () => {
 
   it('takes it later while the state is read by somebody, and not much later', async () => {
     const { clock, snapshotter, state, apply, sync } = await newSnapshotter();
-    await clock.advanceAsync(200);
+    await clock.advanceAsync(100);
     state.isRead = true;
     await apply(19);
     await sync();
@@ -169,13 +169,27 @@ describe('Snapshotter', () => {
     await apply(1);
     await sync();
     expect(snapshotter.newestIndex).toBe(20);
-    await clock.advanceAsync(200);
+    await clock.advanceAsync(100);
     await apply(15);
     await sync();
     state.isRead = false;
     await apply(1);
     await sync();
     expect(snapshotter.newestIndex).toBe(36);
+  });
+
+  it('does not wait for such a reader with one that has failed', async () => {
+    const { clock, snapshotter, snapshots, state, apply, sync } = await newSnapshotter();
+    await clock.advanceAsync(100);
+    snapshots.error = new HoldfastError('disk-full', 'no room');
+    await apply(10);
+    await sync();
+    state.isRead = true;
+    snapshots.error = undefined;
+    await clock.advanceAsync(defaultReplicaSettings.snapshotRetryMs);
+    await apply(1);
+    await sync();
+    expect(snapshotter.newestIndex).toBe(11);
   });
 
   it('waits for the sync of what it holds, and purges behind the older one', async () => {

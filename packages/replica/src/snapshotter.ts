@@ -197,14 +197,16 @@ export class Snapshotter {
   #isDue(): boolean {
     const { settings, clock } = this.#options;
     const way = this.#isFirst ? this.#firstPart : 1;
-    const part = this.#options.isStateRead?.() ? way * patience : way;
-    const earlierMs = settings.snapshotIntervalMinMs * (1 - part);
+    const earlierMs = settings.snapshotIntervalMinMs * (1 - way);
+    const isLow = this.#options.reserve?.isLow ?? false;
+    // Neither the log's room on a low disk waits (safety.md 9), nor one that has failed before.
+    const mayWait = !isLow && this.#failures === 0 && this.#options.isStateRead?.() === true;
+    const part = mayWait ? way * patience : way;
     if (clock.monotonicMs() < this.#notBeforeMs - earlierMs) return false;
     if (this.#options.isDoubted()) return false;
     const entries = this.#options.applied().id.index - this.newestIndex;
     const quarter = (this.#stored[0]?.bytes ?? 0) / 4;
-    // On a low disk the log's room is wanted back soon (safety.md 9).
-    const leastBytes = this.#options.reserve?.isLow ? lowLogBytes : settings.snapshotLogBytesMin;
+    const leastBytes = isLow ? lowLogBytes : settings.snapshotLogBytesMin;
     return (
       entries >= settings.snapshotEntriesMax * part ||
       this.#logBytes >= Math.max(leastBytes, quarter) * part

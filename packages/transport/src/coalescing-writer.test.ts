@@ -1,5 +1,5 @@
-// Goal: one system call a turn, in order, whatever the sizes, and a bounded queue. Method: a link
-// that only records, and a turn that ends when the test says so.
+// Goal: one system call an event, in order, whatever the sizes, and a bounded queue. Method: a link
+// that only records, and an event that ends when the test says so.
 import { describe, expect, it } from 'vitest';
 import { CoalescingWriter } from './coalescing-writer.ts';
 import { encodePreface, type Frame, FrameParser, payloadBytesMax } from './frame.ts';
@@ -36,7 +36,7 @@ function payloadsOf(sent: readonly (readonly Uint8Array[])[]): Uint8Array[] {
 }
 
 describe('coalescing writer', () => {
-  it('sends the frames of a turn at its end, in one call and one block', () => {
+  it('sends the frames of an event at its end, in one call and one block', () => {
     const { writer, sent, endTurn } = newWriter();
     for (let n = 0; n < 100; n += 1) writer.write(frame(20, n));
     expect(sent).toEqual([]);

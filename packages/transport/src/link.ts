@@ -59,7 +59,7 @@ export interface LinkNetwork {
   listen(address: string, onLink: (link: Link) => void): Promise<LinkListener>;
   /** Calls `action` once all events of this turn of the event loop have been heard. */
   endOfTurn(action: () => void): void;
-  /** Calls `action` once the event that is heard now is done with, and before any other one is. */
+  /** Calls `action` soon after what runs now, and never later than `endOfTurn` would. */
   afterEvent(action: () => void): void;
 }
 

@@ -33,15 +33,15 @@ export async function carryOut(engine: Engine, call: FrameCall): Promise<Respons
   switch (request?.$case) {
     case 'put': {
       requireSmall(request.value, call);
-      const answer = await engine.put(owned(request.value), writeOptions(call));
+      const answer = await engine.put(placeInOwn(request.value), writeOptions(call));
       return responseOf(id, answer.header, { $case: 'put', value: answer.body });
     }
     case 'range': {
-      const answer = await engine.range(bounded(request.value), readOptions(call));
+      const answer = await engine.range(bound(request.value), readOptions(call));
       return responseOf(id, answer.header, { $case: 'range', value: answer.body });
     }
     case 'deleteRange': {
-      const answer = await engine.deleteRange(owned(request.value), writeOptions(call));
+      const answer = await engine.deleteRange(placeInOwn(request.value), writeOptions(call));
       return responseOf(id, answer.header, { $case: 'deleteRange', value: answer.body });
     }
     case 'txn': {
@@ -122,15 +122,15 @@ function ownKeyspace({ keyspace }: { readonly keyspace: number }): number {
 }
 
 /** What was decoded for this call alone, with the keyspace that it means written into it. */
-function owned<T extends { keyspace: number }>(request: T): T {
+function placeInOwn<T extends { keyspace: number }>(request: T): T {
   request.keyspace = ownKeyspace(request);
   return request;
 }
 
-function bounded(range: RangeRequest): RangeRequest {
+function bound(range: RangeRequest): RangeRequest {
   const { countOnly, limit } = range;
   range.limit = countOnly ? limit : Math.min(limit || rangeKeysMax, rangeKeysMax);
-  return owned(range);
+  return placeInOwn(range);
 }
 
 function requireSmall({ value }: PutRequest, { valueBytesMax }: FrameCall): void {
@@ -143,7 +143,7 @@ function ownTxn(txn: TxnRequest, call: FrameCall): TxnRequest {
   const operations = (list: TxnRequest['success']): TxnRequest['success'] =>
     list.map(({ request }) => ({ request: request && ownOperation(request, call) }));
   return {
-    compare: txn.compare.map(owned),
+    compare: txn.compare.map(placeInOwn),
     success: operations(txn.success),
     failure: operations(txn.failure),
   };
@@ -154,14 +154,14 @@ type Operation = NonNullable<TxnRequest['success'][number]['request']>;
 function ownOperation(operation: Operation, call: FrameCall): Operation {
   switch (operation.$case) {
     case 'range':
-      return { $case: 'range', value: bounded(operation.value) };
+      return { $case: 'range', value: bound(operation.value) };
     case 'txn':
       return { $case: 'txn', value: ownTxn(operation.value, call) };
     case 'put':
       requireSmall(operation.value, call);
-      return { $case: 'put', value: owned(operation.value) };
+      return { $case: 'put', value: placeInOwn(operation.value) };
     default:
-      return { $case: 'deleteRange', value: owned(operation.value) };
+      return { $case: 'deleteRange', value: placeInOwn(operation.value) };
   }
 }
 

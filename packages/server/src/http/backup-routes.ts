@@ -23,7 +23,7 @@ export type BackupRouteOptions = {
 
 /** Two blocks are made ahead of the socket. */
 const aheadBytesMax = 512 * 1024;
-/** A reader that takes not one block for so long is taken for dead. */
+/** A reader that does not take those in so long is taken for dead. */
 const stuckMs = 30_000;
 
 export function backupRoutes(
@@ -100,7 +100,7 @@ class BackupSending {
     this.#context.streams.add(end);
     try {
       this.#begin();
-      for await (const piece of backup.pieces) await this.#write(piece);
+      await this.#sendPieces();
       response.end();
       log.info({ revision }, 'a backup was sent');
     } catch (error) {
@@ -112,6 +112,20 @@ class BackupSending {
       this.#context.streams.delete(end);
       await backup.close();
     }
+  }
+
+  /** The last piece makes it whole: it leaves when all others were taken, of a sound state. */
+  async #sendPieces(): Promise<void> {
+    const { backup } = this.#sending;
+    let last: Uint8Array | undefined;
+    for await (const piece of backup.pieces) {
+      if (last) await this.#write(last);
+      last = piece;
+    }
+    await this.#taken();
+    backup.requireSound();
+    if (last) await this.#write(last);
+    await this.#taken();
   }
 
   #begin(): void {
@@ -136,11 +150,16 @@ class BackupSending {
     const { response, gone } = this.#sending;
     gone.signal.throwIfAborted();
     this.#aheadBytes += piece.length;
-    response.write(piece, () => {
+    response.write(piece, (error) => {
+      if (error) return; // The connection is gone, and its end is told by `gone`.
       this.#aheadBytes -= piece.length;
       this.#wake();
     });
     while (this.#aheadBytes > aheadBytesMax) await this.#progress();
+  }
+
+  async #taken(): Promise<void> {
+    while (this.#aheadBytes > 0) await this.#progress();
   }
 
   /** The socket has taken a piece. */

@@ -9,7 +9,7 @@ import { HoldfastError } from '@holdfast/base/errors';
 
 /** Calls that share a signal end within this long after their time, never before it. */
 const slotMs = 250;
-/** Listeners of one signal are a list that is walked: short lists. */
+/** Whoever sleeps under a signal adds a listener, and those are a list that is walked. */
 const callsPerSignalMax = 64;
 
 /** One shared signal. Internal to this file but for its use as a Deadline. */
