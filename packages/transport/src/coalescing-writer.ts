@@ -1,7 +1,7 @@
 // Gathers the frames that one event of the event loop, or its promises, write in a row, and hands
 // them to the link in one call: without it each answer costs a system call of 15 to 20 µs
-// (speed.md, choice 3). Not those of a whole turn: what an event of its end sends would wait for the
-// next one. It says whether there is room; who finds none drops or refuses.
+// (speed.md, choice 3). Not those of a whole turn: what an event of its end sends would wait for
+// the next one. It says whether there is room; who finds none drops or refuses.
 import { type Frame, frameHeaderBytes, writeFrameHeader } from './frame.ts';
 import type { Link } from './link.ts';
 

@@ -19,7 +19,7 @@ export class FrameDoor {
     this.#onTurnedAway = onTurnedAway;
   }
 
-  /** Of a socket of which nothing was read. */
+  /** Of a paused socket of which nothing was read. */
   accept(socket: Socket): void {
     const connection = new ClientConnection({
       context: this.#context,
@@ -36,6 +36,7 @@ export class FrameDoor {
     });
     this.#connections.add(connection);
     connection.open();
+    socket.resume();
   }
 
   close(): void {

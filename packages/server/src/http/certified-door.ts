@@ -11,7 +11,7 @@ import type { CertificateVerdict } from '@holdfast/transport/certificate-verdict
 import { type TlsMaterial, tlsVersionMin, verdictOn } from '@holdfast/transport/tls-link';
 import { isTlsHello, tlsFailureOf } from '@holdfast/transport/tls-words';
 
-import { heedFirstBytes, heedSpeakers } from './first-bytes.ts';
+import { heedFirstBytes, heedSpeakers, type Speaker } from './first-bytes.ts';
 import { problemContentType, problemOf, problemText } from './problem.ts';
 
 export type DoorTls = {
@@ -50,20 +50,20 @@ export type CertifiedServerOptions = {
   /** For a whole handshake, from the first byte on. */
   readonly handshakeMs: number;
   readonly onTurnedAway: TurnedAway;
-  /** A connection that speaks frames, after its handshake. */
-  readonly onFrames: (socket: Socket) => void;
+  /** What is spoken beside HTTP/1.1, after the handshake. */
+  readonly speakers: readonly Speaker[];
 };
 
 /** As node:http's createServer. */
 export function createCertifiedServer(options: CertifiedServerOptions, listener: RequestListener) {
-  const { tls, http, handshakeMs, onTurnedAway, onFrames } = options;
+  const { tls, http, handshakeMs, onTurnedAway, speakers } = options;
   const asks = { requestCert: tls.asks, rejectUnauthorized: false };
   const settings = { ...asks, minVersion: tlsVersionMin, handshakeTimeout: handshakeMs } as const;
   const server = createServer(
     { ...http, ...settings, ...tls.material() },
     onlyCertified(listener, onTurnedAway),
   );
-  heedSpeakers(server, { event: 'secureConnection', onFrames });
+  heedSpeakers(server, { event: 'secureConnection', speakers });
   if (tls.asks) {
     server.prependListener('secureConnection', (socket: TLSSocket) => {
       verdicts.set(socket, verdictOn(socket));

@@ -4,8 +4,6 @@
 import type { Server } from 'node:http';
 import type { Socket } from 'node:net';
 
-import { clientDialect } from '@holdfast/transport/frame';
-
 export type FirstBytes = {
   /** `secureConnection` under TLS, where it is the inner language that counts. */
   readonly event: 'connection' | 'secureConnection';
@@ -54,29 +52,34 @@ function readFirst(
 }
 
 const silentMs = 3000;
-const { magic } = clientDialect;
 
-export type Speakers = Pick<FirstBytes, 'event'> & {
-  /** A connection that speaks frames; nothing has been read of it. */
-  readonly onFrames: (socket: Socket) => void;
+/** A language that begins with bytes of its own. */
+export type Speaker = {
+  readonly magic: readonly number[];
+  /** Given a paused connection of which nothing has been read. */
+  readonly accept: (socket: Socket) => void;
 };
 
-/**
- * Tells our clients' frames, which begin with four bytes of their own, from HTTP, which says itself
- * what it does not understand.
- */
-export function heedSpeakers(server: Server, { event, onFrames }: Speakers): void {
+export type Speakers = Pick<FirstBytes, 'event'> & { readonly speakers: readonly Speaker[] };
+
+/** How gRPC begins, as all of HTTP/2 does in clear text ("PRI ", RFC 9113, 3.4). */
+export const http2Magic: readonly number[] = [0x50, 0x52, 0x49, 0x20];
+
+/** Tells languages apart by four bytes; HTTP/1.1 says of all others what it does not know. */
+export function heedSpeakers(server: Server, { event, speakers }: Speakers): void {
   heedFirstBytes(server, {
     event,
     withinMs: silentMs,
-    isEnough: (first) => first.length >= magic.length || !mayBeFrames(first),
+    isEnough: (first) =>
+      !speakers.some(({ magic }) => mayBegin(first, magic) && first.length < magic.length),
     onFirst: (socket, first, greet) => {
-      if (mayBeFrames(first)) onFrames(socket);
-      else greet();
+      const speaker = speakers.find(({ magic }) => mayBegin(first, magic));
+      if (speaker) return speaker.accept(socket);
+      greet();
       socket.resume();
     },
   });
 }
 
-const mayBeFrames = (first: Uint8Array): boolean =>
+const mayBegin = (first: Uint8Array, magic: readonly number[]): boolean =>
   magic.every((byte, at) => at >= first.length || first[at] === byte);

@@ -1,7 +1,6 @@
 // The HTTP door: fastify with the house's errors, limits and routes. It owns no state but the
 // timers of calls; it listens nowhere itself (`http-listener.ts` does).
 import { createServer, type RequestListener, type Server } from 'node:http';
-import type { Socket } from 'node:net';
 import { setTimeout } from 'node:timers/promises';
 
 import swagger from '@fastify/swagger';
@@ -10,17 +9,20 @@ import type { Clock } from '@holdfast/base/clock';
 import { HoldfastError } from '@holdfast/base/errors';
 import { RecentCounts } from '@holdfast/base/recent-counts';
 import { AppliedBefore } from '@holdfast/engine/applied-before';
+import { clientDialect } from '@holdfast/transport/frame';
 import fastify, { type FastifyError, type FastifyInstance, type FastifyReply } from 'fastify';
 
 import type { EngineSlot } from '../engine-slot.ts';
+import { kvService } from '../etcd/kv-service.ts';
 import { FrameDoor } from '../frames/frame-door.ts';
+import { GrpcDoor } from '../grpc/grpc-door.ts';
 import { Metrics } from '../metrics.ts';
 import { AnswerGate } from './answer-gate.ts';
 import { acceptJsonBodies } from './body-parsers.ts';
 import { CallDeadlines } from './call-deadlines.ts';
 import { createCertifiedServer, type DoorTls, type TurnedAway } from './certified-door.ts';
 import { clientErrors } from './client-error.ts';
-import { heedSpeakers } from './first-bytes.ts';
+import { heedSpeakers, http2Magic, type Speaker } from './first-bytes.ts';
 import { FreshStreams } from './fresh-streams.ts';
 import { healthRoutes } from './health-routes.ts';
 import {
@@ -78,11 +80,16 @@ export function buildHttpApp(options: HttpAppOptions): FastifyInstance {
   const context = contextOf(options);
   const { tls, onTurnedAway = () => undefined } = options;
   const frames = new FrameDoor(context, onTurnedAway);
-  const onFrames = (socket: Socket): void => frames.accept(socket);
-  const app = createApp({ limits: context.limits, tls, onTurnedAway, onFrames });
+  const grpc = grpcDoorOf(context, onTurnedAway);
+  const speakers: readonly Speaker[] = [
+    { magic: clientDialect.magic, accept: (socket) => frames.accept(socket) },
+    { magic: http2Magic, accept: (socket) => grpc.accept(socket) },
+  ];
+  const app = createApp({ limits: context.limits, tls, onTurnedAway, speakers });
   app.addHook('preClose', async () => {
     await drain(context);
     frames.close();
+    grpc.close();
   });
   app.addHook('onClose', async () => context.deadlines.close());
   const table = new RouteTable();
@@ -104,6 +111,19 @@ export function buildHttpApp(options: HttpAppOptions): FastifyInstance {
     for (const group of options.routes ?? []) group(scope, context);
   });
   return app;
+}
+
+/** As etcd's --max-request-bytes; a larger body-bytes-max holds for it, too. */
+const etcdRequestBytes = 1.5 * 1024 * 1024;
+/** Of a message beyond its request. */
+const grpcOverheadBytes = 512 * 1024;
+
+function grpcDoorOf(context: HttpContext, onTurnedAway: TurnedAway): GrpcDoor {
+  const { slot, limits } = context;
+  const requestBytesMax = Math.max(etcdRequestBytes, limits.bodyBytesMax);
+  const methods = kvService({ engine: () => slot.engine, requestBytesMax });
+  const messageBytesMax = requestBytesMax + grpcOverheadBytes;
+  return new GrpcDoor({ context, methods, messageBytesMax, onTurnedAway });
 }
 
 function contextOf(options: HttpAppOptions): HttpContext {
@@ -163,11 +183,11 @@ type ServerParts = {
   readonly limits: HttpLimits;
   readonly tls: DoorTls | undefined;
   readonly onTurnedAway: TurnedAway;
-  readonly onFrames: (socket: Socket) => void;
+  readonly speakers: readonly Speaker[];
 };
 
 function createHttpServer(listener: RequestListener, parts: ServerParts): Server {
-  const { limits, tls, onTurnedAway, onFrames } = parts;
+  const { limits, tls, onTurnedAway, speakers } = parts;
   const http = {
     keepAliveTimeout: limits.keepAliveMs,
     requestTimeout: limits.requestTimeoutMs,
@@ -178,9 +198,9 @@ function createHttpServer(listener: RequestListener, parts: ServerParts): Server
   const gated = gatePipelines(listener);
   const handshakeMs = limits.headersTimeoutMs;
   const server: Server = tls
-    ? createCertifiedServer({ tls, http, handshakeMs, onTurnedAway, onFrames }, gated)
+    ? createCertifiedServer({ tls, http, handshakeMs, onTurnedAway, speakers }, gated)
     : createServer(http, gated);
-  if (!tls) heedSpeakers(server, { event: 'connection', onFrames });
+  if (!tls) heedSpeakers(server, { event: 'connection', speakers });
   server.setTimeout(limits.stalledMs);
   server.maxConnections = limits.connectionsMax;
   return server;

@@ -1,0 +1,62 @@
+// Errors in etcd's own words: its clients compare whole sentences, and take some for a reason to
+// try again (the texts of etcd's api/v3rpc/rpctypes). What etcd has no sentence for is said in
+// ours.
+import type { ErrorCode, HoldfastError } from '@holdfast/base/errors';
+
+import { errorTable, operatingErrorOf } from '../errors.ts';
+import { GrpcStatus, type StatusCode, statusCodes } from '../grpc/status.ts';
+
+const { invalidArgument, notFound, outOfRange, resourceExhausted, unavailable } = statusCodes;
+
+const row = (code: StatusCode, text: string) => ({ code, text: `etcdserver: ${text}` });
+
+/** What a client may have done wrong, or meets. */
+const sentences = {
+  emptyKey: row(invalidArgument, 'key is not provided'),
+  keyNotFound: row(invalidArgument, 'key not found'),
+  valueProvided: row(invalidArgument, 'value is provided'),
+  leaseProvided: row(invalidArgument, 'lease is provided'),
+  tooManyOps: row(invalidArgument, 'too many operations in txn request'),
+  duplicateKey: row(invalidArgument, 'duplicate key given in txn request'),
+  invalidSort: row(invalidArgument, 'invalid sort option'),
+  tooLarge: row(invalidArgument, 'request is too large'),
+  compacted: row(outOfRange, 'mvcc: required revision has been compacted'),
+  futureRevision: row(outOfRange, 'mvcc: required revision is a future revision'),
+  noSpace: row(resourceExhausted, 'mvcc: database space exceeded'),
+  tooManyRequests: row(resourceExhausted, 'too many requests'),
+  leaseNotFound: row(notFound, 'requested lease not found'),
+  noLeader: row(unavailable, 'no leader'),
+  timedOut: row(unavailable, 'request timed out'),
+  leaderFailed: row(unavailable, 'request timed out, possibly due to previous leader failure'),
+  stopped: row(unavailable, 'server stopped'),
+} as const;
+
+export type EtcdSentence = keyof typeof sentences;
+
+export function etcdStatus(sentence: EtcdSentence): GrpcStatus {
+  const { code, text } = sentences[sentence];
+  return new GrpcStatus(code, text);
+}
+
+const sentenceOfCode: Partial<Record<ErrorCode, EtcdSentence>> = {
+  compacted: 'compacted',
+  'future-revision': 'futureRevision',
+  'quota-exceeded': 'noSpace',
+  'disk-full': 'noSpace',
+  'too-large': 'tooLarge',
+  'resource-exhausted': 'tooManyRequests',
+  'no-leader': 'noLeader',
+  'no-quorum': 'noLeader',
+  'not-leader': 'noLeader',
+  'leadership-lost': 'leaderFailed',
+  'deadline-exceeded': 'timedOut',
+  'shutting-down': 'stopped',
+};
+
+/** Of anything that a call has failed with. */
+export function etcdStatusOf(thrown: unknown): GrpcStatus {
+  const error: HoldfastError = operatingErrorOf(thrown);
+  const sentence = sentenceOfCode[error.code];
+  if (sentence) return etcdStatus(sentence);
+  return new GrpcStatus(errorTable[error.code].grpcStatus as StatusCode, error.message);
+}

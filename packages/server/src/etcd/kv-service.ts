@@ -1,0 +1,137 @@
+// etcd's KV service on the engine. etcd clients have the first keyspace for themselves:
+// configurations are out of their reach.
+import { isHoldfastError } from '@holdfast/base/errors';
+import type {
+  Consistency,
+  Engine,
+  ResponseHeader as EngineHeader,
+  ReadOptions,
+} from '@holdfast/engine/engine';
+import {
+  CompactionRequest,
+  CompactionResponse,
+  DeleteRangeRequest,
+  DeleteRangeResponse,
+  PutRequest,
+  PutResponse,
+  RangeRequest,
+  RangeResponse,
+  type ResponseHeader,
+  TxnRequest,
+  TxnResponse,
+} from '@holdfast/proto/etcd';
+
+import type { GrpcCall, UnaryMethod } from '../grpc/unary.ts';
+import { unaryMethod } from '../grpc/unary.ts';
+import { etcdStatus, etcdStatusOf } from './etcd-status.ts';
+import { engineRange, etcdRange, revisionOf } from './kv-range.ts';
+import { engineDelete, enginePut, engineTxn, etcdTxn } from './kv-txn.ts';
+
+export type EtcdServiceOptions = {
+  /** Throws while there is none. */
+  readonly engine: () => Engine;
+  /** Of a request that writes, as etcd's --max-request-bytes. */
+  readonly requestBytesMax: number;
+};
+
+/** The methods by their paths. */
+export function kvService(options: EtcdServiceOptions): ReadonlyMap<string, UnaryMethod> {
+  const { engine, requestBytesMax } = options;
+  const of = (name: string) => ({ name: `KV/${name}`, statusOf: etcdStatusOf });
+  const methods: readonly UnaryMethod[] = [
+    unaryMethod(of('Range'), [RangeRequest, RangeResponse], (request, call) =>
+      range(engine(), request, call),
+    ),
+    unaryMethod(of('Put'), [PutRequest, PutResponse], (request, call) =>
+      put(engine(), request, call),
+    ),
+    unaryMethod(of('DeleteRange'), [DeleteRangeRequest, DeleteRangeResponse], (request, call) =>
+      deleteRange(engine(), request, call),
+    ),
+    unaryMethod(of('Txn'), [TxnRequest, TxnResponse], (request, call) =>
+      txn(engine(), request, call),
+    ),
+    unaryMethod(of('Compact'), [CompactionRequest, CompactionResponse], (request, call) =>
+      compact(engine(), request, call),
+    ),
+  ];
+  return new Map(
+    methods.map((method) => [`/etcdserverpb.${method.name}`, notTooLarge(method, requestBytesMax)]),
+  );
+}
+
+function notTooLarge(method: UnaryMethod, requestBytesMax: number): UnaryMethod {
+  const handle: UnaryMethod['handle'] = async (message, call) => {
+    if (message.length > requestBytesMax) throw etcdStatus('tooLarge');
+    return await method.handle(message, call);
+  };
+  return { ...method, handle };
+}
+
+async function range(
+  engine: Engine,
+  request: RangeRequest,
+  call: GrpcCall,
+): Promise<RangeResponse> {
+  const { header, body } = await engine.range(engineRange(request), readOptions(request, call));
+  return etcdRange(request, body, headerOf(header));
+}
+
+async function put(engine: Engine, request: PutRequest, call: GrpcCall): Promise<PutResponse> {
+  const asked = enginePut(request);
+  try {
+    const { header, body } = await engine.put(asked, call);
+    return { header: headerOf(header), prevKv: body.prevKv };
+  } catch (error) {
+    if (isHoldfastError(error, 'not-found')) throw missing(error.message);
+    throw error;
+  }
+}
+
+/** A put may miss the key whose value it keeps, or its lease. */
+const missing = (message: string) =>
+  etcdStatus(message === 'requested lease not found' ? 'leaseNotFound' : 'keyNotFound');
+
+async function deleteRange(
+  engine: Engine,
+  request: DeleteRangeRequest,
+  call: GrpcCall,
+): Promise<DeleteRangeResponse> {
+  const { header, body } = await engine.deleteRange(engineDelete(request), call);
+  return { header: headerOf(header), deleted: body.deleted, prevKvs: body.prevKvs };
+}
+
+async function txn(engine: Engine, request: TxnRequest, call: GrpcCall): Promise<TxnResponse> {
+  const asked = engineTxn(request);
+  try {
+    const { header, body } = await engine.txn(asked, call);
+    return etcdTxn(request, body, headerOf(header));
+  } catch (error) {
+    if (isHoldfastError(error, 'not-found')) throw missing(error.message);
+    if (isHoldfastError(error, 'invalid-argument') && error.message.includes('same key twice')) {
+      throw etcdStatus('duplicateKey');
+    }
+    throw error;
+  }
+}
+
+async function compact(
+  engine: Engine,
+  request: CompactionRequest,
+  call: GrpcCall,
+): Promise<CompactionResponse> {
+  const { header } = await engine.compact({ revision: revisionOf(request.revision) }, call);
+  return { header: headerOf(header) };
+}
+
+function readOptions({ serializable }: RangeRequest, call: GrpcCall): ReadOptions {
+  const consistency: Consistency = { level: serializable ? 'stale' : 'linearizable' };
+  return { actor: call.actor, signal: call.signal, consistency };
+}
+
+const headerOf = ({ clusterId, memberId, revision, term }: EngineHeader): ResponseHeader => ({
+  clusterId,
+  memberId,
+  revision,
+  raftTerm: term,
+});

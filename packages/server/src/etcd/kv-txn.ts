@@ -1,0 +1,141 @@
+// Transactions between etcd's shapes and the engine's, both ways.
+
+import type {
+  Compare,
+  DeleteRangeRequest,
+  PutRequest,
+  RequestOp,
+  ResponseHeader,
+  ResponseOp,
+  TxnRequest,
+  TxnResponse,
+} from '@holdfast/proto/etcd';
+import { Compare_CompareTarget } from '@holdfast/proto/etcd';
+import type {
+  Compare as EngineCompare,
+  DeleteRangeRequest as EngineDelete,
+  RequestOp as EngineOp,
+  PutRequest as EnginePut,
+  TxnRequest as EngineTxn,
+  TxnResponse as EngineTxnResponse,
+} from '@holdfast/proto/internal';
+
+import { kvKeyspace } from '../http/kv-view.ts';
+import { etcdStatus } from './etcd-status.ts';
+import { engineRange, etcdRange } from './kv-range.ts';
+
+/** etcd's own default (--max-txn-ops), of the longest of the three lists. */
+const txnOpsMax = 128;
+
+/** Throws a GrpcStatus where etcd refuses it. */
+export function enginePut(request: PutRequest): EnginePut {
+  const { key, value, lease, prevKv, ignoreValue, ignoreLease } = request;
+  if (key.length === 0) throw etcdStatus('emptyKey');
+  if (ignoreValue && value.length > 0) throw etcdStatus('valueProvided');
+  if (ignoreLease && lease !== 0n) throw etcdStatus('leaseProvided');
+  return { keyspace: kvKeyspace, key, value, lease, prevKv, ignoreValue, ignoreLease };
+}
+
+/** Throws a GrpcStatus where etcd refuses it. */
+export function engineDelete({ key, rangeEnd, prevKv }: DeleteRangeRequest): EngineDelete {
+  if (key.length === 0) throw etcdStatus('emptyKey');
+  return { keyspace: kvKeyspace, key, rangeEnd, prevKv };
+}
+
+/** Throws a GrpcStatus where etcd refuses it. */
+export function engineTxn({ compare, success, failure }: TxnRequest): EngineTxn {
+  if (Math.max(compare.length, success.length, failure.length) > txnOpsMax) {
+    throw etcdStatus('tooManyOps');
+  }
+  return {
+    compare: compare.map(engineCompare),
+    success: success.map(engineOp),
+    failure: failure.map(engineOp),
+  };
+}
+
+function engineOp({ request }: RequestOp): EngineOp {
+  switch (request?.$case) {
+    case 'requestRange':
+      return { request: { $case: 'range', value: engineRange(request.value) } };
+    case 'requestPut':
+      return { request: { $case: 'put', value: enginePut(request.value) } };
+    case 'requestDeleteRange':
+      return { request: { $case: 'deleteRange', value: engineDelete(request.value) } };
+    case 'requestTxn':
+      return { request: { $case: 'txn', value: engineTxn(request.value) } };
+    default:
+      throw etcdStatus('emptyKey'); // etcd says the same of an operation that is none.
+  }
+}
+
+function engineCompare(compare: Compare): EngineCompare {
+  const { key, rangeEnd, result } = compare;
+  if (key.length === 0) throw etcdStatus('emptyKey');
+  return { keyspace: kvKeyspace, key, rangeEnd, result, target: targetOf(compare) };
+}
+
+/** The named target counts; where another one or none was given, it is compared with nothing. */
+function targetOf({ target, targetUnion }: Compare): EngineCompare['target'] {
+  switch (target) {
+    case Compare_CompareTarget.CREATE: {
+      const value = targetUnion?.$case === 'createRevision' ? targetUnion.value : 0n;
+      return { $case: 'createRevision', value };
+    }
+    case Compare_CompareTarget.MOD: {
+      const value = targetUnion?.$case === 'modRevision' ? targetUnion.value : 0n;
+      return { $case: 'modRevision', value };
+    }
+    case Compare_CompareTarget.VALUE: {
+      const value = targetUnion?.$case === 'value' ? targetUnion.value : new Uint8Array(0);
+      return { $case: 'value', value };
+    }
+    case Compare_CompareTarget.LEASE: {
+      const value = targetUnion?.$case === 'lease' ? targetUnion.value : 0n;
+      return { $case: 'lease', value };
+    }
+    default: {
+      const value = targetUnion?.$case === 'version' ? targetUnion.value : 0n;
+      return { $case: 'version', value };
+    }
+  }
+}
+
+/** The answer to the transaction that was asked for. */
+export function etcdTxn(
+  request: TxnRequest,
+  answer: EngineTxnResponse,
+  header: ResponseHeader,
+): TxnResponse {
+  const { succeeded } = answer;
+  const operations = succeeded ? request.success : request.failure;
+  // Of the whole transaction, and said by each of its parts as etcd says it: the revision alone.
+  const inner = { clusterId: 0n, memberId: 0n, revision: header.revision, raftTerm: 0 };
+  const responses = answer.responses.map((one, at) =>
+    etcdResponse(operations[at] as RequestOp, one.response, inner),
+  );
+  return { header, succeeded, responses };
+}
+
+function etcdResponse(
+  { request }: RequestOp,
+  answer: EngineTxnResponse['responses'][number]['response'],
+  header: ResponseHeader,
+): ResponseOp {
+  if (answer?.$case === 'range' && request?.$case === 'requestRange') {
+    const value = etcdRange(request.value, answer.value, header);
+    return { response: { $case: 'responseRange', value } };
+  }
+  if (answer?.$case === 'put') {
+    return { response: { $case: 'responsePut', value: { header, prevKv: answer.value.prevKv } } };
+  }
+  if (answer?.$case === 'deleteRange') {
+    const { deleted, prevKvs } = answer.value;
+    return { response: { $case: 'responseDeleteRange', value: { header, deleted, prevKvs } } };
+  }
+  if (answer?.$case === 'txn' && request?.$case === 'requestTxn') {
+    const value = etcdTxn(request.value, answer.value, header);
+    return { response: { $case: 'responseTxn', value } };
+  }
+  return { response: undefined };
+}

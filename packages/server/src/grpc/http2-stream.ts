@@ -1,0 +1,82 @@
+// A call on a stream of node:http2.
+import { constants, type IncomingHttpHeaders, type ServerHttp2Stream } from 'node:http2';
+
+import type { CallReader, CallStream } from './call-stream.ts';
+import { encodeStatusMessage, type GrpcStatus } from './status.ts';
+
+const { HTTP2_HEADER_PATH, HTTP2_HEADER_STATUS, HTTP2_HEADER_CONTENT_TYPE } = constants;
+
+const answerHeaders = {
+  [HTTP2_HEADER_STATUS]: 200,
+  [HTTP2_HEADER_CONTENT_TYPE]: 'application/grpc',
+};
+const okTrailers = { 'grpc-status': '0' };
+const awaitsTrailers = { waitForTrailers: true };
+const isLast = { endStream: true };
+
+export class Http2CallStream implements CallStream {
+  readonly path: string;
+  readonly #stream: ServerHttp2Stream;
+  readonly #headers: IncomingHttpHeaders;
+  #hasBegun = false;
+  #trailers: Record<string, string> = okTrailers;
+
+  constructor(stream: ServerHttp2Stream, headers: IncomingHttpHeaders) {
+    this.#stream = stream;
+    this.#headers = headers;
+    this.path = String(headers[HTTP2_HEADER_PATH]);
+    stream.on('error', () => undefined); // Its close follows, and is what counts.
+  }
+
+  get remoteAddress(): string {
+    return this.#stream.session?.socket.remoteAddress ?? 'gone';
+  }
+
+  header(name: string): string | undefined {
+    const value = this.#headers[name];
+    return Array.isArray(value) ? value[0] : value;
+  }
+
+  open({ onBytes, onEnd, onGone }: CallReader): void {
+    const stream = this.#stream;
+    stream.on('data', onBytes);
+    stream.once('end', onEnd);
+    stream.once('close', onGone);
+    stream.once('wantTrailers', () => stream.sendTrailers(this.#trailers));
+  }
+
+  send(framed: Uint8Array): boolean {
+    if (this.#isGone) return false;
+    this.#begin();
+    return this.#stream.write(framed);
+  }
+
+  end(status: GrpcStatus | 'ok', framed?: Uint8Array): void {
+    // To respond on a stream whose client has gone would throw.
+    if (this.#isGone) return;
+    if (status !== 'ok') this.#trailers = trailersOf(status);
+    if (status !== 'ok' && !this.#hasBegun) {
+      this.#hasBegun = true;
+      this.#stream.respond({ ...answerHeaders, ...this.#trailers }, isLast);
+      return;
+    }
+    this.#begin();
+    if (framed) this.#stream.end(framed);
+    else this.#stream.end();
+  }
+
+  get #isGone(): boolean {
+    return this.#stream.destroyed || this.#stream.closed;
+  }
+
+  #begin(): void {
+    if (this.#hasBegun) return;
+    this.#hasBegun = true;
+    this.#stream.respond(answerHeaders, awaitsTrailers);
+  }
+}
+
+const trailersOf = ({ code, message }: GrpcStatus): Record<string, string> => ({
+  'grpc-status': String(code),
+  'grpc-message': encodeStatusMessage(message),
+});
