@@ -149,8 +149,14 @@ async function mended(
     what: () => `${name} to be named; logs:\n${cluster.logs(30)}`,
   });
   const namedMs = performance.now();
-  const ready = await victim.get('/readyz');
-  expect(ready.status === 200 || /quarantine/.test(await ready.text())).toBe(true);
+  // A leader that hands over for that may first say that nobody leads.
+  await until(
+    async () => {
+      const ready = await victim.get('/readyz');
+      return ready.status === 200 || /quarantine/.test(await ready.text());
+    },
+    { timeoutMs: 5000, what: () => `quarantined, or mended; logs:\n${cluster.logs()}` },
+  );
   const others = cluster.members.filter((one) => one !== victim);
   await until(async () => (await cluster.leader(5000, others)) !== victim, {
     timeoutMs: 5000,
