@@ -1,7 +1,6 @@
 // `npm run bench:links`: what the links to peers cost (A-20): the gate that each call passes, a
 // look of the checker at 100 links, and the memory of a link. One process, no sockets: the
 // production classes on the memory network, and the processor's own time.
-
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { clusterId, memberId, storeId } from '@holdfast/base/ids';

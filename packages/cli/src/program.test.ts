@@ -1,6 +1,5 @@
 // Goal: a wrong command line, an absent cluster and a refusal each end in a clear sentence on
 // standard error and the right exit code. Method: the whole program, in this process.
-
 import { spawnSync } from 'node:child_process';
 import type { ErrorCode } from '@holdfast/base/errors';
 import { HoldfastError } from '@holdfast/base/errors';

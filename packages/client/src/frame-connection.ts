@@ -1,7 +1,6 @@
 // A connection to one member in frames: any number of requests under way, those of one turn of the
 // event loop in one frame, answers in whatever order they come. It never sends anything twice, and
 // knows one member; who is asked, and what may be repeated, is decided above.
-
 import type { Clock } from '@holdfast/base/clock';
 import { startDeadline } from '@holdfast/base/deadline';
 import { HoldfastError, type Outcome } from '@holdfast/base/errors';

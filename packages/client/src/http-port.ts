@@ -1,7 +1,6 @@
 // The SDK's port to the network: one HTTP/1.1 request to one endpoint. The real thing is
 // undici-http.ts; tests bring their own. An implementation never retries: who may send what again
 // is decided in caller.ts alone.
-
 import { HoldfastError, type Outcome } from '@holdfast/base/errors';
 
 /**

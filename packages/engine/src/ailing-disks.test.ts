@@ -1,7 +1,6 @@
 // Goal: full, hung and slow disks (safety.md 9): reads always, what makes room always, the rest
 // refused with its reason and taken again when there is room; leadership where the disks are well.
 // Method: whole members over disks in memory, which are filled up, held up and slowed down.
-
 import { utf8 } from '@holdfast/base/bytes';
 import { revision } from '@holdfast/base/ids';
 import { deleteRangeRequest, putRequest } from '@holdfast/domain/requests';

@@ -1,5 +1,4 @@
 // From a command to the bytes in the log, and from a result back to an answer or an error.
-
 import { bugLog } from '@holdfast/base/bug-log';
 import { type ErrorCode, HoldfastError } from '@holdfast/base/errors';
 import { encode } from '@holdfast/proto/encode';

@@ -1,6 +1,5 @@
 // A watch on configurations: the engine's stream of version records, decoded and filtered. It keeps
 // nothing: whoever reads slowly makes the stream wait, and history stays in the store.
-
 import { emptyBytes } from '@holdfast/base/bytes';
 import type { Revision } from '@holdfast/base/ids';
 import { type ConfigFilter, configFilter, filterRange } from '@holdfast/domain/config-key';

@@ -1,6 +1,5 @@
 // Reads again what lies at rest in a data directory, piece by piece, and mends what it can by
 // itself: a spoiled copy of a small file from its twin. What only the replica can mend it answers.
-
 import type { StoredSnapshot } from '@holdfast/replica/ports';
 import type { IdentityFile } from '@holdfast/storage/identity-file';
 import type { Pace } from '@holdfast/storage/log-scrub';

@@ -1,6 +1,5 @@
 // What members ask the leader, in bytes and back (proto/holdfast/peer.proto): about leases, which
 // its memory alone knows, and for what only a leader can do.
-
 import { HoldfastError, messageOf } from '@holdfast/base/errors';
 import { index, type MemberId, memberId, storeId } from '@holdfast/base/ids';
 import { encode } from '@holdfast/proto/encode';

@@ -1,7 +1,6 @@
 // The replica's PeerTransport over the connections of @holdfast/transport: it gives messages their
 // bytes, chooses the connection that each belongs on, and judges what peers send by who sent it.
 // Time, chance and the network come in as ports, so the same file runs on sockets and in memory.
-
 import { unreachable } from '@holdfast/base/assert';
 import type { Clock } from '@holdfast/base/clock';
 import { HoldfastError } from '@holdfast/base/errors';

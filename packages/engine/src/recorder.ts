@@ -1,7 +1,6 @@
 // Records one member's core: a checkpoint, then everything that it is told, so that a replay comes
 // to the same state (docs/recording.md). It decides when a segment begins and when a proof is due;
 // writing is the matter of recording-writer.ts. It never throws, never waits, and asks for nothing.
-
 import { utf8 } from '@holdfast/base/bytes';
 import type { Clock } from '@holdfast/base/clock';
 import { type Index, index } from '@holdfast/base/ids';

@@ -1,6 +1,5 @@
 // The bytes of a recording's segment file (docs/formats.md): a head, then frames, each with its
 // length and two checksums, so that a torn tail can be told from damage. Pure.
-
 import { concatBytes } from '@holdfast/base/bytes';
 import { crc32 } from '@holdfast/base/crc32';
 import { encode } from '@holdfast/proto/encode';

@@ -1,7 +1,6 @@
 // Makes the data directory of a new cluster's first member from a backup. All ids are new and
 // random: who lives here can not be taken for a member of the old cluster, nor for one of another
 // restore of the same file. The other machines join it afterwards, and get the state from it.
-
 import { assert } from '@holdfast/base/assert';
 import { utf8 } from '@holdfast/base/bytes';
 import type { Clock } from '@holdfast/base/clock';

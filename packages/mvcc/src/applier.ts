@@ -1,7 +1,6 @@
 // Applies one command of the log to the state: decode, look whether its session had it before,
 // check as a whole, then write. Total: whatever a client got wrong is a result, the same on every
 // member (safety.md 10). Only what a newer version wrote is thrown, and stops the member.
-
 import { assert, unreachable } from '@holdfast/base/assert';
 import { HoldfastError, messageOf } from '@holdfast/base/errors';
 import { encode } from '@holdfast/proto/encode';

@@ -1,7 +1,6 @@
 // The small tables of an image, each a section that is encoded at the moment of the image and read
 // as a whole. The records and their order, which are large, are store-image.ts's and
 // state-loader.ts's.
-
 import { HoldfastError } from '@holdfast/base/errors';
 import { encode } from '@holdfast/proto/encode';
 import { BindMemberRequest } from '@holdfast/proto/internal';

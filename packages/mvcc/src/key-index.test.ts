@@ -1,6 +1,5 @@
 // Goal: the tree orders, counts and forgets keys like a sorted list. Method: a long seeded run of
 // changes with whole-tree checks, and scans and counts compared with the list.
-
 import { SeededRandom } from '@holdfast/base/seeded-random';
 import { describe, expect, it } from 'vitest';
 import { KeyIndex } from './key-index.ts';

@@ -1,7 +1,6 @@
 // Goal: the store answers as etcd's data model says, whatever the history. Method: random commands
 // go to the store and to a naive model that keeps the whole map of every revision; ranges at all
 // revisions, watches from all starts, sums, hashes and images are compared.
-
 import type { Command, KeyValue, RangeResponse } from '@holdfast/proto/internal';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';

@@ -1,6 +1,5 @@
 // Goal: what a client or a peer can do to the store has the answer that etcd's data model or a rule
 // of safety.md gives it, and an error never leaves half a write behind.
-
 import { isHoldfastError } from '@holdfast/base/errors';
 import { index, term } from '@holdfast/base/ids';
 import { type BindMemberRequest, type Command, MemberStanding } from '@holdfast/proto/internal';

@@ -1,6 +1,5 @@
 // Goal: the fast reader and the generated codec never read a put differently. Method: encoded puts
 // of every shape, whole, cut short, and with bytes changed.
-
 import { Command, type PutRequest } from '@holdfast/proto/internal';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';

@@ -1,6 +1,5 @@
 // Quotas at apply: their setting, and whether a put or a transaction has room. Deletes are never
 // asked, and count for whoever puts beside them.
-
 import { utf8 } from '@holdfast/base/bytes';
 import { HoldfastError } from '@holdfast/base/errors';
 import type { PutRequest, SetQuotaRequest } from '@holdfast/proto/internal';

@@ -1,7 +1,6 @@
 // Goal: reclaiming changes nothing that anybody can see, however its steps fall between writes and
 // compactions. Method: two stores apply the same long, seeded log, one of them in small slabs and
 // with a step of reclaiming after each entry; reads, histories and images are compared on the way.
-
 import { SeededRandom } from '@holdfast/base/seeded-random';
 import type { Command } from '@holdfast/proto/internal';
 import { describe, expect, it } from 'vitest';

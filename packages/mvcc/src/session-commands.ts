@@ -1,6 +1,5 @@
 // What the log's session requests do to the state, and what every write in a session passes before
 // and after it is applied (safety.md 21).
-
 import { HoldfastError } from '@holdfast/base/errors';
 import { encode } from '@holdfast/proto/encode';
 import {

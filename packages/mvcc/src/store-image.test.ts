@@ -1,7 +1,6 @@
 // Goal: an image is the state of one moment, whole or refused, whatever happens while it is written
 // or read. Method: images under writes, compaction and reclaiming; every kind of damage; a large
 // restore.
-
 import { readFile } from 'node:fs/promises';
 import { crc32 } from '@holdfast/base/crc32';
 import { isHoldfastError } from '@holdfast/base/errors';

@@ -1,7 +1,6 @@
 // Goal: rule 22 of safety.md: nothing is skipped in silence, nothing is told twice, progress never
 // runs ahead, and a watcher that nobody reads costs nothing. Method: a store, cursors and their
 // wake-ups.
-
 import { HoldfastError } from '@holdfast/base/errors';
 import { describe, expect, it } from 'vitest';
 import {

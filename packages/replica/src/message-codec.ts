@@ -1,7 +1,6 @@
 // The mapping between the core's Message and the bytes of holdfast.peer.Message: case by case, both
 // ways, and nothing else. What cannot be decoded is an operating error (`corrupt`): bytes of
 // another process never break an invariant of this one.
-
 import { unreachable, violated } from '@holdfast/base/assert';
 import { HoldfastError, messageOf } from '@holdfast/base/errors';
 import { index, memberId, requestId, term } from '@holdfast/base/ids';

@@ -2,7 +2,6 @@
 // the prescribed names, and any Prometheus can read it. Method: a script of events
 // plays on connections that are made up, each step read back through a strict parser. That the
 // same figures come from real connections is shown in links.test.ts.
-
 import { memberId } from '@holdfast/base/ids';
 import { ManualClock } from '@holdfast/base/manual-clock';
 import { LinkCounter } from '@holdfast/transport/link-tally';

@@ -1,5 +1,4 @@
 // Shows every step of a core-only world to the judges, and writes its timeline. Owns the judges.
-
 import { unreachable } from '@holdfast/base/assert';
 import type { Index, MemberId, RequestId } from '@holdfast/base/ids';
 import { formatConfiguration } from '@holdfast/raft/configuration';

@@ -1,7 +1,6 @@
 // Goal: a backup is the one that was made, or it is refused with the place of the damage; and a
 // file has its name only when it is whole. Method: every kind of damage at every kind of place,
 // bytes cut into pieces at will, disks that fill up.
-
 import { crc32 } from '@holdfast/base/crc32';
 import { clusterId, index, memberId, term } from '@holdfast/base/ids';
 import { SeededRandom } from '@holdfast/base/seeded-random';

@@ -1,7 +1,6 @@
 // Finds intact records in a segment whose walk has stopped at damage: for people who want to know
 // what is behind it. A group is recognised by its header, and each record by its own checksums;
 // that they belong to the log, and in this order, nothing proves any more.
-
 import type { LocatedEntry } from './located-entry.ts';
 import { decodeGroupHeader, groupHeaderBytes } from './log-group.ts';
 import { decodeRecordHeader, entryAt, payloadIsIntact, recordBytes } from './log-record.ts';

@@ -1,7 +1,6 @@
 // Who is who. The dialler introduces itself and names whom it wants; the other side checks and
 // answers with its own identity, which the dialler checks in turn. Pure functions over bytes:
 // sockets and deadlines are their callers' (peer-dialer.ts, peer-listener.ts).
-
 import { HoldfastError } from '@holdfast/base/errors';
 import {
   type ClusterId,

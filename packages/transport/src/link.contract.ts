@@ -1,5 +1,4 @@
 // What every Link must do, as a test suite: run on sockets and on the memory twin (link.test.ts).
-
 import { utf8 } from '@holdfast/base/bytes';
 import type { HoldfastError } from '@holdfast/base/errors';
 import { describe, expect, it } from 'vitest';

@@ -5,7 +5,6 @@
 // Two breakers make the gate. One counts calls that had no answer while nothing at all was heard of
 // the peer. The other counts slow answers of a peer that lives: that one is not dead, but
 // whoever waits for it would be as badly off.
-
 import type { Clock, Timer } from '@holdfast/base/clock';
 import { type ErrorCode, HoldfastError } from '@holdfast/base/errors';
 import { formatId, type MemberId } from '@holdfast/base/ids';

@@ -1,7 +1,6 @@
 // All connections between this member and its peers: one PeerLink a peer for what goes out, one
 // PeerListener for what comes in, and what the two know about each other. Frames are bytes here;
 // their meaning belongs to the owner of the mesh.
-
 import { emptyBytes } from '@holdfast/base/bytes';
 import type { Clock, Timer } from '@holdfast/base/clock';
 import { HoldfastError, messageOf } from '@holdfast/base/errors';

@@ -3,7 +3,6 @@
 // whether it needs any. The sender may be a window ahead of the consumer and no more, so the memory
 // is bounded. A broken connection is an error of the iterable; the consumer's verdict is told to
 // the sender.
-
 import { assert } from '@holdfast/base/assert';
 import { HoldfastError, isHoldfastError, messageOf } from '@holdfast/base/errors';
 import { encode } from '@holdfast/proto/encode';

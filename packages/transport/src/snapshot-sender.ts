@@ -2,7 +2,6 @@
 // from, chunks from there, end, then the receiver's verdict. At most a window of bytes is on the
 // way beyond what the receiver has consumed, so a slow receiver costs neither side memory, and its
 // socket is never paused: pings pass.
-
 import { must } from '@holdfast/base/assert';
 import type { Timer } from '@holdfast/base/clock';
 import { type ErrorCode, HoldfastError } from '@holdfast/base/errors';

@@ -1,5 +1,4 @@
 // Why a TLS handshake failed, in words for operators. Pure: error codes in, sentences out.
-
 import { messageOf } from '@holdfast/base/errors';
 
 /** The record type of a handshake, with which every client of TLS begins. */

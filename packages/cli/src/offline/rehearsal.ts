@@ -1,7 +1,6 @@
 // The start of a member, tried out over an overlay: the very code of a start, down to the end of
 // the recovery, and nothing of it reaches the directory. So a check says what a start will do
 // because it has done it.
-
 import type { Clock } from '@holdfast/base/clock';
 import { type HoldfastError, isHoldfastError } from '@holdfast/base/errors';
 import { clusterId, type Index, index, memberId } from '@holdfast/base/ids';

@@ -1,6 +1,5 @@
 // What etcd's Range can do beyond the engine's: filters by revision, and every order. Both need all
 // keys of the range before the limit counts, as in etcd (server/etcdserver/apply, "Range").
-
 import type { RangeRequest, RangeResponse, ResponseHeader } from '@holdfast/proto/etcd';
 import { RangeRequest_SortOrder, RangeRequest_SortTarget } from '@holdfast/proto/etcd';
 import type {

@@ -2,7 +2,7 @@
 // wrong in etcd's own words. Method: the service over an engine in memory, without a socket.
 import { ManualClock } from '@holdfast/base/manual-clock';
 import { MemoryEngine } from '@holdfast/engine/memory-engine';
-import { type Encoder, encode } from '@holdfast/proto/encode';
+import { encode } from '@holdfast/proto/encode';
 import {
   CompactionRequest,
   CompactionResponse,
@@ -22,11 +22,9 @@ import {
 } from '@holdfast/proto/etcd';
 import { beforeEach, describe, expect, it } from 'vitest';
 
+import { type Codec, type GrpcCall, unframed } from '../grpc/method.ts';
 import { GrpcStatus } from '../grpc/status.ts';
-import type { GrpcCall } from '../grpc/unary.ts';
 import { kvService } from './kv-service.ts';
-
-type Codec<T> = Encoder<T> & { decode(bytes: Uint8Array): T };
 
 const call: GrpcCall = {
   actor: 'tester',
@@ -53,7 +51,7 @@ async function ask<Request, Response>(
   if (!method) throw new Error(`no method ${name}`);
   const value = { ...request.decode(new Uint8Array(0)), ...more };
   try {
-    return response.decode(await method.handle(encode(request, value), call));
+    return response.decode(unframed(await method.handle(encode(request, value), call)));
   } catch (error) {
     const { code, message } = error instanceof GrpcStatus ? error : method.statusOf(error);
     throw new Error(`${code} ${message}`);

@@ -1,12 +1,7 @@
 // etcd's KV service on the engine. etcd clients have the first keyspace for themselves:
 // configurations are out of their reach.
 import { isHoldfastError } from '@holdfast/base/errors';
-import type {
-  Consistency,
-  Engine,
-  ResponseHeader as EngineHeader,
-  ReadOptions,
-} from '@holdfast/engine/engine';
+import type { Consistency, Engine, ReadOptions } from '@holdfast/engine/engine';
 import {
   CompactionRequest,
   CompactionResponse,
@@ -16,23 +11,16 @@ import {
   PutResponse,
   RangeRequest,
   RangeResponse,
-  type ResponseHeader,
   TxnRequest,
   TxnResponse,
 } from '@holdfast/proto/etcd';
 
-import type { GrpcCall, UnaryMethod } from '../grpc/unary.ts';
-import { unaryMethod } from '../grpc/unary.ts';
+import { type GrpcCall, type UnaryMethod, unaryMethod } from '../grpc/method.ts';
+import type { EtcdServiceOptions } from './etcd-services.ts';
 import { etcdStatus, etcdStatusOf } from './etcd-status.ts';
 import { engineRange, etcdRange, revisionOf } from './kv-range.ts';
 import { engineDelete, enginePut, engineTxn, etcdTxn } from './kv-txn.ts';
-
-export type EtcdServiceOptions = {
-  /** Throws while there is none. */
-  readonly engine: () => Engine;
-  /** Of a request that writes, as etcd's --max-request-bytes. */
-  readonly requestBytesMax: number;
-};
+import { headerOf } from './response-header.ts';
 
 /** The methods by their paths. */
 export function kvService(options: EtcdServiceOptions): ReadonlyMap<string, UnaryMethod> {
@@ -128,10 +116,3 @@ function readOptions({ serializable }: RangeRequest, call: GrpcCall): ReadOption
   const consistency: Consistency = { level: serializable ? 'stale' : 'linearizable' };
   return { actor: call.actor, signal: call.signal, consistency };
 }
-
-const headerOf = ({ clusterId, memberId, revision, term }: EngineHeader): ResponseHeader => ({
-  clusterId,
-  memberId,
-  revision,
-  raftTerm: term,
-});

@@ -1,5 +1,4 @@
 // Transactions between etcd's shapes and the engine's, both ways.
-
 import type {
   Compare,
   DeleteRangeRequest,

@@ -1,7 +1,6 @@
 // One client that speaks frames: a stranger until its hello, then requests as many at a time as it
 // likes, up to a bound, each answered when it is done. Answers of one event of the event loop leave
 // together. What a client does not read is bounded, and so is what it may have under way.
-
 import type { Timer } from '@holdfast/base/clock';
 import { HoldfastError } from '@holdfast/base/errors';
 import { AppliedBefore } from '@holdfast/engine/applied-before';
@@ -154,8 +153,7 @@ export class ClientConnection {
     const { clock, deadlines, slot, limits, times, failures, onFault } = this.#options.context;
     const beganMs = clock.monotonicMs();
     const name = request.request?.$case ?? 'unknown';
-    const deadline =
-      request.timeoutMs === 0 ? deadlines.begin() : deadlines.beginFor(request.timeoutMs);
+    const deadline = deadlines.begin(request.timeoutMs || undefined);
     const { signal } = deadline;
     this.#underWay += 1;
     let status = 200;

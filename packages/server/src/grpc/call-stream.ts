@@ -1,11 +1,14 @@
 // What a call of gRPC needs of whatever carries HTTP/2, and nothing more: node:http2 does today,
 // and something leaner can take its place without a handler that knows (speed.md, choice 1).
+import type { FramedMessage } from './method.ts';
 import type { GrpcStatus } from './status.ts';
 
 export type CallReader = {
   readonly onBytes: (bytes: Uint8Array) => void;
   /** The client has said all. */
   readonly onEnd: () => void;
+  /** After a `send` that answered false: there is room again. */
+  readonly onRoom?: () => void;
   /** The client has given the call up, or is gone: nobody reads what is sent. */
   readonly onGone: () => void;
 };
@@ -13,13 +16,15 @@ export type CallReader = {
 export interface CallStream {
   /** `/package.Service/Method` */
   readonly path: string;
-  readonly remoteAddress: string;
   /** Of the request, by a name in lower case; the first value. */
   header(name: string): string | undefined;
   /** To be called once. */
   open(reader: CallReader): void;
-  /** A message with its head; the call goes on. Answers whether there is room for another one. */
-  send(framed: Uint8Array): boolean;
+  /** The call goes on. Answers whether there is room for another one. */
+  send(message: FramedMessage): boolean;
   /** The last message, if any, and how the call ended. Of a stream that is gone: nothing. */
-  end(status: GrpcStatus | 'ok', framed?: Uint8Array): void;
+  end(status: GrpcStatus | 'ok', message?: FramedMessage): void;
+  /** Nothing is read until `resume`: the client's window closes. */
+  pause(): void;
+  resume(): void;
 }

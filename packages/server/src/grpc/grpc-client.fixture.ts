@@ -4,9 +4,8 @@ import { once } from 'node:events';
 import { type ClientHttp2Session, type ClientHttp2Stream, connect } from 'node:http2';
 import type { Socket } from 'node:net';
 
-import { type Encoder, encode } from '@holdfast/proto/encode';
-
-import { frameMessage, MessageParser } from './message-parser.ts';
+import { MessageParser, messageHeadBytes } from './message-parser.ts';
+import { type Codec, framed, withLength } from './method.ts';
 
 export type GrpcAnswer = {
   readonly status: number;
@@ -15,7 +14,10 @@ export type GrpcAnswer = {
   readonly httpStatus: number;
 };
 
-type Codec<T> = Encoder<T> & { decode(bytes: Uint8Array): T };
+/** Whatever stands in it. */
+export function frameMessage(message: Uint8Array): Uint8Array {
+  return withLength(Buffer.concat([new Uint8Array(messageHeadBytes), message]));
+}
 
 export class GrpcClient {
   readonly session: ClientHttp2Session;
@@ -63,7 +65,7 @@ export class GrpcClient {
     [request, response]: readonly [Codec<Request>, Codec<Response>],
     value: Request,
   ): Promise<Response> {
-    const answer = await this.say(path, frameMessage(encode(request, value)));
+    const answer = await this.say(path, framed(request, value));
     if (answer.status !== 0) throw new Error(`${answer.status}: ${answer.message}`);
     return response.decode(answer.messages[0] as Uint8Array);
   }

@@ -15,8 +15,7 @@ import {
   type TestDoor,
   testDoor,
 } from '../http/test-door.fixture.ts';
-import { answerOf, GrpcClient } from './grpc-client.fixture.ts';
-import { frameMessage } from './message-parser.ts';
+import { answerOf, frameMessage, GrpcClient } from './grpc-client.fixture.ts';
 
 const path = '/etcdserverpb.KV/Put';
 const putOf = (key: string, value = 'v') =>

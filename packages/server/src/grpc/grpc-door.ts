@@ -2,6 +2,7 @@
 // method that it names. It knows of no service.
 import {
   constants,
+  type IncomingHttpHeaders,
   performServerHandshake,
   type ServerHttp2Session,
   type ServerHttp2Stream,
@@ -12,11 +13,10 @@ import { actorNamed } from '../http/call-options.ts';
 import { refusedCertificateOf, type TurnedAway } from '../http/certified-door.ts';
 import type { HttpContext } from '../http/http-context.ts';
 import { Http2CallStream } from './http2-stream.ts';
+import type { GrpcMethods } from './method.ts';
 import { GrpcStatus, statusCodes } from './status.ts';
-import { serveUnary, type UnaryMethod } from './unary.ts';
-
-/** By their paths. */
-export type GrpcMethods = ReadonlyMap<string, UnaryMethod>;
+import { serveStream } from './streaming.ts';
+import { serveUnary } from './unary.ts';
 
 export type GrpcDoorOptions = {
   readonly context: HttpContext;
@@ -69,7 +69,7 @@ export class GrpcDoor {
     }
   }
 
-  #serve(socket: Socket, stream: ServerHttp2Stream, headers: Parameters<typeof readType>[0]): void {
+  #serve(socket: Socket, stream: ServerHttp2Stream, headers: IncomingHttpHeaders): void {
     if (headers[':method'] !== 'POST' || !readType(headers).startsWith('application/grpc')) {
       stream.on('error', () => undefined); // As of a call.
       stream.respond({ ':status': headers[':method'] === 'POST' ? 415 : 405 }, { endStream: true });
@@ -89,9 +89,9 @@ export class GrpcDoor {
       return;
     }
     const actor = actorNamed(call.header('holdfast-actor'), socket);
-    serveUnary(call, method, { context, actor, messageBytesMax });
+    if (method.kind === 'unary') serveUnary(call, method, { context, actor, messageBytesMax });
+    else serveStream(call, method, { context, actor, messageBytesMax });
   }
 }
 
-const readType = (headers: { readonly [name: string]: string | string[] | undefined }): string =>
-  String(headers['content-type'] ?? '');
+const readType = (headers: IncomingHttpHeaders): string => headers['content-type'] ?? '';

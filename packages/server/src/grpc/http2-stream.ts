@@ -2,6 +2,7 @@
 import { constants, type IncomingHttpHeaders, type ServerHttp2Stream } from 'node:http2';
 
 import type { CallReader, CallStream } from './call-stream.ts';
+import type { FramedMessage } from './method.ts';
 import { encodeStatusMessage, type GrpcStatus } from './status.ts';
 
 const { HTTP2_HEADER_PATH, HTTP2_HEADER_STATUS, HTTP2_HEADER_CONTENT_TYPE } = constants;
@@ -28,30 +29,27 @@ export class Http2CallStream implements CallStream {
     stream.on('error', () => undefined); // Its close follows, and is what counts.
   }
 
-  get remoteAddress(): string {
-    return this.#stream.session?.socket.remoteAddress ?? 'gone';
-  }
-
   header(name: string): string | undefined {
     const value = this.#headers[name];
     return Array.isArray(value) ? value[0] : value;
   }
 
-  open({ onBytes, onEnd, onGone }: CallReader): void {
+  open({ onBytes, onEnd, onRoom, onGone }: CallReader): void {
     const stream = this.#stream;
     stream.on('data', onBytes);
     stream.once('end', onEnd);
     stream.once('close', onGone);
+    if (onRoom) stream.on('drain', onRoom);
     stream.once('wantTrailers', () => stream.sendTrailers(this.#trailers));
   }
 
-  send(framed: Uint8Array): boolean {
+  send(message: FramedMessage): boolean {
     if (this.#isGone) return false;
     this.#begin();
-    return this.#stream.write(framed);
+    return this.#stream.write(message);
   }
 
-  end(status: GrpcStatus | 'ok', framed?: Uint8Array): void {
+  end(status: GrpcStatus | 'ok', message?: FramedMessage): void {
     // To respond on a stream whose client has gone would throw.
     if (this.#isGone) return;
     if (status !== 'ok') this.#trailers = trailersOf(status);
@@ -61,8 +59,16 @@ export class Http2CallStream implements CallStream {
       return;
     }
     this.#begin();
-    if (framed) this.#stream.end(framed);
+    if (message) this.#stream.end(message);
     else this.#stream.end();
+  }
+
+  pause(): void {
+    this.#stream.pause();
+  }
+
+  resume(): void {
+    this.#stream.resume();
   }
 
   get #isGone(): boolean {

@@ -1,9 +1,9 @@
 // Goal: messages come out of a body as they went in, however it was cut, and nothing of what a
 // stranger says makes more of it. Method: bodies cut at every place.
 import { describe, expect, it } from 'vitest';
-
+import { frameMessage } from './grpc-client.fixture.ts';
 import { timeoutMsOf } from './grpc-timeout.ts';
-import { frameMessage, MessageParser } from './message-parser.ts';
+import { MessageParser } from './message-parser.ts';
 import { encodeStatusMessage } from './status.ts';
 
 const sent = [Buffer.from('one'), Buffer.alloc(0), Buffer.alloc(300, 7)];

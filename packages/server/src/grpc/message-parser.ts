@@ -55,11 +55,3 @@ export class MessageParser {
     return length;
   }
 }
-
-/** Uncompressed, with its head. */
-export function frameMessage(message: Uint8Array): Uint8Array {
-  const framed = new Uint8Array(messageHeadBytes + message.length);
-  new DataView(framed.buffer).setUint32(1, message.length);
-  framed.set(message, messageHeadBytes);
-  return framed;
-}

@@ -61,25 +61,9 @@ export class CallDeadlines {
     this.#timeoutMs = timeoutMs;
   }
 
-  /** The deadline of a call that names none: shared. `dispose` it in `finally`. */
-  begin(): Deadline {
-    const slot = Math.floor(this.#clock.monotonicMs() / slotMs);
-    const newest = this.#newest;
-    if (newest && slot === this.#newestSlot && !newest.isFull) return newest.begin();
-    return this.#open(slot).begin();
-  }
-
-  /** A call that named its own time, at most the default; its own exact timer. */
-  beginFor(timeoutMs: number): Deadline {
-    const deadline = startDeadline(this.#clock, Math.min(timeoutMs, this.#timeoutMs));
-    this.#namedUnderWay += 1;
-    return {
-      signal: deadline.signal,
-      dispose: () => {
-        this.#namedUnderWay -= 1;
-        deadline.dispose();
-      },
-    };
+  /** Of a call that may name its own time. `dispose` it in `finally`. */
+  begin(timeoutMs?: number): Deadline {
+    return timeoutMs === undefined ? this.#beginShared() : this.#beginNamed(timeoutMs);
   }
 
   /** Calls that were begun and not disposed of. */
@@ -95,6 +79,26 @@ export class CallDeadlines {
     for (const slot of this.#slots.values()) slot.timer.cancel();
     this.#slots.clear();
     this.#newest = undefined;
+  }
+
+  #beginShared(): Deadline {
+    const slot = Math.floor(this.#clock.monotonicMs() / slotMs);
+    const newest = this.#newest;
+    if (newest && slot === this.#newestSlot && !newest.isFull) return newest.begin();
+    return this.#open(slot).begin();
+  }
+
+  /** A call that named its own time, at most the default; its own exact timer. */
+  #beginNamed(timeoutMs: number): Deadline {
+    const deadline = startDeadline(this.#clock, Math.min(timeoutMs, this.#timeoutMs));
+    this.#namedUnderWay += 1;
+    return {
+      signal: deadline.signal,
+      dispose: () => {
+        this.#namedUnderWay -= 1;
+        deadline.dispose();
+      },
+    };
   }
 
   #open(number: number): SharedDeadline {

@@ -32,9 +32,7 @@ export class Call {
     this.#headers = headers;
     this.query = queryOf(raw.url ?? '', known);
     this.actor = actorOf(headers, raw.socket);
-    const timeoutMs = timeoutOf(headers);
-    this.#deadline =
-      timeoutMs === undefined ? context.deadlines.begin() : context.deadlines.beginFor(timeoutMs);
+    this.#deadline = context.deadlines.begin(timeoutOf(headers));
   }
 
   get signal(): AbortSignal {

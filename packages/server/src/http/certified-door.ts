@@ -58,7 +58,12 @@ export type CertifiedServerOptions = {
 export function createCertifiedServer(options: CertifiedServerOptions, listener: RequestListener) {
   const { tls, http, handshakeMs, onTurnedAway, speakers } = options;
   const asks = { requestCert: tls.asks, rejectUnauthorized: false };
-  const settings = { ...asks, minVersion: tlsVersionMin, handshakeTimeout: handshakeMs } as const;
+  const settings = {
+    ...asks,
+    ALPNCallback: protocolOf,
+    minVersion: tlsVersionMin,
+    handshakeTimeout: handshakeMs,
+  } as const;
   const server = createServer(
     { ...http, ...settings, ...tls.material() },
     onlyCertified(listener, onTurnedAway),
@@ -87,6 +92,10 @@ export function createCertifiedServer(options: CertifiedServerOptions, listener:
   });
   return server;
 }
+
+/** Whoever speaks both, as curl does, gets HTTP/1.1: over HTTP/2 there is only gRPC. */
+const protocolOf = ({ protocols }: { readonly protocols: readonly string[] }): string | undefined =>
+  ['http/1.1', 'h2'].find((known) => protocols.includes(known));
 
 const clearText = new HoldfastError(
   'unauthenticated',

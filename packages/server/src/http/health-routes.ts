@@ -1,6 +1,5 @@
 // What probes, monitors and people ask: alive, ready, metrics, members, recovery. Each answers from
 // what this member knows, and none ever waits on a peer (house.md 7).
-
 import { HoldfastError } from '@holdfast/base/errors';
 import { formatId } from '@holdfast/base/ids';
 import type { EngineStatus, PeerStatus } from '@holdfast/engine/engine';

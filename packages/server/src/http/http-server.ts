@@ -13,7 +13,7 @@ import { clientDialect } from '@holdfast/transport/frame';
 import fastify, { type FastifyError, type FastifyInstance, type FastifyReply } from 'fastify';
 
 import type { EngineSlot } from '../engine-slot.ts';
-import { kvService } from '../etcd/kv-service.ts';
+import { etcdServices } from '../etcd/etcd-services.ts';
 import { FrameDoor } from '../frames/frame-door.ts';
 import { GrpcDoor } from '../grpc/grpc-door.ts';
 import { Metrics } from '../metrics.ts';
@@ -121,7 +121,7 @@ const grpcOverheadBytes = 512 * 1024;
 function grpcDoorOf(context: HttpContext, onTurnedAway: TurnedAway): GrpcDoor {
   const { slot, limits } = context;
   const requestBytesMax = Math.max(etcdRequestBytes, limits.bodyBytesMax);
-  const methods = kvService({ engine: () => slot.engine, requestBytesMax });
+  const methods = etcdServices({ engine: () => slot.engine, requestBytesMax });
   const messageBytesMax = requestBytesMax + grpcOverheadBytes;
   return new GrpcDoor({ context, methods, messageBytesMax, onTurnedAway });
 }

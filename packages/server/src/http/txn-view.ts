@@ -1,6 +1,5 @@
 // Transactions as JSON, both ways: `{compare, success, failure}` with keys and values as text or as
 // base64. The schemas stand here too, because they are the shape that this file reads.
-
 import { unreachable } from '@holdfast/base/assert';
 import { emptyBytes, prefixEnd, utf8 } from '@holdfast/base/bytes';
 import {

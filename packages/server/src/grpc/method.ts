@@ -1,0 +1,109 @@
+// What a service makes of its methods, whatever carries them: messages are bytes in and framed
+// bytes out, errors a status. A service knows of no stream of HTTP/2, so the JSON gateway calls the
+// same methods.
+import { type Encoder, encode } from '@holdfast/proto/encode';
+
+import { messageHeadBytes } from './message-parser.ts';
+import { GrpcStatus, statusCodes } from './status.ts';
+
+/** A message behind its head, in one piece: what is sent is never copied into another buffer. */
+export type FramedMessage = Uint8Array;
+
+export type GrpcCaller = {
+  readonly actor: string;
+  /** Of the request, by a name in lower case; the first value. */
+  readonly header: (name: string) => string | undefined;
+};
+
+/** Its signal ends with the call's time. */
+export type GrpcCall = GrpcCaller & { readonly signal: AbortSignal };
+
+type MethodBase = {
+  /** `Service/Method`, for the times of calls. */
+  readonly name: string;
+  /** Of whatever a call ends with that is no status. */
+  readonly statusOf: (error: unknown) => GrpcStatus;
+};
+
+/** One message each way. */
+export type UnaryMethod = MethodBase & {
+  readonly kind: 'unary';
+  readonly handle: (message: Uint8Array, call: GrpcCall) => Promise<FramedMessage>;
+};
+
+/** What a stream's handler is told, in this order but for the last; nothing after `onGone`. */
+export type StreamReader = {
+  /** What it throws ends the call. */
+  readonly onMessage: (message: Uint8Array) => void;
+  /** The client has said all; answers may go on. */
+  readonly onEnd: () => void;
+  /** After a `send` that answered false: there is room again. */
+  readonly onRoom: () => void;
+  /** The client is gone, the call's time is over or it was ended: nothing is read or sent. */
+  readonly onGone: () => void;
+};
+
+/** Its signal ends when the call does, whoever ended it. */
+export type StreamCall = GrpcCall & {
+  /** Answers whether there is room for another one; what is sent in spite of it is kept. */
+  readonly send: (message: FramedMessage) => boolean;
+  readonly end: (status: GrpcStatus | 'ok') => void;
+  /** No message is given until `resume`, and the client finds its window closed after a while. */
+  readonly pause: () => void;
+  readonly resume: () => void;
+};
+
+/** Any number of messages each way. */
+export type StreamMethod = MethodBase & {
+  readonly kind: 'stream';
+  /** What it throws ends the call. */
+  readonly open: (call: StreamCall) => StreamReader;
+};
+
+export type GrpcMethod = UnaryMethod | StreamMethod;
+
+/** By their paths, `/package.Service/Method`. */
+export type GrpcMethods = ReadonlyMap<string, GrpcMethod>;
+
+export type Codec<T> = Encoder<T> & { decode(bytes: Uint8Array): T };
+
+/** A method of decoded messages. */
+export function unaryMethod<Request, Response>(
+  of: MethodBase,
+  [request, response]: readonly [Codec<Request>, Codec<Response>],
+  handle: (request: Request, call: GrpcCall) => Promise<Response>,
+): UnaryMethod {
+  return {
+    ...of,
+    kind: 'unary',
+    handle: async (message, call) =>
+      framed(response, await handle(decoded(request, message), call)),
+  };
+}
+
+/** Throws a GrpcStatus. */
+export function decoded<T>(codec: Codec<T>, message: Uint8Array): T {
+  try {
+    return codec.decode(message);
+  } catch {
+    // The decoder's own words are no use to a client.
+    throw new GrpcStatus(statusCodes.internal, 'grpc: the message does not decode');
+  }
+}
+
+const noHead = new Uint8Array(messageHeadBytes);
+
+/** Uncompressed, with its head. */
+export function framed<T>(codec: Encoder<T>, value: T): FramedMessage {
+  return withLength(encode(codec, value, noHead));
+}
+
+/** Writes the length of what stands behind a head that was left free. */
+export function withLength(message: Uint8Array): FramedMessage {
+  const length = message.length - messageHeadBytes;
+  new DataView(message.buffer, message.byteOffset).setUint32(1, length);
+  return message;
+}
+
+/** The message of a frame. */
+export const unframed = (message: FramedMessage): Uint8Array => message.subarray(messageHeadBytes);
