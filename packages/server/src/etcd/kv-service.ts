@@ -16,7 +16,7 @@ import {
 } from '@holdfast/proto/etcd';
 
 import { type GrpcCall, type UnaryMethod, unaryMethod } from '../grpc/method.ts';
-import type { EtcdServiceOptions } from './etcd-services.ts';
+import type { EtcdServiceOptions } from './etcd-service-options.ts';
 import { etcdStatus, etcdStatusOf } from './etcd-status.ts';
 import { engineRange, etcdRange, revisionOf } from './kv-range.ts';
 import { engineDelete, enginePut, engineTxn, etcdTxn } from './kv-txn.ts';
