@@ -2,6 +2,7 @@
 // likes, up to a bound, each answered when it is done. Answers of one event of the event loop leave
 // together. What a client does not read is bounded, and so is what it may have under way.
 import type { Timer } from '@holdfast/base/clock';
+import type { Deadline } from '@holdfast/base/deadline';
 import { HoldfastError } from '@holdfast/base/errors';
 import { AppliedBefore } from '@holdfast/engine/applied-before';
 import {
@@ -45,6 +46,15 @@ const unreadBytesMax = 64 * 1024 * 1024;
 const frameBytesAim = 1024 * 1024;
 /** What a response takes beside its keys and values, at the most. */
 const responseBytes = 64;
+
+/** A request that has no answer yet. */
+type Running = {
+  readonly request: Request;
+  readonly deadline: Deadline;
+  readonly beganMs: number;
+};
+
+const nameOf = ({ request }: Request): string => request?.$case ?? 'unknown';
 
 export type ClientConnectionOptions = {
   readonly context: HttpContext;
@@ -138,7 +148,7 @@ export class ClientConnection {
 
   #take(request: Request): void {
     const refused = this.#refusalOf(request);
-    if (!refused) return void this.#run(request); // Answers its own errors.
+    if (!refused) return this.#run(request);
     this.#options.context.failures.add(refused.code);
     this.#answer(failureOf(request.id, refused));
   }
@@ -149,31 +159,44 @@ export class ClientConnection {
     return unread(this.#link.pendingBytes);
   }
 
-  async #run(request: Request): Promise<void> {
-    const { clock, deadlines, slot, limits, times, failures, onFault } = this.#options.context;
-    const beganMs = clock.monotonicMs();
-    const name = request.request?.$case ?? 'unknown';
+  /** Not async: a promise and its closures are all that a request costs here. */
+  #run(request: Request): void {
+    const { clock, deadlines, slot, limits } = this.#options.context;
     const deadline = deadlines.begin(request.timeoutMs || undefined);
-    const { signal } = deadline;
+    const running = { request, deadline, beganMs: clock.monotonicMs() };
     this.#underWay += 1;
-    let status = 200;
     try {
       const { bodyBytesMax: valueBytesMax } = limits;
-      const call = { request, actor: this.#actor ?? '', signal, valueBytesMax };
-      this.#answer(await carryOut(slot.engine, call));
+      const call = { request, actor: this.#actor ?? '', signal: deadline.signal, valueBytesMax };
+      carryOut(slot.engine, call).then(
+        (response) => this.#done(running, response),
+        (thrown: unknown) => this.#failed(running, thrown),
+      );
     } catch (thrown) {
-      const error = operatingErrorOf(thrown);
-      if (!(error instanceof AppliedBefore)) {
-        status = errorTable[error.code].status;
-        failures.add(error.code);
-        if (error.code === 'internal') onFault(thrown, `frames, ${name}`);
-      }
-      this.#answer(failureOf(request.id, error));
-    } finally {
-      this.#underWay -= 1;
-      deadline.dispose();
-      times.observe('frames', name, { status, durationMs: clock.monotonicMs() - beganMs });
+      this.#failed(running, thrown); // There is no engine yet, or no more.
     }
+  }
+
+  #failed(running: Running, thrown: unknown): void {
+    const { failures, onFault } = this.#options.context;
+    const { request } = running;
+    const error = operatingErrorOf(thrown);
+    const response = failureOf(request.id, error);
+    if (error instanceof AppliedBefore) return this.#done(running, response);
+    failures.add(error.code);
+    if (error.code === 'internal') onFault(thrown, `frames, ${nameOf(request)}`);
+    this.#done(running, response, errorTable[error.code].status);
+  }
+
+  #done({ request, deadline, beganMs }: Running, response: Response, status = 200): void {
+    const { clock, times } = this.#options.context;
+    this.#underWay -= 1;
+    deadline.dispose();
+    this.#answer(response);
+    times.observe('frames', nameOf(request), {
+      status,
+      durationMs: clock.monotonicMs() - beganMs,
+    });
   }
 
   #answer(response: Response): void {

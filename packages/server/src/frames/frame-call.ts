@@ -12,7 +12,12 @@ import type {
   WriteOptions,
 } from '@holdfast/engine/engine';
 import { ReadLevel, type Request, type Response } from '@holdfast/proto/client';
-import type { PutRequest, RangeRequest, TxnRequest } from '@holdfast/proto/internal';
+import type {
+  DeleteRangeRequest,
+  PutRequest,
+  RangeRequest,
+  TxnRequest,
+} from '@holdfast/proto/internal';
 
 import { kvKeyspace } from '../http/kv-view.ts';
 
@@ -28,29 +33,47 @@ export type FrameCall = {
 };
 
 /** Rejects with what the engine refuses it with, and `invalid-argument`, `too-large`. */
-export async function carryOut(engine: Engine, call: FrameCall): Promise<Response> {
+export function carryOut(engine: Engine, call: FrameCall): Promise<Response> {
   const { id, request } = call.request;
   switch (request?.$case) {
-    case 'put': {
-      requireSmall(request.value, call);
-      const answer = await engine.put(placeInOwn(request.value), writeOptions(call));
-      return responseOf(id, answer.header, { $case: 'put', value: answer.body });
-    }
-    case 'range': {
-      const answer = await engine.range(bound(request.value), readOptions(call));
-      return responseOf(id, answer.header, { $case: 'range', value: answer.body });
-    }
-    case 'deleteRange': {
-      const answer = await engine.deleteRange(placeInOwn(request.value), writeOptions(call));
-      return responseOf(id, answer.header, { $case: 'deleteRange', value: answer.body });
-    }
-    case 'txn': {
-      const answer = await engine.txn(ownTxn(request.value, call), writeOptions(call));
-      return responseOf(id, answer.header, { $case: 'txn', value: answer.body });
-    }
+    case 'put':
+      return put(engine, call, request.value);
+    case 'range':
+      return range(engine, call, request.value);
+    case 'deleteRange':
+      return deleteRange(engine, call, request.value);
+    case 'txn':
+      return txn(engine, call, request.value);
     default:
-      throw invalid('a request that this version does not know');
+      return Promise.reject(invalid(`request ${id} is one that this version does not know`));
   }
+}
+
+// One for each kind: what an async function costs in memory grows with all that is in it.
+
+async function put(engine: Engine, call: FrameCall, request: PutRequest): Promise<Response> {
+  requireSmall(request, call);
+  const { header, body } = await engine.put(placeInOwn(request), writeOptions(call));
+  return responseOf(call.request.id, header, { $case: 'put', value: body });
+}
+
+async function range(engine: Engine, call: FrameCall, request: RangeRequest): Promise<Response> {
+  const { header, body } = await engine.range(bound(request), readOptions(call));
+  return responseOf(call.request.id, header, { $case: 'range', value: body });
+}
+
+async function deleteRange(
+  engine: Engine,
+  call: FrameCall,
+  request: DeleteRangeRequest,
+): Promise<Response> {
+  const { header, body } = await engine.deleteRange(placeInOwn(request), writeOptions(call));
+  return responseOf(call.request.id, header, { $case: 'deleteRange', value: body });
+}
+
+async function txn(engine: Engine, call: FrameCall, request: TxnRequest): Promise<Response> {
+  const { header, body } = await engine.txn(ownTxn(request, call), writeOptions(call));
+  return responseOf(call.request.id, header, { $case: 'txn', value: body });
 }
 
 /** What a client is told of a failure; of a repeated write of a session, that it was done. */

@@ -9,8 +9,8 @@ import { HoldfastError } from '@holdfast/base/errors';
 
 /** Calls that share a signal end within this long after their time, never before it. */
 const slotMs = 250;
-/** Whoever sleeps under a signal adds a listener, and those are a list that is walked. */
-const callsPerSignalMax = 64;
+/** Some who wait under a signal add a listener of their own: a list that is walked. */
+const callsPerSignalMax = 512;
 
 /** One shared signal. Internal to this file but for its use as a Deadline. */
 class SharedDeadline implements Deadline {

@@ -16,25 +16,30 @@ export type RouteTimes = {
 };
 
 export class RequestTimes {
-  readonly #series = new Map<string, RouteTimes>();
+  /** By route, method and the first digit of the status: no text is made to find one. */
+  readonly #series = new Map<string, Map<string, (RouteTimes | undefined)[]>>();
 
   observe(route: string, method: string, answer: { status: number; durationMs: number }): void {
-    const statusClass = `${Math.floor(answer.status / 100)}xx`;
-    const key = `${method} ${route} ${statusClass}`;
-    const series = this.#series.get(key) ?? this.#add(key, { route, method, statusClass });
+    const digit = Math.floor(answer.status / 100);
+    const series =
+      this.#series.get(route)?.get(method)?.[digit] ?? this.#add({ route, method, digit });
     series.sumMs += answer.durationMs;
     const at = bucketOf(answer.durationMs);
     series.buckets[at] = (series.buckets[at] as number) + 1;
   }
 
   all(): readonly RouteTimes[] {
-    return [...this.#series.values()];
+    const classes = [...this.#series.values()].flatMap((methods) => [...methods.values()]);
+    return classes.flat().filter((series) => series !== undefined);
   }
 
-  #add(key: string, labels: Pick<RouteTimes, 'route' | 'method' | 'statusClass'>): RouteTimes {
+  #add({ route, method, digit }: { route: string; method: string; digit: number }): RouteTimes {
     const buckets = new Float64Array(timeBucketsMs.length + 1);
-    const series: RouteTimes = { ...labels, buckets, sumMs: 0 };
-    this.#series.set(key, series);
+    const series = { route, method, statusClass: `${digit}xx`, buckets, sumMs: 0 };
+    const methods = this.#series.get(route) ?? new Map<string, (RouteTimes | undefined)[]>();
+    const classes = methods.get(method) ?? [];
+    this.#series.set(route, methods.set(method, classes));
+    classes[digit] = series;
     return series;
   }
 }
