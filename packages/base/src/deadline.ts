@@ -40,7 +40,37 @@ export function waitFor<T>(promise: Promise<T>, signal?: AbortSignal): Promise<T
     promise.catch(() => undefined); // Its failure has no listener any more, and needs none.
     return Promise.reject(signal.reason);
   }
-  return waitsOf(signal).wait(promise);
+  return new Promise((resolve, reject) => {
+    const waiter = { reject };
+    waitUnder(signal, waiter);
+    promise.then(
+      (value) => {
+        leaveSignal(signal, waiter);
+        resolve(value);
+      },
+      (error: unknown) => {
+        leaveSignal(signal, waiter);
+        reject(error);
+      },
+    );
+  });
+}
+
+/** One who waits while a signal lives, and is told its reason when it ends. */
+export type SignalWaiter = { reject(reason: unknown): void };
+
+/** The signal lives. `leaveSignal` follows when the wait is over, whoever ended it. */
+export function waitUnder(signal: AbortSignal, waiter: SignalWaiter): void {
+  let waits = waitsOfSignals.get(signal);
+  if (!waits) {
+    waits = new SignalWaits(signal);
+    waitsOfSignals.set(signal, waits);
+  }
+  waits.waiters.add(waiter);
+}
+
+export function leaveSignal(signal: AbortSignal, waiter: SignalWaiter): void {
+  waitsOfSignals.get(signal)?.leave(waiter);
 }
 
 /**
@@ -49,11 +79,11 @@ export function waitFor<T>(promise: Promise<T>, signal?: AbortSignal): Promise<T
  * the last has gone finds a signal without a listener, as the first did.
  */
 class SignalWaits {
+  readonly waiters = new Set<SignalWaiter>();
   readonly #signal: AbortSignal;
-  readonly #rejects = new Set<(reason: unknown) => void>();
   readonly #onAbort = (): void => {
-    for (const reject of this.#rejects) reject(this.#signal.reason);
-    this.#rejects.clear();
+    for (const waiter of this.waiters) waiter.reject(this.#signal.reason);
+    this.waiters.clear();
   };
 
   constructor(signal: AbortSignal) {
@@ -61,35 +91,11 @@ class SignalWaits {
     signal.addEventListener('abort', this.#onAbort, { once: true });
   }
 
-  wait<T>(promise: Promise<T>): Promise<T> {
-    return new Promise((resolve, reject) => {
-      this.#rejects.add(reject);
-      promise.then(
-        (value) => {
-          this.#leave(reject);
-          resolve(value);
-        },
-        (error: unknown) => {
-          this.#leave(reject);
-          reject(error);
-        },
-      );
-    });
-  }
-
-  #leave(reject: (reason: unknown) => void): void {
-    if (!this.#rejects.delete(reject) || this.#rejects.size > 0) return;
+  leave(waiter: SignalWaiter): void {
+    if (!this.waiters.delete(waiter) || this.waiters.size > 0) return;
     this.#signal.removeEventListener('abort', this.#onAbort);
     waitsOfSignals.delete(this.#signal);
   }
 }
 
 const waitsOfSignals = new WeakMap<AbortSignal, SignalWaits>();
-
-function waitsOf(signal: AbortSignal): SignalWaits {
-  const known = waitsOfSignals.get(signal);
-  if (known) return known;
-  const waits = new SignalWaits(signal);
-  waitsOfSignals.set(signal, waits);
-  return waits;
-}

@@ -7,13 +7,14 @@ import type { MemberId } from '@holdfast/base/ids';
 /**
  * The newest kind of entry that this code understands: 2 = leases and sessions, 3 = a lease is
  * known by the entry that granted it, 4 = members come and go, 5 = quotas, and states are
- * compared.
+ * compared, 6 = commands share entries.
  */
-export const knownVersion = 5;
+export const knownVersion = 6;
 export const leasesVersion = 2;
 export const membersVersion = 4;
 export const quotasVersion = 5;
 export const integrityVersion = 5;
+export const groupsVersion = 6;
 
 /** What is refused below a version, as a message begins. */
 const needs: Readonly<Record<number, string>> = {

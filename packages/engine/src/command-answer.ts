@@ -2,7 +2,12 @@
 import { bugLog } from '@holdfast/base/bug-log';
 import { type ErrorCode, HoldfastError } from '@holdfast/base/errors';
 import { encode } from '@holdfast/proto/encode';
-import { encodeEntry, entryBody } from '@holdfast/proto/entry-envelope';
+import {
+  encodeEntry,
+  encodePutEntry,
+  entryBody,
+  isEntryGroup,
+} from '@holdfast/proto/entry-envelope';
 import { Command, CommandResult } from '@holdfast/proto/internal';
 import type { Entry } from '@holdfast/raft/entry';
 import type { ResultCodec } from '@holdfast/replica/forwarding';
@@ -30,7 +35,8 @@ export function encodeCommand(request: CommandRequest, options: WriteOptions): U
     traceId,
     actor,
   };
-  return encodeEntry(head, Command, { request });
+  const plain = request.$case === 'put' ? encodePutEntry(head, request.value) : undefined;
+  return plain ?? encodeEntry(head, Command, { request });
 }
 
 const noPlace = { sessionId: 0n, sequence: 0n, pendingSpan: 0 };
@@ -86,6 +92,9 @@ export function versionOf(
   { $case }: CommandRequest,
   { session }: Pick<WriteOptions, 'session'>,
 ): number | undefined {
+  if ($case === 'put' || $case === 'deleteRange' || $case === 'txn') {
+    return session ? leasesVersion : undefined;
+  }
   if ($case === 'setQuota') return quotasVersion;
   const isOfLeases = $case.startsWith('lease') || $case.startsWith('session');
   return session || isOfLeases ? leasesVersion : undefined;
@@ -94,7 +103,8 @@ export function versionOf(
 /** The leases that these entries may have granted; whether they did, the state says. */
 export function grantedIn(entries: readonly Entry[]): readonly bigint[] {
   return entries.flatMap((entry) => {
-    if (entry.kind !== 'command') return [];
+    // None is granted in a group (isGroupable).
+    if (entry.kind !== 'command' || isEntryGroup(entry.payload)) return [];
     const body = entryBody(entry.payload);
     if (body[0] !== leaseGrantTag) return [];
     const { request } = Command.decode(body);
@@ -104,6 +114,15 @@ export function grantedIn(entries: readonly Entry[]): readonly bigint[] {
 
 /** How an encoded Command begins that holds a LeaseGrantRequest: field 7, with a length. */
 const leaseGrantTag = (7 << 3) | 2;
+
+/**
+ * What changes keys alone may share an entry with others: put, delete, transaction, the fields 1 to
+ * 3 of a Command. Leases are known by the entry that granted them, and so have one to themselves.
+ */
+export function isOfKeys(envelope: Uint8Array): boolean {
+  const tag = entryBody(envelope)[0];
+  return tag === 0x0a || tag === 0x12 || tag === 0x1a;
+}
 
 export const commandResults: ResultCodec = {
   encode: (result) => encode(CommandResult, result as CommandResult),

@@ -6,10 +6,12 @@ import { revision } from '@holdfast/base/ids';
 import {
   deleteRangeRequest,
   putOperation,
+  putRequest,
   txnOperation,
   txnRequest,
 } from '@holdfast/domain/requests';
 import { afterEach, describe, expect, it } from 'vitest';
+import { groupsVersion } from './cluster-version.ts';
 import {
   actor,
   type EngineWorld,
@@ -50,6 +52,24 @@ describe('writes and reads', () => {
       }
     }
     await world.converge();
+  });
+
+  it('of one turn share entries, and have answers of their own', async () => {
+    const world = await started(3);
+    await world.until(() => world.leader.engine.store.clusterVersion >= groupsVersion);
+    const { engine } = world.leader;
+    const before = engine.status().appliedIndex;
+    const puts = Array.from({ length: 200 }, (_, at) => world.leader.put(`k${at}`, `${at}`));
+    const missing = engine.put({ ...putRequest(keysOf('a'), utf8('x')), lease: 9n }, actor);
+    const refused = missing.catch(({ code }: HoldfastError) => code);
+    const answers = await world.settle(Promise.all(puts));
+    expect(await world.settle(refused)).toBe('not-found');
+    const revisions = answers.map(({ header }) => header.revision);
+    expect(revisions).toEqual(revisions.map((_, at) => (revisions[0] as number) + at));
+    expect(engine.status().appliedIndex - before).toBeLessThan(10);
+    await world.until(() =>
+      world.machines.every((one) => one.engine.store.stateHash === engine.store.stateHash),
+    );
   });
 
   it('tell how long ago each member was heard', async () => {

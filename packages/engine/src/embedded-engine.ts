@@ -21,22 +21,17 @@ import type {
 } from '@holdfast/proto/internal';
 import type { Entry } from '@holdfast/raft/entry';
 import { defaultRaftSettings } from '@holdfast/raft/settings';
+import type { Proposed } from '@holdfast/replica/proposals';
 import { Replica } from '@holdfast/replica/replica';
 import { defaultReplicaSettings } from '@holdfast/replica/settings';
 import { Backups } from './backups.ts';
 import {
+  groupsVersion,
   integrityVersion,
   leasesVersion,
   membersVersion,
-  requireVersion,
 } from './cluster-version.ts';
-import {
-  type CommandRequest,
-  commandResults,
-  encodeCommand,
-  responseOf,
-  versionOf,
-} from './command-answer.ts';
+import { type CommandRequest, commandResults, isOfKeys, responseOf } from './command-answer.ts';
 import type { EmbeddedEngineOptions } from './embedded-engine-options.ts';
 import { engineStatus } from './embedded-status.ts';
 import type {
@@ -59,7 +54,8 @@ import { Membership } from './membership.ts';
 import { Soundness } from './soundness.ts';
 import { StoreWatch } from './store-watch.ts';
 import { WatchTurns } from './watch-turns.ts';
-import { addsData, quotaRefusal, requireApplied } from './write-admission.ts';
+import { addsData } from './write-admission.ts';
+import { WritePath } from './write-path.ts';
 
 /** Records that one slice of reclaiming looks at: well below a millisecond. */
 const reclaimRecords = 2000;
@@ -75,6 +71,7 @@ export class EmbeddedEngine extends LeasingEngine implements Engine {
   readonly #replica: Replica;
   readonly #tasks: TaskGroup;
   readonly #fresh: Freshness;
+  readonly #writes: WritePath;
   readonly #leader: LeaderWork;
   readonly #watches = new Set<StoreWatch>();
   readonly #watchTurns: WatchTurns;
@@ -109,12 +106,14 @@ export class EmbeddedEngine extends LeasingEngine implements Engine {
       describeMember: (id) => this.nameOf(id),
       isAdding: (envelope) =>
         addsData(envelope, (session, at) => this.store.sessions.hasAnswer(session, at)),
+      isGroupable: (envelope) => this.store.clusterVersion >= groupsVersion && isOfKeys(envelope),
       doubt: this.integrity,
       isStateRead: () => this.backups.underWay > 0,
       onFatal: (error) => this.#fail(error),
       onApplied: (entries) => this.#afterApplied(entries),
       onQuestion: (body) => this.answerQuestion(body),
     });
+    this.#writes = this.#newWritePath();
     this.#fresh = new Freshness({ replica: this.#replica, store: this.store });
     this.#leader = new LeaderWork({
       ...options,
@@ -166,7 +165,7 @@ export class EmbeddedEngine extends LeasingEngine implements Engine {
   }
 
   async put(request: PutRequest, options: WriteOptions): Promise<Answer<PutResponse>> {
-    const result = await this.#write({ $case: 'put', value: request }, options);
+    const result = resultOf(await this.#write({ $case: 'put', value: request }, options));
     return this.#answer(responseOf(result, 'put', options.session), result.revision, 0);
   }
 
@@ -174,17 +173,17 @@ export class EmbeddedEngine extends LeasingEngine implements Engine {
     request: DeleteRangeRequest,
     options: WriteOptions,
   ): Promise<Answer<DeleteRangeResponse>> {
-    const result = await this.#write({ $case: 'deleteRange', value: request }, options);
+    const result = resultOf(await this.#write({ $case: 'deleteRange', value: request }, options));
     return this.#answer(responseOf(result, 'deleteRange', options.session), result.revision, 0);
   }
 
   async txn(request: TxnRequest, options: WriteOptions): Promise<Answer<TxnResponse>> {
-    const result = await this.#write({ $case: 'txn', value: request }, options);
+    const result = resultOf(await this.#write({ $case: 'txn', value: request }, options));
     return this.#answer(responseOf(result, 'txn', options.session), result.revision, 0);
   }
 
   async compact(request: CompactRequest, options: WriteOptions): Promise<Answer<undefined>> {
-    const result = await this.#write({ $case: 'compact', value: request }, options);
+    const result = resultOf(await this.#write({ $case: 'compact', value: request }, options));
     responseOf(result, 'compact');
     return this.#answer(undefined, result.revision, 0);
   }
@@ -225,37 +224,15 @@ export class EmbeddedEngine extends LeasingEngine implements Engine {
   // ---------------------------------------------------------------- writes
 
   /** As a client's: what is refused or asked for in vain there is told of the own state. */
-  #write(request: CommandRequest, options: WriteOptions): Promise<CommandResult> {
+  #write(request: CommandRequest, options: WriteOptions): Promise<Proposed> {
     this.integrity.requireSound();
-    return this.#execute(request, options);
+    return this.#writes.execute(request, options);
   }
 
   async #awaitFresh(options: ReadOptions): Promise<number | undefined> {
     const ageMs = await this.#fresh.await(options);
     this.integrity.requireSound();
     return ageMs;
-  }
-
-  async #execute(request: CommandRequest, options: WriteOptions): Promise<CommandResult> {
-    const { bytes } = this.store;
-    const { quotaBytes } = this.#options;
-    requireApplied(this.#replica.applyLag);
-    const full = quotaRefusal(request, { bytes, quotaBytes });
-    if (full && !(await this.isAnswered(options))) throw full;
-    const version = versionOf(request, options);
-    if (version !== undefined) await this.#awaitVersion(version, options.signal);
-    const envelope = encodeCommand(request, options);
-    const { result } = await this.#replica.propose(envelope, options.signal);
-    return result as CommandResult;
-  }
-
-  /** Throws `failed-precondition` while a member does not understand what needs that version. */
-  async #awaitVersion(version: number, signal?: AbortSignal): Promise<void> {
-    if (this.store.clusterVersion >= version) return;
-    // This member may merely be behind.
-    await this.#replica.readBarrier(signal);
-    const nameOf = (id: MemberId): string => this.nameOf(id);
-    requireVersion(this.store, { version, configured: this.membership.configured(), nameOf });
   }
 
   #answer<T>(body: T, at: number, ageMs: number | undefined): Answer<T> {
@@ -322,11 +299,11 @@ export class EmbeddedEngine extends LeasingEngine implements Engine {
         bound: () =>
           this.store.members().find((one) => memberId(one.memberId) === identity.memberId),
         bind: async (value) => {
-          const result = await this.#execute(
+          const proposed = await this.#writes.execute(
             { $case: 'bindMember', value },
             { ...options, signal },
           );
-          responseOf(result, 'bindMember');
+          responseOf(resultOf(proposed), 'bindMember');
         },
         pause: (until) => pause(clock, 200, until),
       },
@@ -341,13 +318,24 @@ export class EmbeddedEngine extends LeasingEngine implements Engine {
       store: this.store,
       random: this.#options.random,
       lessor: this.#leader.lessor,
-      execute: async (request, options) => await this.#write(request, options),
-      awaitVersion: (signal) => this.#awaitVersion(leasesVersion, signal),
+      execute: async (request, options) => resultOf(await this.#write(request, options)),
+      awaitVersion: (signal) => this.#writes.awaitVersion(leasesVersion, signal),
       askLeader: (question, signal) => this.#replica.askLeader(question, signal),
       awaitRevision: (wanted, signal) => this.#fresh.awaitRevision(wanted, signal),
       awaitConsistency: (options) => this.#awaitFresh(options),
       answer: (body, at, ageMs) => this.#answer(body, at, ageMs),
     };
+  }
+
+  #newWritePath(): WritePath {
+    return new WritePath({
+      store: this.store,
+      replica: this.#replica,
+      quotaBytes: this.#options.quotaBytes,
+      configured: () => this.membership.configured(),
+      nameOf: (id) => this.nameOf(id),
+      isAnswered: (write) => this.isAnswered(write),
+    });
   }
 
   #newSoundness(): Soundness {
@@ -360,9 +348,9 @@ export class EmbeddedEngine extends LeasingEngine implements Engine {
       nameOf: (id) => this.nameOf(id),
       yieldNow: () => this.#yieldNow(),
       execute: async (request, signal) => {
-        await this.#awaitVersion(integrityVersion, signal);
+        await this.#writes.awaitVersion(integrityVersion, signal);
         const options = signal ? { actor, signal } : { actor };
-        responseOf(await this.#execute(request, options), request.$case);
+        responseOf(resultOf(await this.#writes.execute(request, options)), request.$case);
       },
       propose: (term, request) => this.#leader.propose(term, request),
       onDoubted: (why) => {
@@ -382,7 +370,7 @@ export class EmbeddedEngine extends LeasingEngine implements Engine {
       silenceMaxMs: raftSettings?.electionMaxMs ?? defaultRaftSettings.electionMaxMs,
       nameOf: (id) => this.nameOf(id),
       initialMembers,
-      awaitVersion: (signal) => this.#awaitVersion(membersVersion, signal),
+      awaitVersion: (signal) => this.#writes.awaitVersion(membersVersion, signal),
       propose: (term, request) => this.#leader.propose(term, request),
     });
   }
@@ -395,6 +383,8 @@ export class EmbeddedEngine extends LeasingEngine implements Engine {
     return new Promise((resolve) => this.#options.nextTurn(resolve));
   }
 }
+
+const resultOf = ({ result }: Proposed): CommandResult => result as CommandResult;
 
 const stopping = (): HoldfastError =>
   new HoldfastError('shutting-down', 'this member is stopping; another one goes on');

@@ -20,7 +20,8 @@ export function requireApplied(applyLag: number): void {
 /** `bytes`: of uncompacted data in the store. Undefined: there is room, or none is asked for. */
 export function quotaRefusal(
   request: CommandRequest,
-  { bytes, quotaBytes }: { readonly bytes: number; readonly quotaBytes: number | undefined },
+  bytes: number,
+  quotaBytes: number | undefined,
 ): HoldfastError | undefined {
   if (quotaBytes === undefined || bytes < quotaBytes || !isAdding(request)) return undefined;
   return new HoldfastError(

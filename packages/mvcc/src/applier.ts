@@ -1,15 +1,18 @@
-// Applies one command of the log to the state: decode, look whether its session had it before,
-// check as a whole, then write. Total: whatever a client got wrong is a result, the same on every
-// member (safety.md 10). Only what a newer version wrote is thrown, and stops the member.
+// Applies one entry of the log to the state, a command or a group of them: decode, look whether its
+// session had it before, check as a whole, then write. Total: whatever a client got wrong is a
+// result, the same on every member (safety.md 10). Only what a newer version wrote is thrown, and
+// stops the member.
 import { assert, unreachable } from '@holdfast/base/assert';
 import { HoldfastError, messageOf } from '@holdfast/base/errors';
 import { encode } from '@holdfast/proto/encode';
 import {
   decodeEntryEnvelope,
-  entryBody,
+  entryBodyAt,
   entryEnvelopeFormat,
   entryProposedAtMs,
   hasSession,
+  isEntryGroup,
+  spansOfGroup,
 } from '@holdfast/proto/entry-envelope';
 import {
   BindMemberRequest,
@@ -65,26 +68,51 @@ const needs: Readonly<Record<number, string>> = {
 /** More than any version deals its state out to. */
 const reportPartsMax = 1024;
 
+/** What an entry did: of a group, what each of its commands did, in their order. */
+export type EntryResult = CommandResult | readonly CommandResult[];
+
 /**
- * What the command did. Throws `version-mismatch` for a format or a request that this version does
- * not know, before anything has changed: the caller must not go on to the next entry.
+ * Throws `version-mismatch` for a format or a request that this version does not know, before
+ * anything has changed: the caller must not go on to the next entry.
  */
-export function applyCommand(
+export function applyEntry(
   state: StoreState,
   entry: CommandEntry,
   limits: StoreLimits,
-): CommandResult {
+): EntryResult {
   const { payload, index, term } = entry;
-  refuseNewerFormat(payload);
-  const body = bodyOf(payload);
-  if (body instanceof HoldfastError) return failed(state, body);
-  const command = readCommand(body);
+  const isGroup = isEntryGroup(payload);
+  if (!isGroup) refuseNewerFormat(payload);
+  const spans = spansOf(payload, isGroup);
+  if (spans instanceof HoldfastError) return failed(state, spans);
+  // All are read before the first of them changes anything.
+  const commands: (Command | HoldfastError)[] = [];
+  for (let n = 0; n < spans.length; n += 2) {
+    const bodyAt = entryBodyAt(payload, spans[n]);
+    commands.push(readCommand(payload, bodyAt, spans[n + 1] as number));
+  }
   const timeMs = entryProposedAtMs(payload);
   assert(timeMs >= state.lastProposedAtMs, 'the time of the log never goes back');
   state.lastProposedAtMs = timeMs;
-  const inSession = hasSession(payload);
-  const call = { command, index, term, timeMs, inSession, limits };
-  return inSession ? performOnce(state, payload, call) : perform(state, call);
+  const results = commands.map((command, n) => {
+    const [from, to] = [spans[2 * n] as number, spans[2 * n + 1] as number];
+    const inSession = hasSession(payload, from);
+    const call = { command, index, term, timeMs, inSession, limits };
+    return inSession ? performOnce(state, payload.subarray(from, to), call) : perform(state, call);
+  });
+  return isGroup ? results : (results[0] as CommandResult);
+}
+
+/** Where the envelopes lie; an error where there are none that could be read. */
+function spansOf(payload: Uint8Array, isGroup: boolean): ArrayLike<number> | HoldfastError {
+  try {
+    if (isGroup) return spansOfGroup(payload);
+    entryBodyAt(payload);
+    return [0, payload.length];
+  } catch (error) {
+    // The format is known (refuseNewerFormat), so what fails here is a payload that is cut short.
+    return new HoldfastError('invalid-argument', `malformed entry: ${messageOf(error)}`);
+  }
 }
 
 class NewerCommand extends HoldfastError {
@@ -103,18 +131,10 @@ function refuseNewerFormat(payload: Uint8Array): void {
   }
 }
 
-function bodyOf(payload: Uint8Array): Uint8Array | HoldfastError {
-  try {
-    return entryBody(payload);
-  } catch (error) {
-    // The format is known (refuseNewerFormat), so what fails here is a payload that is cut short.
-    return new HoldfastError('invalid-argument', `malformed entry: ${messageOf(error)}`);
-  }
-}
-
-function readCommand(body: Uint8Array): Command | HoldfastError {
-  const plainPut = decodePlainPut(body);
+function readCommand(payload: Uint8Array, from: number, to: number): Command | HoldfastError {
+  const plainPut = decodePlainPut(payload, from, to);
   if (plainPut) return { request: { $case: 'put', value: plainPut } };
+  const body = payload.subarray(from, to);
   let command: Command;
   try {
     command = Command.decode(body);
@@ -131,8 +151,8 @@ function readCommand(body: Uint8Array): Command | HoldfastError {
 }
 
 /** A write in a session takes effect once; sent again, it has the answer that it had. */
-function performOnce(state: StoreState, payload: Uint8Array, call: Call): CommandResult {
-  const place = decodeEntryEnvelope(payload);
+function performOnce(state: StoreState, envelope: Uint8Array, call: Call): CommandResult {
+  const place = decodeEntryEnvelope(envelope);
   let known: CommandResult | undefined;
   try {
     checkClusterVersion(state);

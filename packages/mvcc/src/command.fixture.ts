@@ -1,6 +1,10 @@
 // Commands and log entries for tests of the store, in few words.
 import { index, term } from '@holdfast/base/ids';
-import { encodeEntryEnvelope } from '@holdfast/proto/entry-envelope';
+import {
+  encodeEntryEnvelope,
+  encodeEntryGroup,
+  stampEntryEnvelope,
+} from '@holdfast/proto/entry-envelope';
 import {
   Command,
   type CommandResult,
@@ -11,6 +15,7 @@ import {
   type RangeRequest,
   type RequestOp,
 } from '@holdfast/proto/internal';
+import type { EntryResult } from './applier.ts';
 import { type AppliedEntry, KvStore, type KvStoreOptions } from './kv-store.ts';
 import type { SessionPlace } from './session-table.ts';
 
@@ -165,6 +170,13 @@ export function payload(
   });
 }
 
+/** The payload of an entry that the commands share. */
+export function groupOf(timeMs: number, ...commands: readonly Command[]): Uint8Array {
+  const group = encodeEntryGroup(commands.map((one) => payload(Command.encode(one).finish(), 0)));
+  stampEntryEnvelope(group, timeMs);
+  return group;
+}
+
 export const entry = (at: number, command: Command, proposedAtMs = at): AppliedEntry => ({
   index: index(at),
   term: term(1),
@@ -194,8 +206,12 @@ export function nextEntry(store: KvStore, command: Command, place: EntryPlace = 
 }
 
 export function applyAt(store: KvStore, place: EntryPlace, command: Command): CommandResult {
-  const [result] = store.apply([nextEntry(store, command, place)]);
-  if (!result) throw new Error('a command has a result');
+  return resultOf(store.apply([nextEntry(store, command, place)])[0]);
+}
+
+/** Of an entry with one command. */
+export function resultOf(result: EntryResult | undefined): CommandResult {
+  if (!result || !('revision' in result)) throw new Error('a command has one result');
   return result;
 }
 

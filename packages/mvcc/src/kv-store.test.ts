@@ -2,22 +2,26 @@
 // of safety.md gives it, and an error never leaves half a write behind.
 import { isHoldfastError } from '@holdfast/base/errors';
 import { index, term } from '@holdfast/base/ids';
-import { type BindMemberRequest, type Command, MemberStanding } from '@holdfast/proto/internal';
+import { encodeEntryGroup } from '@holdfast/proto/entry-envelope';
+import { type BindMemberRequest, Command, MemberStanding } from '@holdfast/proto/internal';
 import { describe, expect, it } from 'vitest';
 import {
   applyAll,
+  applyAt,
   bytes,
   compact,
   compare,
   del,
   entry,
   failureCode,
+  groupOf,
   newStore,
   op,
   payload,
   put,
   rangeOp,
   rangeRequest,
+  resultOf,
   text,
   txn,
 } from './command.fixture.ts';
@@ -382,7 +386,7 @@ describe('apply', () => {
 
   it('stops at an entry or a request that a newer version wrote', () => {
     const newerFormat = payload(new Uint8Array(0), 2);
-    newerFormat[0] = 2;
+    newerFormat[0] = 3;
     const newerRequest = payload(Uint8Array.of(0xa2, 0x01, 0), 2);
     // A transaction (field 3) whose success (field 2) holds an operation of number 9.
     const newerOp = payload(Uint8Array.of(0x1a, 4, 0x12, 2, 0x4a, 0), 2);
@@ -411,8 +415,34 @@ describe('apply', () => {
   ])('answers a malformed command with a result: %s', (_, malformed) => {
     const store = newStore();
     const [result] = store.apply([{ ...entry(1, put('x', '')), payload: malformed }]);
-    expect(result && failureCode(result)).toBe('invalid-argument');
+    expect(failureCode(resultOf(result))).toBe('invalid-argument');
     expect(store.appliedIndex).toBe(1);
+  });
+
+  it('does with a group what it does with its commands one by one', () => {
+    const commands = [put('a', '1'), put('b', '2'), put('a', '3'), del('b'), put('', 'x')];
+    const [apart, together] = [newStore(), newStore()];
+    const results = commands.map((command) => applyAt(apart, { timeMs: 7 }, command));
+    const group = groupOf(7, ...commands);
+    const [grouped] = together.apply([{ ...entry(1, put('x', '')), payload: group }]);
+    expect(grouped).toEqual(results);
+    expect(results.map(({ revision }) => revision)).toEqual([2, 3, 4, 5, 5]);
+    expect([together.appliedIndex, together.lastProposedAtMs]).toEqual([1, 7]);
+    expect([textOf(together, 'a'), textOf(together, 'b')]).toEqual(['3', undefined]);
+    expect(together.stateHash).toBe(apart.stateHash);
+  });
+
+  it('does nothing of a group with something that a newer version wrote, or that is cut', () => {
+    const newer = payload(Uint8Array.of(0xa2, 0x01, 0), 0);
+    const known = payload(Command.encode(put('a', '1')).finish(), 0);
+    const store = newStore();
+    const apply = (group: Uint8Array) =>
+      store.apply([{ ...entry(store.appliedIndex + 1, put('x', '')), payload: group }]);
+    expect(codeOf(() => apply(encodeEntryGroup([known, newer])))).toBe('version-mismatch');
+    expect([store.appliedIndex, store.keys]).toEqual([0, 0]);
+    const [cut] = apply(encodeEntryGroup([known, known]).subarray(0, -1));
+    expect(failureCode(resultOf(cut))).toBe('invalid-argument');
+    expect([store.appliedIndex, store.keys]).toEqual([1, 0]);
   });
 
   it('insists on order, in index and in time', () => {

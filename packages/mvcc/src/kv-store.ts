@@ -6,12 +6,11 @@ import { HoldfastError } from '@holdfast/base/errors';
 import { type Index, index, type Revision, type Term } from '@holdfast/base/ids';
 import type {
   BindMemberRequest,
-  CommandResult,
   RangeRequest,
   RangeResponse,
   StateReportRequest,
 } from '@holdfast/proto/internal';
-import { applyCommand } from './applier.ts';
+import { applyEntry, type EntryResult } from './applier.ts';
 import type { YieldNow } from './image-format.ts';
 import { loadImage } from './image-loader.ts';
 import { LeaseView } from './lease-view.ts';
@@ -99,11 +98,11 @@ export class KvStore {
   }
 
   /**
-   * Applies committed entries in order. One CommandResult for each command, undefined for the
-   * others. Throws `version-mismatch` at an entry that a newer version wrote, after applying those
-   * before it: the member must stop there.
+   * Applies committed entries in order. A result for each command, a list of them for each group,
+   * undefined for the others. Throws `version-mismatch` at an entry that a newer version wrote,
+   * after applying those before it: the member must stop there.
    */
-  apply(entries: readonly AppliedEntry[]): readonly (CommandResult | undefined)[] {
+  apply(entries: readonly AppliedEntry[]): readonly (EntryResult | undefined)[] {
     const results = entries.map((entry) => this.#applyOne(entry));
     this.#watches.flush();
     return results;
@@ -303,10 +302,10 @@ export class KvStore {
     this.#state.sessions.validate(this.#limits.sessionInFlightMax);
   }
 
-  #applyOne(entry: AppliedEntry): CommandResult | undefined {
+  #applyOne(entry: AppliedEntry): EntryResult | undefined {
     const state = this.#state;
     assert(entry.index === state.appliedIndex + 1, 'entries are applied in order, each once');
-    const result = entry.kind === 'command' ? applyCommand(state, entry, this.#limits) : undefined;
+    const result = entry.kind === 'command' ? applyEntry(state, entry, this.#limits) : undefined;
     state.appliedIndex = entry.index;
     if (entry.kind === 'membership') this.#checks?.onMembership(entry);
     if (this.#isCheckAsked) this.#beginCheck();

@@ -4,7 +4,9 @@ import { Command, type PutRequest } from '@holdfast/proto/internal';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { put } from './command.fixture.ts';
-import { decodePlainPut } from './put-decoder.ts';
+import { decodePlainPut as decodeFrom } from './put-decoder.ts';
+
+const decodePlainPut = (body: Uint8Array) => decodeFrom(body, 0, body.length);
 
 const plain = (request: PutRequest) => ({
   ...request,
@@ -48,6 +50,9 @@ describe('the fast reader of puts', () => {
         for (const bytes of [body, changed]) {
           const fast = decodePlainPut(bytes);
           if (fast) expect(plain(fast)).toEqual(generated(bytes));
+          const thrice = Buffer.concat([bytes, bytes, bytes]);
+          const amid = decodeFrom(thrice, bytes.length, 2 * bytes.length);
+          expect(amid && plain(amid)).toEqual(fast && plain(fast));
         }
       }),
       { numRuns: 1000 },

@@ -22,6 +22,7 @@ import {
   rangeOp,
   rangeRequest,
   register,
+  resultOf,
   txn,
 } from './command.fixture.ts';
 import type { KvStore } from './kv-store.ts';
@@ -173,7 +174,7 @@ describe('a write in a session', () => {
     const [broken] = store.apply([
       { ...nextEntry(store, put('a', 'x')), payload: cutShort(store) },
     ]);
-    expect(broken && failureCode(broken)).toBe('invalid-argument');
+    expect(failureCode(resultOf(broken))).toBe('invalid-argument');
     expect(write(store, 1n, put('a', 'x'))).toEqual(broken);
     expect(store.keys).toBe(0);
   });

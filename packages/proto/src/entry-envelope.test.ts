@@ -4,12 +4,16 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import {
   actorBytesMax,
+  commandsIn,
   decodeEntryEnvelope,
   type EntryEnvelope,
   encodeEntryEnvelope,
+  encodeEntryGroup,
+  entriesOfGroup,
   entryProposedAtMs,
   hasSession,
   isEntryEnvelope,
+  isEntryGroup,
   stampEntryEnvelope,
 } from './entry-envelope.ts';
 
@@ -108,5 +112,47 @@ describe('entry envelope', () => {
     const bytes = encodeEntryEnvelope(plain);
     bytes[0] = 2;
     expect(() => decodeEntryEnvelope(bytes)).toThrow(/format 2 is unknown/);
+  });
+});
+
+describe('a group of envelopes', () => {
+  it('keeps each of them, in their order', () => {
+    fc.assert(
+      fc.property(fc.array(envelopes, { minLength: 1, maxLength: 9 }), fc.nat(), (all, timeMs) => {
+        const group = encodeEntryGroup(all.map(encodeEntryEnvelope));
+        stampEntryEnvelope(group, timeMs);
+        expect(entriesOfGroup(group).map(decodeEntryEnvelope)).toEqual(all);
+        expect([commandsIn(group), entryProposedAtMs(group)]).toEqual([all.length, timeMs]);
+        expect([isEntryGroup(group), isEntryEnvelope(group)]).toEqual([true, false]);
+      }),
+    );
+  });
+
+  it('is told from one envelope', () => {
+    const one = encodeEntryEnvelope({ ...plain, sessionId: 0xffffn });
+    expect([isEntryGroup(one), commandsIn(one), commandsIn(new Uint8Array(0))]).toEqual([
+      false,
+      1,
+      1,
+    ]);
+  });
+
+  it('has the bytes of docs/formats.md', () => {
+    const group = encodeEntryGroup([Uint8Array.of(1, 2), Uint8Array.of(3)]);
+    expect(Buffer.from(group).toString('hex')).toBe(
+      '02000200' + // format, zero, commands
+        '0000000000000000' + // proposedAtMs
+        '020000000102' +
+        '0100000003',
+    );
+  });
+
+  it('that is cut, or has more behind it, is none', () => {
+    const group = encodeEntryGroup([encodeEntryEnvelope(plain), encodeEntryEnvelope(plain)]);
+    for (let length = 0; length < group.length; length += 1) {
+      expect(() => entriesOfGroup(group.subarray(0, length))).toThrow(RangeError);
+    }
+    expect(() => entriesOfGroup(Buffer.concat([group, Uint8Array.of(0)]))).toThrow(RangeError);
+    expect(() => entriesOfGroup(encodeEntryGroup([Uint8Array.of(1)]))).toThrow(RangeError);
   });
 });

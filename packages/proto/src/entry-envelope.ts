@@ -8,10 +8,19 @@
 //  28  u64  trace id                 36  u64  auth revision
 //  44  actor (UTF-8), then the body: an encoded Command, to the end
 //
+// A group holds the commands of one turn of the leader, each with its own head, so that what an
+// entry costs on its way is paid once for all of them:
+//
+//   0  u8   format version (2)        1  u8   zero
+//   2  u16  number of commands        4  f64  proposedAtMs, of them all
+//  12  each: u32 length, then its envelope, whose own time is zero
+//
 // Pending span: sequence minus the lowest sequence of the session whose answer its client still
 // waits for. What lies below is forgotten (safety.md 21); few are in flight, so 16 bits hold it.
 
 import { type Encoder, encode } from './encode.ts';
+import type { PutRequest } from './generated/holdfast/internal.ts';
+import { encodePlainPut } from './put-encoder.ts';
 
 export type EntryHead = {
   /** The only time that apply may use; never decreases along the log. */
@@ -28,7 +37,11 @@ export type EntryHead = {
 export type EntryEnvelope = EntryHead & { readonly body: Uint8Array };
 
 export const entryEnvelopeFormat = 1;
+export const entryGroupFormat = 2;
 const headerBytes = 44;
+const groupHeaderBytes = 12;
+/** Of a command in a group: its length. */
+const lengthBytes = 4;
 /** Longer actors are cut: the length is one byte. */
 export const actorBytesMax = 255;
 
@@ -52,6 +65,11 @@ export function encodeEntryEnvelope({ body, ...of }: EntryEnvelope): Uint8Array 
 /** As encodeEntryEnvelope, with a body that is encoded right into its place. */
 export function encodeEntry<T>(of: EntryHead, encoder: Encoder<T>, body: T): Uint8Array {
   return encode(encoder, body, writeHead(of));
+}
+
+/** As encodeEntry of a Command, of a plain put alone; undefined: it is none (put-encoder.ts). */
+export function encodePutEntry(of: EntryHead, request: PutRequest): Uint8Array | undefined {
+  return encodePlainPut(request, writeHead(of));
 }
 
 function writeHead(of: EntryHead): Uint8Array {
@@ -95,30 +113,95 @@ export function decodeEntryEnvelope(bytes: Uint8Array): EntryEnvelope {
   };
 }
 
-/** Whether the bytes are long enough to be one, and of a known format. */
-export const isEntryEnvelope = (bytes: Uint8Array): boolean =>
-  bytes.length >= headerBytes &&
-  bytes[0] === entryEnvelopeFormat &&
-  bytes.length >= headerBytes + (bytes[1] as number);
+/** A group of at most 65,535, in the order in which they are applied. */
+export function encodeEntryGroup(envelopes: readonly Uint8Array[]): Uint8Array {
+  let length = groupHeaderBytes;
+  for (const envelope of envelopes) length += lengthBytes + envelope.length;
+  const bytes = new Uint8Array(length);
+  const view = new DataView(bytes.buffer);
+  bytes[0] = entryGroupFormat;
+  view.setUint16(2, envelopes.length, true);
+  let at = groupHeaderBytes;
+  for (const envelope of envelopes) {
+    view.setUint32(at, envelope.length, true);
+    bytes.set(envelope, at + lengthBytes);
+    at += lengthBytes + envelope.length;
+  }
+  return bytes;
+}
 
-/** The time alone: the leader reads it to keep the log's time from going back. */
+export const isEntryGroup = (bytes: Uint8Array): boolean => bytes[0] === entryGroupFormat;
+
+/** Of an entry that is a command or a group of them. */
+export const commandsIn = (bytes: Uint8Array): number =>
+  isEntryGroup(bytes) && bytes.length >= groupHeaderBytes
+    ? (bytes[2] as number) | ((bytes[3] as number) << 8)
+    : 1;
+
+/**
+ * Where the envelopes of a group lie: for each of them where it begins, and behind its end. Throws
+ * a RangeError on bytes that are none.
+ */
+export function spansOfGroup(bytes: Uint8Array): Uint32Array {
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  const spans = new Uint32Array(2 * view.getUint16(2, true));
+  let at = groupHeaderBytes;
+  for (let n = 0; n < spans.length; n += 2) {
+    const from = at + lengthBytes;
+    at = from + view.getUint32(at, true);
+    if (at > bytes.length || !isEnvelopeAt(bytes, from, at)) throw new RangeError('a group is cut');
+    spans[n] = from;
+    spans[n + 1] = at;
+  }
+  if (at !== bytes.length) throw new RangeError('a group has bytes behind its last command');
+  return spans;
+}
+
+/** The envelopes in a group, as views; throws as spansOfGroup. */
+export function entriesOfGroup(bytes: Uint8Array): readonly Uint8Array[] {
+  const spans = spansOfGroup(bytes);
+  const envelopes: Uint8Array[] = [];
+  for (let n = 0; n < spans.length; n += 2) envelopes.push(bytes.subarray(spans[n], spans[n + 1]));
+  return envelopes;
+}
+
+/** Whether the bytes are long enough to be one, and of a known format. */
+export const isEntryEnvelope = (bytes: Uint8Array): boolean => isEnvelopeAt(bytes, 0, bytes.length);
+
+const isEnvelopeAt = (bytes: Uint8Array, from: number, to: number): boolean =>
+  to - from >= headerBytes &&
+  bytes[from] === entryEnvelopeFormat &&
+  to - from >= headerBytes + (bytes[from + 1] as number);
+
+/**
+ * The time alone, of a command or a group: the leader reads it to keep the log's time from going
+ * back.
+ */
 export function entryProposedAtMs(bytes: Uint8Array): number {
   return new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength).getFloat64(4, true);
 }
 
-/** Whether the entry was written in a session: apply then looks for its sequence first. */
-export function hasSession(bytes: Uint8Array): boolean {
-  for (let at = 12; at < 20; at += 1) if (bytes[at] !== 0) return true;
+/**
+ * Whether the command whose envelope begins at `from` was written in a session: apply then looks
+ * for its sequence first.
+ */
+export function hasSession(bytes: Uint8Array, from = 0): boolean {
+  for (let at = from + 12; at < from + 20; at += 1) if (bytes[at] !== 0) return true;
   return false;
 }
 
 /** The command alone: apply reads it and the time, and of most entries nothing else. */
-export function entryBody(bytes: Uint8Array): Uint8Array {
-  if (bytes.length < headerBytes) throw new RangeError('an entry is shorter than its header');
-  return bytes.subarray(headerBytes + (bytes[1] as number));
+export const entryBody = (bytes: Uint8Array): Uint8Array => bytes.subarray(entryBodyAt(bytes));
+
+/** Where it begins, of the envelope that begins at `from`. Throws a RangeError where none does. */
+export function entryBodyAt(bytes: Uint8Array, from = 0): number {
+  if (bytes.length - from < headerBytes) {
+    throw new RangeError('an entry is shorter than its header');
+  }
+  return from + headerBytes + (bytes[from + 1] as number);
 }
 
-/** Stamps an envelope in place; only before the entry is accepted by a log. */
+/** Stamps an envelope or a group in place; only before the entry is accepted by a log. */
 export function stampEntryEnvelope(bytes: Uint8Array, proposedAtMs: number): void {
   new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength).setFloat64(4, proposedAtMs, true);
 }

@@ -1,13 +1,14 @@
 // Goal: committed entries reach the state machine in order, each once, in bounded batches. Method:
 // the loop over a memory log whose reads and turns the test holds.
 import { index } from '@holdfast/base/ids';
+import { encodeEntryGroup } from '@holdfast/proto/entry-envelope';
 import { newConfiguration } from '@holdfast/raft/configuration';
 import type { Entry } from '@holdfast/raft/entry';
 import { describe, expect, it } from 'vitest';
 import { ApplyLoop } from './apply-loop.ts';
 import { MemoryLogStore } from './memory-log-store.ts';
 import { MemoryStateMachine } from './memory-state-machine.ts';
-import { entryAt, idOf } from './replica.fixture.ts';
+import { entryAt, envelopeOf, idOf } from './replica.fixture.ts';
 import { defaultReplicaSettings } from './settings.ts';
 
 async function newLoop(count: number, isSlow = false, applyCountMax = 4) {
@@ -29,7 +30,7 @@ async function newLoop(count: number, isSlow = false, applyCountMax = 4) {
     onApplied: (entries) => batches.push(entries.map((entry) => entry.index)),
     onFailure: (error) => failures.push(error),
   });
-  return { loop, turns, batches, failures, stateMachine, reads };
+  return { log, loop, turns, batches, failures, stateMachine, reads };
 }
 
 describe('ApplyLoop', () => {
@@ -54,6 +55,17 @@ describe('ApplyLoop', () => {
     for (let turn = turns.shift(); turn; turn = turns.shift()) turn();
     expect(batches.map((batch) => batch.length)).toEqual([...Array(10).fill(100), 24]);
     expect([loop.applied.index, reads.length]).toEqual([1024, 1]);
+  });
+
+  it('counts the commands of a group, which is never parted', async () => {
+    const { log, loop, turns, batches } = await newLoop(0, false, 1024);
+    const groupOf = (count: number): Uint8Array =>
+      encodeEntryGroup(Array.from({ length: count }, () => envelopeOf('x')));
+    const counts = [60, 39, 1, 128, 1, 1];
+    log.accept(counts.map((count, at) => ({ ...entryAt(at + 1, 1), payload: groupOf(count) })));
+    loop.commit(index(7));
+    for (let turn = turns.shift(); turn; turn = turns.shift()) turn();
+    expect(batches).toEqual([[1, 2, 3], [4], [5, 6]]);
   });
 
   it('goes on where it was paused in the middle of a batch, with what is there then', async () => {

@@ -3,13 +3,19 @@
 // while a long log is replayed.
 import { assert } from '@holdfast/base/assert';
 import { advance, type Index, index } from '@holdfast/base/ids';
+import { commandsIn } from '@holdfast/proto/entry-envelope';
 import { type Configuration, decodeConfiguration } from '@holdfast/raft/configuration';
 import type { Entry, LogId } from '@holdfast/raft/entry';
 import type { ApplyResult, LogStore, StateMachine } from './ports.ts';
 import type { ReplicaSettings } from './settings.ts';
 
-/** Entries between two turns of other work (D-11): a turn costs less than applying five entries. */
+/**
+ * Commands between two turns of other work (D-11): a turn costs less than applying five of them. An
+ * entry is never parted, so that a group may add its own to that.
+ */
 const sliceCountMax = 100;
+
+const none: readonly Entry[] = [];
 
 export type ApplyOptions = {
   readonly log: Pick<LogStore, 'read'>;
@@ -29,7 +35,7 @@ export class ApplyLoop {
   #configuration: Configuration;
   #committed: Index;
   /** What was read and not applied yet; empty, or begins right after #applied. */
-  #batch: readonly Entry[] = [];
+  #batch: readonly Entry[] = none;
   #isBusy = false;
   #isPaused = false;
   #isClosed = false;
@@ -88,7 +94,7 @@ export class ApplyLoop {
 
   #run(): void {
     if (this.#isPaused || this.#hasFailed || this.#applied.index >= this.#committed) {
-      this.#batch = []; // After a pause the state may be another one.
+      this.#batch = none; // After a pause the state may be another one.
       this.#becomeIdle();
       return;
     }
@@ -118,8 +124,9 @@ export class ApplyLoop {
 
   #apply(entries: readonly Entry[]): void {
     try {
-      this.#applySlice(entries.slice(0, sliceCountMax));
-      this.#batch = entries.slice(sliceCountMax);
+      const end = sliceEnd(entries);
+      this.#applySlice(end === entries.length ? entries : entries.slice(0, end));
+      this.#batch = end === entries.length ? none : entries.slice(end);
     } catch (error) {
       this.#fail(error); // A broken invariant: the member ends, and `main` is told by onFailure.
       return;
@@ -147,4 +154,15 @@ export class ApplyLoop {
     this.#idle = [];
     for (const resolve of idle) resolve();
   }
+}
+
+/** Behind the last entry of a slice: as many as have enough commands, and at least one. */
+function sliceEnd(entries: readonly Entry[]): number {
+  let commands = 0;
+  for (let at = 0; at < entries.length; at += 1) {
+    const { kind, payload } = entries[at] as Entry;
+    commands += kind === 'command' ? commandsIn(payload) : 1;
+    if (commands >= sliceCountMax) return at + 1;
+  }
+  return entries.length;
 }

@@ -3,18 +3,19 @@
 import { HoldfastError as Failure, type HoldfastError } from '@holdfast/base/errors';
 import { index, requestId, term } from '@holdfast/base/ids';
 import { describe, expect, it } from 'vitest';
-import { lost, Proposals } from './proposals.ts';
+import { lost, Proposals, type Proposed } from './proposals.ts';
 
 function newTable(limits = { countMax: 3, bytesMax: 100 }) {
   const proposals = new Proposals(limits);
   const ended: string[] = [];
-  const add = (number: number, bytes = 10, sinceMs = 0): void =>
-    proposals.add(requestId(BigInt(number)), {
-      bytes,
-      sinceMs,
-      resolve: ({ result }) => ended.push(`${number}=${String(result)}`),
-      reject: ({ code, outcome }: HoldfastError) => ended.push(`${number} ${code} ${outcome}`),
-    });
+  const add = (number: number, bytes = 10, sinceMs = 0): void => {
+    const waiter = {
+      resolve: ({ result }: Proposed) => void ended.push(`${number}=${String(result)}`),
+      reject: ({ code, outcome }: HoldfastError) => void ended.push(`${number} ${code} ${outcome}`),
+    };
+    proposals.admit(bytes);
+    proposals.add(requestId(BigInt(number)), { waiter, count: 1, bytes, sinceMs });
+  };
   const place = (number: number, at: number, inTerm = 1): void =>
     proposals.place(requestId(BigInt(number)), { index: index(at), term: term(inTerm) });
   return { proposals, ended, add, place };

@@ -1,6 +1,6 @@
-// Joins proposals to their results. A proposal is a promise under a request id until the log gives
-// it an index, and under that index until the apply loop comes by; it ends exactly once, with a
-// result or with an error that says what became of the write.
+// Joins proposals to their results. A proposal, of one command or of a group, stands under a
+// request id until the log gives it an index, and under that index until the apply loop comes by;
+// it ends exactly once, with a result or with an error that says what became of the write.
 import { HoldfastError, type Outcome } from '@holdfast/base/errors';
 import type { Index, RequestId, Term } from '@holdfast/base/ids';
 import type { LogId } from '@holdfast/raft/entry';
@@ -9,13 +9,19 @@ import type { ApplyResult } from './ports.ts';
 export type Proposed = { readonly index: Index; readonly result: ApplyResult };
 
 /** Whoever waits for a proposal: a local caller, or a peer that forwarded it. */
-export type Waiter = {
-  readonly resolve: (proposed: Proposed) => void;
-  readonly reject: (error: HoldfastError) => void;
-};
+export interface Waiter {
+  resolve(proposed: Proposed): void;
+  reject(error: HoldfastError): void;
+}
 
-type Pending = Waiter & { readonly bytes: number; readonly sinceMs: number };
-type Placed = Pending & { readonly term: Term };
+type Pending = {
+  readonly waiter: Waiter;
+  /** Commands, and what they were admitted with. */
+  readonly count: number;
+  readonly bytes: number;
+  readonly sinceMs: number;
+};
+type Placed = { readonly pending: Pending; readonly term: Term };
 
 export type ProposalLimits = { readonly countMax: number; readonly bytesMax: number };
 
@@ -23,14 +29,16 @@ export class Proposals {
   readonly #limits: ProposalLimits;
   readonly #unplaced = new Map<RequestId, Pending>();
   readonly #placed = new Map<Index, Placed>();
+  #count = 0;
   #bytes = 0;
 
   constructor(limits: ProposalLimits) {
     this.#limits = limits;
   }
 
+  /** Of commands that were admitted and have no answer yet. */
   get count(): number {
-    return this.#unplaced.size + this.#placed.size;
+    return this.#count;
   }
 
   /** Undefined, or why no further proposal is taken now. */
@@ -44,9 +52,15 @@ export class Proposals {
     );
   }
 
+  /** It counts from here on, until the proposal in which it is ends. */
+  admit(bytes: number): void {
+    this.#count += 1;
+    this.#bytes += bytes;
+  }
+
+  /** Of what was admitted before. */
   add(requestId: RequestId, pending: Pending): void {
     this.#unplaced.set(requestId, pending);
-    this.#bytes += pending.bytes;
   }
 
   /**
@@ -59,9 +73,8 @@ export class Proposals {
     this.#unplaced.delete(requestId);
     const overwritten = this.#placed.get(id.index);
     // Another log may still hold that one, and a later leader commit it.
-    if (overwritten) this.#end(overwritten, lost('unknown'));
-    const { resolve, reject, bytes, sinceMs } = pending;
-    this.#placed.set(id.index, { resolve, reject, bytes, sinceMs, term: id.term });
+    if (overwritten) this.#end(overwritten.pending, lost('unknown'));
+    this.#placed.set(id.index, { pending, term: id.term });
   }
 
   refuse(requestId: RequestId, error: HoldfastError): void {
@@ -76,8 +89,8 @@ export class Proposals {
     const pending = this.#unplaced.get(requestId);
     if (!pending) return;
     this.#unplaced.delete(requestId);
-    this.#bytes -= pending.bytes;
-    pending.resolve(proposed);
+    this.#release(pending);
+    pending.waiter.resolve(proposed);
   }
 
   has(requestId: RequestId): boolean {
@@ -92,14 +105,15 @@ export class Proposals {
     const placed = this.#placed.get(id.index);
     if (!placed) return;
     this.#placed.delete(id.index);
-    if (placed.term === id.term && isDoubted) return this.#end(placed, doubted());
+    const { pending } = placed;
+    if (placed.term === id.term && isDoubted) return this.#end(pending, doubted());
     if (placed.term === id.term) {
-      this.#bytes -= placed.bytes;
-      placed.resolve({ index: id.index, result });
+      this.#release(pending);
+      pending.waiter.resolve({ index: id.index, result });
       return;
     }
     const message = 'another leader took over before the write was committed; it has no effect';
-    this.#end(placed, new HoldfastError('leadership-lost', message, { outcome: 'not-applied' }));
+    this.#end(pending, new HoldfastError('leadership-lost', message, { outcome: 'not-applied' }));
   }
 
   /** A snapshot took the place of everything up to `through`: those results are not known here. */
@@ -107,16 +121,16 @@ export class Proposals {
     for (const [at, placed] of this.#placed) {
       if (at > through) continue;
       this.#placed.delete(at);
-      this.#end(placed, lost('unknown'));
+      this.#end(placed.pending, lost('unknown'));
     }
   }
 
   /** Ends what was placed before `beforeMs` while this member no longer leads. */
   expirePlaced(beforeMs: number): void {
     for (const [at, placed] of this.#placed) {
-      if (placed.sinceMs >= beforeMs) continue;
+      if (placed.pending.sinceMs >= beforeMs) continue;
       this.#placed.delete(at);
-      this.#end(placed, lost('unknown'));
+      this.#end(placed.pending, lost('unknown'));
     }
   }
 
@@ -128,15 +142,21 @@ export class Proposals {
   }
 
   rejectAll(error: HoldfastError): void {
-    const all = [...this.#unplaced.values(), ...this.#placed.values()];
+    const placed = [...this.#placed.values()].map(({ pending }) => pending);
+    const all = [...this.#unplaced.values(), ...placed];
     this.#unplaced.clear();
     this.#placed.clear();
     for (const pending of all) this.#end(pending, error);
   }
 
   #end(pending: Pending, error: HoldfastError): void {
-    this.#bytes -= pending.bytes;
-    pending.reject(error);
+    this.#release(pending);
+    pending.waiter.reject(error);
+  }
+
+  #release({ count, bytes }: Pending): void {
+    this.#count -= count;
+    this.#bytes -= bytes;
   }
 }
 

@@ -2,7 +2,8 @@
 // one hop to the leader's, try again only where it is certain that nothing was written. Also takes
 // in what followers forward. Never waits for the disk or a peer itself.
 import type { Clock } from '@holdfast/base/clock';
-import { HoldfastError } from '@holdfast/base/errors';
+import { leaveSignal, type SignalWaiter, waitUnder } from '@holdfast/base/deadline';
+import { HoldfastError, isHoldfastError } from '@holdfast/base/errors';
 import type { MemberId, Term } from '@holdfast/base/ids';
 import { isEntryEnvelope } from '@holdfast/proto/entry-envelope';
 import type { Proposal } from '@holdfast/raft/input';
@@ -12,6 +13,7 @@ import { type Forwarding, notLeader } from './forwarding.ts';
 import type { LeaderGate } from './leader-gate.ts';
 import type { LeaderQuestions } from './leader-questions.ts';
 import type { ForwardRequest } from './ports.ts';
+import { ProposalQueue } from './proposal-queue.ts';
 import { lost, type Proposals, type Proposed, unanswered, type Waiter } from './proposals.ts';
 import type { RequestIds } from './request-ids.ts';
 import type { ReplicaSettings } from './settings.ts';
@@ -28,21 +30,30 @@ export type ProposerOptions = {
   readonly questions: LeaderQuestions;
   /** Why the leader does not take an entry now. */
   readonly refusal: (envelope: Uint8Array) => HoldfastError | undefined;
+  /** Whether a command may share an entry with others now. */
+  readonly isGroupable: (envelope: Uint8Array) => boolean;
   readonly askTurn: () => void;
 };
 
 export class Proposer {
   readonly #options: ProposerOptions;
-  #toPropose: Proposal[] = [];
+  readonly #queue: ProposalQueue;
   /** When connections with the leader were lost, as far as that is not settled. */
   readonly #lossesMs: number[] = [];
 
   constructor(options: ProposerOptions) {
     this.#options = options;
+    this.#queue = new ProposalQueue(options);
   }
 
   propose(envelope: Uint8Array, signal?: AbortSignal): Promise<Proposed> {
-    return this.#options.gate.callLeader(() => this.#submit(envelope), signal);
+    const { gate } = this.#options;
+    const callAgain = () => gate.callLeader(() => this.#submit(envelope), signal);
+    // Nearly always there is a leader, and one try is all it takes.
+    if (!gate.isOpen || signal?.aborted) return callAgain();
+    return new Promise((resolve, reject) => {
+      this.#enqueue(envelope, new FirstTry({ resolve, reject, signal, callAgain }));
+    });
   }
 
   /**
@@ -57,7 +68,7 @@ export class Proposer {
 
   /** A follower's proposals: one hop, and only in the term that was meant. */
   takeForwards(from: MemberId, requests: readonly ForwardRequest[]): void {
-    const { forwarding, proposals, questions } = this.#options;
+    const { forwarding, questions } = this.#options;
     const { role, term } = this.#options.core();
     for (const request of requests) {
       if (request.isQuestion) {
@@ -65,24 +76,20 @@ export class Proposer {
         continue;
       }
       const waiter = forwarding.waiter(from, request.requestId);
-      const refusal = proposals.refusal(request.body.length);
       if (role !== 'leader' || request.term !== term) waiter.reject(notLeader());
       else if (!isEntryEnvelope(request.body)) waiter.reject(malformed());
-      else if (refusal) waiter.reject(refusal);
       else this.#enqueue(request.body, waiter);
     }
     this.#options.askTurn();
   }
 
   get isWaiting(): boolean {
-    return this.#toPropose.length > 0;
+    return this.#queue.isWaiting;
   }
 
   /** What was handed in since the last call, for the own core. */
   takeWaiting(): readonly Proposal[] {
-    const waiting = this.#toPropose;
-    this.#toPropose = [];
-    return waiting;
+    return this.#queue.take();
   }
 
   /** Ends what waits in vain: forwards without an answer, and writes of a lost leadership. */
@@ -126,26 +133,72 @@ export class Proposer {
   }
 
   #submit(envelope: Uint8Array): Promise<Proposed> {
-    const refusal = this.#options.proposals.refusal(envelope.length);
-    if (refusal) return Promise.reject(refusal);
     return new Promise((resolve, reject) => {
       this.#enqueue(envelope, { resolve, reject });
     });
   }
 
   #enqueue(envelope: Uint8Array, waiter: Waiter): void {
-    const { proposals, forwarding, requestIds, clock, askTurn } = this.#options;
-    const id = requestIds.next();
+    const { proposals, clock, askTurn } = this.#options;
+    const { role, leader } = this.#options.core();
+    const refusal =
+      proposals.refusal(envelope.length) ??
+      (role === 'leader' ? this.#options.refusal(envelope) : undefined);
+    if (refusal) return waiter.reject(refusal);
+    if (leader === undefined) return waiter.reject(notLeader());
     const sinceMs = clock.monotonicMs();
-    const { resolve, reject } = waiter;
-    proposals.add(id, { resolve, reject, bytes: envelope.length, sinceMs });
-    const { role, leader, term } = this.#options.core();
-    const refusal = role === 'leader' ? this.#options.refusal(envelope) : undefined;
-    if (refusal) proposals.refuse(id, refusal);
-    else if (role === 'leader') this.#toPropose.push({ requestId: id, payload: envelope });
-    else if (leader === undefined) proposals.refuse(id, notLeader());
-    else forwarding.request({ requestId: id, term, body: envelope });
+    proposals.admit(envelope.length);
+    if (role === 'leader') this.#queue.add(envelope, waiter, sinceMs);
+    else this.#forward(envelope, waiter, sinceMs);
     askTurn();
+  }
+
+  #forward(envelope: Uint8Array, waiter: Waiter, sinceMs: number): void {
+    const { proposals, forwarding, requestIds } = this.#options;
+    const requestId = requestIds.next();
+    proposals.add(requestId, { waiter, count: 1, bytes: envelope.length, sinceMs });
+    forwarding.request({ requestId, term: this.#options.core().term, body: envelope });
+  }
+}
+
+type FirstTryParts = {
+  readonly resolve: (proposed: Proposed | Promise<Proposed>) => void;
+  readonly reject: (reason: unknown) => void;
+  readonly signal: AbortSignal | undefined;
+  readonly callAgain: () => Promise<Proposed>;
+};
+
+/** A caller who waits for the first try of a proposal: one promise is all that it costs. */
+class FirstTry implements Waiter, SignalWaiter {
+  readonly #parts: FirstTryParts;
+  /** What becomes of the proposal after its caller has given up concerns nobody. */
+  #isOver = false;
+
+  constructor(parts: FirstTryParts) {
+    this.#parts = parts;
+    if (parts.signal) waitUnder(parts.signal, this);
+  }
+
+  resolve(proposed: Proposed): void {
+    if (!this.#end()) return;
+    this.#parts.resolve(proposed);
+  }
+
+  /** By the signal, which ends the wait alone, or by whoever refuses the proposal. */
+  reject(reason: unknown): void {
+    if (!this.#end()) return;
+    const { resolve, reject, callAgain } = this.#parts;
+    // That alone says for certain that nothing was written.
+    if (isHoldfastError(reason, 'not-leader')) resolve(callAgain());
+    else reject(reason);
+  }
+
+  #end(): boolean {
+    if (this.#isOver) return false;
+    this.#isOver = true;
+    const { signal } = this.#parts;
+    if (signal) leaveSignal(signal, this);
+    return true;
   }
 }
 

@@ -14,6 +14,8 @@ export type ReplicaEvent =
 export type ReplicaOptions = DriverOptions & {
   readonly results: ResultCodec;
   readonly bootstrap: Configuration;
+  /** Whether a command may share an entry with others now; default: each has its own. */
+  readonly isGroupable?: (envelope: Uint8Array) => boolean;
   /** The disk failed, or an invariant broke: the member must end. Called once. */
   readonly onFatal: (error: unknown) => void;
   readonly onEvent?: (event: ReplicaEvent) => void;

@@ -94,6 +94,7 @@ export class Replica {
       requestIds: this.#requestIds,
       questions: this.#questions,
       refusal: (envelope) => this.#need.refusal(envelope),
+      isGroupable: options.isGroupable ?? (() => false),
     });
     this.#reads = new ConfirmedReads({
       ...shared,
@@ -342,6 +343,7 @@ export class Replica {
   #refuseAll(code: 'shutting-down' | 'unavailable'): void {
     const message = 'this member stops; what became of the write is not known: read it back';
     const error = new HoldfastError(code, message, { outcome: 'unknown' });
+    this.#proposer.takeWaiting(); // From here on they are among the proposals.
     this.#proposals.rejectAll(error);
     this.#questions.rejectAll(error);
     this.#forwarding.flushResponses();

@@ -4,6 +4,7 @@ import { must, unreachable } from '@holdfast/base/assert';
 import { messageOf } from '@holdfast/base/errors';
 import { type Index, index } from '@holdfast/base/ids';
 import type { IntegrityEvent } from '@holdfast/engine/integrity-status';
+import { isEntryGroup } from '@holdfast/proto/entry-envelope';
 import { formatConfiguration } from '@holdfast/raft/configuration';
 import type { Entry, LogId } from '@holdfast/raft/entry';
 import type { Message } from '@holdfast/raft/message';
@@ -42,7 +43,14 @@ export class ClusterReferee implements ClusterMemberWatcher {
   readonly #promises = new DurablePromises();
   readonly #failedSync = new FailedSync();
   readonly #repairs = new RepairTally();
-  readonly #counters = { applied: 0, restores: 0, problems: 0, receives: 0, resumedReceives: 0 };
+  readonly #counters = {
+    applied: 0,
+    groups: 0,
+    restores: 0,
+    problems: 0,
+    receives: 0,
+    resumedReceives: 0,
+  };
 
   constructor({ timeline, events, flips, onFailure }: ClusterRefereeOptions) {
     this.#flips = flips;
@@ -109,6 +117,7 @@ export class ClusterReferee implements ClusterMemberWatcher {
 
   onApply(member: ClusterMember, entries: readonly Entry[]): void {
     this.#counters.applied += entries.length;
+    this.#counters.groups += entries.filter(isGroup).length;
     this.#guard(() => {
       this.#judges.states.observeApply(member.id, entries);
       if (member.store) this.#events.read(member.store);
@@ -243,3 +252,5 @@ export class ClusterReferee implements ClusterMemberWatcher {
 
 const peersOf = ({ engine }: ClusterMember): readonly TrackedPeer[] =>
   engine?.replica.raft?.peers ?? [];
+
+const isGroup = ({ kind, payload }: Entry): boolean => kind === 'command' && isEntryGroup(payload);

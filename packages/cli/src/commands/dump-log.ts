@@ -7,7 +7,7 @@ import { OverlayDisk } from '@holdfast/storage/overlay-disk';
 import { type Command, Option } from 'commander';
 
 import { type CliContext, globalsOf, type OutputForm, writeJsonLine } from '../context.ts';
-import { entryHeads, entryLine, entryView } from '../offline/entry-view.ts';
+import { entryHeads, entryLine, entryViews } from '../offline/entry-view.ts';
 import { logDirectory } from '../offline/file-check.ts';
 import { lockThere } from '../offline/lock-there.ts';
 import { integerIn } from '../option-parsers.ts';
@@ -119,10 +119,12 @@ async function dumpSalvaged(parts: Dump): Promise<void> {
 
 async function writeEntry(
   { form, options, context }: Dump,
-  located: Parameters<typeof entryView>[0],
+  located: Parameters<typeof entryViews>[0],
 ): Promise<void> {
   context.signal.throwIfAborted();
-  const view = entryView(located, { valueBytesMax: options.values ? valueBytesMax : undefined });
-  if (form === 'json') await writeJsonLine(context, view);
-  else await context.terminal.out(`${entryLine(view, options.files ?? false)}\n`);
+  const text = { valueBytesMax: options.values ? valueBytesMax : undefined };
+  for (const view of entryViews(located, text)) {
+    if (form === 'json') await writeJsonLine(context, view);
+    else await context.terminal.out(`${entryLine(view, options.files ?? false)}\n`);
+  }
 }

@@ -6,8 +6,8 @@ import { Command } from '@holdfast/proto/internal';
 import { decodeConfiguration, formatConfiguration } from '@holdfast/raft/configuration';
 import type { Entry } from '@holdfast/raft/entry';
 import type { LocatedEntry } from '@holdfast/storage/located-entry';
-
 import { commandText, type TextOptions } from './command-text.ts';
+import { commandsOf } from './entry-commands.ts';
 
 export type EntryView = {
   readonly index: number;
@@ -24,6 +24,11 @@ export type EntryView = {
   readonly bytes: number;
 };
 
+/** One for each command of a group, which stand at one place. */
+export const entryViews = (located: LocatedEntry, options: TextOptions): readonly EntryView[] =>
+  commandsOf(located.entry).map((entry) => entryView({ ...located, entry }, options));
+
+/** Of an entry with one command at most. */
 export function entryView({ entry, place }: LocatedEntry, options: TextOptions): EntryView {
   const { index, term, kind, payload } = entry;
   const where = { file: place.path, offset: place.offset, bytes: payload.length };

@@ -9,7 +9,7 @@ import { QuarantineFile } from '@holdfast/storage/quarantine-file';
 import { beforeAll, expect, it } from 'vitest';
 
 import { commonIndex, isBetter, lossOf } from './lost-revisions.ts';
-import { diskOf, type Files, livedUntil } from './member-directory.fixture.ts';
+import { diskOf, type Files, livedUntil, writeAtOnce } from './member-directory.fixture.ts';
 import { MemberPast } from './member-past.ts';
 
 const counts = [10, 15, 30, 60] as const;
@@ -44,6 +44,18 @@ it('of a log: each revision, with who made it and what it did', async () => {
     span(10, 14).map((at) => ['tester', `put 1:"key-${at}" (200 bytes)`]),
   );
   expect(isBetter(other, kept) && !isBetter(kept, other)).toBe(true);
+});
+
+it('of a log whose commands share entries: each revision, with the one that made it', async () => {
+  const [, before, after] = await livedUntil([1, 6, 11], writeAtOnce);
+  const kept = await pastOf(await diskOf(before ?? new Map()), 'before');
+  const other = await pastOf(await diskOf(after ?? new Map()), 'after');
+  expect(other.last.index - kept.last.index).toBeLessThan(5);
+  const { revisions } = await lossOf(kept, [other]);
+  expect(revisions.map(({ revision, entry }) => [revision, entry.command])).toEqual(
+    [6, 7, 9, 10].map((at, n) => [kept.store.revision + 1 + n, `put 1:"key-${at}" (200 bytes)`]),
+  );
+  expect(revisions.every(({ entry }) => entry.time?.startsWith('20'))).toBe(true);
 });
 
 it.each([

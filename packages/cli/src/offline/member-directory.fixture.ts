@@ -1,9 +1,12 @@
 // For tests of the offline tools: the directory of a member that has lived, as files in memory: a
 // snapshot or two, a log of several entries behind, all written by the engine itself.
+import { setTimeout } from 'node:timers/promises';
+
 import { utf8 } from '@holdfast/base/bytes';
 import { clusterId, memberId } from '@holdfast/base/ids';
 import { SeededRandom } from '@holdfast/base/seeded-random';
 import { SystemClock } from '@holdfast/base/system-clock';
+import { groupsVersion } from '@holdfast/engine/cluster-version';
 import { openDataDirectory } from '@holdfast/engine/data-directory';
 import { EmbeddedEngine } from '@holdfast/engine/embedded-engine';
 import { newConfiguration } from '@holdfast/raft/configuration';
@@ -23,20 +26,41 @@ export async function livedFiles(): Promise<Files> {
 }
 
 /** The files of one life at these counts of writes; it takes a snapshot after 20, and after 40. */
-export async function livedUntil(counts: readonly number[]): Promise<readonly Files[]> {
+export async function livedUntil(
+  counts: readonly number[],
+  writeUntil = writeSingly,
+): Promise<readonly Files[]> {
   const disk = new MemoryDisk();
   const found: Files[] = [];
   for (const [turn, count] of counts.entries()) {
     const engine = await startOn(disk);
-    for (let at = counts[turn - 1] ?? 0; at < count; at += 1) {
-      const value = utf8('v'.repeat(200));
-      await engine.put({ ...noOptions, key: utf8(`key-${at}`), value }, { actor: 'tester' });
-      if (at === 20 || at === 40) await engine.replica.takeSnapshot();
-    }
+    await writeUntil(engine, counts[turn - 1] ?? 0, count);
     await engine.close();
     found.push(await filesOf(disk));
   }
   return found;
+}
+
+async function writeSingly(engine: EmbeddedEngine, from: number, to: number): Promise<void> {
+  for (let at = from; at < to; at += 1) {
+    await put(engine, at);
+    if (at === 20 || at === 40) await engine.replica.takeSnapshot();
+  }
+}
+
+/**
+ * In one turn, so that they share an entry; the third of them hangs on a lease that there is not.
+ */
+export async function writeAtOnce(engine: EmbeddedEngine, from: number, to: number): Promise<void> {
+  while (engine.store.clusterVersion < groupsVersion) await setTimeout(5);
+  const puts = Array.from({ length: to - from }, (_, at) => put(engine, from + at, at === 2));
+  await Promise.allSettled(puts);
+}
+
+function put(engine: EmbeddedEngine, at: number, isRefused = false) {
+  const lease = isRefused ? 99n : 0n;
+  const [key, value] = [utf8(`key-${at}`), utf8('v'.repeat(200))];
+  return engine.put({ ...noOptions, key, value, lease }, { actor: 'tester' });
 }
 
 const noOptions = {

@@ -16,6 +16,7 @@ import type { Disk } from '@holdfast/storage/disk';
 import { IdentityFile, type StoredIdentity } from '@holdfast/storage/identity-file';
 import { OverlayDisk } from '@holdfast/storage/overlay-disk';
 import { type KnownPeers, PeersFile } from '@holdfast/storage/peers-file';
+import { commandsOf } from './entry-commands.ts';
 
 export type PastOptions = {
   readonly disk: Disk;
@@ -132,7 +133,7 @@ export class MemberPast {
     return this.#steps[at - this.snapshot.index - 1]?.revision;
   }
 
-  /** Those behind `after` that its log still has, each with the revision that it made, if any. */
+  /** The commands behind `after` that its log still has and that made a revision, and which. */
   async *made(after: number): AsyncGenerator<MadeRevision> {
     const first = Math.max(after, this.snapshot.index) + 1;
     let before = this.revisionAt(first - 1) ?? this.snapshotRevision;
@@ -140,9 +141,12 @@ export class MemberPast {
       const { log } = this.#directory;
       const entries = await log.read(index(at), index(this.last.index + 1), readBytes);
       for (const entry of entries) {
-        const revision = this.revisionAt(entry.index) ?? before;
-        if (revision > before) yield { entry, revision };
-        before = revision;
+        const made = this.#steps[entry.index - this.snapshot.index - 1]?.made ?? [];
+        for (const [at, command] of commandsOf(entry).entries()) {
+          const revision = made[at] ?? before;
+          if (revision > before) yield { entry: command, revision };
+          before = revision;
+        }
       }
       at += entries.length;
     }
@@ -153,9 +157,11 @@ export class MemberPast {
   }
 }
 
+/** `entry`: with the one command that made it. */
 export type MadeRevision = { readonly entry: Entry; readonly revision: number };
 
-type Step = { readonly revision: number };
+/** The revision after an entry, and after each of its commands. */
+type Step = { readonly revision: number; readonly made: readonly number[] };
 
 type Found = {
   readonly options: PastOptions;
@@ -190,8 +196,9 @@ async function applyAll(
     signal.throwIfAborted();
     const entries = await log.read(index(at), index(end), readBytes);
     for (const entry of entries) {
-      store.apply([entry]);
-      steps.push({ revision: store.revision });
+      const [result] = store.apply([entry]);
+      const made = result === undefined ? [] : [result].flat().map(({ revision }) => revision);
+      steps.push({ revision: store.revision, made });
     }
     at += entries.length;
     await turn();
