@@ -130,7 +130,7 @@ export class EmbeddedEngine extends LeasingEngine implements Engine {
     this.backups = new Backups({
       ...options,
       store: this.store,
-      awaitFresh: (read) => this.#fresh.await(read),
+      awaitFresh: async (read) => await this.#fresh.await(read),
       applied: () => (this.integrity.isDoubted ? undefined : this.#replica.status().applied),
     });
   }
@@ -160,7 +160,8 @@ export class EmbeddedEngine extends LeasingEngine implements Engine {
   }
 
   async range(request: RangeRequest, options: ReadOptions): Promise<Answer<RangeResponse>> {
-    const ageMs = await this.#awaitFresh(options);
+    const ageMs = await this.#fresh.await(options);
+    this.integrity.requireSound();
     return this.#answer(this.store.range(request, options), this.store.revision, ageMs);
   }
 

@@ -11,6 +11,7 @@ export class Freshness {
   readonly #replica: Pick<Replica, 'readBarrier' | 'ageMs'>;
   readonly #store: Pick<KvStore, 'revision'>;
   readonly #waiters = new RevisionWaiters();
+  #newest: { readonly barrier: Promise<void>; readonly age: Promise<number> } | undefined;
 
   constructor(of: {
     readonly replica: Pick<Replica, 'readBarrier' | 'ageMs'>;
@@ -20,14 +21,21 @@ export class Freshness {
     this.#store = of.store;
   }
 
-  /** Waits as the level asks; answers the age that the answer must show. */
-  async await(options: ReadOptions): Promise<number | undefined> {
-    const consistency = options.consistency ?? { level: 'linearizable' };
-    await this.awaitRevision(options.minRevision, options.signal);
-    switch (consistency.level) {
+  /**
+   * Waits as the level asks; answers the age that the answer must show. No promise where there is
+   * nothing to wait for, and one for all who wait for the same.
+   */
+  await(options: ReadOptions): Promise<number | undefined> | number | undefined {
+    const { minRevision, signal } = options;
+    if (minRevision === undefined || this.#store.revision >= minRevision) return this.#age(options);
+    return this.awaitRevision(minRevision, signal).then(() => this.#age(options));
+  }
+
+  #age({ consistency, signal }: ReadOptions): Promise<number | undefined> | number | undefined {
+    switch (consistency?.level) {
+      case undefined:
       case 'linearizable':
-        await this.#replica.readBarrier(options.signal);
-        return 0;
+        return this.#confirmed(this.#replica.readBarrier(signal));
       case 'bounded':
         return this.#requireAge(consistency.maxAgeMs);
       case 'stale':
@@ -35,6 +43,13 @@ export class Freshness {
       default:
         return unreachable(consistency);
     }
+  }
+
+  #confirmed(barrier: Promise<void>): Promise<number> {
+    if (this.#newest?.barrier !== barrier) {
+      this.#newest = { barrier, age: barrier.then(() => 0) };
+    }
+    return this.#newest.age;
   }
 
   async awaitRevision(wanted: Revision | undefined, signal?: AbortSignal): Promise<void> {

@@ -38,41 +38,40 @@ export function checkRevision(state: StoreState, revision: number): void {
   }
 }
 
-/** The range as the request asks for it; request and revision have been checked. */
 /** What a reader does not need to know. */
 export type RangeHints = {
   /** The count may end one beyond the limit, which spares an old revision the walk to the end. */
   readonly uncounted?: boolean | undefined;
 };
 
+/** The range as the request asks for it; request and revision have been checked. */
 export function readRange(
   state: StoreState,
   request: RangeRequest,
-  { uncounted = false }: RangeHints = {},
+  hints?: RangeHints,
 ): RangeResponse {
+  if (request.rangeEnd.length === 0) return readKey(state, request);
   const range = keyRange(request.key, request.rangeEnd);
   if (isEmptyRange(range)) return { kvs: [], more: false, count: 0 };
   const at = request.revision > 0 ? request.revision : state.readRevision;
   const limit = request.countOnly ? 0 : request.limit > 0 ? request.limit : Infinity;
-  const { addresses, count } = range.single
-    ? readKey(state, request.keyspace, { key: request.key, at, limit })
-    : at === state.readRevision
+  const { addresses, count } =
+    at === state.readRevision
       ? readNow(state, request.keyspace, { range, limit })
-      : readThen(state, request.keyspace, { range, limit, at, uncounted });
+      : readThen(state, request.keyspace, { range, limit, at, uncounted: !!hints?.uncounted });
   const kvs = addresses.map((address) => keyValue(state, address, request.keysOnly));
   return { kvs, more: !request.countOnly && count > kvs.length, count };
 }
 
 type Found = { readonly addresses: readonly number[]; readonly count: number };
 
-function readKey(
-  state: StoreState,
-  keyspace: number,
-  wanted: { readonly key: Uint8Array; readonly at: number; readonly limit: number },
-): Found {
-  const address = state.visibleAt(state.newest(keyspace, wanted.key), wanted.at);
-  if (address === 0) return { addresses: [], count: 0 };
-  return { addresses: wanted.limit > 0 ? [address] : [], count: 1 };
+/** Most reads are of one key: nothing is made for them but the answer. */
+function readKey(state: StoreState, request: RangeRequest): RangeResponse {
+  const { keyspace, key, revision, countOnly, keysOnly } = request;
+  const at = revision > 0 ? revision : state.readRevision;
+  const address = state.visibleAt(state.newest(keyspace, key), at);
+  if (address === 0) return { kvs: [], more: false, count: 0 };
+  return { kvs: countOnly ? [] : [keyValue(state, address, keysOnly)], more: false, count: 1 };
 }
 
 /** At the current revision the index knows who lives, and how many they are. */

@@ -21,30 +21,67 @@ export type ConfirmedReadsOptions = {
 
 const retryMs = 50;
 
+type Joined = Promise<Index | undefined>;
+
+type Shared = {
+  readonly joined: Joined;
+  readonly signal: AbortSignal | undefined;
+  readonly met: Promise<void>;
+};
+
 export class ConfirmedReads {
   readonly #options: ConfirmedReadsOptions;
+  /** What the last who asked wait with: the next may join them until the request leaves. */
+  #shared: Shared | undefined;
 
   constructor(options: ConfirmedReadsOptions) {
     this.#options = options;
   }
 
-  async barrier(signal?: AbortSignal): Promise<void> {
+  /** Those who ask in one turn under one signal wait with one promise. */
+  barrier(signal?: AbortSignal): Promise<void> {
     const { clock, settings, gate, barriers, askTurn } = this.#options;
     const untilMs = clock.monotonicMs() + settings.leaderWaitMs;
+    if (!gate.isOpen || signal?.aborted) return this.#barrierByTries(untilMs, signal);
+    const joined = barriers.join();
+    if (this.#shared?.joined === joined && this.#shared.signal === signal) return this.#shared.met;
+    askTurn();
+    const met = this.#firstTry(joined, untilMs, signal);
+    this.#shared = { joined, signal, met };
+    return met;
+  }
+
+  async #firstTry(joined: Joined, untilMs: number, signal?: AbortSignal): Promise<void> {
+    if (await this.#isMet(joined, signal)) return;
+    await this.#waitToRetry(untilMs, signal);
+    await this.#barrierByTries(untilMs, signal);
+  }
+
+  async #barrierByTries(untilMs: number, signal?: AbortSignal): Promise<void> {
+    const { gate, barriers, askTurn } = this.#options;
     signal?.throwIfAborted();
     for (;;) {
       if (!gate.isOpen) await gate.pass(untilMs, signal);
       const joined = barriers.join();
       askTurn();
-      const readIndex = await waitFor(joined, signal);
-      if (readIndex !== undefined) {
-        await waitFor(this.untilApplied(readIndex), signal);
-        return;
-      }
-      gate.throwIfShut();
-      if (clock.monotonicMs() >= untilMs) throw gate.refusal();
-      await gate.pause(retryMs, signal);
+      if (await this.#isMet(joined, signal)) return;
+      await this.#waitToRetry(untilMs, signal);
     }
+  }
+
+  /** Whether a leader has confirmed an index; resolves when it is applied here. */
+  async #isMet(joined: Joined, signal: AbortSignal | undefined): Promise<boolean> {
+    const readIndex = await waitFor(joined, signal);
+    if (readIndex === undefined) return false;
+    await waitFor(this.untilApplied(readIndex), signal);
+    return true;
+  }
+
+  async #waitToRetry(untilMs: number, signal: AbortSignal | undefined): Promise<void> {
+    const { clock, gate } = this.#options;
+    gate.throwIfShut();
+    if (clock.monotonicMs() >= untilMs) throw gate.refusal();
+    await gate.pause(retryMs, signal);
   }
 
   /**

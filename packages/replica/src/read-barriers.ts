@@ -4,7 +4,11 @@
 import { HoldfastError } from '@holdfast/base/errors';
 import type { Index, RequestId } from '@holdfast/base/ids';
 
-type Reader = { readonly resolve: (index: Index | undefined) => void };
+/** Those who arrived in one turn: they are answered together. */
+type Readers = {
+  readonly answer: Promise<Index | undefined>;
+  readonly resolve: (index: Index | undefined) => void;
+};
 type Applied = {
   readonly index: Index;
   readonly resolve: () => void;
@@ -12,31 +16,35 @@ type Applied = {
 };
 
 export class ReadBarriers {
-  #arriving: Reader[] = [];
-  readonly #asked = new Map<RequestId, Reader[]>();
+  #arriving: Readers | undefined;
+  readonly #asked = new Map<RequestId, Readers>();
   #untilApplied: Applied[] = [];
   #isClosed = false;
 
-  /** Resolves with the confirmed index, or undefined if no leader could confirm one. */
+  /**
+   * Resolves with the confirmed index, or undefined if no leader could confirm one; the same
+   * promise for all who ask before the request leaves.
+   */
   join(): Promise<Index | undefined> {
     if (this.#isClosed) return Promise.resolve(undefined);
-    return new Promise((resolve) => this.#arriving.push({ resolve }));
+    this.#arriving ??= newReaders();
+    return this.#arriving.answer;
   }
 
   get hasArriving(): boolean {
-    return this.#arriving.length > 0;
+    return this.#arriving !== undefined;
   }
 
   /** All that have arrived go out under one request. */
   ask(requestId: RequestId): void {
-    this.#asked.set(requestId, this.#arriving);
-    this.#arriving = [];
+    if (this.#arriving) this.#asked.set(requestId, this.#arriving);
+    this.#arriving = undefined;
   }
 
   answered(requestId: RequestId, readIndex: Index | undefined): void {
-    const readers = this.#asked.get(requestId) ?? [];
+    const readers = this.#asked.get(requestId);
     this.#asked.delete(requestId);
-    for (const reader of readers) reader.resolve(readIndex);
+    readers?.resolve(readIndex);
   }
 
   /**
@@ -65,13 +73,21 @@ export class ReadBarriers {
   /** Nothing is confirmed or applied any more. */
   close(): void {
     this.#isClosed = true;
-    const readers = [...this.#asked.values()].flat().concat(this.#arriving);
+    this.#arriving?.resolve(undefined);
+    for (const readers of this.#asked.values()) readers.resolve(undefined);
+    this.#arriving = undefined;
     this.#asked.clear();
-    this.#arriving = [];
-    for (const reader of readers) reader.resolve(undefined);
     for (const one of this.#untilApplied) one.reject(stopping());
     this.#untilApplied = [];
   }
+}
+
+function newReaders(): Readers {
+  let resolve: Readers['resolve'] = () => undefined;
+  const answer = new Promise<Index | undefined>((resolveIt) => {
+    resolve = resolveIt;
+  });
+  return { answer, resolve };
 }
 
 const stopping = (): HoldfastError =>
