@@ -81,8 +81,12 @@ describe('the Dockerfile', () => {
     expect(last[userAt]).toBe('USER holdfast');
     expect(last.slice(userAt).some((line) => line.startsWith('RUN '))).toBe(false);
     const [entry] = of('ENTRYPOINT').map((value) => JSON.parse(value) as string[]);
-    const command = entry?.[1]?.replace('/opt/holdfast/', '') ?? 'none';
+    const [node, ...words] = entry ?? [];
+    const command = words.at(-1)?.replace('/opt/holdfast/', '') ?? 'none';
     expect(existsSync(join(root, command))).toBe(true);
+    // It is run with what its first line asks for.
+    const [first] = text(command).split('\n');
+    expect([node, ...words.slice(0, -1)].join(' ')).toBe(first?.replace('#!/usr/bin/env -S ', ''));
     expect(JSON.parse(of('CMD')[0] ?? '')).toContain('start');
     expect(of('STOPSIGNAL')).toEqual(['SIGTERM']);
     expect(of('EXPOSE')).toEqual(['4653 4654']);

@@ -2,7 +2,14 @@
 // becomes `holdfast dev`, in this very process, so that Ctrl-C and the exit code are the command's.
 import { pathToFileURL } from 'node:url';
 import { runStep } from './lib/steps.mjs';
-import { binary, buildCommand, install, isInstalled, requireNode } from './lib/workspace.mjs';
+import {
+  binary,
+  buildCommand,
+  commandFlags,
+  install,
+  isInstalled,
+  requireNode,
+} from './lib/workspace.mjs';
 
 async function prepare() {
   requireNode();
@@ -15,6 +22,8 @@ async function prepare() {
 }
 
 if (await prepare()) {
+  // The members that it starts get what it would have, were it run by its name.
+  process.execArgv.push(...commandFlags());
   process.argv = [process.execPath, binary, 'dev', ...process.argv.slice(2)];
   await import(pathToFileURL(binary).href);
 } else {

@@ -1,7 +1,7 @@
 // The cluster under test: separate processes with their data in a fresh folder of this disk.
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { closeSync, openSync } from 'node:fs';
+import { closeSync, openSync, readFileSync } from 'node:fs';
 import { mkdir, mkdtemp, readFile, rm } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { join, resolve } from 'node:path';
@@ -13,6 +13,10 @@ import { SystemClock } from '@holdfast/base/system-clock';
 export const holdfastCommand = fileURLToPath(
   new URL('../../packages/cli/bin/holdfast.js', import.meta.url),
 );
+/** With which the command runs when it is run by its name (the first line of it). */
+const holdfastFlags = readFileSync(holdfastCommand, 'utf8')
+  .split('\n', 1)
+  .flatMap((line) => line.split(' ').filter((word) => word.startsWith('--')));
 const clock = new SystemClock();
 const readyWithinMs = 30_000;
 const endWithinMs = 15_000;
@@ -87,6 +91,7 @@ export function startMember(
   const { initial, directory, nodeFlags = [] } = start;
   const log = openSync(start.log, 'a');
   const args = [
+    ...holdfastFlags,
     ...nodeFlags,
     ...[holdfastCommand, 'start', '--name', plan.name, '--data-dir', join(directory, plan.name)],
     ...['--listen-client', plan.client, '--listen-peer', plan.peer, '--initial-cluster', initial],

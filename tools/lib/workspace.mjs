@@ -8,6 +8,12 @@ import { join, resolve } from 'node:path';
 export const root = resolve(import.meta.dirname, '../..');
 export const binary = join(root, 'packages/cli/bin/holdfast.js');
 
+/** Of Node, as the command asks for them when it is run by its name. */
+export function commandFlags() {
+  const [first = ''] = readFileSync(binary, 'utf8').split('\n');
+  return first.split(' ').filter((word) => word.startsWith('--'));
+}
+
 const lockPath = join(root, 'package-lock.json');
 const installedPath = join(root, 'node_modules/.package-lock.json');
 const stampPath = join(root, 'node_modules/.holdfast-installed');

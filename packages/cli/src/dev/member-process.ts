@@ -20,6 +20,10 @@ export type MemberExit = { readonly code: number | null; readonly signal: string
 
 const stopWithinMs = 10_000;
 
+/** A member has the memory that this command was given (bin/holdfast.js). */
+const memoryFlags = (): readonly string[] =>
+  process.execArgv.filter((flag) => flag.startsWith('--max-semi-space-size='));
+
 export class MemberProcess {
   readonly plan: MemberPlan;
   /** Resolves when the process has ended; never rejects. */
@@ -35,7 +39,8 @@ export class MemberProcess {
     const log = openSync(plan.logPath, 'a');
     // A process group of its own: a terminal's Ctrl-C is told to the parent, which ends members in
     // order.
-    this.#child = spawn(process.execPath, args, { stdio: ['pipe', log, log], detached: true });
+    const command = [...memoryFlags(), ...args];
+    this.#child = spawn(process.execPath, command, { stdio: ['pipe', log, log], detached: true });
     closeSync(log);
     // The pipe breaks when the member has ended; that is told by `exited`.
     this.#child.stdin?.on('error', () => undefined);
