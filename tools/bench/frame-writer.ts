@@ -14,6 +14,7 @@ import {
 } from '@holdfast/transport/frame';
 
 import { KeySequence, keyDigits } from './key-sequence.ts';
+import { isRead } from './load-plan.ts';
 import type { WirePlan } from './wire.ts';
 
 /** Ids from here to the next have as many bytes as each other: four, of seven bits each. */
@@ -63,7 +64,7 @@ export class FrameWriter {
 
 function requestOf({ kind, valueBytes }: Omit<WirePlan, 'by'>, key: Uint8Array): Request {
   const common = { ...noOptions, id: idFirst };
-  if (kind === 'put') {
+  if (!isRead(kind)) {
     const value = putRequest({ keyspace: 0, key }, new Uint8Array(valueBytes).fill(118));
     return { ...common, request: { $case: 'put', value } };
   }

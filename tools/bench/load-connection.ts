@@ -37,7 +37,12 @@ export class LoadConnection {
     const { promise, ...finish } = withResolvers();
     this.finished = promise;
     this.#finish = finish;
-    this.#wire = openWire({ ...options, onAnswer: this.#answer });
+    this.#wire = openWire({
+      ...options,
+      ringSize: this.#sentAtMs.length,
+      reply: (bytes) => void socket.write(bytes),
+      onAnswer: this.#answer,
+    });
     socket.write(this.#wire.opening);
     socket.on('data', (part: Buffer) => this.#receive(part));
     socket.on('error', (error) => this.#finish.reject(error));

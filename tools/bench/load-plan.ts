@@ -1,9 +1,13 @@
 // What the load generator is asked, and what it answers: plain data between two processes.
 
-export type LoadKind = 'put' | 'get-linearizable' | 'get-stale';
+/** To create is to put a key that is not there yet, which only ZooKeeper tells apart. */
+export type LoadKind = 'put' | 'create' | 'get-linearizable' | 'get-stale';
+
+export const isRead = (kind: LoadKind): boolean =>
+  kind === 'get-linearizable' || kind === 'get-stale';
 
 /** How a generator speaks with a member. */
-export type LoadProtocol = 'http' | 'frames';
+export type LoadProtocol = 'http' | 'frames' | 'grpc';
 
 export type LoadPlan = {
   readonly kind: LoadKind;
@@ -16,6 +20,8 @@ export type LoadPlan = {
   /** Keys are `bench-00000000` and on, taken in turn. */
   readonly keys: number;
   readonly valueBytes: number;
+  /** The same load for so long before the clock starts; none without. */
+  readonly warmupMs?: number;
   /** Ends after so long, or after so many answers, whichever is set. */
   readonly durationMs: number | undefined;
   readonly requests: number | undefined;
@@ -23,6 +29,8 @@ export type LoadPlan = {
 
 export type LoadResult = {
   readonly completed: number;
+  /** With those of the warm-up. */
+  readonly answered: number;
   readonly elapsedMs: number;
   readonly p50Ms: number;
   readonly p99Ms: number;

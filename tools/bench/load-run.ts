@@ -6,7 +6,6 @@ import type { LoadPlan, LoadResult } from './load-plan.ts';
 export async function runLoad(plan: LoadPlan): Promise<LoadResult> {
   const tally = new LoadTally(plan);
   const connections = await openAll(plan, tally);
-  const cpuBefore = process.cpuUsage();
   tally.start();
   for (const connection of connections) connection.start();
   try {
@@ -14,7 +13,7 @@ export async function runLoad(plan: LoadPlan): Promise<LoadResult> {
   } finally {
     for (const connection of connections) connection.close();
   }
-  return tally.result(process.cpuUsage(cpuBefore));
+  return tally.result();
 }
 
 async function openAll(plan: LoadPlan, tally: LoadTally): Promise<readonly LoadConnection[]> {
@@ -31,35 +30,49 @@ async function openAll(plan: LoadPlan, tally: LoadTally): Promise<readonly LoadC
 class LoadTally {
   readonly #histogram = new Histogram();
   readonly #failures: Record<string, number> = {};
+  readonly #warmupMs: number;
   readonly #durationMs: number;
   #leftToSend: number;
+  /** Answers of the warm-up. */
+  #early = 0;
   #startedAtMs = 0;
   #endedAtMs = 0;
+  #cpuAtStart = process.cpuUsage();
 
   constructor(plan: LoadPlan) {
+    this.#warmupMs = plan.warmupMs ?? 0;
     this.#durationMs = plan.durationMs ?? Number.POSITIVE_INFINITY;
     const atStart = Math.max(1, Math.floor(plan.inFlight / plan.connections)) * plan.connections;
     this.#leftToSend = (plan.requests ?? Number.POSITIVE_INFINITY) - atStart;
   }
 
   start(): void {
-    this.#startedAtMs = performance.now();
+    this.#startedAtMs = performance.now() + this.#warmupMs;
+    this.#cpuAtStart = process.cpuUsage();
   }
 
   answer(status: number, latencyMs: number): boolean {
     if (status < 200 || status > 299) this.#failures[status] = (this.#failures[status] ?? 0) + 1;
-    this.#histogram.record(latencyMs);
-    this.#endedAtMs = performance.now();
     this.#leftToSend -= 1;
-    return this.#leftToSend >= 0 && this.#endedAtMs - this.#startedAtMs < this.#durationMs;
+    const nowMs = performance.now();
+    if (nowMs < this.#startedAtMs) {
+      this.#early += 1;
+      return this.#leftToSend >= 0;
+    }
+    if (this.#histogram.count === 0 && this.#early > 0) this.#cpuAtStart = process.cpuUsage();
+    this.#histogram.record(latencyMs);
+    this.#endedAtMs = nowMs;
+    return this.#leftToSend >= 0 && nowMs - this.#startedAtMs < this.#durationMs;
   }
 
-  result(cpu: NodeJS.CpuUsage): LoadResult {
+  result(): LoadResult {
+    const cpu = process.cpuUsage(this.#cpuAtStart);
     const elapsedMs = this.#endedAtMs - this.#startedAtMs;
     const cpuMicros = cpu.user + cpu.system;
     const completed = this.#histogram.count;
     return {
       completed,
+      answered: completed + this.#early,
       elapsedMs,
       p50Ms: this.#histogram.quantile(0.5),
       p99Ms: this.#histogram.quantile(0.99),

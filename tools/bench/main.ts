@@ -18,7 +18,7 @@ const usage = `npm run bench -- [options]
   --members N        members of the cluster (default 3)
   --endpoints H:P,.. load a running cluster instead, all of these
   --target leader|all  who is asked (default leader)
-  --by http|frames   how it is asked (default http)
+  --by http|frames|grpc  how it is asked (default http)
   --only TEXT        of the settings those with it in their names, as 'put 256'
   --rounds N         of each setting, of which the median is shown (default 3)
   --seconds S        a round (default 5)
@@ -250,7 +250,9 @@ function readOptions(): Options {
     },
   });
   const { by, only } = values;
-  if (by !== 'http' && by !== 'frames') throw new Error('--by is http or frames');
+  if (by !== 'http' && by !== 'frames' && by !== 'grpc') {
+    throw new Error('--by is http, frames or grpc');
+  }
   return {
     ...{ by, only },
     members: Number(values.members),

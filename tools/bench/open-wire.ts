@@ -1,8 +1,16 @@
 // The wire for each protocol.
 import { FrameWire } from './frame-wire.ts';
+import { GrpcWire } from './grpc-wire.ts';
 import { HttpWire } from './http-wire.ts';
+import type { LoadProtocol } from './load-plan.ts';
 import type { Wire, WireOptions } from './wire.ts';
 
+const wires: Readonly<Record<LoadProtocol, new (options: WireOptions) => Wire>> = {
+  http: HttpWire,
+  frames: FrameWire,
+  grpc: GrpcWire,
+};
+
 export function openWire(options: WireOptions): Wire {
-  return options.plan.by === 'frames' ? new FrameWire(options) : new HttpWire(options);
+  return new wires[options.plan.by](options);
 }

@@ -7,12 +7,11 @@ import { connect, type Socket } from 'node:net';
 import { messageOf } from '@holdfast/base/errors';
 
 import { Histogram } from './histogram.ts';
-import type { LoadProtocol } from './load-plan.ts';
 import { openWire } from './open-wire.ts';
 import type { Wire, WirePlan } from './wire.ts';
 
 export type PacedPlan = {
-  readonly by: LoadProtocol;
+  readonly by: 'http' | 'frames';
   readonly endpoint: string;
   readonly perSecond: number;
   readonly connections: number;
@@ -29,6 +28,9 @@ export type PacedResult = {
   readonly failures: number;
 };
 
+/** More than are ever under way: none of them waits for the one before it. */
+const ringSize = 1 << 16;
+
 type OnTimedAnswer = (status: number, ms: number) => void;
 
 class PacedConnection {
@@ -43,7 +45,8 @@ class PacedConnection {
     this.#socket = socket;
     const endpoint = `${socket.remoteAddress}:${socket.remotePort}`;
     this.#wire = openWire({
-      ...{ plan, endpoint, firstKey },
+      ...{ plan, endpoint, firstKey, ringSize },
+      reply: (bytes) => void socket.write(bytes),
       onAnswer: (number, status) => {
         onAnswer(status, performance.now() - (this.#due.get(number) as number));
         this.#due.delete(number);

@@ -10,6 +10,7 @@ import { parseArgs } from 'node:util';
 import { messageOf } from '@holdfast/base/errors';
 import { memberId } from '@holdfast/base/ids';
 
+import { Progress } from './progress.ts';
 import { type Plan, RecoveryCluster, statusOf } from './recovery-cluster.ts';
 import { copyGroup, type Filled, fillDirectory } from './recovery-directory.ts';
 import { type Row, recoveryTable, withTable } from './recovery-report.ts';
@@ -40,42 +41,6 @@ type Options = {
   readonly only: string | undefined;
   readonly write: boolean;
 };
-
-const barWidth = 30;
-
-/** A bar on standard error; without a terminal a line each, for whoever reads the log. */
-class Progress {
-  readonly #total: number;
-  #done = 0;
-  #what = '';
-
-  /** `total`: of the weights, which are about seconds. */
-  constructor(total: number) {
-    this.#total = total;
-  }
-
-  /** Before a piece of work. */
-  begin(what: string): void {
-    this.#what = what;
-    if (process.stderr.isTTY) this.#draw();
-    else process.stderr.write(`${what}\n`);
-  }
-
-  done(weight: number): void {
-    this.#done += weight;
-    if (process.stderr.isTTY) this.#draw();
-  }
-
-  close(): void {
-    if (process.stderr.isTTY) process.stderr.write('\r\x1b[K');
-  }
-
-  #draw(): void {
-    const part = Math.min(1, this.#done / this.#total);
-    const bar = '='.repeat(Math.round(part * barWidth)).padEnd(barWidth);
-    process.stderr.write(`\r\x1b[K[${bar}] ${Math.round(part * 100)} % ${this.#what}`);
-  }
-}
 
 class RecoveryBench {
   readonly #options: Options;

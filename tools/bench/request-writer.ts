@@ -1,7 +1,7 @@
 // Hand-made requests: one template, copied with another key each, so that a request costs the
 // generator little more than the copy.
 import { KeySequence, keyDigits } from './key-sequence.ts';
-import type { LoadKind } from './load-plan.ts';
+import { isRead, type LoadKind } from './load-plan.ts';
 import type { WirePlan } from './wire.ts';
 
 export class RequestWriter {
@@ -11,7 +11,7 @@ export class RequestWriter {
 
   constructor(plan: WirePlan, host: string, firstKey: number) {
     const placeholder = '#'.repeat(keyDigits);
-    const body = plan.kind === 'put' ? 'v'.repeat(plan.valueBytes) : '';
+    const body = isRead(plan.kind) ? '' : 'v'.repeat(plan.valueBytes);
     const text = requestText(plan.kind, `bench-${placeholder}`, host, body);
     this.#template = Buffer.from(text, 'latin1');
     this.#digitsAt = text.indexOf(placeholder);
@@ -31,7 +31,7 @@ export class RequestWriter {
 }
 
 function requestText(kind: LoadKind, key: string, host: string, body: string): string {
-  if (kind === 'put') {
+  if (!isRead(kind)) {
     return (
       `PUT /v1/kv/${key} HTTP/1.1\r\nHost: ${host}\r\n` +
       `Content-Type: application/octet-stream\r\nContent-Length: ${body.length}\r\n\r\n${body}`

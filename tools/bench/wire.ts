@@ -22,5 +22,9 @@ export type WireOptions = {
   /** `host:port` */
   readonly endpoint: string;
   readonly firstKey: number;
+  /** Answers overtake each other by fewer than so many requests. */
+  readonly ringSize: number;
+  /** Sends what the protocol asks for beside the requests. */
+  readonly reply: (bytes: Buffer) => void;
   readonly onAnswer: OnAnswer;
 };

@@ -1,0 +1,157 @@
+// Rates, latencies and processor time of the loads, in rounds in which the doors take turns at each
+// load: what is compared was measured within the same minute. Systems that wait are frozen.
+import { messageOf } from '@holdfast/base/errors';
+
+import { LoadClient } from '../load-client.ts';
+import type { LoadPlan, LoadResult } from '../load-plan.ts';
+import type { Progress } from '../progress.ts';
+import type { PeerCluster } from './peer-cluster.ts';
+import { type Door, type Load, nameOf } from './rate-plan.ts';
+
+export const rateKeys = 100_000;
+export const valueBytes = 256;
+/** The same load before each measurement, not counted. */
+const leadInMs = 500;
+/** Of both just-in-time compilers, before anything is measured: four times slower at first. */
+const warmupLoad = { inFlight: 64, connections: 6 };
+
+/** About, for the progress. */
+const fillSeconds = 15;
+
+export type RateRound = { readonly result: LoadResult; readonly membersCpuMicros: number };
+
+/** Rounds of a load at a door. */
+export type Rate = { readonly load: Load; readonly door: Door; readonly rounds: RateRound[] };
+
+export type RateOptions = {
+  readonly loads: readonly Load[];
+  readonly doors: readonly Door[];
+  readonly roundMs: number;
+  readonly warmupMs: number;
+  readonly progress: Progress;
+  readonly isOver: () => boolean;
+};
+
+/** With the lead-in, and the thaw of the one and the freeze of the other. */
+const roundSeconds = ({ roundMs }: Pick<RateOptions, 'roundMs'>): number => roundMs / 1000 + 1;
+
+/** Of the whole part, about. */
+export function rateSeconds(options: Omit<RateOptions, 'progress' | 'isOver'>, rounds: number) {
+  const { loads, doors, warmupMs } = options;
+  const kinds = new Set(loads.map(({ kind }) => kind)).size;
+  const systems = new Set(doors.map(({ system }) => system)).size;
+  const warmup = (warmupMs / 1000) * kinds * doors.length;
+  return (
+    systems * fillSeconds + warmup + rounds * loads.length * doors.length * roundSeconds(options)
+  );
+}
+
+export class RateBench {
+  readonly #options: RateOptions;
+  readonly #clusters: ReadonlyMap<string, PeerCluster>;
+  readonly #client = new LoadClient();
+  readonly #rates: readonly Rate[];
+
+  /** The clusters by their systems' names: fresh, and none of them frozen. */
+  constructor(options: RateOptions, clusters: readonly PeerCluster[]) {
+    this.#options = options;
+    this.#clusters = new Map(clusters.map((cluster) => [cluster.system.name, cluster]));
+    this.#rates = options.loads.flatMap((load) =>
+      options.doors.map((door) => ({ load, door, rounds: [] })),
+    );
+  }
+
+  async run(rounds: number): Promise<readonly Rate[]> {
+    const { loads, doors, progress, isOver } = this.#options;
+    await this.#prepareAll();
+    for (let round = 0; round < rounds; round += 1) {
+      for (const load of loads) {
+        // Nobody is always the first one after the others' writes.
+        for (const door of rotated(doors, round)) {
+          if (isOver()) return this.#rates;
+          progress.begin(`round ${round + 1} of ${rounds}: ${nameOf(load)} of ${door.name}`);
+          const rate = this.#rates.find((one) => one.load === load && one.door === door) as Rate;
+          rate.rounds.push(await this.#again(door, load));
+          progress.done(roundSeconds(this.#options));
+        }
+      }
+    }
+    return this.#rates;
+  }
+
+  async close(): Promise<void> {
+    await this.#client.close();
+  }
+
+  async #prepareAll(): Promise<void> {
+    for (const cluster of this.#clusters.values()) cluster.freeze();
+    for (const cluster of this.#clusters.values()) {
+      await cluster.thaw();
+      await this.#prepare(cluster);
+      cluster.freeze();
+    }
+  }
+
+  /** Every key once, and every way of asking for a while. */
+  async #prepare(cluster: PeerCluster): Promise<void> {
+    const { loads, progress, warmupMs } = this.#options;
+    const { name } = cluster.system;
+    const doors = this.#options.doors.filter(({ system }) => system === name);
+    progress.begin(`${rateKeys.toLocaleString('en')} keys into ${name}`);
+    const fill = { kind: 'create', inFlight: 64, connections: 1 } as const;
+    const plan = await this.#plan(cluster, doors[0] as Door, fill);
+    await this.#client.run({ ...plan, requests: rateKeys });
+    progress.done(fillSeconds);
+    for (const door of doors) {
+      for (const kind of new Set(loads.map((load) => load.kind))) {
+        progress.begin(`warming ${door.name} up: ${kind}`);
+        const warm = await this.#plan(cluster, door, { kind, ...warmupLoad });
+        await this.#client.run({ ...warm, durationMs: warmupMs });
+        progress.done(warmupMs / 1000);
+      }
+    }
+    await cluster.compact();
+  }
+
+  /** A round in which calls failed is no measurement: it is told, and made once more. */
+  async #again(door: Door, load: Load): Promise<RateRound> {
+    try {
+      return await this.#measure(door, load);
+    } catch (error) {
+      this.#options.progress.say(`${messageOf(error)}; ${door.name} does that round again`);
+      return this.#measure(door, load);
+    }
+  }
+
+  async #measure(door: Door, load: Load): Promise<RateRound> {
+    const cluster = this.#clusters.get(door.system) as PeerCluster;
+    await cluster.thaw();
+    try {
+      const plan = await this.#plan(cluster, door, load);
+      const cpuBeforeMs = await cluster.cpuMs();
+      const durationMs = this.#options.roundMs;
+      const result = await this.#client.run({ ...plan, warmupMs: leadInMs, durationMs });
+      const cpuMs = (await cluster.cpuMs()) - cpuBeforeMs;
+      if (load.kind === 'put') await cluster.compact();
+      return { result, membersCpuMicros: (cpuMs * 1000) / result.answered };
+    } finally {
+      cluster.freeze();
+    }
+  }
+
+  /** Connections are dealt to all members, the first one to the leader. */
+  async #plan(cluster: PeerCluster, { by }: Door, load: Load): Promise<LoadPlan> {
+    const endpoints = (await cluster.leaderFirst()).map(({ client }) => client);
+    const { kind, inFlight, connections } = load;
+    const limits = { durationMs: undefined, requests: undefined };
+    return {
+      ...{ kind, inFlight, connections, by, endpoints },
+      ...{ keys: rateKeys, valueBytes, ...limits },
+    };
+  }
+}
+
+function rotated<T>(all: readonly T[], by: number): readonly T[] {
+  const at = by % all.length;
+  return [...all.slice(at), ...all.slice(0, at)];
+}
