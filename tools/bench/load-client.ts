@@ -14,10 +14,13 @@ export class LoadClient {
     this.#child = fork(new URL('./load-process.ts', import.meta.url));
   }
 
-  /** Rejects when a connection broke, or when any answer was no success. */
-  async run(plan: LoadPlan): Promise<LoadResult> {
+  /**
+   * Rejects when a connection broke, when any answer was no success, or when the signal ended:
+   * then it is of no more use, and to be closed.
+   */
+  async run(plan: LoadPlan, options: { readonly signal?: AbortSignal } = {}): Promise<LoadResult> {
     this.#child.send(plan);
-    const [answer] = (await once(this.#child, 'message')) as [LoadAnswer];
+    const [answer] = (await once(this.#child, 'message', options)) as [LoadAnswer];
     if (answer.result === undefined) throw new Error(`the load failed: ${answer.error}`);
     const failures = Object.entries(answer.result.failures);
     if (failures.length === 0) return answer.result;

@@ -7,7 +7,7 @@ export const isRead = (kind: LoadKind): boolean =>
   kind === 'get-linearizable' || kind === 'get-stale';
 
 /** How a generator speaks with a member. */
-export type LoadProtocol = 'http' | 'frames' | 'grpc';
+export type LoadProtocol = 'http' | 'frames' | 'grpc' | 'zookeeper';
 
 export type LoadPlan = {
   readonly kind: LoadKind;
@@ -19,6 +19,8 @@ export type LoadPlan = {
   readonly inFlight: number;
   /** Keys are `bench-00000000` and on, taken in turn. */
   readonly keys: number;
+  /** They begin with that one; with the first of all without. */
+  readonly firstKey?: number;
   readonly valueBytes: number;
   /** The same load for so long before the clock starts; none without. */
   readonly warmupMs?: number;

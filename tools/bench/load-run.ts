@@ -20,7 +20,7 @@ async function openAll(plan: LoadPlan, tally: LoadTally): Promise<readonly LoadC
   const depth = Math.max(1, Math.floor(plan.inFlight / plan.connections));
   const opening = Array.from({ length: plan.connections }, (_, at) => {
     const endpoint = plan.endpoints[at % plan.endpoints.length] as string;
-    const firstKey = Math.floor((plan.keys / plan.connections) * at);
+    const firstKey = (plan.firstKey ?? 0) + Math.floor((plan.keys / plan.connections) * at);
     const onAnswer = (status: number, ms: number): boolean => tally.answer(status, ms);
     return LoadConnection.open({ plan, endpoint, depth, firstKey, onAnswer });
   });

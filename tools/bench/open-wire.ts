@@ -4,11 +4,13 @@ import { GrpcWire } from './grpc-wire.ts';
 import { HttpWire } from './http-wire.ts';
 import type { LoadProtocol } from './load-plan.ts';
 import type { Wire, WireOptions } from './wire.ts';
+import { ZookeeperWire } from './zookeeper-wire.ts';
 
 const wires: Readonly<Record<LoadProtocol, new (options: WireOptions) => Wire>> = {
   http: HttpWire,
   frames: FrameWire,
   grpc: GrpcWire,
+  zookeeper: ZookeeperWire,
 };
 
 export function openWire(options: WireOptions): Wire {

@@ -2,7 +2,8 @@
 // Method: rows with known values; and the document as it stands.
 import { readFile } from 'node:fs/promises';
 import { describe, expect, it } from 'vitest';
-import { type Environment, type Row, recoveryTable, withTable } from './recovery-report.ts';
+import { withMarkedPart } from './marked-part.ts';
+import { type Environment, type Row, recoveryTable } from './recovery-report.ts';
 
 const environment: Environment = {
   cpus: '2 cores',
@@ -30,10 +31,10 @@ describe('the table of recovery times', () => {
 
   it('replaces what stands between the marks, and nothing else', () => {
     const document = 'a\n<!-- bench:recovery begin -->\nold\n<!-- bench:recovery end -->\nb\n';
-    const once = withTable(document, 'new\n');
+    const once = withMarkedPart(document, 'bench:recovery', 'new\n');
     expect(once).toBe(document.replace('old\n', '\nnew\n\n'));
-    expect(withTable(once, 'new\n')).toBe(once);
-    expect(() => withTable('a', 'new')).toThrow('no place');
+    expect(withMarkedPart(once, 'bench:recovery', 'new\n')).toBe(once);
+    expect(() => withMarkedPart('a', 'bench:recovery', 'new')).toThrow('no place');
   });
 
   it('is published with each scenario: follower, leader, partition, restart, snapshot', async () => {

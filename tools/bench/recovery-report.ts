@@ -18,9 +18,6 @@ export type Environment = {
   readonly load: number;
 };
 
-const begin = '<!-- bench:recovery begin -->';
-const end = '<!-- bench:recovery end -->';
-
 export function recoveryTable(rows: readonly Row[], environment: Environment): string {
   const { cpus, node, syncMs, atUtc, load } = environment;
   return [
@@ -35,14 +32,6 @@ export function recoveryTable(rows: readonly Row[], environment: Environment): s
     `began: ${load.toFixed(1)}.`,
     '',
   ].join('\n');
-}
-
-/** The document with the table in the place that is marked for it. */
-export function withTable(document: string, table: string): string {
-  const lo = document.indexOf(begin);
-  const hi = document.indexOf(end);
-  if (lo < 0 || hi < lo) throw new Error('the document has no place for the table');
-  return `${document.slice(0, lo + begin.length)}\n\n${table}\n${document.slice(hi)}`;
 }
 
 function tableLine({ scenario, unit, values, target, note }: Row): string {

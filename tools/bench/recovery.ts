@@ -10,10 +10,11 @@ import { parseArgs } from 'node:util';
 import { messageOf } from '@holdfast/base/errors';
 import { memberId } from '@holdfast/base/ids';
 
+import { withMarkedPart } from './marked-part.ts';
 import { Progress } from './progress.ts';
 import { type Plan, RecoveryCluster, statusOf } from './recovery-cluster.ts';
 import { copyGroup, type Filled, fillDirectory } from './recovery-directory.ts';
-import { type Row, recoveryTable, withTable } from './recovery-report.ts';
+import { type Row, recoveryTable } from './recovery-report.ts';
 import {
   allRestarted,
   followerCatchUp,
@@ -319,7 +320,7 @@ async function main(): Promise<void> {
     });
     if (options.write) {
       const path = 'docs/recovery.md';
-      await writeFile(path, withTable(await readFile(path, 'utf8'), table));
+      await writeFile(path, withMarkedPart(await readFile(path, 'utf8'), 'bench:recovery', table));
     }
     process.stdout.write(`\n${table}`);
   } finally {

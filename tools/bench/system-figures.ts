@@ -20,9 +20,9 @@ export async function residentMiBOf(pid: number): Promise<number> {
   return Number(/VmRSS:\s+(\d+) kB/.exec(status)?.[1]) / 1_024;
 }
 
-type SyncCost = { readonly p50Ms: number; readonly p99Ms: number };
+export type SyncCost = { readonly p50Ms: number; readonly p99Ms: number };
 
-/** Of a 4 KiB write with fdatasync on a preallocated file, where the members' data will stand. */
+/** As `measureSync`, where the members' data will stand. */
 export async function measureDisk(): Promise<SyncCost> {
   const directory = await benchDirectory();
   try {
@@ -32,7 +32,8 @@ export async function measureDisk(): Promise<SyncCost> {
   }
 }
 
-async function measureSync(directory: string): Promise<SyncCost> {
+/** Of a 4 KiB write with fdatasync on a preallocated file in a folder. */
+export async function measureSync(directory: string): Promise<SyncCost> {
   const path = join(directory, 'sync-cost');
   const page = Buffer.alloc(4_096, 1);
   await using file = await open(path, 'w');

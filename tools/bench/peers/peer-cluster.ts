@@ -3,13 +3,13 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { closeSync, openSync } from 'node:fs';
-import { mkdir, readFile, rm } from 'node:fs/promises';
+import { mkdir, mkdtemp, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 
 import { sleep } from '@holdfast/base/clock';
 import { SystemClock } from '@holdfast/base/system-clock';
 
-import { benchDirectory, freePorts } from '../bench-cluster.ts';
+import { freePorts } from '../bench-cluster.ts';
 import { cpuMsOf, residentMiBOf } from '../system-figures.ts';
 import type { MemberPlan, PeerSystem } from './peer-system.ts';
 
@@ -31,9 +31,9 @@ export class PeerCluster {
     this.#members = members;
   }
 
-  /** Resolves when all of them serve. */
-  static async start(system: PeerSystem): Promise<PeerCluster> {
-    const directory = await benchDirectory();
+  /** With its data in a folder of its own; resolves when all of them serve. */
+  static async start(system: PeerSystem, parent: string): Promise<PeerCluster> {
+    const directory = await mkdtemp(join(parent, `${system.name}-`));
     const plans = await memberPlans(directory);
     for (const plan of plans) {
       await mkdir(plan.data, { mode: 0o700 });
@@ -111,6 +111,10 @@ export class PeerCluster {
     return Promise.all(this.#pids.map(residentMiBOf));
   }
 
+  killAll(): void {
+    for (const { process } of this.#members) process.kill('SIGKILL');
+  }
+
   async close(): Promise<void> {
     await Promise.all(this.#members.map(({ process }) => endProcess(process)));
     await rm(this.#directory, { recursive: true, force: true });
@@ -143,9 +147,9 @@ export class PeerCluster {
 
 const running = new Set<PeerCluster>();
 
-/** For whoever ends the bench in the middle. */
-export async function closeAll(): Promise<void> {
-  await Promise.all([...running].map((cluster) => cluster.close()));
+/** For whoever ends the bench in the middle: nothing is waited for. */
+export function killAll(): void {
+  for (const cluster of running) cluster.killAll();
 }
 
 async function memberPlans(directory: string): Promise<readonly MemberPlan[]> {

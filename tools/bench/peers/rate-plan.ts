@@ -18,7 +18,12 @@ export const doors: readonly Door[] = [
   { name: 'etcd', system: 'etcd', by: 'grpc' },
   { name: 'holdfast', system: 'holdfast', by: 'grpc' },
   { name: 'holdfast-frames', system: 'holdfast', by: 'frames' },
+  { name: 'zookeeper', system: 'zookeeper', by: 'zookeeper' },
 ];
+
+/** As its stock clients ask it. */
+export const doorOf = (system: SystemName): Door =>
+  doors.find((door) => door.system === system) as Door;
 
 const kinds: readonly LoadKind[] = ['put', 'get-linearizable', 'get-stale'];
 

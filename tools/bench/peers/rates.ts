@@ -4,14 +4,17 @@ import { messageOf } from '@holdfast/base/errors';
 
 import { LoadClient } from '../load-client.ts';
 import type { LoadPlan, LoadResult } from '../load-plan.ts';
-import type { Progress } from '../progress.ts';
+import type { Context } from './context.ts';
+import { fillKeys, valueBytes } from './fill.ts';
 import type { PeerCluster } from './peer-cluster.ts';
 import { type Door, type Load, nameOf } from './rate-plan.ts';
 
-export const rateKeys = 100_000;
-export const valueBytes = 256;
+const rateKeys = 100_000;
 /** The same load before each measurement, not counted. */
 const leadInMs = 500;
+const attemptsMax = 2;
+/** For the answers to what was sent last. */
+const answersWithinMs = 30_000;
 /** Of both just-in-time compilers, before anything is measured: four times slower at first. */
 const warmupLoad = { inFlight: 64, connections: 6 };
 
@@ -23,46 +26,46 @@ export type RateRound = { readonly result: LoadResult; readonly membersCpuMicros
 /** Rounds of a load at a door. */
 export type Rate = { readonly load: Load; readonly door: Door; readonly rounds: RateRound[] };
 
-export type RateOptions = {
+export type RatePlan = {
   readonly loads: readonly Load[];
   readonly doors: readonly Door[];
   readonly roundMs: number;
   readonly warmupMs: number;
-  readonly progress: Progress;
-  readonly isOver: () => boolean;
 };
 
 /** With the lead-in, and the thaw of the one and the freeze of the other. */
-const roundSeconds = ({ roundMs }: Pick<RateOptions, 'roundMs'>): number => roundMs / 1000 + 1;
+const roundSeconds = ({ roundMs }: Pick<RatePlan, 'roundMs'>): number => roundMs / 1000 + 1;
 
 /** Of the whole part, about. */
-export function rateSeconds(options: Omit<RateOptions, 'progress' | 'isOver'>, rounds: number) {
-  const { loads, doors, warmupMs } = options;
+export function rateSeconds(plan: RatePlan, rounds: number): number {
+  const { loads, doors, warmupMs } = plan;
+  if (loads.length === 0) return 0;
   const kinds = new Set(loads.map(({ kind }) => kind)).size;
   const systems = new Set(doors.map(({ system }) => system)).size;
   const warmup = (warmupMs / 1000) * kinds * doors.length;
-  return (
-    systems * fillSeconds + warmup + rounds * loads.length * doors.length * roundSeconds(options)
-  );
+  return systems * fillSeconds + warmup + rounds * loads.length * doors.length * roundSeconds(plan);
 }
 
 export class RateBench {
-  readonly #options: RateOptions;
+  readonly #context: Context;
+  readonly #asked: RatePlan;
   readonly #clusters: ReadonlyMap<string, PeerCluster>;
-  readonly #client = new LoadClient();
+  #client = new LoadClient();
   readonly #rates: readonly Rate[];
 
   /** The clusters by their systems' names: fresh, and none of them frozen. */
-  constructor(options: RateOptions, clusters: readonly PeerCluster[]) {
-    this.#options = options;
+  constructor(context: Context, asked: RatePlan, clusters: readonly PeerCluster[]) {
+    this.#context = context;
+    this.#asked = asked;
     this.#clusters = new Map(clusters.map((cluster) => [cluster.system.name, cluster]));
-    this.#rates = options.loads.flatMap((load) =>
-      options.doors.map((door) => ({ load, door, rounds: [] })),
+    this.#rates = asked.loads.flatMap((load) =>
+      asked.doors.map((door) => ({ load, door, rounds: [] })),
     );
   }
 
   async run(rounds: number): Promise<readonly Rate[]> {
-    const { loads, doors, progress, isOver } = this.#options;
+    const { loads, doors } = this.#asked;
+    const { progress, isOver } = this.#context;
     await this.#prepareAll();
     for (let round = 0; round < rounds; round += 1) {
       for (const load of loads) {
@@ -71,8 +74,8 @@ export class RateBench {
           if (isOver()) return this.#rates;
           progress.begin(`round ${round + 1} of ${rounds}: ${nameOf(load)} of ${door.name}`);
           const rate = this.#rates.find((one) => one.load === load && one.door === door) as Rate;
-          rate.rounds.push(await this.#again(door, load));
-          progress.done(roundSeconds(this.#options));
+          rate.rounds.push(...(await this.#again(door, load)));
+          progress.done(roundSeconds(this.#asked));
         }
       }
     }
@@ -94,33 +97,44 @@ export class RateBench {
 
   /** Every key once, and every way of asking for a while. */
   async #prepare(cluster: PeerCluster): Promise<void> {
-    const { loads, progress, warmupMs } = this.#options;
+    const { loads, warmupMs } = this.#asked;
+    const { progress } = this.#context;
     const { name } = cluster.system;
-    const doors = this.#options.doors.filter(({ system }) => system === name);
+    const doors = this.#asked.doors.filter(({ system }) => system === name);
     progress.begin(`${rateKeys.toLocaleString('en')} keys into ${name}`);
-    const fill = { kind: 'create', inFlight: 64, connections: 1 } as const;
-    const plan = await this.#plan(cluster, doors[0] as Door, fill);
-    await this.#client.run({ ...plan, requests: rateKeys });
+    await fillKeys(cluster, { from: 0, to: rateKeys });
     progress.done(fillSeconds);
     for (const door of doors) {
       for (const kind of new Set(loads.map((load) => load.kind))) {
         progress.begin(`warming ${door.name} up: ${kind}`);
         const warm = await this.#plan(cluster, door, { kind, ...warmupLoad });
-        await this.#client.run({ ...warm, durationMs: warmupMs });
+        await this.#told(() => this.#run({ ...warm, durationMs: warmupMs }));
         progress.done(warmupMs / 1000);
       }
     }
-    await cluster.compact();
+    await this.#told(() => cluster.compact());
   }
 
-  /** A round in which calls failed is no measurement: it is told, and made once more. */
-  async #again(door: Door, load: Load): Promise<RateRound> {
+  /** What fails without harm to what is measured. */
+  async #told(work: () => Promise<unknown>): Promise<void> {
     try {
-      return await this.#measure(door, load);
+      await work();
     } catch (error) {
-      this.#options.progress.say(`${messageOf(error)}; ${door.name} does that round again`);
-      return this.#measure(door, load);
+      this.#context.progress.say(messageOf(error));
     }
+  }
+
+  /** A round in which calls failed is no measurement: it is made once more, or left out. */
+  async #again(door: Door, load: Load): Promise<readonly RateRound[]> {
+    for (let attempt = 1; attempt <= attemptsMax; attempt += 1) {
+      try {
+        return [await this.#measure(door, load)];
+      } catch (error) {
+        this.#context.progress.say(`${door.name}: ${messageOf(error)}`);
+      }
+    }
+    this.#context.progress.say(`${nameOf(load)} of ${door.name} is left out of this round`);
+    return [];
   }
 
   async #measure(door: Door, load: Load): Promise<RateRound> {
@@ -129,13 +143,25 @@ export class RateBench {
     try {
       const plan = await this.#plan(cluster, door, load);
       const cpuBeforeMs = await cluster.cpuMs();
-      const durationMs = this.#options.roundMs;
-      const result = await this.#client.run({ ...plan, warmupMs: leadInMs, durationMs });
+      const durationMs = this.#asked.roundMs;
+      const result = await this.#run({ ...plan, warmupMs: leadInMs, durationMs });
       const cpuMs = (await cluster.cpuMs()) - cpuBeforeMs;
-      if (load.kind === 'put') await cluster.compact();
+      if (load.kind === 'put') await this.#told(() => cluster.compact());
       return { result, membersCpuMicros: (cpuMs * 1000) / result.answered };
     } finally {
       cluster.freeze();
+    }
+  }
+
+  /** A client that waits in vain would never listen again: another one takes its place. */
+  async #run(plan: LoadPlan): Promise<LoadResult> {
+    const withinMs = (plan.warmupMs ?? 0) + (plan.durationMs ?? 0) + answersWithinMs;
+    try {
+      return await this.#client.run(plan, { signal: AbortSignal.timeout(withinMs) });
+    } catch (error) {
+      await this.#client.close();
+      this.#client = new LoadClient();
+      throw error;
     }
   }
 
