@@ -6,6 +6,8 @@ const [width, left, right, top] = [860, 250, 90, 70];
 const [barHeight, gap] = [13, 12];
 const [ink, faint, paper] = ['#1f2328', '#59636e', '#ffffff'];
 
+const title = 'Requests a second, in times of etcd’s';
+
 const series: readonly { readonly door: DoorName; readonly name: string; readonly fill: string }[] =
   [
     { door: 'etcd', name: 'etcd, gRPC', fill: '#8c959f' },
@@ -30,12 +32,12 @@ export function toPicture(lines: readonly RateLine[], caption: string): string {
     `<svg xmlns="http://www.w3.org/2000/svg" width="${width}" height="${height}" ` +
       `viewBox="0 0 ${width} ${height}" font-family="system-ui, sans-serif" font-size="12" ` +
       `fill="${ink}" role="img">`,
-    '<title>Requests a second, in times of etcd’s</title>',
+    `<title>${title}</title>`,
     `<rect width="${width}" height="${height}" rx="6" fill="${paper}"/>`,
-    text({ x: 16, y: 26, size: 15 }, 'Requests a second, in times of etcd’s'),
+    text({ x: 16, y: 26, size: 15 }, `${title}, by requests in flight / connections`),
     ...legend(shown),
-    ...body,
     ...baseline(frame),
+    ...body,
     text({ x: 16, y: height - 12, fill: faint, size: 11 }, caption),
     '</svg>',
   ].join('\n')}\n`;
@@ -72,7 +74,7 @@ function drawGroup({ load, ratios, rates }: Group, { y, unit, doors }: Place): r
     return [
       `<rect x="${left}" y="${barY}" width="${barWidth.toFixed(1)}" height="${barHeight - 2}" ` +
         `fill="${fill}"/>`,
-      text({ x: left + barWidth + 5, y: barY + barHeight - 4, size: 10 }, words),
+      text({ x: left + barWidth + 5, y: barY + barHeight - 4, size: 10, isClear: true }, words),
     ];
   });
   return [text({ x: left - 10, y: middle, anchor: 'end' }, nameOf(load)), ...bars];
@@ -103,14 +105,17 @@ type TextStyle = {
   readonly size?: number;
   readonly fill?: string;
   readonly anchor?: 'end';
+  /** Readable on whatever it crosses. */
+  readonly isClear?: boolean;
 };
 
-function text({ x, y, size, fill, anchor }: TextStyle, words: string): string {
+function text({ x, y, size, fill, anchor, isClear }: TextStyle, words: string): string {
   const attributes = [
     `x="${x.toFixed(1)}" y="${y.toFixed(1)}"`,
     size === undefined ? '' : ` font-size="${size}"`,
     fill === undefined ? '' : ` fill="${fill}"`,
     anchor === undefined ? '' : ` text-anchor="${anchor}"`,
+    isClear ? ` stroke="${paper}" stroke-width="3" paint-order="stroke"` : '',
   ].join('');
   return `<text ${attributes}>${escaped(words)}</text>`;
 }
