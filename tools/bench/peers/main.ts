@@ -83,7 +83,7 @@ async function rewrite(path: string, part: string): Promise<void> {
 }
 
 const directory = await benchDirectory();
-for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
   process.once(signal, () => process.exit(130));
 }
 // Whichever way it ends: nothing is left running, and nothing on the disk.
