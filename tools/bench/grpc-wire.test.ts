@@ -134,8 +134,8 @@ describe('a wire of gRPC', () => {
   });
 });
 
-/** A wire that is told frames, and what it replied to them. */
-function heard(...frames: readonly Buffer[]): Buffer {
+/** A wire without a connection, and what it replies. */
+function loneWire() {
   const replies: Buffer[] = [];
   const wire = new GrpcWire({
     plan: { kind: 'put', by: 'grpc', keys: 10, valueBytes: 256 },
@@ -143,9 +143,39 @@ function heard(...frames: readonly Buffer[]): Buffer {
     reply: (bytes) => void replies.push(bytes),
     onAnswer: () => undefined,
   });
+  return { wire, replies };
+}
+
+/** What it replied to such frames. */
+function heard(...frames: readonly Buffer[]): Buffer {
+  const { wire, replies } = loneWire();
   for (const frame of frames) wire.push(frame);
   return Buffer.concat(replies);
 }
+
+/** Bytes of the frames of data. */
+function dataBytes(bytes: Buffer): number {
+  const reader = new FrameReader();
+  reader.push(bytes);
+  let sum = 0;
+  while (reader.next()) if (reader.type === 0) sum += reader.hi - reader.lo;
+  return sum;
+}
+
+it('sends as much as its peer has room for, and not a call more', () => {
+  const { wire, replies } = loneWire();
+  const call = dataBytes(wire.take(1));
+  const room = Math.floor(65_535 / call) - 1;
+  expect(dataBytes(wire.take(200))).toBe(200 * call);
+  expect(dataBytes(wire.take(200))).toBe((room - 200) * call);
+  expect(dataBytes(wire.take(1))).toBe(0);
+  wire.push(windowUpdateFrame(3, 100_000));
+  expect(dataBytes(Buffer.concat(replies))).toBe(0);
+  wire.push(windowUpdateFrame(0, call));
+  expect(dataBytes(Buffer.concat(replies))).toBe(call);
+  wire.push(windowUpdateFrame(0, 200 * call));
+  expect(dataBytes(Buffer.concat(replies))).toBe((401 - room) * call);
+});
 
 describe('what a peer says beside the answers', () => {
   it('is acknowledged: settings, and pings with their own bytes', () => {

@@ -66,11 +66,13 @@ it('opens a call for each watcher, and counts each event once', async () => {
   await watch.opened;
   expect(keys).toEqual(['k', 'k', 'k']);
   const event = { type: 0, kv: undefined, prevKv: undefined } as const;
-  const two = Buffer.concat([framed({ events: [event] }), framed({ events: [event] })]);
+  const one = framed({ events: [event] });
+  const two = Buffer.concat([one, one]);
+  const cut = one.length + 2;
   for (const stream of streams) {
-    stream.write(two.subarray(0, 7));
-    await new Promise((resolve) => setImmediate(resolve));
-    stream.write(two.subarray(7));
+    // Has left before the rest is written, in a frame of its own.
+    await new Promise((resolve) => stream.write(two.subarray(0, cut), resolve));
+    stream.write(two.subarray(cut));
   }
   await last;
   expect(events).toBe(6);
