@@ -49,6 +49,8 @@ export class GrpcDoor {
 
   /** Of a paused socket of which nothing was read. */
   accept(socket: Socket): void {
+    // As it came from a server of HTTP/1.1, a client that ends it would stay for ever.
+    socket.allowHalfOpen = false;
     const session = performServerHandshake(socket, { settings });
     this.#sessions.add(session);
     // What is wrong with a connection ends it, and harms nobody else.

@@ -15,7 +15,7 @@ export type GrpcCaller = {
   readonly header: (name: string) => string | undefined;
 };
 
-/** Its signal ends with the call's time. */
+/** Its signal ends with the call's time, and may not tell that the client has gone. */
 export type GrpcCall = GrpcCaller & { readonly signal: AbortSignal };
 
 type MethodBase = {
@@ -28,6 +28,11 @@ type MethodBase = {
 /** One message each way. */
 export type UnaryMethod = MethodBase & {
   readonly kind: 'unary';
+  /**
+   * It waits for others, as a lock does: for as long as its client does, whatever the default is.
+   * Its signal ends when the client gives the call up or is gone, and with the time that it gave.
+   */
+  readonly waitsWithClient?: boolean | undefined;
   readonly handle: (message: Uint8Array, call: GrpcCall) => Promise<FramedMessage>;
 };
 
@@ -69,7 +74,7 @@ export type Codec<T> = Encoder<T> & { decode(bytes: Uint8Array): T };
 
 /** A method of decoded messages. */
 export function unaryMethod<Request, Response>(
-  of: MethodBase,
+  of: MethodBase & Pick<UnaryMethod, 'waitsWithClient'>,
   [request, response]: readonly [Codec<Request>, Codec<Response>],
   handle: (request: Request, call: GrpcCall) => Promise<Response>,
 ): UnaryMethod {

@@ -1,8 +1,9 @@
 // A call with any number of messages each way. Its handler is told of one thing at a time and waits
 // for nothing; what it can not send yet it leaves where it is until there is room.
-import { HoldfastError } from '@holdfast/base/errors';
+import type { HoldfastError } from '@holdfast/base/errors';
 
 import type { CallStream } from './call-stream.ts';
+import { gone, tooLate } from './call-wait.ts';
 import { timeoutMsOf } from './grpc-timeout.ts';
 import { MessageParser } from './message-parser.ts';
 import type { FramedMessage, StreamMethod, StreamReader } from './method.ts';
@@ -129,8 +130,3 @@ class StreamServing {
     this.#reader?.onGone();
   }
 }
-
-const tooLate = (): HoldfastError =>
-  new HoldfastError('deadline-exceeded', 'the time that the call was given is over');
-
-const gone = (): HoldfastError => new HoldfastError('cancelled', 'the call is over');

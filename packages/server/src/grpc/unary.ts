@@ -1,9 +1,11 @@
-// A call with one message each way. The end of its time, or of its client, ends the wait and never
-// the work: what was proposed stays proposed.
+// A call with one message each way. The end of its time ends the wait and never the work: what was
+// proposed stays proposed. That the client has gone is heeded by those calls that wait as long as
+// it does.
 import type { Deadline } from '@holdfast/base/deadline';
 
 import type { HttpContext } from '../http/http-context.ts';
 import type { CallStream } from './call-stream.ts';
+import { CallWait } from './call-wait.ts';
 import { timeoutMsOf } from './grpc-timeout.ts';
 import { MessageParser } from './message-parser.ts';
 import type { FramedMessage, UnaryMethod } from './method.ts';
@@ -18,11 +20,15 @@ export type CallOptions = {
 export function serveUnary(stream: CallStream, method: UnaryMethod, options: CallOptions): void {
   const parser = new MessageParser(options.messageBytesMax);
   let message: Uint8Array | undefined;
+  let wait: CallWait | undefined;
   let isOver = false;
   const end = (status: GrpcStatus | 'ok', answer?: FramedMessage): void => {
     if (isOver) return;
     isOver = true;
     stream.end(status, answer);
+  };
+  const heed = (begun: CallWait): void => {
+    wait = begun;
   };
   stream.open({
     onBytes: (bytes) => {
@@ -43,10 +49,13 @@ export function serveUnary(stream: CallStream, method: UnaryMethod, options: Cal
         end(new GrpcStatus(statusCodes.internal, 'grpc: the call ended before its message'));
         return;
       }
-      void carryOut(stream, method, { ...options, message, end }); // Answers its own errors.
+      const onWait = method.waitsWithClient ? heed : undefined;
+      // Answers its own errors.
+      void carryOut(stream, method, { ...options, message, end, onWait });
     },
     onGone: () => {
       isOver = true;
+      wait?.leave();
     },
   });
 }
@@ -54,19 +63,21 @@ export function serveUnary(stream: CallStream, method: UnaryMethod, options: Cal
 type CarryOut = CallOptions & {
   readonly message: Uint8Array;
   readonly end: (status: GrpcStatus | 'ok', answer?: FramedMessage) => void;
+  /** Given for a call that waits with its client, and told of its wait. */
+  readonly onWait: ((wait: CallWait) => void) | undefined;
 };
 
 async function carryOut(
   stream: CallStream,
   { name, handle, statusOf }: UnaryMethod,
-  { context, actor, message, end }: CarryOut,
+  { context, actor, message, end, onWait }: CarryOut,
 ): Promise<void> {
-  const { clock, deadlines, times } = context;
+  const { clock, times } = context;
   const beganMs = clock.monotonicMs();
   let status = 200;
   let deadline: Deadline | undefined;
   try {
-    deadline = deadlines.begin(timeoutMsOf(stream.header('grpc-timeout')));
+    deadline = begin(context, timeoutMsOf(stream.header('grpc-timeout')), onWait);
     const header = (of: string): string | undefined => stream.header(of);
     end('ok', await handle(message, { actor, signal: deadline.signal, header }));
   } catch (error) {
@@ -76,4 +87,15 @@ async function carryOut(
     deadline?.dispose();
     times.observe('grpc', name, { status, durationMs: clock.monotonicMs() - beganMs });
   }
+}
+
+function begin(
+  context: HttpContext,
+  timeoutMs: number | undefined,
+  onWait: CarryOut['onWait'],
+): Deadline {
+  if (!onWait) return context.deadlines.begin(timeoutMs);
+  const wait = new CallWait(context, timeoutMs);
+  onWait(wait);
+  return wait;
 }

@@ -14,8 +14,10 @@ import fastify, { type FastifyError, type FastifyInstance, type FastifyReply } f
 
 import type { EngineSlot } from '../engine-slot.ts';
 import { etcdServices } from '../etcd/etcd-services.ts';
+import { etcdStatusOf } from '../etcd/etcd-status.ts';
 import { FrameDoor } from '../frames/frame-door.ts';
 import { GrpcDoor } from '../grpc/grpc-door.ts';
+import { withStandardServices } from '../grpc/standard-services.ts';
 import { Metrics } from '../metrics.ts';
 import { AnswerGate } from './answer-gate.ts';
 import { acceptJsonBodies } from './body-parsers.ts';
@@ -119,14 +121,20 @@ const etcdRequestBytes = 1.5 * 1024 * 1024;
 const grpcOverheadBytes = 512 * 1024;
 
 function grpcDoorOf(context: HttpContext, onTurnedAway: TurnedAway): GrpcDoor {
-  const { slot, limits } = context;
+  const { slot, clock, limits } = context;
   const requestBytesMax = Math.max(etcdRequestBytes, limits.bodyBytesMax);
-  const methods = etcdServices({ engine: () => slot.engine, requestBytesMax });
+  const methods = withStandardServices({
+    clock,
+    methods: etcdServices({ engine: () => slot.engine, requestBytesMax }),
+    isReady: () => slot.notReadyReason() === undefined,
+    statusOf: etcdStatusOf,
+  });
   const messageBytesMax = requestBytesMax + grpcOverheadBytes;
   return new GrpcDoor({ context, methods, messageBytesMax, onTurnedAway });
 }
 
-function contextOf(options: HttpAppOptions): HttpContext {
+/** What calls stand on; its `deadlines` are to be closed. */
+export function contextOf(options: HttpAppOptions): HttpContext {
   const limits = { ...defaultHttpLimits, ...options.limits };
   return {
     slot: options.slot,
