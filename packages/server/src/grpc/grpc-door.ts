@@ -91,8 +91,9 @@ export class GrpcDoor {
       return;
     }
     const actor = actorNamed(call.header('holdfast-actor'), socket);
-    if (method.kind === 'unary') serveUnary(call, method, { context, actor, messageBytesMax });
-    else serveStream(call, method, { context, actor, messageBytesMax });
+    const options = { context, door: 'grpc', actor, messageBytesMax } as const;
+    if (method.kind === 'unary') serveUnary(call, method, options);
+    else serveStream(call, method, options);
   }
 }
 

@@ -13,6 +13,8 @@ import { GrpcStatus, statusCodes } from './status.ts';
 
 export type CallOptions = {
   readonly context: HttpContext;
+  /** Through which it came, for the times of calls. */
+  readonly door: 'grpc' | 'gateway';
   readonly actor: string;
   readonly messageBytesMax: number;
 };
@@ -70,7 +72,7 @@ type CarryOut = CallOptions & {
 async function carryOut(
   stream: CallStream,
   { name, handle, statusOf }: UnaryMethod,
-  { context, actor, message, end, onWait }: CarryOut,
+  { context, door, actor, message, end, onWait }: CarryOut,
 ): Promise<void> {
   const { clock, times } = context;
   const beganMs = clock.monotonicMs();
@@ -85,7 +87,7 @@ async function carryOut(
     end(error instanceof GrpcStatus ? error : statusOf(error));
   } finally {
     deadline?.dispose();
-    times.observe('grpc', name, { status, durationMs: clock.monotonicMs() - beganMs });
+    times.observe(door, name, { status, durationMs: clock.monotonicMs() - beganMs });
   }
 }
 

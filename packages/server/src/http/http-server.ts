@@ -16,6 +16,7 @@ import type { EngineSlot } from '../engine-slot.ts';
 import { etcdServices } from '../etcd/etcd-services.ts';
 import { etcdStatusOf } from '../etcd/etcd-status.ts';
 import { FrameDoor } from '../frames/frame-door.ts';
+import { type GatewayOptions, gatewayRoutes } from '../gateway/gateway.ts';
 import { GrpcDoor } from '../grpc/grpc-door.ts';
 import { withStandardServices } from '../grpc/standard-services.ts';
 import { Metrics } from '../metrics.ts';
@@ -82,7 +83,8 @@ export function buildHttpApp(options: HttpAppOptions): FastifyInstance {
   const context = contextOf(options);
   const { tls, onTurnedAway = () => undefined } = options;
   const frames = new FrameDoor(context, onTurnedAway);
-  const grpc = grpcDoorOf(context, onTurnedAway);
+  const etcd = etcdMethodsOf(context);
+  const grpc = new GrpcDoor({ ...etcd, onTurnedAway });
   const speakers: readonly Speaker[] = [
     { magic: clientDialect.magic, accept: (socket) => frames.accept(socket) },
     { magic: http2Magic, accept: (socket) => grpc.accept(socket) },
@@ -100,6 +102,7 @@ export function buildHttpApp(options: HttpAppOptions): FastifyInstance {
   answerErrors(app, context, table);
   describeApi(app, options.version);
   app.register(async (scope) => keyRoutes(scope, context));
+  app.register(async (scope) => gatewayRoutes(scope, etcd));
   app.register(async (scope) => {
     timeRequests(scope, context);
     kvRoutes(scope, context);
@@ -120,7 +123,8 @@ const etcdRequestBytes = 1.5 * 1024 * 1024;
 /** Of a message beyond its request. */
 const grpcOverheadBytes = 512 * 1024;
 
-function grpcDoorOf(context: HttpContext, onTurnedAway: TurnedAway): GrpcDoor {
+/** What gRPC and the JSON gateway serve, and how much of it at a time. */
+function etcdMethodsOf(context: HttpContext): GatewayOptions {
   const { slot, clock, limits } = context;
   const requestBytesMax = Math.max(etcdRequestBytes, limits.bodyBytesMax);
   const methods = withStandardServices({
@@ -129,8 +133,7 @@ function grpcDoorOf(context: HttpContext, onTurnedAway: TurnedAway): GrpcDoor {
     isReady: () => slot.notReadyReason() === undefined,
     statusOf: etcdStatusOf,
   });
-  const messageBytesMax = requestBytesMax + grpcOverheadBytes;
-  return new GrpcDoor({ context, methods, messageBytesMax, onTurnedAway });
+  return { context, methods, messageBytesMax: requestBytesMax + grpcOverheadBytes };
 }
 
 /** What calls stand on; its `deadlines` are to be closed. */

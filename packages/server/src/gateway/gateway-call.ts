@@ -1,0 +1,210 @@
+// A call of gRPC that comes as a request of HTTP/1.1 and speaks JSON: to whoever serves it, it is a
+// stream like any other. One message is answered with one document; of a stream each message is a
+// line, and a chunk, of its own, that leaves at once.
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { Socket } from 'node:net';
+
+import type { Timer } from '@holdfast/base/clock';
+
+import type { CallReader, CallStream } from '../grpc/call-stream.ts';
+import { type FramedMessage, unframed } from '../grpc/method.ts';
+import { GrpcStatus, statusCodes } from '../grpc/status.ts';
+import type { HttpContext } from '../http/http-context.ts';
+import { metadataOf } from './gateway-headers.ts';
+import { errorText, httpStatusOf, streamErrorText } from './gateway-status.ts';
+import { MessageStream, readOneMessage } from './message-body.ts';
+import type { MethodShape } from './message-shapes.ts';
+import { jsonOf } from './message-to-json.ts';
+
+export type GatewayExchange = {
+  readonly request: IncomingMessage;
+  readonly response: ServerResponse;
+};
+
+export type GatewayCallOptions = {
+  readonly context: HttpContext;
+  /** `/package.Service/Method` */
+  readonly path: string;
+  readonly shape: MethodShape;
+  /** It waits as long as its client does, and may be silent for hours. */
+  readonly isPatient: boolean;
+  /** Of the JSON of one message of the client. */
+  readonly jsonBytesMax: number;
+  /** Of one message that is answered: its text must be one that can be made. */
+  readonly answerBytesMax: number;
+};
+
+const keepAliveMs = 30_000;
+/** Answers up to here are not counted among what waits for its readers. */
+const uncountedBytesMax = 16 * 1024;
+
+export class GatewayCall implements CallStream {
+  readonly path: string;
+  readonly #exchange: GatewayExchange;
+  readonly #options: GatewayCallOptions;
+  #body: MessageStream | undefined;
+  #reader: CallReader | undefined;
+  #stalled: Timer | undefined;
+  #isOver = false;
+
+  /** Of a response that has not been closed. */
+  constructor(exchange: GatewayExchange, options: GatewayCallOptions) {
+    this.path = options.path;
+    this.#exchange = exchange;
+    this.#options = options;
+  }
+
+  header(name: string): string | undefined {
+    return metadataOf(this.#exchange.request.headers, name);
+  }
+
+  open(reader: CallReader): void {
+    const { request, response } = this.#exchange;
+    const { shape, isPatient, jsonBytesMax, context } = this.#options;
+    const { clock, limits } = context;
+    const messageTimeoutMs = limits.requestTimeoutMs;
+    const options = { shape: shape.request, clock, jsonBytesMax, messageTimeoutMs };
+    const bodyReader = {
+      onMessage: reader.onBytes,
+      onEnd: reader.onEnd,
+      onMistake: (status: GrpcStatus, isLeft: boolean) => this.#refuse(status, isLeft),
+    };
+    this.#reader = reader;
+    response.once('close', () => this.#leave());
+    if (isPatient) beQuiet(request.socket);
+    if (shape.isStreaming) response.on('drain', () => this.#heedRoom());
+    if (shape.isClientStreaming) {
+      exemptFromRequestTimeout(request);
+      this.#body = new MessageStream(request, options, bodyReader);
+      this.#body.start();
+    } else readOneMessage(request, options, bodyReader);
+  }
+
+  send(message: FramedMessage): boolean {
+    if (this.#isOver) return false;
+    const text = this.#textOf(message);
+    if (text === undefined) return false;
+    this.#beginStream();
+    const hasRoom = this.#exchange.response.write(`{"result":${text}}\n`);
+    if (!hasRoom) this.#expectRoom();
+    return hasRoom;
+  }
+
+  end(status: GrpcStatus | 'ok', message?: FramedMessage): void {
+    if (this.#isOver) return;
+    if (this.#options.shape.isStreaming) {
+      if (message) this.send(message);
+      this.#endStream(status);
+    } else if (status !== 'ok') this.#answer(httpStatusOf(status), errorText(status));
+    else if (message) {
+      const text = this.#textOf(message);
+      if (text !== undefined) this.#answer(200, text);
+    }
+  }
+
+  pause(): void {
+    this.#exchange.request.pause();
+  }
+
+  resume(): void {
+    this.#exchange.request.resume();
+  }
+
+  #beginStream(): void {
+    const { response } = this.#exchange;
+    if (response.headersSent) return;
+    response.writeHead(200, { 'Content-Type': 'application/json', 'X-Accel-Buffering': 'no' });
+  }
+
+  #endStream(status: GrpcStatus | 'ok'): void {
+    const { response } = this.#exchange;
+    if (status !== 'ok' && !response.headersSent) {
+      this.#answer(httpStatusOf(status), streamErrorText(status));
+      return;
+    }
+    this.#beginStream();
+    this.#close(status === 'ok' ? '' : streamErrorText(status));
+  }
+
+  #answer(httpStatus: number, text: string): void {
+    const { response } = this.#exchange;
+    const bytes = Buffer.from(text);
+    response.writeHead(httpStatus, {
+      'Content-Type': 'application/json',
+      'Content-Length': bytes.length,
+    });
+    if (bytes.length > uncountedBytesMax) {
+      const { answers } = this.#options.context;
+      response.once(
+        'close',
+        answers.hold(bytes.length, () => response.destroy()),
+      );
+    }
+    this.#close(bytes);
+  }
+
+  #close(last: string | Uint8Array): void {
+    const { request, response } = this.#exchange;
+    this.#isOver = true;
+    this.#body?.stop();
+    // A connection in the middle of a body has no other use.
+    response.once('finish', () => {
+      if (!request.complete) request.socket.destroySoon();
+    });
+    response.end(last);
+  }
+
+  /** The text of an answer; of one that is too large nothing, and the call is over. */
+  #textOf(message: FramedMessage): string | undefined {
+    const { shape, answerBytesMax } = this.#options;
+    if (message.length <= answerBytesMax) return jsonOf(shape.response, unframed(message));
+    const text = `the answer is larger than ${answerBytesMax} bytes: ask for less, with a limit`;
+    this.#refuse(new GrpcStatus(statusCodes.resourceExhausted, text), false);
+    return undefined;
+  }
+
+  /** Ends the call from here: whoever serves it is told that nobody is there any more. */
+  #refuse(status: GrpcStatus, isLeft: boolean): void {
+    if (isLeft && !this.#exchange.response.headersSent) {
+      this.#exchange.response.shouldKeepAlive = false;
+    }
+    this.end(status);
+    this.#reader?.onGone();
+  }
+
+  /** A reader that takes nothing at all is given up, as of any other answer. */
+  #expectRoom(): void {
+    const { clock, limits } = this.#options.context;
+    const giveUp = (): void => void this.#exchange.response.destroy();
+    this.#stalled ??= clock.schedule(limits.stalledMs, giveUp);
+  }
+
+  #heedRoom(): void {
+    this.#stalled?.cancel();
+    this.#stalled = undefined;
+    this.#reader?.onRoom?.();
+  }
+
+  #leave(): void {
+    this.#isOver = true;
+    this.#body?.stop();
+    this.#stalled?.cancel();
+    this.#reader?.onGone();
+  }
+}
+
+/** Until the next request on it. Whether somebody is there TCP asks from time to time. */
+function beQuiet(socket: Socket): void {
+  socket.setTimeout(0);
+  socket.setKeepAlive(true, keepAliveMs);
+}
+
+type WithParser = Socket & { readonly parser?: { readonly remove?: () => void } | null };
+
+/**
+ * Node ends a request that is not whole in time, and knows no exception. Its parser can be taken
+ * off the list of those that are looked at, where the next request puts it again.
+ */
+function exemptFromRequestTimeout(request: IncomingMessage): void {
+  if (!request.complete) (request.socket as WithParser).parser?.remove?.();
+}

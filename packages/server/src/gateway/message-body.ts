@@ -1,0 +1,160 @@
+// The messages in the body of a request: one that is read whole before it is looked at, or any
+// number that are taken as they come, in a body that may stay open for as long as the client likes.
+import type { IncomingMessage } from 'node:http';
+import { toTextStrict } from '@holdfast/base/bytes';
+import type { Clock, Timer } from '@holdfast/base/clock';
+import { messageOf } from '@holdfast/base/errors';
+
+import { type FramedMessage, framed } from '../grpc/method.ts';
+import { GrpcStatus, statusCodes } from '../grpc/status.ts';
+import { readBody } from '../http/request-body.ts';
+import { parseExactly } from './exact-json.ts';
+import { JsonSplitter } from './json-splitter.ts';
+import { writeMessage } from './message-from-json.ts';
+import type { MessageShape } from './message-shapes.ts';
+
+export type MessageBodyOptions = {
+  readonly shape: MessageShape;
+  readonly clock: Clock;
+  /** Of the JSON of one message. */
+  readonly jsonBytesMax: number;
+  /** From the first byte of a message to its last, where the body stays open. */
+  readonly messageTimeoutMs: number;
+};
+
+/** What is told of a body; nothing after a mistake or the end. */
+export type BodyReader = {
+  readonly onMessage: (message: FramedMessage) => void;
+  readonly onEnd: () => void;
+  /** `isLeft`: the rest of the body is not read. */
+  readonly onMistake: (status: GrpcStatus, isLeft: boolean) => void;
+};
+
+/** Of JSON, in one message. A transaction within another one takes three. */
+const depthMax = 500;
+
+/** Reads one message; an empty body is an empty one. */
+export function readOneMessage(
+  request: IncomingMessage,
+  { shape, jsonBytesMax }: MessageBodyOptions,
+  { onMessage, onEnd, onMistake }: BodyReader,
+): void {
+  readBody(request, jsonBytesMax, (tooLarge, body, isLeft) => {
+    let message: FramedMessage;
+    try {
+      if (tooLarge) throw new GrpcStatus(statusCodes.resourceExhausted, tooLarge.message);
+      message = messageOfJson(shape, onlyObjectOf(body));
+    } catch (error) {
+      if (!(error instanceof GrpcStatus)) throw error;
+      onMistake(error, isLeft);
+      return;
+    }
+    onMessage(message);
+    onEnd();
+  });
+}
+
+const emptyObject = Buffer.from('{}');
+
+function onlyObjectOf(body: Buffer): Uint8Array {
+  let only: Uint8Array | undefined;
+  const splitter = new JsonSplitter({ bytesMax: body.length, depthMax });
+  splitter.push(body, (json) => {
+    if (only) throw invalid('the body has more than one message');
+    only = json;
+  });
+  if (splitter.isWithin) throw endsWithin();
+  return only ?? emptyObject;
+}
+
+/** Messages as they come. It owns the timer for one that is begun. */
+export class MessageStream {
+  readonly #request: IncomingMessage;
+  readonly #options: MessageBodyOptions;
+  readonly #reader: BodyReader;
+  readonly #splitter: JsonSplitter;
+  #unfinished: Timer | undefined;
+  #isOver = false;
+
+  constructor(request: IncomingMessage, options: MessageBodyOptions, reader: BodyReader) {
+    this.#request = request;
+    this.#options = options;
+    this.#reader = reader;
+    this.#splitter = new JsonSplitter({ bytesMax: options.jsonBytesMax, depthMax });
+  }
+
+  start(): void {
+    this.#request.on('data', (part: Buffer) => this.#take(part));
+    this.#request.once('end', () => this.#end());
+    // The client went away: the answer's close says so.
+    this.#request.on('error', () => undefined);
+  }
+
+  /** What comes from now on is thrown away. */
+  stop(): void {
+    this.#isOver = true;
+    this.#unfinished?.cancel();
+  }
+
+  #take(part: Buffer): void {
+    if (this.#isOver) return;
+    try {
+      this.#splitter.push(part, (json) => {
+        this.#settle();
+        if (!this.#isOver) this.#reader.onMessage(messageOfJson(this.#options.shape, json));
+      });
+    } catch (error) {
+      if (!(error instanceof GrpcStatus)) throw error;
+      this.#mistake(error);
+    }
+    if (this.#splitter.isWithin && !this.#isOver) this.#expectRest();
+  }
+
+  #end(): void {
+    if (this.#isOver) return;
+    if (this.#splitter.isWithin) this.#mistake(endsWithin());
+    else this.#reader.onEnd();
+  }
+
+  #expectRest(): void {
+    const { clock, messageTimeoutMs } = this.#options;
+    this.#unfinished ??= clock.schedule(messageTimeoutMs, () => this.#giveUp());
+  }
+
+  #giveUp(): void {
+    this.#settle();
+    if (this.#request.isPaused()) return this.#expectRest(); // It is not the client that waits.
+    const text = `a message was begun and not finished in ${this.#options.messageTimeoutMs} ms`;
+    this.#mistake(new GrpcStatus(statusCodes.deadlineExceeded, text));
+  }
+
+  #settle(): void {
+    this.#unfinished?.cancel();
+    this.#unfinished = undefined;
+  }
+
+  #mistake(status: GrpcStatus): void {
+    this.stop();
+    this.#reader.onMistake(status, !this.#request.complete);
+  }
+}
+
+function messageOfJson(shape: MessageShape, json: Uint8Array): FramedMessage {
+  const text = toTextStrict(json);
+  if (text === undefined) throw invalid('the body is not UTF-8');
+  const value = parsed(text);
+  return framed({ encode: (one, writer) => writeMessage(shape, one, writer) }, value);
+}
+
+function parsed(text: string): unknown {
+  try {
+    return parseExactly(text);
+  } catch (error) {
+    throw invalid(`the body is not JSON: ${messageOf(error).split('\n')[0]?.slice(0, 200)}`);
+  }
+}
+
+const endsWithin = (): GrpcStatus => invalid('the body ends within a message');
+
+const invalid = (message: string): GrpcStatus =>
+  new GrpcStatus(statusCodes.invalidArgument, message);
