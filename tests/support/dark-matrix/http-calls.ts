@@ -31,7 +31,7 @@ const [key, config, lease] = ['/v1/kv/http-{n}', '/v1/configs/dark/matrix/http',
 
 export const httpCalls: readonly HttpCall[] = [
   ...[
-    ...['/', '/openapi.json', '/livez', '/ping', '/readyz', '/health', '/metrics'],
+    ...['/', '/openapi.json', '/livez', '/ping', '/readyz', '/health', '/version', '/metrics'],
     ...['/v1/cluster', '/v1/members', '/v1/diagnosis', '/v1/recovery'],
     ...['/v1/connections', '/v1/breakers', '/v1/settings', '/v1/integrity', '/v1/scrub'],
   ].map((path): HttpCall => ({ name: `GET ${path}`, bound: 'look', call: nothing })),
@@ -50,6 +50,13 @@ export const httpCalls: readonly HttpCall[] = [
     bound: 'write',
     call: json({ success: [{ put: { key: 'http', value: '{n}' } }] }),
   },
+  // For all of etcd's gateway, whose calls are those of gRPC.
+  {
+    name: 'POST /v3/kv/put',
+    bound: 'write',
+    call: json({ key: 'aHR0cA==', value: 'dmFsdWU=' }),
+  },
+  { name: 'POST /v3/kv/range', bound: 'read', call: json({ key: 'aHR0cA==' }) },
   { name: 'POST /v1/compact', bound: 'write', call: json({ revision: 1 }) },
   // Done already, so that the members stay as they are; it asks the leader all the same.
   { name: 'POST /v1/members/changes', bound: 'write', call: json({ promote: ['n1'] }) },

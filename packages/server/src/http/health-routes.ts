@@ -5,12 +5,14 @@ import { formatId } from '@holdfast/base/ids';
 import type { EngineStatus, PeerStatus } from '@holdfast/engine/engine';
 import type { FastifyInstance } from 'fastify';
 import { Type } from 'typebox';
+import { etcdClusterVersion, etcdVersion } from '../etcd/etcd-version.ts';
+import { unhealthyReason } from '../etcd/health.ts';
 import type { Metrics } from '../metrics.ts';
 import { roundedOrNull } from '../nullable.ts';
 import { statusPage } from '../status-page.ts';
 import type { HttpContext } from './http-context.ts';
 import { recoveryRoutes } from './recovery-routes.ts';
-import { memberFields, memberFieldsOf, responses } from './schemas.ts';
+import { memberFields, memberFieldsOf, querySchema, responses } from './schemas.ts';
 
 const tags = ['member'];
 
@@ -26,6 +28,7 @@ export function healthRoutes(
   options: HealthOptions,
 ): void {
   probeRoutes(app, context);
+  etcdRoutes(app, context);
   metricsRoute(app, context, options.metrics);
   clusterRoutes(app, context);
   recoveryRoutes(app, context);
@@ -71,24 +74,30 @@ function probeRoutes(app: FastifyInstance, context: HttpContext): void {
       details: { phase: context.slot.phaseName(), missingVoters: missingOf(context) },
     });
   });
-  app.get('/health', { schema: { tags, summary: "Health in etcd's shape" } }, (_, reply) => {
-    const reason = healthReason(context);
-    if (reason === undefined) return { health: 'true', reason: '' };
-    reply.code(503);
-    return { health: 'false', reason };
+}
+
+/** What etcd's own tools and probes ask before they speak gRPC. */
+function etcdRoutes(app: FastifyInstance, context: HttpContext): void {
+  app.get('/version', { schema: { tags, summary: "The version of etcd's API" } }, () => ({
+    etcdserver: etcdVersion,
+    etcdcluster: etcdClusterVersion,
+  }));
+  const querystring = querySchema(['serializable', 'exclude']);
+  const schema = { tags, summary: "Health in etcd's shape", querystring };
+  app.get('/health', { schema }, (request, reply) => {
+    const query = new URLSearchParams(request.raw.url?.split('?')[1]);
+    const reason = unhealthyReason(context.slot, {
+      isLocal: query.get('serializable') === 'true',
+      excluded: query.getAll('exclude'),
+    });
+    if (reason !== undefined) reply.code(503);
+    return { health: String(reason === undefined), reason: reason ?? '' };
   });
 }
 
 /** A full member still answers reads and takes deletes: nobody is to be sent away from it. */
 const readyText = ({ slot }: HttpContext): string =>
   ['ok', ...(slot.status()?.limits ?? [])].join('\n').concat('\n');
-
-/** etcd's health is worse than ready: without a leader a member is not healthy. */
-function healthReason({ slot }: HttpContext): string | undefined {
-  const reason = slot.notReadyReason();
-  if (reason !== undefined) return reason;
-  return slot.status()?.leader === undefined ? 'no leader' : undefined;
-}
 
 const missingOf = ({ slot }: HttpContext): string[] =>
   (slot.status()?.missingVoters ?? []).map((id) => formatId(id));

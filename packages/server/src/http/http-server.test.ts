@@ -293,6 +293,7 @@ describe('what a member shows', () => {
       '/v1/sessions/{id}',
       '/v1/sessions/{id}/keep-alive',
       '/v1/txn',
+      '/version',
     ]);
     expect(Object.keys(document.paths['/v1/kv/{key}']).sort()).toEqual([
       'delete',

@@ -32,6 +32,8 @@ const described: Readonly<Record<string, string>> = {
   prev: 'with what stood there before',
   lease: 'the lease that the key hangs on, as decimal digits',
   keys: 'with the keys that hang on it',
+  serializable: 'true: of this member alone, whoever leads',
+  exclude: 'an alarm that is not heeded: NOSPACE or CORRUPT; may stand there twice',
 };
 
 /** Query parameters for the OpenAPI document; routes read them themselves (`call-options.ts`). */
