@@ -2,6 +2,7 @@
 // between, in pieces as the network cuts them. It looks for where each ends and leaves it to the
 // parser whether it is one. No more than one is held, and one that came in one piece is not copied.
 import { GrpcStatus, statusCodes } from '../grpc/status.ts';
+import { GrowingBytes } from '../http/growing-bytes.ts';
 
 export type JsonSplitterOptions = {
   /** Of one object. */
@@ -13,18 +14,13 @@ export type JsonSplitterOptions = {
 const [quote, backslash] = [0x22, 0x5c];
 const [openBracket, closeBracket, openBrace, closeBrace] = [0x5b, 0x5d, 0x7b, 0x7d];
 
-const nothing = new Uint8Array(0);
-/** What is held of an object begins with room for so much, which doubles as it fills. */
-const heldBytesMin = 1024;
-
 export class JsonSplitter {
   readonly #options: JsonSplitterOptions;
   #depth = 0;
   #isInText = false;
   #isEscaped = false;
-  /** The beginning of an object that is not whole, with room behind it. */
-  #held = nothing;
-  #heldBytes = 0;
+  /** The beginning of an object that is not whole. */
+  readonly #held = new GrowingBytes();
 
   constructor(options: JsonSplitterOptions) {
     this.#options = options;
@@ -46,7 +42,7 @@ export class JsonSplitter {
       const read = part.subarray(begin, end);
       this.#checkRoomFor(read);
       if (this.isWithin) {
-        this.#hold(read);
+        this.#held.push(read);
         return;
       }
       onObject(this.#joined(read));
@@ -98,31 +94,15 @@ export class JsonSplitter {
 
   #checkRoomFor(read: Uint8Array): void {
     const { bytesMax } = this.#options;
-    if (this.#heldBytes + read.length <= bytesMax) return;
+    if (this.#held.length + read.length <= bytesMax) return;
     const text = `the message is larger than ${bytesMax} bytes of JSON`;
     throw new GrpcStatus(statusCodes.resourceExhausted, text);
   }
 
-  /** Copied: a body of one byte a piece must not cost the memory of its pieces. */
-  #hold(read: Uint8Array): void {
-    const bytes = this.#heldBytes + read.length;
-    if (bytes > this.#held.length) {
-      const room = Math.max(bytes, Math.min(2 * this.#held.length, this.#options.bytesMax));
-      const held = new Uint8Array(Math.max(room, heldBytesMin));
-      held.set(this.#held.subarray(0, this.#heldBytes));
-      this.#held = held;
-    }
-    this.#held.set(read, this.#heldBytes);
-    this.#heldBytes = bytes;
-  }
-
   #joined(read: Uint8Array): Uint8Array {
-    if (this.#heldBytes === 0) return read;
-    this.#hold(read);
-    const whole = this.#held.subarray(0, this.#heldBytes);
-    this.#held = nothing;
-    this.#heldBytes = 0;
-    return whole;
+    if (this.#held.length === 0) return read;
+    this.#held.push(read);
+    return this.#held.take();
   }
 }
 

@@ -5,6 +5,8 @@ import type { IncomingMessage } from 'node:http';
 
 import { HoldfastError } from '@holdfast/base/errors';
 
+import { GrowingBytes } from './growing-bytes.ts';
+
 /** How many bytes too much are read and thrown away before the connection is given up. */
 const discardBytesMax = 16 * 1024 * 1024;
 
@@ -29,8 +31,7 @@ class BodyReader {
   readonly #request: IncomingMessage;
   readonly #bytesMax: number;
   readonly #done: BodyResult;
-  #first: Buffer | undefined;
-  #more: Buffer[] | undefined;
+  readonly #body = new GrowingBytes();
   #bytes = 0;
   #finished = false;
 
@@ -53,14 +54,11 @@ class BodyReader {
   #take(chunk: Buffer): void {
     this.#bytes += chunk.length;
     if (this.#bytes > this.#bytesMax) this.#discard();
-    else if (this.#first === undefined) this.#first = chunk;
-    else if (this.#more === undefined) this.#more = [this.#first, chunk];
-    else this.#more.push(chunk);
+    else this.#body.push(chunk);
   }
 
   #discard(): void {
-    this.#first = undefined;
-    this.#more = undefined;
+    this.#body.take();
     if (this.#bytes > this.#bytesMax + discardBytesMax) this.#finish(true);
   }
 
@@ -72,7 +70,6 @@ class BodyReader {
     if (this.#finished) return;
     this.#finished = true;
     if (this.#bytes > this.#bytesMax) this.#done(tooLarge(this.#bytesMax), empty, close);
-    else
-      this.#done(undefined, this.#more ? Buffer.concat(this.#more) : (this.#first ?? empty), false);
+    else this.#done(undefined, this.#body.take(), false);
   }
 }
