@@ -103,11 +103,11 @@ export class GatewayCall implements CallStream {
   }
 
   pause(): void {
-    this.#exchange.request.pause();
+    this.#body?.pause();
   }
 
   resume(): void {
-    this.#exchange.request.resume();
+    this.#body?.resume();
   }
 
   #beginStream(): void {

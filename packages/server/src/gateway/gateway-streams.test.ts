@@ -256,6 +256,30 @@ describe('a stream of the gateway', () => {
     expect(stream.messages.length).toBe(sent);
   });
 
+  it('lets others have their turn beside thousands of messages in one piece', async () => {
+    await open();
+    let turns = 0;
+    let most = 0;
+    let inTurn = 0;
+    const count = (): void => {
+      turns += 1;
+      inTurn = 0;
+    };
+    door.onMessage = () => {
+      if (inTurn === 0) setImmediate(count);
+      inTurn += 1;
+      most = Math.max(most, inTurn);
+    };
+    const { client, stream } = await conversation();
+    client.send(chunk('{}'.repeat(30_000)));
+    client.send(chunk('{"ID":1}') + endOfBody);
+    await eventually(() => expect(stream.hasEnded).toBe(true));
+    expect(stream.messages.length).toBe(30_001);
+    expect(stream.messages.at(-1)).toBe('1');
+    expect(turns).toBeGreaterThan(10);
+    expect(most).toBeLessThan(5000);
+  });
+
   it('may be silent, and its body open, for longer than any other request', async () => {
     const limits = { requestTimeoutMs: 120, headersTimeoutMs: 100, stalledMs: 250 };
     await open({ limits, clock: new SystemClock() });

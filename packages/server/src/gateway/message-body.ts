@@ -67,13 +67,22 @@ function onlyObjectOf(body: Buffer): Uint8Array {
   return only ?? emptyObject;
 }
 
+/** What is looked at before it is asked whether it is somebody else's turn. */
+const pieceBytes = 4096;
+/** A part that the network brings may have thirty thousand, of two bytes each. */
+const messagesPerTurn = 100;
+
 /** Messages as they come. It owns the timer for one that is begun. */
 export class MessageStream {
   readonly #request: IncomingMessage;
   readonly #options: MessageBodyOptions;
   readonly #reader: BodyReader;
   readonly #splitter: JsonSplitter;
+  /** Of what came last, what was not looked at. */
+  #rest: Buffer = Buffer.alloc(0);
   #unfinished: Timer | undefined;
+  #isPaused = false;
+  #awaitsTurn = false;
   #isOver = false;
 
   constructor(request: IncomingMessage, options: MessageBodyOptions, reader: BodyReader) {
@@ -84,22 +93,60 @@ export class MessageStream {
   }
 
   start(): void {
-    this.#request.on('data', (part: Buffer) => this.#take(part));
+    this.#request.on('data', (part: Buffer) => {
+      this.#rest = part;
+      this.#goOn();
+    });
     this.#request.once('end', () => this.#end());
     // The client went away: the answer's close says so.
     this.#request.on('error', () => undefined);
+  }
+
+  /** What was found already may still be told. */
+  pause(): void {
+    this.#isPaused = true;
+    this.#request.pause();
+  }
+
+  resume(): void {
+    this.#isPaused = false;
+    this.#goOn();
   }
 
   /** What comes from now on is thrown away. */
   stop(): void {
     this.#isOver = true;
     this.#unfinished?.cancel();
+    this.#request.resume();
   }
 
-  #take(part: Buffer): void {
-    if (this.#isOver) return;
+  #goOn(): void {
+    let found = 0;
+    while (this.#rest.length > 0 && !this.#isOver) {
+      if (this.#isPaused || this.#awaitsTurn) return;
+      if (found > messagesPerTurn) return this.#letOthers();
+      const piece = this.#rest.subarray(0, pieceBytes);
+      this.#rest = this.#rest.subarray(pieceBytes);
+      found += this.#split(piece);
+    }
+    if (!this.#isPaused) this.#request.resume();
+  }
+
+  #letOthers(): void {
+    this.#awaitsTurn = true;
+    this.#request.pause();
+    setImmediate(() => {
+      this.#awaitsTurn = false;
+      this.#goOn();
+    });
+  }
+
+  /** Answers how many messages were in it. */
+  #split(piece: Buffer): number {
+    let found = 0;
     try {
-      this.#splitter.push(part, (json) => {
+      this.#splitter.push(piece, (json) => {
+        found += 1;
         this.#settle();
         if (!this.#isOver) this.#reader.onMessage(messageOfJson(this.#options.shape, json));
       });
@@ -108,6 +155,7 @@ export class MessageStream {
       this.#mistake(error);
     }
     if (this.#splitter.isWithin && !this.#isOver) this.#expectRest();
+    return found;
   }
 
   #end(): void {
