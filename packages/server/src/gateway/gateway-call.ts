@@ -145,8 +145,11 @@ export class GatewayCall implements CallStream {
 
   #close(last: string | Uint8Array): void {
     const { request, response } = this.#exchange;
+    const { isPatient, context } = this.#options;
     this.#isOver = true;
     this.#body?.stop();
+    // What was said last is waited for as of any other answer.
+    if (isPatient) request.socket.setTimeout(context.limits.stalledMs);
     // A connection in the middle of a body has no other use.
     response.once('finish', () => {
       if (!request.complete) request.socket.destroySoon();

@@ -254,6 +254,14 @@ describe('a stream of the gateway', () => {
     await eventually(() => expect(stream.hasEnded).toBe(true));
     expect(stream.messages.slice(0, 4)).toEqual(['1', '2', '3', '4']);
     expect(stream.messages.length).toBe(sent);
+    const other = await conversation();
+    other.stream.pauseAt = '1';
+    other.client.send(chunk(`{"ID":1}${' '.repeat(5000)}x`));
+    await eventually(() => expect(other.stream.messages).toEqual(['1']));
+    await (await fetch(`http://127.0.0.1:${port}/ping`)).text();
+    expect(other.stream.isGone).toBe(false);
+    other.stream.call.resume();
+    await eventually(() => expect(other.stream.isGone).toBe(true));
   });
 
   it('lets others have their turn beside thousands of messages in one piece', async () => {
@@ -284,11 +292,8 @@ describe('a stream of the gateway', () => {
     const limits = { requestTimeoutMs: 120, headersTimeoutMs: 100, stalledMs: 250 };
     await open({ limits, clock: new SystemClock() });
     door.onMessage = echo;
-    let unlock = (): void => undefined;
-    door.onRange = () =>
-      new Promise((resolve) => {
-        unlock = () => resolve(new Uint8Array(0));
-      });
+    const locks: ((value: Uint8Array) => void)[] = [];
+    door.onRange = () => new Promise((resolve) => locks.push(resolve));
     const waiting = await connected();
     waiting.send(whole('/fake/lock/lock', '{}'));
     const { client } = await conversation();
@@ -296,7 +301,8 @@ describe('a stream of the gateway', () => {
     slow.send('PUT /v1/kv/a HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\na');
     quiet.send('GET /v1/kv-watch?key=a HTTP/1.1\r\nHost: x\r\n\r\n');
     await Promise.all([slow.closed(), quiet.closed()]);
-    unlock(); // A call that waits with its client is one of these, too.
+    // A call that waits with its client is one of these, too.
+    locks.pop()?.(new Uint8Array(0));
     await waiting.until(/200 OK/);
     client.send(chunk('{"ID":1}'));
     await eventually(() => expect(chunksOf(client)).toEqual([resultOf(1)]));
@@ -307,6 +313,27 @@ describe('a stream of the gateway', () => {
     await eventually(() => expect(chunksOf(client)).toEqual([resultOf(1), '']));
     client.send('PUT /v1/kv/a HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\na');
     await client.closed();
+  });
+
+  it('is waited for at its end no longer than any other answer', async () => {
+    await open({ limits: { headersTimeoutMs: 100, stalledMs: 100 }, clock: new SystemClock() });
+    let answers = 0;
+    door.onRange = async () => {
+      answers += 1;
+      return Buffer.alloc(16 * 1024 * 1024);
+    };
+    const stuck = await connected();
+    stuck.socket.pause();
+    stuck.send(whole('/fake/lock/lock', '{}'));
+    await eventually(() => expect(answers).toBe(1));
+    // Node gives a socket that was written to in its time a second one.
+    for (let times = 0; times < 3; times += 1) {
+      const quiet = await connected();
+      quiet.send('GET /v1/kv-watch?key=a HTTP/1.1\r\nHost: x\r\n\r\n');
+      await quiet.closed();
+    }
+    stuck.socket.resume();
+    await stuck.closed();
   });
 
   it('is not held open by a message that is begun and not finished', async () => {
@@ -374,7 +401,7 @@ describe('a stream of the gateway', () => {
     const stream = door.streams.at(-1) as FakeStream;
     expect(stream.part(Buffer.alloc(50))).toBe(true);
     expect(stream.part(Buffer.alloc(100))).toBe(false);
-    await eventually(() => expect(chunksOf(client)[1]).toContain('larger than 100 bytes'));
     expect(stream.isGone).toBe(true);
+    await eventually(() => expect(chunksOf(client)[1]).toContain('larger than 100 bytes'));
   });
 });
