@@ -21,6 +21,7 @@ export class WriteProbe {
   #wire: Wire | undefined;
   #isClosed = false;
   #onWritten: () => void = () => undefined;
+  #onGivenUp: (error: Error) => void = () => undefined;
 
   /** Connects, and writes nothing yet. */
   constructor(endpoint: string, by: LoadProtocol) {
@@ -29,17 +30,20 @@ export class WriteProbe {
     this.#connect();
   }
 
-  /** Writes from now on until one is acknowledged. Rejects after a minute. */
+  /**
+   * Writes from now on until one is acknowledged. Rejects after a minute, and when it is closed.
+   */
   async firstWrite(): Promise<void> {
+    const written = new Promise<void>((resolve, reject) => {
+      this.#onWritten = resolve;
+      this.#onGivenUp = reject;
+    });
+    const error = new Error(`${this.#endpoint} took no write for ${giveUpMs / 1000} s`);
+    const late = setTimeout(() => this.#onGivenUp(error), giveUpMs);
     const timer = setInterval(() => this.#write(), everyMs);
-    let late: NodeJS.Timeout | undefined;
+    this.#write();
     try {
-      await new Promise<void>((resolve, reject) => {
-        this.#onWritten = resolve;
-        const error = new Error(`${this.#endpoint} took no write for ${giveUpMs / 1000} s`);
-        late = setTimeout(() => reject(error), giveUpMs);
-        this.#write();
-      });
+      await written;
     } finally {
       clearInterval(timer);
       clearTimeout(late);
@@ -49,6 +53,7 @@ export class WriteProbe {
   close(): void {
     this.#isClosed = true;
     this.#socket?.destroy();
+    this.#onGivenUp(new Error('the probe was closed'));
   }
 
   #write(): void {
