@@ -8,6 +8,7 @@ const proposals = 'packages/replica/src/proposals.ts';
 const logTime = 'packages/replica/src/log-time.ts';
 const applier = 'packages/mvcc/src/applier.ts';
 const watchHub = 'packages/mvcc/src/watch-hub.ts';
+const watchCursor = 'packages/mvcc/src/watch-cursor.ts';
 const embeddedEngine = 'packages/engine/src/embedded-engine.ts';
 const storeWatch = 'packages/engine/src/store-watch.ts';
 
@@ -153,7 +154,7 @@ export const clientMutations: readonly Mutation[] = [
         replace: 'if (start < 0) throw',
       },
       {
-        file: watchHub,
+        file: watchCursor,
         find: 'if (this.#from < state.compactRevision) throw',
         replace:
           'this.#from = Math.max(this.#from, state.compactRevision); ' +
@@ -167,7 +168,7 @@ export const clientMutations: readonly Mutation[] = [
     rule: '22',
     edits: [
       {
-        file: watchHub,
+        file: watchCursor,
         find: 'const given = this.#asleep ? current : Math.min(current, this.#from - 1);',
         replace: 'const given = current;',
       },

@@ -38,12 +38,14 @@ import type {
   Answer,
   Engine,
   EngineStatus,
+  PulledWatches,
   ReadOptions,
   ResponseHeader,
   WatchRequest,
   WatchStream,
   WriteOptions,
 } from './engine.ts';
+import { EngineWatches } from './engine-watches.ts';
 import { Freshness } from './freshness.ts';
 import type { Integrity } from './integrity.ts';
 import type { MembersQuestion } from './leader-question.ts';
@@ -51,14 +53,10 @@ import { LeaderWork } from './leader-work.ts';
 import { type LeasePorts, LeasingEngine } from './leasing-engine.ts';
 import { bindingOf, bindMember } from './member-binding.ts';
 import { Membership } from './membership.ts';
+import { Reclaiming } from './reclaiming.ts';
 import { Soundness } from './soundness.ts';
-import { StoreWatch } from './store-watch.ts';
-import { WatchTurns } from './watch-turns.ts';
 import { addsData } from './write-admission.ts';
 import { WritePath } from './write-path.ts';
-
-/** Records that one slice of reclaiming looks at: well below a millisecond. */
-const reclaimRecords = 2000;
 
 export class EmbeddedEngine extends LeasingEngine implements Engine {
   readonly store: KvStore;
@@ -73,9 +71,8 @@ export class EmbeddedEngine extends LeasingEngine implements Engine {
   readonly #fresh: Freshness;
   readonly #writes: WritePath;
   readonly #leader: LeaderWork;
-  readonly #watches = new Set<StoreWatch>();
-  readonly #watchTurns: WatchTurns;
-  #isReclaiming = false;
+  readonly #watches: EngineWatches;
+  readonly #reclaiming: Reclaiming;
   #knownMembers: readonly BindMemberRequest[] = [];
   #hasFailed = false;
   #closing: Promise<void> | undefined;
@@ -93,7 +90,12 @@ export class EmbeddedEngine extends LeasingEngine implements Engine {
         onMembership: (entry) => this.integrity.onMembership(entry),
       },
     });
-    this.#watchTurns = new WatchTurns(options.nextTurn);
+    this.#reclaiming = new Reclaiming(this.store, options.nextTurn);
+    this.#watches = new EngineWatches({
+      ...options,
+      store: this.store,
+      requireSound: () => this.integrity.requireSound(),
+    });
     this.#tasks = new TaskGroup((error) => this.#fail(error));
     this.soundness = this.#newSoundness();
     this.#replica = new Replica({
@@ -194,15 +196,19 @@ export class EmbeddedEngine extends LeasingEngine implements Engine {
     options: Omit<ReadOptions, 'consistency'>,
   ): Promise<WatchStream> {
     await this.#fresh.awaitRevision(options.minRevision, options.signal);
-    const { clock } = this.#options;
-    const { signal } = options;
-    if (this.#closing) throw stopping();
-    this.integrity.requireSound();
-    const onEnd = (ended: StoreWatch): void => void this.#watches.delete(ended);
-    const turns = this.#watchTurns;
-    const watch = new StoreWatch({ store: this.store, clock, turns, request, signal, onEnd });
-    this.#watches.add(watch);
-    return watch;
+    return this.#watches.stream(request, options.signal);
+  }
+
+  pull(onFail: (reason: HoldfastError) => void): PulledWatches {
+    return this.#watches.pull(onFail);
+  }
+
+  header(): ResponseHeader {
+    return this.#header(this.store.revision, undefined);
+  }
+
+  leader(): MemberId | undefined {
+    return this.#replica.marks?.leader;
   }
 
   status(): EngineStatus {
@@ -237,20 +243,16 @@ export class EmbeddedEngine extends LeasingEngine implements Engine {
   }
 
   #answer<T>(body: T, at: number, ageMs: number | undefined): Answer<T> {
+    return { header: this.#header(at, ageMs), body };
+  }
+
+  #header(at: number, ageMs: number | undefined): ResponseHeader {
     const { clusterId, memberId: id } = this.#options.identity;
-    const header: ResponseHeader = {
-      clusterId,
-      memberId: id,
-      revision: revision(at),
-      term: this.#replica.term,
-      ageMs,
-    };
-    return { header, body };
+    return { clusterId, memberId: id, revision: revision(at), term: this.#replica.term, ageMs };
   }
 
   async #close(): Promise<void> {
-    const reason = stopping();
-    for (const watch of this.#watches) watch.fail(reason);
+    this.#watches.close(stopping());
     this.#fresh.close();
     await this.#tasks.close();
     await this.#replica.close();
@@ -275,17 +277,7 @@ export class EmbeddedEngine extends LeasingEngine implements Engine {
     }
     this.#leader.noteApplied(entries);
     this.#fresh.reached(this.store.revision);
-    this.#reclaim();
-  }
-
-  /** Gives compacted memory back in slices, each in a turn of its own. */
-  #reclaim(): void {
-    if (this.#isReclaiming || !this.store.reclaimPending) return;
-    this.#isReclaiming = true;
-    this.#options.nextTurn(() => {
-      this.#isReclaiming = false;
-      if (this.store.reclaim(reclaimRecords)) this.#reclaim();
-    });
+    this.#reclaiming.attend();
   }
 
   // ---------------------------------------------------------------- duties
@@ -356,7 +348,7 @@ export class EmbeddedEngine extends LeasingEngine implements Engine {
       propose: (term, request) => this.#leader.propose(term, request),
       onDoubted: (why) => {
         this.backups.stateDoubted();
-        for (const watch of this.#watches) watch.fail(why);
+        this.#watches.fail(why);
       },
     });
   }

@@ -1,6 +1,7 @@
 // The waist. Every door and every service talks to this interface and nothing below it; the shapes
 // are etcd's data model. The embedded engine is a replica with its store; another could be a remote
 // cluster. An Engine is one group's key-value world as seen from one member.
+import type { HoldfastError } from '@holdfast/base/errors';
 import type { ClusterId, Index, MemberId, Revision, StoreId, Term } from '@holdfast/base/ids';
 import type {
   CompactRequest,
@@ -119,6 +120,45 @@ export type WatchItem =
 export interface WatchStream extends AsyncIterable<WatchItem> {
   /** The store's revision at which the watch stands at its start. */
   readonly startedAt: Revision;
+  close(): void;
+}
+
+export type PulledRequest = Omit<WatchRequest, 'progressMs'>;
+
+/** The events of one transaction, all that the watch wants of them. */
+export type WatchBatch = { readonly revision: Revision; readonly events: readonly WatchEvent[] };
+
+/** A watch that its reader asks for what there is. */
+export interface PulledWatch {
+  /** More can be read now. */
+  readonly behind: boolean;
+  /** All up to it has been given; undefined below the revision at which the watch starts. */
+  readonly progressRevision: Revision | undefined;
+  /**
+   * The next revisions that have events, in order, about `limit` events or 64 KiB in all; empty
+   * when there are none now. Those who watch the same are given the same objects. Throws
+   * `compacted`.
+   */
+  next(limit: number): readonly WatchBatch[];
+  close(): void;
+}
+
+/** Any number of watches of one reader; each costs a cursor, and no more while it is not read. */
+export interface PulledWatches {
+  /** Of the state that is watched, now. */
+  readonly revision: Revision;
+  /**
+   * `onReady` is called when the watch has more to read, once until `next` was empty; it may ask
+   * for a turn, and nothing else. Whoever opens a watch closes it. Throws `compacted` or
+   * `invalid-argument`.
+   */
+  open(request: PulledRequest, onReady: () => void): PulledWatch;
+  /**
+   * Runs `read` when it is this reader's turn among those of the member; it answers how many bytes
+   * it came to, must not throw, and may ask for another turn.
+   */
+  askTurn(read: () => number): void;
+  /** Nothing is told any more. */
   close(): void;
 }
 
@@ -294,6 +334,15 @@ export interface Engine {
   quotas(options: ReadOptions): Promise<Answer<readonly QuotaUse[]>>;
   /** Rejects with `compacted` if the start is below the compact revision. */
   watch(request: WatchRequest, options: Omit<ReadOptions, 'consistency'>): Promise<WatchStream>;
-  /** Never waits, never asks a peer. */
+  /**
+   * For readers of many watches. `onFail` is called once if somebody else ends them: the member
+   * stops, or its state is in doubt. Throws where `watch` would reject for that.
+   */
+  pull(onFail: (reason: HoldfastError) => void): PulledWatches;
+  /** Of this member's own state, of unknown age. Never waits, as the next two. */
+  header(): ResponseHeader;
+  /** Whom this member takes for the leader, itself included. */
+  leader(): MemberId | undefined;
+  /** Asks no peer. */
   status(): EngineStatus;
 }

@@ -47,17 +47,17 @@ import type {
   Answer,
   Engine,
   EngineStatus,
+  PulledWatches,
   ReadOptions,
   ResponseHeader,
   WatchRequest,
   WatchStream,
   WriteOptions,
 } from './engine.ts';
+import { EngineWatches } from './engine-watches.ts';
 import { type LeasePorts, LeasingEngine } from './leasing-engine.ts';
 import { defaultLessorSettings, Lessor } from './lessor.ts';
 import { RevisionWaiters } from './revision-waiters.ts';
-import { StoreWatch } from './store-watch.ts';
-import { WatchTurns } from './watch-turns.ts';
 
 export type MemoryEngineOptions = {
   /** Times progress items; default: a clock that stands still. */
@@ -71,6 +71,8 @@ export type MemoryEngineOptions = {
 export class MemoryEngine extends LeasingEngine implements Engine {
   /** Thrown by every write (and every linearizable read) while set: a lost quorum, a full disk. */
   refusal: HoldfastError | undefined;
+  /** What leader() says: whether it knows one. */
+  hasLeader = true;
   /** What `header.ageMs` says of reads that are not linearizable. */
   ageMs: number | undefined = 0;
 
@@ -81,12 +83,17 @@ export class MemoryEngine extends LeasingEngine implements Engine {
   readonly #memberId: MemberId;
   readonly #store = new KvStore({ yieldNow: () => Promise.resolve() });
   readonly #waiters = new RevisionWaiters();
-  readonly #watchTurns = new WatchTurns(queueMicrotask);
+  readonly #watches: EngineWatches;
   readonly #lessor: Lessor;
 
   constructor(options: MemoryEngineOptions = {}) {
     super();
     this.#clock = options.clock ?? new ManualClock();
+    this.#watches = new EngineWatches({
+      clock: this.#clock,
+      store: this.#store,
+      nextTurn: queueMicrotask,
+    });
     this.#clusterId = options.clusterId ?? clusterId(0xc1n);
     this.#memberId = options.memberId ?? memberId(0x1n);
     this.backups = this.#newBackups();
@@ -130,13 +137,24 @@ export class MemoryEngine extends LeasingEngine implements Engine {
     const { signal } = options;
     signal?.throwIfAborted();
     await this.#reach(options.minRevision, signal);
-    return new StoreWatch({
-      store: this.#store,
-      clock: this.#clock,
-      turns: this.#watchTurns,
-      request,
-      signal,
-    });
+    return this.#watches.stream(request, signal);
+  }
+
+  pull(onFail: (reason: HoldfastError) => void): PulledWatches {
+    return this.#watches.pull(onFail);
+  }
+
+  /** As when the member stops, or its state is in doubt. */
+  failWatches(reason: HoldfastError): void {
+    this.#watches.fail(reason);
+  }
+
+  header(): ResponseHeader {
+    return this.#answer(undefined, this.#store.revision, undefined).header;
+  }
+
+  leader(): MemberId | undefined {
+    return this.hasLeader ? this.#memberId : undefined;
   }
 
   status(): EngineStatus {

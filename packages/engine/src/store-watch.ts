@@ -6,7 +6,7 @@ import type { Clock, Timer } from '@holdfast/base/clock';
 import type { HoldfastError } from '@holdfast/base/errors';
 import type { Revision } from '@holdfast/base/ids';
 import type { KvStore } from '@holdfast/mvcc/kv-store';
-import type { WatchCursor } from '@holdfast/mvcc/watch-hub';
+import type { WatchCursor } from '@holdfast/mvcc/watch-cursor';
 import type { WatchItem, WatchRequest, WatchStream } from './engine.ts';
 import type { WatchTurns } from './watch-turns.ts';
 

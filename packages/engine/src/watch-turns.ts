@@ -1,15 +1,26 @@
-// Whose turn it is among the watchers of a member: a few read in each turn of the event loop, in
-// the order of asking. A thousand that wake at one event, or catch up at once, thus never hold the
-// loop (safety.md 11), and none of them comes twice before another one came once.
+// Whose turn it is among the watchers of a member: some read in each turn of the event loop, in the
+// order of asking. A thousand that wake at one event, or catch up at once, thus never hold the loop
+// (safety.md 11), and none of them comes twice before another one came once.
 
-/** A read is of 64 KiB or one event (watch-hub.ts): some milliseconds of work in a turn. */
-const readsPerTurn = 16;
+/** Answers how many bytes it came to. */
+export type TurnRead = () => number;
+
+/** A read is of 64 KiB or one event (watch-cursor.ts). */
+const readBytes = 64 * 1024;
+/** Some milliseconds of work in a turn. */
+const turnBytes = 16 * readBytes;
+/** What a read is counted with beside its bytes: 256 reads of next to nothing are a turn. */
+const readCostBytes = turnBytes / 256;
+/** Places of the queue that were served are given back once there are so many. */
+const servedMax = 1024;
 
 export class WatchTurns {
   readonly #nextTurn: (action: () => void) => void;
-  /** At most one for each watch that is open. */
-  #waiting: (() => void)[] = [];
-  #left = readsPerTurn;
+  /** At most one for each watch, or reader of several, that is open. */
+  #waiting: TurnRead[] = [];
+  /** Of those, how many have had their turn. */
+  #served = 0;
+  #leftBytes = turnBytes;
   #isOpening = false;
 
   /** `nextTurn` runs its action after the events at hand (setImmediate). */
@@ -17,14 +28,25 @@ export class WatchTurns {
     this.#nextTurn = nextTurn;
   }
 
-  /** Undefined: read now; else when it resolves. */
+  /** Undefined: read now, as much as one read is; else when it resolves. */
   take(): Promise<void> | undefined {
     this.#openNext();
-    if (this.#left > 0) {
-      this.#left -= 1;
+    if (this.#leftBytes > 0) {
+      this.#leftBytes -= readBytes;
       return undefined;
     }
-    return new Promise((resolve) => this.#waiting.push(resolve));
+    return new Promise((resolve) =>
+      this.#waiting.push(() => {
+        resolve();
+        return readBytes;
+      }),
+    );
+  }
+
+  /** Runs the read in its turn, never at once; it must not throw, and may ask again. */
+  ask(read: TurnRead): void {
+    this.#waiting.push(read);
+    this.#openNext();
   }
 
   #openNext(): void {
@@ -37,9 +59,27 @@ export class WatchTurns {
   }
 
   #open(): void {
-    const next = this.#waiting.splice(0, readsPerTurn);
-    this.#left = readsPerTurn - next.length;
-    if (next.length > 0) this.#openNext();
-    for (const read of next) read();
+    this.#leftBytes = turnBytes;
+    while (this.#leftBytes > 0) {
+      const read = this.#shift();
+      if (!read) return;
+      this.#leftBytes -= Math.max(readCostBytes, read());
+    }
+    this.#openNext();
+  }
+
+  #shift(): TurnRead | undefined {
+    const read = this.#waiting[this.#served];
+    if (!read) {
+      this.#waiting = [];
+      this.#served = 0;
+      return undefined;
+    }
+    this.#served += 1;
+    if (this.#served >= servedMax) {
+      this.#waiting = this.#waiting.slice(this.#served);
+      this.#served = 0;
+    }
+    return read;
   }
 }

@@ -24,7 +24,8 @@ import { StoreImage } from './store-image.ts';
 import { defaultStoreLimits, type StoreLimits } from './store-limits.ts';
 import { type KeyWrite, StoreState } from './store-state.ts';
 import { checkRange } from './txn-check.ts';
-import { type WatchCursor, WatchHub, type WatchOptions } from './watch-hub.ts';
+import type { WatchCursor } from './watch-cursor.ts';
+import { WatchHub, type WatchOptions } from './watch-hub.ts';
 
 /** A committed entry, as raft/entry.ts has it. */
 export type AppliedEntry = {

@@ -41,10 +41,10 @@ describe('shared batches', () => {
     expect(large.share('1', batch(1))).not.toBe(oldest);
   });
 
-  it('are forgotten at a compaction', () => {
+  it('are forgotten when it is cleared', () => {
     const shared = new SharedBatches();
     const first = shared.share('1', batch(7));
-    shared.compactedTo(3);
+    shared.clear();
     expect(shared.share('1', batch(7))).not.toBe(first);
   });
 });

@@ -10,7 +10,6 @@ export class SharedBatches {
   /** In the order of reading. */
   readonly #kept = new Map<string, { readonly batch: WatchBatch; readonly bytes: number }>();
   #bytes = 0;
-  #compactRevision = 0;
 
   /** The batch of that revision that readers of that kind were given before, or now this one. */
   share(kind: string, batch: WatchBatch): WatchBatch {
@@ -24,13 +23,7 @@ export class SharedBatches {
     return batch;
   }
 
-  /** Compacted records are not held back, and what was before them is not known any more. */
-  compactedTo(revision: number): void {
-    if (revision === this.#compactRevision) return;
-    this.#compactRevision = revision;
-    this.clear();
-  }
-
+  /** At a compaction: records that are gone are not held back. */
   clear(): void {
     this.#kept.clear();
     this.#bytes = 0;

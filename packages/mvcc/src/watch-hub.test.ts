@@ -21,7 +21,7 @@ import {
   txn,
 } from './command.fixture.ts';
 import type { KvStore } from './kv-store.ts';
-import type { WatchCursor } from './watch-hub.ts';
+import type { WatchCursor } from './watch-cursor.ts';
 
 type Watched = { readonly cursor: WatchCursor; readonly woken: () => number };
 
@@ -235,5 +235,68 @@ describe('a watch', () => {
 
   it('refuses a range that holds nothing', () => {
     expect(() => watch(newStore(), 'b', 'a')).toThrow('holds no key');
+  });
+});
+
+describe('a crowd that watches the same', () => {
+  const range = { keyspace: 1, key: bytes('a'), rangeEnd: bytes('c') };
+
+  it('reads once what an event has woken all of them for', () => {
+    const store = newStore();
+    const [one, two, three] = [1, 2, 3].map(() => store.watch(range, () => undefined));
+    applyAll(store, put('a', '1'), put('b', '2'));
+    const first = one?.next(100);
+    expect(two?.next(100)).toBe(first);
+    expect(first?.map(({ revision }) => revision)).toEqual([2, 3]);
+    applyAll(store, put('a', '3'));
+    expect(three?.next(100)).toBe(first);
+    expect(three?.behind).toBe(true);
+    const second = three?.next(100);
+    expect(second?.map(({ revision }) => revision)).toEqual([4]);
+    expect(one?.next(100)).toBe(second);
+    expect([one, two, three].map((cursor) => cursor?.next(100).length)).toEqual([0, 1, 0]);
+  });
+
+  it('is not given what is not its own: other limits, other wishes, other beginnings', () => {
+    const store = newStore();
+    applyAll(store, put('a', '0'));
+    const [one, other] = [1, 2].map(() => store.watch(range, () => undefined));
+    const past = store.watch({ ...range, startRevision: 2 }, () => undefined);
+    const wishing = store.watch({ ...range, prevKv: true }, () => undefined);
+    applyAll(store, put('a', '1'), put('a', '2'));
+    expect(one?.next(100).length).toBe(2);
+    expect(other?.next(1).length).toBe(1);
+    expect(past.next(100).length).toBe(3);
+    expect(wishing.next(100).map(({ events }) => text(events[0]?.prevKv?.value as never))).toEqual([
+      '0',
+      '1',
+    ]);
+  });
+
+  it('does not share what was before a compaction', () => {
+    const store = newStore();
+    const cursors = [1, 2].map(() => store.watch({ ...range, prevKv: true }, () => undefined));
+    applyAll(store, put('a', '1'), put('a', '2'));
+    const [one, two] = cursors.map((cursor) => () => cursor.next(1)[0]?.events[0]?.prevKv);
+    one?.();
+    expect(one?.()?.modRevision).toBe(2);
+    two?.();
+    applyAll(store, compact(3));
+    expect(two?.()).toBeUndefined();
+  });
+
+  it('reads on from a state that takes the place of another one', async () => {
+    const store = newStore();
+    const cursors = [1, 2].map(() => store.watch(range, () => undefined));
+    applyAll(store, put('a', '1'));
+    cursors[0]?.next(100);
+    const ahead = newStore();
+    applyAll(ahead, put('a', 'x'), put('a', 'y'));
+    const image = await collect(ahead.image().chunks());
+    await store.restore({ index: ahead.appliedIndex }, chunked(image, 100));
+    expect(cursors.map((cursor) => read(cursor as WatchCursor))).toEqual([
+      ['3: put a=y'],
+      ['2: put a=x', '3: put a=y'],
+    ]);
   });
 });

@@ -3,12 +3,18 @@
 // mutation wakes only those whose range holds the key; one that is awake already is not looked at
 // again.
 import { HoldfastError } from '@holdfast/base/errors';
-import type { Revision } from '@holdfast/base/ids';
 import { IntervalSet } from './interval-set.ts';
 import { isEmptyRange, type KeyRange, keyRange } from './key-range.ts';
 import { SharedBatches } from './shared-batches.ts';
 import type { StoreState } from './store-state.ts';
-import { readHistory, type WatchBatch } from './watch-history.ts';
+import {
+  type CursorHub,
+  compacted,
+  type LastRead,
+  WatchCursor,
+  type WatchGroup,
+} from './watch-cursor.ts';
+import { type HistoryAnswer, type HistoryQuery, readHistory } from './watch-history.ts';
 
 export type WatchOptions = {
   readonly keyspace: number;
@@ -21,16 +27,6 @@ export type WatchOptions = {
   readonly prevKv?: boolean | undefined;
 };
 
-/** Watchers of the same range, and which of them wait for an event in it. */
-type WatchGroup = {
-  /** Names it among the groups of this hub. */
-  readonly number: number;
-  readonly keyspace: number;
-  readonly range: KeyRange;
-  readonly waiting: Set<WatchCursor>;
-  count: number;
-};
-
 type WatchedSpace = {
   readonly keys: Map<string, WatchGroup>;
   readonly ranges: IntervalSet<WatchGroup>;
@@ -40,14 +36,20 @@ type WatchedSpace = {
 const recordsPerReadMax = 2048;
 /** Bytes of keys and values after which next() answers with what it has. */
 const bytesPerReadMax = 64 * 1024;
+/** Groups whose last read is remembered: those that an event or two has woken. */
+const lastReadsMax = 256;
 
-export class WatchHub {
+export class WatchHub implements CursorHub {
   readonly #spaces = new Map<number, WatchedSpace>();
   #state: StoreState;
   #woken: WatchCursor[] = [];
   #count = 0;
   #groupCount = 0;
   readonly #shared = new SharedBatches();
+  /** Those that remember their last read, the oldest first from `#nextForgotten` on. */
+  readonly #rememberers: WatchGroup[] = [];
+  #nextForgotten = 0;
+  #compactRevision = 0;
 
   constructor(state: StoreState) {
     this.#state = state;
@@ -55,6 +57,10 @@ export class WatchHub {
 
   get count(): number {
     return this.#count;
+  }
+
+  get state(): StoreState {
+    return this.#state;
   }
 
   /**
@@ -73,12 +79,9 @@ export class WatchHub {
     if (start < this.#state.compactRevision) throw compacted(start, this.#state.compactRevision);
     const group = this.#join(options.keyspace, range);
     this.#count += 1;
-    const cursor = new WatchCursor({
-      read: () => this.#state,
-      leave: () => this.#leave(group, cursor),
-      wait: () => void group.waiting.add(cursor),
-      share: (batches) => this.#share(group, options.prevKv ?? false, batches),
-      query: { keyspace: options.keyspace, range, prevKv: options.prevKv ?? false },
+    const cursor = new WatchCursor(this, {
+      group,
+      prevKv: options.prevKv ?? false,
       start,
       floor: options.startRevision || this.#state.revision,
       onReady,
@@ -116,7 +119,7 @@ export class WatchHub {
   replaceState(state: StoreState): void {
     const revision = this.#state.revision + 1;
     this.#state = state;
-    this.#shared.clear();
+    this.#forgetAll();
     for (const space of this.#spaces.values()) {
       for (const group of space.keys.values()) this.#wakeAll(group, revision);
       for (const group of space.ranges.values()) this.#wakeAll(group, revision);
@@ -142,16 +145,74 @@ export class WatchHub {
     }
   }
 
-  /** Watchers of the same range get the same objects. */
-  #share(
-    group: WatchGroup,
-    prevKv: boolean,
-    batches: readonly WatchBatch[],
-  ): readonly WatchBatch[] {
-    if (group.count === 1) return batches;
+  /**
+   * A crowd that an event has woken reads the same, one after the other: the first one reads. What
+   * it was given is right for all of them, however far the store has come meanwhile.
+   */
+  read({ group, prevKv }: WatchCursor, from: number, eventsMax: number): HistoryAnswer {
+    if (group.count === 1) return this.#readHistory(group, { prevKv, from, eventsMax });
+    this.#forgetCompacted();
+    const last = prevKv ? group.lastReadWithPrev : group.lastRead;
+    if (last?.from === from && last.eventsMax === eventsMax) return last.answer;
+    const { batches, until } = this.#readHistory(group, { prevKv, from, eventsMax });
     const kind = `${group.number}${prevKv ? '+' : ''}`;
-    this.#shared.compactedTo(this.#state.compactRevision);
-    return batches.map((batch) => this.#shared.share(kind, batch));
+    const answer = { batches: batches.map((batch) => this.#shared.share(kind, batch)), until };
+    this.#remember(group, prevKv, { from, eventsMax, answer });
+    return answer;
+  }
+
+  wait(cursor: WatchCursor): void {
+    cursor.group.waiting.add(cursor);
+  }
+
+  leave(cursor: WatchCursor): void {
+    const { group } = cursor;
+    this.#count -= 1;
+    group.waiting.delete(cursor);
+    group.count -= 1;
+    if (group.count > 0) return;
+    const space = this.#spaces.get(group.keyspace);
+    if (group.range.single) space?.keys.delete(group.range.lo);
+    else space?.ranges.delete(group.range);
+    if (space && space.keys.size + space.ranges.size === 0) this.#spaces.delete(group.keyspace);
+  }
+
+  #readHistory(
+    { keyspace, range }: WatchGroup,
+    read: Pick<HistoryQuery, 'prevKv' | 'from' | 'eventsMax'>,
+  ): HistoryAnswer {
+    return readHistory(this.#state, {
+      keyspace,
+      range,
+      prevKv: read.prevKv,
+      from: read.from,
+      eventsMax: read.eventsMax,
+      bytesMax: bytesPerReadMax,
+      recordsMax: recordsPerReadMax,
+    });
+  }
+
+  #remember(group: WatchGroup, prevKv: boolean, last: LastRead): void {
+    if (prevKv) group.lastReadWithPrev = last;
+    else group.lastRead = last;
+    const forgotten = this.#rememberers[this.#nextForgotten];
+    if (forgotten && forgotten !== group) forgetReads(forgotten);
+    this.#rememberers[this.#nextForgotten] = group;
+    this.#nextForgotten = (this.#nextForgotten + 1) % lastReadsMax;
+  }
+
+  /** Compacted records are not held back, and what was before them is not known any more. */
+  #forgetCompacted(): void {
+    const { compactRevision } = this.#state;
+    if (compactRevision === this.#compactRevision) return;
+    this.#compactRevision = compactRevision;
+    this.#forgetAll();
+  }
+
+  #forgetAll(): void {
+    this.#shared.clear();
+    for (const group of this.#rememberers.splice(0)) forgetReads(group);
+    this.#nextForgotten = 0;
   }
 
   #join(keyspace: number, range: KeyRange): WatchGroup {
@@ -163,132 +224,26 @@ export class WatchHub {
     let group = range.single ? space.keys.get(range.lo) : space.ranges.get(range);
     if (!group) {
       this.#groupCount += 1;
-      group = { number: this.#groupCount, keyspace, range, waiting: new Set(), count: 0 };
+      group = newGroup(this.#groupCount, keyspace, range);
       if (range.single) space.keys.set(range.lo, group);
       else space.ranges.add(range, group);
     }
     group.count += 1;
     return group;
   }
-
-  #leave(group: WatchGroup, cursor: WatchCursor): void {
-    this.#count -= 1;
-    group.waiting.delete(cursor);
-    group.count -= 1;
-    if (group.count > 0) return;
-    const space = this.#spaces.get(group.keyspace);
-    if (group.range.single) space?.keys.delete(group.range.lo);
-    else space?.ranges.delete(group.range);
-    if (space && space.keys.size + space.ranges.size === 0) this.#spaces.delete(group.keyspace);
-  }
 }
 
-type CursorParts = {
-  readonly read: () => StoreState;
-  readonly leave: () => void;
-  readonly wait: () => void;
-  readonly share: (batches: readonly WatchBatch[]) => readonly WatchBatch[];
-  readonly query: {
-    readonly keyspace: number;
-    readonly range: KeyRange;
-    readonly prevKv: boolean;
-  };
-  readonly start: number;
-  readonly floor: number;
-  readonly onReady: () => void;
-};
+const newGroup = (number: number, keyspace: number, range: KeyRange): WatchGroup => ({
+  number,
+  keyspace,
+  range,
+  waiting: new Set(),
+  count: 0,
+  lastRead: undefined,
+  lastReadWithPrev: undefined,
+});
 
-export class WatchCursor {
-  readonly #parts: CursorParts;
-  /** The lowest revision that may hold an event not yet given. */
-  #from: number;
-  /** Everything up to the current revision is given; the hub knows to wake us. */
-  #asleep = false;
-  #closed = false;
-
-  constructor(parts: CursorParts) {
-    this.#parts = parts;
-    this.#from = parts.start;
-  }
-
-  /**
-   * The next revisions that have events for this watcher, about `limit` events or 64 KiB in all;
-   * empty when there are none now. Watchers of one range are given the same objects. Throws
-   * `compacted` when a compaction has overtaken the cursor.
-   */
-  next(limit: number): readonly WatchBatch[] {
-    if (this.#asleep || this.#closed) return [];
-    const state = this.#parts.read();
-    if (this.#from < state.compactRevision) throw compacted(this.#from, state.compactRevision);
-    if (this.#from > state.revision) {
-      this.fallAsleep();
-      return [];
-    }
-    const { keyspace, range, prevKv } = this.#parts.query;
-    const { batches, until } = readHistory(state, {
-      keyspace,
-      range,
-      prevKv,
-      from: this.#from,
-      eventsMax: limit,
-      bytesMax: bytesPerReadMax,
-      recordsMax: recordsPerReadMax,
-    });
-    this.#from = until;
-    // Woken by whatever comes from here on, also while these batches are being passed on.
-    if (until > state.revision) this.fallAsleep();
-    return this.#parts.share(batches);
-  }
-
-  /** There is more to read now: call next() again, after letting others run. */
-  get behind(): boolean {
-    return !this.#asleep && !this.#closed;
-  }
-
-  /**
-   * The highest revision up to which this watcher has been given everything, for a progress notice;
-   * undefined below the revision at which it starts.
-   */
-  get progressRevision(): Revision | undefined {
-    const current = this.#parts.read().revision;
-    const given = this.#asleep ? current : Math.min(current, this.#from - 1);
-    return given >= this.#parts.floor ? (given as Revision) : undefined;
-  }
-
-  /** Ends the watch; next() answers nothing any more. */
-  close(): void {
-    if (this.#closed) return;
-    this.#closed = true;
-    this.#parts.leave();
-  }
-
-  /** Waits for the hub. For the hub's and the cursor's own use. */
-  fallAsleep(): void {
-    this.#asleep = true;
-    this.#parts.wait();
-  }
-
-  /**
-   * An event at `from` or later may be there, `revision` being the newest; answers whether it is
-   * ours.
-   */
-  wake(from: number, revision: number): boolean {
-    if (revision < this.#parts.start) return false;
-    this.#asleep = false;
-    this.#from = Math.max(from, this.#parts.start);
-    return true;
-  }
-
-  /** Calls onReady. For the hub's use. */
-  tell(): void {
-    if (!this.#closed) this.#parts.onReady();
-  }
+function forgetReads(group: WatchGroup): void {
+  group.lastRead = undefined;
+  group.lastReadWithPrev = undefined;
 }
-
-const compacted = (from: number, compactRevision: number): HoldfastError =>
-  new HoldfastError(
-    'compacted',
-    `events from revision ${from} on are compacted away: read the keys again, ` +
-      `then watch from revision ${compactRevision} or later`,
-    { details: { compactRevision, startRevision: compactRevision } },
-  );
