@@ -24,6 +24,8 @@ export interface CallStream {
   send(message: FramedMessage): boolean;
   /** The last message, if any, and how the call ended. Of a stream that is gone: nothing. */
   end(status: GrpcStatus | 'ok', message?: FramedMessage): void;
+  /** Ends it with all that was not read; the client hears that it broke. */
+  abandon(): void;
   /** Nothing is read until `resume`: the client's window closes. */
   pause(): void;
   resume(): void;

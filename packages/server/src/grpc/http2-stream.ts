@@ -37,10 +37,16 @@ export class Http2CallStream implements CallStream {
   open({ onBytes, onEnd, onRoom, onGone }: CallReader): void {
     const stream = this.#stream;
     stream.on('data', onBytes);
-    stream.once('end', onEnd);
+    stream.once('end', () => {
+      // What was broken off ends, too; it is not all that the client had to say.
+      if (stream.rstCode === constants.NGHTTP2_NO_ERROR) onEnd();
+    });
     stream.once('close', onGone);
     if (onRoom) stream.on('drain', onRoom);
-    stream.once('wantTrailers', () => stream.sendTrailers(this.#trailers));
+    stream.once('wantTrailers', () => {
+      stream.sendTrailers(this.#trailers);
+      this.#closeRequests();
+    });
   }
 
   send(message: FramedMessage): boolean {
@@ -56,11 +62,17 @@ export class Http2CallStream implements CallStream {
     if (status !== 'ok' && !this.#hasBegun) {
       this.#hasBegun = true;
       this.#stream.respond({ ...answerHeaders, ...this.#trailers }, isLast);
+      this.#closeRequests();
       return;
     }
     this.#begin();
     if (message) this.#stream.end(message);
     else this.#stream.end();
+  }
+
+  abandon(): void {
+    // Clients of etcd resume after this code as after UNAVAILABLE.
+    this.#stream.close(constants.NGHTTP2_INTERNAL_ERROR);
   }
 
   pause(): void {
@@ -73,6 +85,16 @@ export class Http2CallStream implements CallStream {
 
   get #isGone(): boolean {
     return this.#stream.destroyed || this.#stream.closed;
+  }
+
+  /** A client that has not said all by now need not go on (RFC 9113, 8.1). */
+  #closeRequests(): void {
+    const stream = this.#stream;
+    if (stream.readableEnded) return;
+    // Later, or it would take the trailers' place.
+    setImmediate(() => {
+      if (!this.#isGone) stream.close(constants.NGHTTP2_NO_ERROR);
+    });
   }
 
   #begin(): void {

@@ -52,7 +52,8 @@ export type StreamReader = {
 export type StreamCall = GrpcCall & {
   /** Answers whether there is room for another one; what is sent in spite of it is kept. */
   readonly send: (message: FramedMessage) => boolean;
-  readonly end: (status: GrpcStatus | 'ok') => void;
+  /** At once: what was sent and not read is dropped, and maybe the status with it. */
+  readonly end: (status: GrpcStatus | 'ok', isAtOnce?: boolean) => void;
   /** No message is given until `resume`, and the client finds its window closed after a while. */
   readonly pause: () => void;
   readonly resume: () => void;

@@ -55,7 +55,7 @@ class StreamServing {
         signal: this.#over.signal,
         header: (name) => this.#stream.header(name),
         send: (message) => this.#send(message),
-        end: (status) => this.#end(status),
+        end: (status, isAtOnce) => this.#end(status, isAtOnce),
         pause: () => this.#pause(),
         resume: () => this.#resume(),
       });
@@ -117,9 +117,10 @@ class StreamServing {
     this.#end(error instanceof GrpcStatus ? error : this.#method.statusOf(error));
   }
 
-  #end(status: GrpcStatus | 'ok'): void {
+  #end(status: GrpcStatus | 'ok', isAtOnce = false): void {
     if (this.#isOver) return;
     this.#stream.end(status);
+    if (isAtOnce) this.#stream.abandon();
     this.#finish();
   }
 
