@@ -64,7 +64,7 @@ describe('pulled watches', () => {
       'past 5 b',
     ]);
     expect(reader.lines.filter((line) => line.startsWith('now'))).toEqual(['now 4 a']);
-    expect([past.progressRevision, now.progressRevision, past.behind]).toEqual([5, 5, false]);
+    expect([past.behind, now.behind, reader.watches.revision]).toEqual([false, false, 5]);
     past.close();
     now.close();
     await put(engine, 'a', '5');
@@ -72,11 +72,11 @@ describe('pulled watches', () => {
     expect(engine.watcherCount).toBe(0);
   });
 
-  it('have no progress below their beginning, and refuse what is gone or empty', async () => {
+  it('wait for their beginning, and refuse what is gone or empty', async () => {
     const engine = new MemoryEngine();
     for (const value of ['1', '2', '3']) await put(engine, 'a', value);
     const reader = new Reader(engine);
-    expect(reader.open('future', keysOf('a'), 9).progressRevision).toBeUndefined();
+    expect(reader.open('future', keysOf('a'), 7).behind).toBe(false);
     await engine.compact({ revision: 3 }, actor);
     expect(() => reader.open('gone', keysOf('a'), 2)).toThrow(
       expect.objectContaining({ code: 'compacted', details: expect.anything() }),
@@ -86,6 +86,8 @@ describe('pulled watches', () => {
     await put(engine, 'a', '4');
     await engine.compact({ revision: 4 }, actor);
     expect(() => slow.next(10)).toThrow(expect.objectContaining({ code: 'compacted' }));
+    for (const value of ['5', '6', '7']) await put(engine, 'a', value);
+    expect(reader.lines).toEqual(['future 7 a', 'future 8 a']);
   });
 
   it('end once, by whoever ends them first', async () => {

@@ -130,10 +130,8 @@ export type WatchBatch = { readonly revision: Revision; readonly events: readonl
 
 /** A watch that its reader asks for what there is. */
 export interface PulledWatch {
-  /** More can be read now. */
+  /** More can be read now; else all up to the present revision was given. */
   readonly behind: boolean;
-  /** All up to it has been given; undefined below the revision at which the watch starts. */
-  readonly progressRevision: Revision | undefined;
   /**
    * The next revisions that have events, in order, about `limit` events or 64 KiB in all; empty
    * when there are none now. Those who watch the same are given the same objects. Throws

@@ -1,6 +1,7 @@
 // Whose turn it is among the watchers of a member: some read in each turn of the event loop, in the
 // order of asking. A thousand that wake at one event, or catch up at once, thus never hold the loop
 // (safety.md 11), and none of them comes twice before another one came once.
+import { Fifo } from '@holdfast/base/fifo';
 
 /** Answers how many bytes it came to. */
 export type TurnRead = () => number;
@@ -11,15 +12,11 @@ const readBytes = 64 * 1024;
 const turnBytes = 16 * readBytes;
 /** What a read is counted with beside its bytes: 256 reads of next to nothing are a turn. */
 const readCostBytes = turnBytes / 256;
-/** Places of the queue that were served are given back once there are so many. */
-const servedMax = 1024;
 
 export class WatchTurns {
   readonly #nextTurn: (action: () => void) => void;
   /** At most one for each watch, or reader of several, that is open. */
-  #waiting: TurnRead[] = [];
-  /** Of those, how many have had their turn. */
-  #served = 0;
+  readonly #waiting = new Fifo<TurnRead>();
   #leftBytes = turnBytes;
   #isOpening = false;
 
@@ -61,25 +58,10 @@ export class WatchTurns {
   #open(): void {
     this.#leftBytes = turnBytes;
     while (this.#leftBytes > 0) {
-      const read = this.#shift();
+      const read = this.#waiting.shift();
       if (!read) return;
       this.#leftBytes -= Math.max(readCostBytes, read());
     }
     this.#openNext();
-  }
-
-  #shift(): TurnRead | undefined {
-    const read = this.#waiting[this.#served];
-    if (!read) {
-      this.#waiting = [];
-      this.#served = 0;
-      return undefined;
-    }
-    this.#served += 1;
-    if (this.#served >= servedMax) {
-      this.#waiting = this.#waiting.slice(this.#served);
-      this.#served = 0;
-    }
-    return read;
   }
 }
