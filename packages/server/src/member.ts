@@ -357,6 +357,7 @@ export class Member {
       clock,
       version,
       metrics: this.#metrics,
+      etcd: settings.etcd,
       clientAddress: () => this.#clientAddress,
       tls: this.#certificates.door,
       onTurnedAway: (from, reason) => this.#peerLog.client(from, reason),

@@ -201,6 +201,21 @@ export const settingTable = {
   'headers-timeout-ms': number(10_000, { lo: 100, hi: 600_000 }, 'for the head of a request'),
   'request-timeout-ms': number(30_000, { lo: 100, hi: 3_600_000 }, 'for a whole request'),
   'connections-max': number(10_000, { lo: 10, hi: 1_000_000 }, 'client connections at a time'),
+  'watchers-max': number(
+    200_000,
+    { lo: 100, hi: 10_000_000 },
+    "watchers of etcd's clients on this member at a time",
+  ),
+  'watch-unread-bytes-max': number(
+    256 * mebibyte,
+    { lo: mebibyte, hi: terabyte },
+    'answers to watches that nobody has read; beyond it the stream that waited longest is ended',
+  ),
+  'watch-progress-ms': number(
+    600_000,
+    { lo: 100, hi: day },
+    'between two notices of progress to quiet watchers that want them',
+  ),
   'connect-timeout-ms': live(
     number(3000, { lo: 100, hi: 60_000 }, 'for a dial to a peer, up to the finished handshake'),
   ),

@@ -11,6 +11,7 @@ import {
   connectionsOf,
   connectionsProblem,
 } from './connection-settings.ts';
+import type { EtcdSettings } from './etcd/etcd-settings.ts';
 import type { VerdictSettings } from './member-verdict.ts';
 import {
   type Flags,
@@ -81,6 +82,8 @@ export type MemberSettings = {
   readonly requestTimeoutMs: number;
   /** Clients'. */
   readonly connectionsMax: number;
+  /** Of etcd's API. */
+  readonly etcd: EtcdSettings;
   /** To peers, as they are at the start. */
   readonly connections: ConnectionSettings;
   /** All settings as they were given, with where each comes from. */
@@ -233,6 +236,12 @@ function numbersOf(reader: Reader) {
     headersTimeoutMs: reader.number('headers-timeout-ms'),
     requestTimeoutMs: reader.number('request-timeout-ms'),
     connectionsMax: reader.number('connections-max'),
+    etcd: {
+      electionMs: reader.number('election-max-ms'),
+      watchProgressMs: reader.number('watch-progress-ms'),
+      watchersMax: reader.number('watchers-max'),
+      watchUnreadBytesMax: reader.number('watch-unread-bytes-max'),
+    },
     connections: connectionsOf((key) => reader.number(key)),
   };
 }

@@ -1,8 +1,16 @@
 // All of etcd's API that is served, by the paths of its methods.
 import type { GrpcMethods } from '../grpc/method.ts';
-import type { EtcdServiceOptions } from './etcd-service-options.ts';
 import { kvService } from './kv-service.ts';
+import { leaseService } from './lease-service.ts';
+import { requiringLeader } from './require-leader.ts';
+import { type WatchServiceOptions, watchService } from './watch-service.ts';
 
-export function etcdServices(options: EtcdServiceOptions): GrpcMethods {
-  return new Map([...kvService(options)]);
+export function etcdServices(options: WatchServiceOptions): GrpcMethods {
+  const methods: GrpcMethods = new Map([
+    ...kvService(options),
+    ...leaseService(options),
+    ...watchService(options),
+  ]);
+  const { engine, clock, settings } = options;
+  return requiringLeader(methods, { engine, clock, electionMs: settings.electionMs });
 }

@@ -6,7 +6,8 @@ import type { ErrorCode, HoldfastError } from '@holdfast/base/errors';
 import { errorTable, operatingErrorOf } from '../errors.ts';
 import { GrpcStatus, type StatusCode, statusCodes } from '../grpc/status.ts';
 
-const { invalidArgument, notFound, outOfRange, resourceExhausted, unavailable } = statusCodes;
+const { failedPrecondition, invalidArgument, notFound, outOfRange } = statusCodes;
+const { resourceExhausted, unavailable } = statusCodes;
 
 const row = (code: StatusCode, text: string) => ({ code, text: `etcdserver: ${text}` });
 
@@ -25,6 +26,8 @@ const sentences = {
   noSpace: row(resourceExhausted, 'mvcc: database space exceeded'),
   tooManyRequests: row(resourceExhausted, 'too many requests'),
   leaseNotFound: row(notFound, 'requested lease not found'),
+  leaseExists: row(failedPrecondition, 'lease already exists'),
+  leaseTtlTooLarge: row(outOfRange, 'too large lease TTL'),
   noLeader: row(unavailable, 'no leader'),
   timedOut: row(unavailable, 'request timed out'),
   leaderFailed: row(unavailable, 'request timed out, possibly due to previous leader failure'),
@@ -53,10 +56,23 @@ const sentenceOfCode: Partial<Record<ErrorCode, EtcdSentence>> = {
   'shutting-down': 'stopped',
 };
 
+/** What the engine says of several things with one code, and etcd in a sentence each. */
+const sentenceOfText: readonly (readonly [ErrorCode, string, EtcdSentence])[] = [
+  ['not-found', 'requested lease not found', 'leaseNotFound'],
+  ['not-found', 'the key whose value or lease is kept does not exist', 'keyNotFound'],
+  ['already-exists', 'lease already exists', 'leaseExists'],
+  ['invalid-argument', 'a transaction writes the same key twice', 'duplicateKey'],
+];
+
 /** Of anything that a call has failed with. */
 export function etcdStatusOf(thrown: unknown): GrpcStatus {
   const error: HoldfastError = operatingErrorOf(thrown);
-  const sentence = sentenceOfCode[error.code];
+  const sentence = sentenceOfCode[error.code] ?? sentenceByText(error);
   if (sentence) return etcdStatus(sentence);
   return new GrpcStatus(errorTable[error.code].grpcStatus as StatusCode, error.message);
+}
+
+function sentenceByText({ code, message }: HoldfastError): EtcdSentence | undefined {
+  const known = sentenceOfText.find(([of, text]) => of === code && message.startsWith(text));
+  return known?.[2];
 }

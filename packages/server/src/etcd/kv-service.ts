@@ -1,6 +1,5 @@
 // etcd's KV service on the engine. etcd clients have the first keyspace for themselves:
 // configurations are out of their reach.
-import { isHoldfastError } from '@holdfast/base/errors';
 import type { Consistency, Engine, ReadOptions } from '@holdfast/engine/engine';
 import {
   CompactionRequest,
@@ -66,19 +65,9 @@ async function range(
 }
 
 async function put(engine: Engine, request: PutRequest, call: GrpcCall): Promise<PutResponse> {
-  const asked = enginePut(request);
-  try {
-    const { header, body } = await engine.put(asked, call);
-    return { header: headerOf(header), prevKv: body.prevKv };
-  } catch (error) {
-    if (isHoldfastError(error, 'not-found')) throw missing(error.message);
-    throw error;
-  }
+  const { header, body } = await engine.put(enginePut(request), call);
+  return { header: headerOf(header), prevKv: body.prevKv };
 }
-
-/** A put may miss the key whose value it keeps, or its lease. */
-const missing = (message: string) =>
-  etcdStatus(message === 'requested lease not found' ? 'leaseNotFound' : 'keyNotFound');
 
 async function deleteRange(
   engine: Engine,
@@ -90,17 +79,8 @@ async function deleteRange(
 }
 
 async function txn(engine: Engine, request: TxnRequest, call: GrpcCall): Promise<TxnResponse> {
-  const asked = engineTxn(request);
-  try {
-    const { header, body } = await engine.txn(asked, call);
-    return etcdTxn(request, body, headerOf(header));
-  } catch (error) {
-    if (isHoldfastError(error, 'not-found')) throw missing(error.message);
-    if (isHoldfastError(error, 'invalid-argument') && error.message.includes('same key twice')) {
-      throw etcdStatus('duplicateKey');
-    }
-    throw error;
-  }
+  const { header, body } = await engine.txn(engineTxn(request), call);
+  return etcdTxn(request, body, headerOf(header));
 }
 
 async function compact(

@@ -102,6 +102,11 @@ export class GatewayCall implements CallStream {
     }
   }
 
+  /** Its close follows, and ends what there is of it. */
+  abandon(): void {
+    this.#exchange.response.destroy();
+  }
+
   pause(): void {
     this.#body?.pause();
   }

@@ -14,6 +14,7 @@ import fastify, { type FastifyError, type FastifyInstance, type FastifyReply } f
 
 import type { EngineSlot } from '../engine-slot.ts';
 import { etcdServices } from '../etcd/etcd-services.ts';
+import { defaultEtcdSettings, type EtcdSettings } from '../etcd/etcd-settings.ts';
 import { etcdStatusOf } from '../etcd/etcd-status.ts';
 import { FrameDoor } from '../frames/frame-door.ts';
 import { type GatewayOptions, gatewayRoutes } from '../gateway/gateway.ts';
@@ -64,6 +65,8 @@ export type HttpAppOptions = {
   readonly routes?: readonly RouteGroup[];
   /** Counts the calls that fail, by code; default: one of its own. */
   readonly failures?: RecentCounts;
+  /** Of etcd's API. */
+  readonly etcd?: Partial<EtcdSettings>;
   /** Undefined: it speaks in clear text. */
   readonly tls?: DoorTls | undefined;
   /** Told of clients that are not let in, and why. */
@@ -82,8 +85,9 @@ const connectionsCheckMs = 1000;
 export function buildHttpApp(options: HttpAppOptions): FastifyInstance {
   const context = contextOf(options);
   const { tls, onTurnedAway = () => undefined } = options;
+  const metrics = options.metrics ?? new Metrics({ process: false });
   const frames = new FrameDoor(context, onTurnedAway);
-  const etcd = etcdMethodsOf(context);
+  const etcd = etcdMethodsOf(context, options.etcd, metrics);
   const grpc = new GrpcDoor({ ...etcd, onTurnedAway });
   const speakers: readonly Speaker[] = [
     { magic: clientDialect.magic, accept: (socket) => frames.accept(socket) },
@@ -110,7 +114,7 @@ export function buildHttpApp(options: HttpAppOptions): FastifyInstance {
     quotaRoutes(scope, context);
     sessionRoutes(scope, context);
     healthRoutes(scope, context, {
-      metrics: options.metrics ?? new Metrics({ process: false }),
+      metrics,
       clientAddress: options.clientAddress ?? (() => '127.0.0.1:4653'),
     });
     for (const group of options.routes ?? []) group(scope, context);
@@ -124,12 +128,20 @@ const etcdRequestBytes = 1.5 * 1024 * 1024;
 const grpcOverheadBytes = 512 * 1024;
 
 /** What gRPC and the JSON gateway serve, and how much of it at a time. */
-function etcdMethodsOf(context: HttpContext): GatewayOptions {
+function etcdMethodsOf(
+  context: HttpContext,
+  settings: Partial<EtcdSettings> | undefined,
+  metrics: Metrics,
+): GatewayOptions {
   const { slot, clock, limits } = context;
   const requestBytesMax = Math.max(etcdRequestBytes, limits.bodyBytesMax);
   const methods = withStandardServices({
     clock,
-    methods: etcdServices({ engine: () => slot.engine, requestBytesMax }),
+    methods: etcdServices({
+      ...{ engine: () => slot.engine, requestBytesMax, clock },
+      settings: { ...defaultEtcdSettings, ...settings },
+      show: (...figures) => metrics.show(...figures),
+    }),
     isReady: () => slot.notReadyReason() === undefined,
     statusOf: etcdStatusOf,
   });
