@@ -18,6 +18,7 @@ import type { QuotaUse } from './quota-table.ts';
 import { checkRevision, type RangeHints, readRange } from './range-reader.ts';
 import { Reclaimer } from './reclaimer.ts';
 import { defaultSlabBytes } from './record-heap.ts';
+import { hashRevision, type RevisionHash } from './revision-hash.ts';
 import { SessionView } from './session-view.ts';
 import { digestFormat, StateDigester } from './state-digest.ts';
 import { StoreImage } from './store-image.ts';
@@ -231,6 +232,21 @@ export class KvStore {
     return new StateDigester(state, () => {
       state.images -= 1;
     });
+  }
+
+  /**
+   * Of all that is kept up to that revision (0 = now), while the state goes on. Throws `compacted`
+   * and `future-revision`.
+   */
+  async hashRevision(asked: number): Promise<RevisionHash> {
+    const state = this.#state;
+    checkRevision(state, asked);
+    state.images += 1;
+    try {
+      return await hashRevision(state, asked > 0 ? asked : state.revision, this.#yieldNow);
+    } finally {
+      state.images -= 1;
+    }
   }
 
   /**
