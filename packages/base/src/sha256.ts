@@ -6,3 +6,17 @@ import { createHash } from 'node:crypto';
 export function sha256(bytes: Uint8Array): string {
   return createHash('sha256').update(bytes).digest('hex');
 }
+
+/** The same of bytes that come in pieces. */
+export class Sha256 {
+  readonly #hash = createHash('sha256');
+
+  update(bytes: Uint8Array): void {
+    this.#hash.update(bytes);
+  }
+
+  /** 32 bytes; nothing may be added afterwards. */
+  digest(): Uint8Array {
+    return this.#hash.digest();
+  }
+}

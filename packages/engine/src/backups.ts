@@ -80,10 +80,11 @@ export class Backups {
 
   /**
    * Everything that was acknowledged before the call is in it, unless a lesser consistency is asked
-   * for. The options' signal ends the wait for that, `life` the backup. Throws `resource-exhausted`
-   * while as many as there may be are under way, and what a read throws.
+   * for. The options' signal ends the wait for that, `life` the backup; `isSealed`: as etcd's tools
+   * keep it. Throws `resource-exhausted` while as many as there may be are under way, and what a
+   * read throws.
    */
-  async open(options: ReadOptions, life: AbortSignal): Promise<OpenBackup> {
+  async open(options: ReadOptions, life: AbortSignal, isSealed = false): Promise<OpenBackup> {
     this.#requireRoom();
     await this.#options.awaitFresh(options);
     this.#requireRoom();
@@ -99,7 +100,7 @@ export class Backups {
     this.#underWay += 1;
     const end = new AbortController();
     const signal = AbortSignal.any([life, end.signal]);
-    const pieces = this.#pieces({ head, image, requireSound, signal });
+    const pieces = this.#pieces({ head, image, isSealed, requireSound, signal });
     let closing: Promise<void> | undefined;
     const close = async (): Promise<void> => {
       end.abort(new HoldfastError('cancelled', 'the backup was closed'));
@@ -146,11 +147,13 @@ export class Backups {
   async *#pieces({
     head,
     image,
+    isSealed,
     requireSound,
     signal,
   }: {
     readonly head: BackupHead;
     readonly image: StoreImage;
+    readonly isSealed: boolean;
     readonly requireSound: () => void;
     readonly signal: AbortSignal;
   }): AsyncGenerator<Uint8Array, void, undefined> {
@@ -159,7 +162,7 @@ export class Backups {
     const endMs = clock.monotonicMs() + settings.timeoutMs;
     const heldBefore = this.#heldBytes;
     const heldMax = Math.max(settings.heldBytesMax, head.storeBytes / 4);
-    const pieces = encodeBackup(head, image.chunks());
+    const pieces = encodeBackup(head, image.chunks(), { isSealed });
     for await (const piece of throttled(pieces, this.#bucket, signal)) {
       signal.throwIfAborted();
       requireSound();

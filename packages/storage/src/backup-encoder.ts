@@ -2,6 +2,7 @@
 // whoever sends or writes them sets the pace, and no more than a block or two is held.
 import { joinCrc32 } from '@holdfast/base/crc32';
 import { type BackupHead, encodeBackupHeader } from './backup-format.ts';
+import { BackupSeal } from './backup-seal.ts';
 import { viewOf } from './byte-codec.ts';
 import {
   blockDataBytes,
@@ -15,8 +16,29 @@ import {
 export async function* encodeBackup(
   head: BackupHead,
   image: AsyncIterable<Uint8Array>,
+  options: { readonly isSealed?: boolean } = {},
 ): AsyncGenerator<Uint8Array, void, undefined> {
-  const header = encodeBackupHeader(head);
+  const { isSealed = false } = options;
+  const header = encodeBackupHeader(head, isSealed);
+  const pieces = encodePieces(header, image);
+  yield* isSealed ? sealed(pieces) : pieces;
+}
+
+async function* sealed(
+  pieces: AsyncIterable<Uint8Array>,
+): AsyncGenerator<Uint8Array, void, undefined> {
+  const seal = new BackupSeal();
+  for await (const piece of pieces) {
+    seal.add(piece);
+    yield piece;
+  }
+  yield seal.take();
+}
+
+async function* encodePieces(
+  header: Uint8Array,
+  image: AsyncIterable<Uint8Array>,
+): AsyncGenerator<Uint8Array, void, undefined> {
   yield header;
   const blocks = new BlockMaker();
   for await (const chunk of image) {

@@ -40,19 +40,21 @@ export type BackupHead = {
 // Bytes 0 to 15 mean the same in every format: a newer file is told from a damaged one.
 const fixedBytes = 88;
 const magic = 0x4b414248; // "HBAK"
-const formatVersion = 1;
+const plainVersion = 1;
+/** The same with a seal behind it (backup-seal.ts). */
+const sealedVersion = 2;
 
 /** Of a header: what says how long it is. */
 export const backupPrefixBytes = 16;
 /** Longer than any that was ever written. */
 const headerBytesMax = 4096;
 
-export function encodeBackupHeader(head: BackupHead): Uint8Array {
+export function encodeBackupHeader(head: BackupHead, isSealed = false): Uint8Array {
   const version = utf8(head.version);
   const bytes = new Uint8Array(fixedBytes + version.length);
   const view = viewOf(bytes);
   view.setUint32(4, magic, true);
-  view.setUint16(8, formatVersion, true);
+  view.setUint16(8, isSealed ? sealedVersion : plainVersion, true);
   view.setUint32(12, bytes.length, true);
   view.setBigUint64(16, head.clusterId, true);
   view.setBigUint64(24, head.memberId, true);
@@ -78,11 +80,16 @@ export function backupHeaderBytes(prefix: Uint8Array): number | undefined {
   return bytes >= backupPrefixBytes && bytes <= headerBytesMax ? bytes : undefined;
 }
 
+/** Whether a seal follows, by a header that is whole. */
+export const isSealed = (header: Uint8Array): boolean =>
+  viewOf(header).getUint16(8, true) === sealedVersion;
+
 /** The head, or undefined if it is damaged; throws `version-mismatch` for a newer format. */
 export function decodeBackupHeader(bytes: Uint8Array): BackupHead | undefined {
   const view = viewOf(bytes);
   if (crc32(bytes.subarray(4)) !== view.getUint32(0, true)) return undefined;
-  checkVersion('backup', view.getUint16(8, true), formatVersion);
+  const version = view.getUint16(8, true);
+  checkVersion('backup', version, version === plainVersion ? plainVersion : sealedVersion);
   if (bytes.length < fixedBytes) return undefined;
   return {
     clusterId: clusterId(view.getBigUint64(16, true)),

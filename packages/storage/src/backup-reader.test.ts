@@ -1,6 +1,7 @@
 // Goal: a backup is the one that was made, or it is refused with the place of the damage; and a
 // file has its name only when it is whole. Method: every kind of damage at every kind of place,
 // bytes cut into pieces at will, disks that fill up.
+import { createHash } from 'node:crypto';
 import { crc32 } from '@holdfast/base/crc32';
 import { clusterId, index, memberId, term } from '@holdfast/base/ids';
 import { SeededRandom } from '@holdfast/base/seeded-random';
@@ -40,8 +41,8 @@ async function gathered(pieces: AsyncIterable<Uint8Array>): Promise<Uint8Array> 
   return new Uint8Array(Buffer.concat(parts));
 }
 
-const fileOf = (image: Uint8Array): Promise<Uint8Array> =>
-  gathered(encodeBackup(head, inPieces(image, 100_000)));
+const fileOf = (image: Uint8Array, isSealed = false): Promise<Uint8Array> =>
+  gathered(encodeBackup(head, inPieces(image, 100_000), { isSealed }));
 
 /** The image and the summary, or what reading throws. */
 async function read(
@@ -139,11 +140,44 @@ describe('a backup', () => {
     const file = await fileOf(noise(1000));
     const newer = file.slice();
     const length = 88 + head.version.length;
-    viewOf(newer).setUint16(8, 2, true);
+    viewOf(newer).setUint16(8, 3, true);
     viewOf(newer).setUint32(0, crc32(newer.subarray(4, length)), true);
     await expect(read(newer)).rejects.toMatchObject({ code: 'version-mismatch' });
     const text = new TextEncoder().encode('a letter to somebody, and no backup at all');
     await expect(read(text)).rejects.toThrow('no backup of Holdfast');
+  });
+});
+
+describe('a sealed backup', () => {
+  it('is the same and has the length of a snapshot of etcd, and its digest at the end', async () => {
+    for (const length of [1, 407, 408, 409, blockDataBytes + 1]) {
+      const image = noise(length);
+      const [plain, file] = [await fileOf(image), await fileOf(image, true)];
+      expect(file.length % 512).toBe(32);
+      expect(file.length - plain.length).toBeLessThan(512 + 32);
+      const digest = createHash('sha256').update(file.subarray(0, -32)).digest();
+      expect(Buffer.compare(file.subarray(-32), digest)).toBe(0);
+      for (const cut of [511, 1_000_000]) {
+        const { image: found, summary } = await read(file, cut);
+        expect(Buffer.compare(found, image)).toBe(0);
+        expect(summary).toMatchObject({ head, bytes: file.length, imageBytes: length });
+      }
+    }
+  });
+
+  it('is refused for a changed byte, without its seal, and when bytes follow', async () => {
+    const file = await fileOf(noise(3000), true);
+    for (const at of [file.length - 1, file.length - 32, file.length - 33, 9, 200]) {
+      const bad = file.slice();
+      bad[at] = (bad[at] as number) ^ 1;
+      await expect(read(bad)).rejects.toMatchObject({ code: 'corrupt' });
+    }
+    const plain = await fileOf(noise(3000));
+    for (const length of [plain.length, file.length - 1]) {
+      await expect(read(file.subarray(0, length))).rejects.toThrow('its seal: it was cut short');
+    }
+    const longer = new Uint8Array(Buffer.concat([file, noise(1)]));
+    await expect(read(longer)).rejects.toThrow('bytes follow its end');
   });
 });
 

@@ -1,6 +1,7 @@
 // Takes the bytes of a backup in as they come, from a socket or a file, and believes nothing: each
 // piece is held against its checksum before its data is given out, and the whole at the end. What
 // is wrong is said with its place in the file. It holds one block, and reads and writes nothing.
+import { equalBytes } from '@holdfast/base/bytes';
 import { crc32, joinCrc32 } from '@holdfast/base/crc32';
 import { HoldfastError } from '@holdfast/base/errors';
 import {
@@ -9,7 +10,9 @@ import {
   backupPrefixBytes,
   decodeBackupHeader,
   isBackupPrefix,
+  isSealed,
 } from './backup-format.ts';
+import { BackupSeal } from './backup-seal.ts';
 import { viewOf } from './byte-codec.ts';
 import { findWrongBytes } from './one-wrong-byte.ts';
 import {
@@ -36,7 +39,7 @@ export type BackupSummary = {
 /** More of them say nothing. */
 const namedMax = 5;
 
-type Part = 'prefix' | 'header' | 'block-header' | 'block' | 'footer' | 'end';
+type Part = 'prefix' | 'header' | 'block-header' | 'block' | 'footer' | 'seal' | 'end';
 
 const partNames: Readonly<Record<Part, string>> = {
   prefix: 'header',
@@ -44,6 +47,7 @@ const partNames: Readonly<Record<Part, string>> = {
   'block-header': 'next block',
   block: 'block',
   footer: 'footer',
+  seal: 'seal',
   end: 'end',
 };
 
@@ -58,6 +62,8 @@ export class BackupReader {
   #partAt = 0;
   #head: BackupHead | undefined;
   #headerCrc = 0;
+  /** Of a sealed one, from its first byte on. */
+  #seal: BackupSeal | undefined;
   #blocks = 0;
   #imageBytes = 0;
   #imageCrc = 0;
@@ -119,6 +125,8 @@ export class BackupReader {
         return this.#openBlockHeader(bytes);
       case 'block':
         return this.#openBlock(bytes);
+      case 'seal':
+        return this.#openSeal(bytes);
       default:
         return this.#openFooter(bytes);
     }
@@ -137,6 +145,7 @@ export class BackupReader {
     this.#head = decodeBackupHeader(bytes);
     if (!this.#head) throw this.#badSum('its header');
     this.#headerCrc = viewOf(bytes).getUint32(0, true);
+    if (isSealed(bytes)) this.#seal = new BackupSeal();
     this.#goOn('block-header', blockHeaderBytes);
   }
 
@@ -181,9 +190,21 @@ export class BackupReader {
       throw this.#damaged('each block is whole, and all of them are not what was written');
     }
     this.#goOn('end', 0);
+    if (!this.#seal) return;
+    this.#part = 'seal';
+    this.#needed = this.#seal.length;
+  }
+
+  #openSeal(bytes: Uint8Array): undefined {
+    if (!equalBytes(bytes, (this.#seal as BackupSeal).take())) {
+      throw this.#damaged('its seal does not fit what stands before it');
+    }
+    this.#seal = undefined;
+    this.#goOn('end', 0);
   }
 
   #goOn(part: Part, needed: number): void {
+    this.#seal?.add(this.#bytes.subarray(0, this.#filled));
     this.#partAt += this.#filled;
     this.#filled = 0;
     this.#part = part;
