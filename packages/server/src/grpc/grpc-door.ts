@@ -12,6 +12,7 @@ import type { Socket } from 'node:net';
 import { actorNamed } from '../http/call-options.ts';
 import { refusedCertificateOf, type TurnedAway } from '../http/certified-door.ts';
 import type { HttpContext } from '../http/http-context.ts';
+import { mendFirstHeaders } from './first-frames.ts';
 import { Http2CallStream } from './http2-stream.ts';
 import type { GrpcMethods } from './method.ts';
 import { GrpcStatus, statusCodes } from './status.ts';
@@ -42,6 +43,8 @@ const connectionWindowBytes = 8 * 1024 * 1024;
 export class GrpcDoor {
   readonly #options: GrpcDoorOptions;
   readonly #sessions = new Set<ServerHttp2Session>();
+  /** Connections that have asked for nothing yet. */
+  readonly #begun = new Set<Socket>();
 
   constructor(options: GrpcDoorOptions) {
     this.#options = options;
@@ -51,6 +54,21 @@ export class GrpcDoor {
   accept(socket: Socket): void {
     // As it came from a server of HTTP/1.1, a client that ends it would stay for ever.
     socket.allowHalfOpen = false;
+    this.#begun.add(socket);
+    socket.once('close', () => this.#begun.delete(socket));
+    const { context, onTurnedAway } = this.#options;
+    const from = socket.remoteAddress ?? 'gone';
+    mendFirstHeaders(socket, {
+      clock: context.clock,
+      onReady: () => {
+        this.#begun.delete(socket);
+        this.#open(socket);
+      },
+      onSilent: () => onTurnedAway(from, 'no settings in time'),
+    });
+  }
+
+  #open(socket: Socket): void {
     const session = performServerHandshake(socket, { settings });
     this.#sessions.add(session);
     // What is wrong with a connection ends it, and harms nobody else.
@@ -64,6 +82,7 @@ export class GrpcDoor {
 
   /** Calls that are under way are given a moment to be answered; new ones go elsewhere. */
   close(): void {
+    for (const socket of this.#begun) socket.destroy();
     for (const session of this.#sessions) {
       session.close();
       const timer = this.#options.context.clock.schedule(leaveMs, () => session.destroy());
