@@ -199,6 +199,11 @@ export class MemoryEngine extends LeasingEngine implements Engine {
     };
   }
 
+  /** What it holds, as operators look at it. */
+  get store(): KvStore {
+    return this.#store;
+  }
+
   /** Open watches: zero when every reader has gone. */
   get watcherCount(): number {
     return this.#store.watcherCount;

@@ -17,14 +17,14 @@ const first = { memberId: memberId(7n), name: 'n1', peerAddress: '10.0.0.1:4654'
 const never = new AbortController().signal;
 
 /** A cluster of one member, which takes in whoever asks, or refuses all. */
-function clusterThat(refusal?: HoldfastError) {
+function clusterThat(refusal?: HoldfastError, isLearner = false) {
   const asked: Newcomer[] = [];
   return {
     asked,
     cluster: () => Promise.resolve(clusterId(5n)),
     admit: (newcomer: Newcomer) => {
       asked.push(newcomer);
-      return refusal ? Promise.reject(refusal) : Promise.resolve([first]);
+      return refusal ? Promise.reject(refusal) : Promise.resolve({ members: [first], isLearner });
     },
   };
 }
@@ -63,6 +63,13 @@ it('asks under the same id again until it is told, and then no more', async () =
   expect(open.asked[0]).toEqual(silent.asked[0]);
   expect(home).toMatchObject({ memberId: open.asked[0]?.memberId, isCandidate: true });
   expect(await settled(disk, undefined)).toEqual(home);
+});
+
+it('does not ask for its vote where it was announced as one that does not', async () => {
+  const disk = new MemoryDisk();
+  const home = await settled(disk, clusterThat(undefined, true));
+  expect(home.isCandidate).toBe(false);
+  expect((await settled(disk, undefined)).isCandidate).toBe(false);
 });
 
 it('is as new after a refusal, unless it has taken part', async () => {

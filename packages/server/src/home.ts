@@ -170,14 +170,14 @@ export class HomeKeeper {
     const peerAddress = settings.advertisePeer;
     const newcomer = { memberId, storeId: store, name, peerAddress, version: knownVersion };
     try {
-      const members = await joining.admit(newcomer, signal);
+      const { members, isLearner } = await joining.admit(newcomer, signal);
       const others = members.filter((one) => one.memberId !== memberId && one.peerAddress !== '');
       return {
         clusterId,
         memberId,
         founders: [],
         members: [...others, { memberId, name, peerAddress }],
-        isCandidate: !settings.isObserver,
+        isCandidate: !settings.isObserver && !isLearner,
       };
     } catch (error) {
       // Who never took part has a directory as new, for another try with other settings.

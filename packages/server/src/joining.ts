@@ -35,6 +35,15 @@ type ClusterAnswer = {
     readonly name: string;
     readonly peerAddresses: readonly string[];
   }[];
+  /** Of one that was taken in. */
+  readonly isLearner?: boolean;
+};
+
+export type Admission = {
+  /** All of them as they are then. */
+  readonly members: readonly KnownMember[];
+  /** It is not to ask for its vote: whoever has announced it gives it one. */
+  readonly isLearner: boolean;
 };
 
 const againMs = 500;
@@ -56,10 +65,10 @@ export class Joining {
   }
 
   /**
-   * All members as they are then. Throws what the cluster refuses it with, and `unauthenticated`
-   * or `unavailable` where no member would speak with it.
+   * Throws what the cluster refuses it with, and `unauthenticated` or `unavailable` where no member
+   * would speak with it.
    */
-  async admit(newcomer: Newcomer, signal: AbortSignal): Promise<readonly KnownMember[]> {
+  async admit(newcomer: Newcomer, signal: AbortSignal): Promise<Admission> {
     await this.#patiently(() => this.#look(newcomer, signal), signal);
     const body = {
       id: formatId(newcomer.memberId),
@@ -69,7 +78,8 @@ export class Joining {
       version: newcomer.version,
     };
     const call = (): Promise<unknown> => this.#call('/v1/members', signal, body);
-    return membersOf((await this.#patiently(call, signal)) as ClusterAnswer);
+    const answer = (await this.#patiently(call, signal)) as ClusterAnswer;
+    return { members: membersOf(answer), isLearner: answer.isLearner ?? false };
   }
 
   async #view(signal: AbortSignal): Promise<ClusterAnswer> {

@@ -101,6 +101,12 @@ export class MemberReports {
     return { by, members: isListed ? members : [self, ...members] };
   }
 
+  /** Of all that answer in time, this one among them. Throws `unavailable` while it starts. */
+  async answered(): Promise<readonly MemberReport[]> {
+    const { members } = await this.askAll();
+    return members.flatMap(({ report }) => (report ? [report] : []));
+  }
+
   /** Tells all others that this member ends in order, so that nobody takes it for failed. */
   async sayGoodbye(): Promise<void> {
     const { clock } = this.#options;

@@ -22,6 +22,7 @@ import { DiskWatch } from './disk-watch.ts';
 import { EngineLife } from './engine-life.ts';
 import { EngineMaker } from './engine-maker.ts';
 import { EngineSlot } from './engine-slot.ts';
+import { operatorOptions } from './etcd/etcd-operator.ts';
 import { HomeKeeper } from './home.ts';
 import { backupRoutes } from './http/backup-routes.ts';
 import { configRoutes } from './http/config-routes.ts';
@@ -350,7 +351,8 @@ export class Member {
     const contents = new ContentChecker({ clock });
     const nameOf = (id: MemberId): string => this.#peerLog.nameOf(id);
     const { canFlipMemory } = this.#options;
-    const integrity = { engine: () => this.#life.engine, log, canFlipMemory };
+    const engine = (): EmbeddedEngine | undefined => this.#life.engine;
+    const integrity = { engine, log, canFlipMemory };
     const links = { links: () => this.#maker.transport, nameOf, log };
     return buildHttpApp({
       slot: this.#slot,
@@ -365,11 +367,12 @@ export class Member {
         configRoutes({ historyMax: settings.configVersionsMax, contents }),
         diagnosisRoutes(this.#reports, this.#watch),
         (app, context) => linkRoutes(app, context, links),
-        (app, context) => memberRoutes(app, context, { engine: () => this.#life.engine, log }),
+        (app, context) => memberRoutes(app, context, { engine, log }),
         (app) => settingRoutes(app, { settings: this.#live, log }),
         (app, context) => integrityRoutes(app, context, integrity),
-        (app, context) => backupRoutes(app, context, { engine: () => this.#life.engine, log }),
+        (app, context) => backupRoutes(app, context, { engine, log }),
       ],
+      operator: operatorOptions({ ...this.#options, engine, reports: this.#reports }),
       failures: this.#failures,
       onFault: (error, where) => log.error({ err: error, where }, 'a request met a fault'),
       limits: {

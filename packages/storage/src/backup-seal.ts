@@ -1,6 +1,6 @@
-// What follows a backup that etcd's tools are to keep: zeros up to a whole sector, and the SHA-256 of
-// all before. By its length alone they tell a snapshot that came whole: it has 32 bytes more than a
-// multiple of 512.
+// What follows a backup that etcd's tools are to keep: zeros up to a whole sector, and the SHA-256
+// of all before. By its length alone they tell a snapshot that came whole: it has 32 bytes more
+// than a multiple of 512.
 import { Sha256 } from '@holdfast/base/sha256';
 
 const sectorBytes = 512;

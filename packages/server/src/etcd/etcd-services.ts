@@ -1,16 +1,20 @@
 // All of etcd's API that is served, by the paths of its methods.
-import type { GrpcMethods } from '../grpc/method.ts';
+import type { GrpcMethod, GrpcMethods } from '../grpc/method.ts';
+import { clusterService } from './cluster-service.ts';
 import { kvService } from './kv-service.ts';
 import { leaseService } from './lease-service.ts';
+import { maintenanceService } from './maintenance-service.ts';
 import { requiringLeader } from './require-leader.ts';
 import { type WatchServiceOptions, watchService } from './watch-service.ts';
 
 export function etcdServices(options: WatchServiceOptions): GrpcMethods {
-  const methods: GrpcMethods = new Map([
+  const { engine, clock, settings, operator } = options;
+  const methods = new Map<string, GrpcMethod>([
     ...kvService(options),
     ...leaseService(options),
     ...watchService(options),
+    ...(operator ? clusterService(operator) : []),
+    ...(operator ? maintenanceService(operator) : []),
   ]);
-  const { engine, clock, settings } = options;
   return requiringLeader(methods, { engine, clock, electionMs: settings.electionMs });
 }

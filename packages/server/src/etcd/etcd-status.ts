@@ -32,6 +32,21 @@ const sentences = {
   timedOut: row(unavailable, 'request timed out'),
   leaderFailed: row(unavailable, 'request timed out, possibly due to previous leader failure'),
   stopped: row(unavailable, 'server stopped'),
+  notLeader: row(failedPrecondition, 'not leader'),
+  badTransferee: row(failedPrecondition, 'bad leader transferee'),
+  noDowngrade: row(failedPrecondition, 'no inflight downgrade job'),
+  memberNotFound: row(notFound, 'member not found'),
+  memberUrlExists: row(failedPrecondition, 'Peer URLs already exists'),
+  memberBadUrls: row(invalidArgument, 'given member URLs are invalid'),
+  notLearner: row(failedPrecondition, 'can only promote a learner member'),
+  learnerNotReady: row(
+    failedPrecondition,
+    'can only promote a learner member which is in sync with leader',
+  ),
+  notEnoughStarted: row(
+    failedPrecondition,
+    're-configuration failed due to not enough started members',
+  ),
 } as const;
 
 export type EtcdSentence = keyof typeof sentences;

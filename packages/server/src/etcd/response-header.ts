@@ -1,5 +1,5 @@
 // The header of every answer, as etcd's clients expect it.
-import type { ResponseHeader as EngineHeader } from '@holdfast/engine/engine';
+import type { ResponseHeader as EngineHeader, EngineStatus } from '@holdfast/engine/engine';
 import type { ResponseHeader } from '@holdfast/proto/etcd';
 
 export const headerOf = ({
@@ -8,3 +8,11 @@ export const headerOf = ({
   revision,
   term,
 }: EngineHeader): ResponseHeader => ({ clusterId, memberId, revision, raftTerm: term });
+
+/** Of what neither read nor wrote. */
+export const headerOfStatus = ({
+  clusterId,
+  memberId,
+  revision,
+  term,
+}: EngineStatus): ResponseHeader => ({ clusterId, memberId, revision, raftTerm: term });

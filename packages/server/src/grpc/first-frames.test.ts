@@ -1,5 +1,6 @@
 // Goal: clients that name as their host what is none are served all the same, and whoever says
-// nothing does not stay. Method: connections by hand, in frames and codes as etcdctl 3.4 sends them.
+// nothing does not stay. Method: connections by hand, in frames and codes as etcdctl 3.4 sends
+// them.
 import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
 import { ManualClock } from '@holdfast/base/manual-clock';

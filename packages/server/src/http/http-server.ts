@@ -13,6 +13,7 @@ import { clientDialect } from '@holdfast/transport/frame';
 import fastify, { type FastifyError, type FastifyInstance, type FastifyReply } from 'fastify';
 
 import type { EngineSlot } from '../engine-slot.ts';
+import { type Operator, type OperatorOptions, requireEngine } from '../etcd/etcd-operator.ts';
 import { etcdServices } from '../etcd/etcd-services.ts';
 import { defaultEtcdSettings, type EtcdSettings } from '../etcd/etcd-settings.ts';
 import { etcdStatusOf } from '../etcd/etcd-status.ts';
@@ -63,6 +64,8 @@ export type HttpAppOptions = {
   readonly clientAddress?: () => string;
   /** Further groups of routes: configurations, and what later parts bring. */
   readonly routes?: readonly RouteGroup[];
+  /** What operators may ask by etcd's API; without it they are not served there. */
+  readonly operator?: OperatorOptions;
   /** Counts the calls that fail, by code; default: one of its own. */
   readonly failures?: RecentCounts;
   /** Of etcd's API. */
@@ -87,7 +90,7 @@ export function buildHttpApp(options: HttpAppOptions): FastifyInstance {
   const { tls, onTurnedAway = () => undefined } = options;
   const metrics = options.metrics ?? new Metrics({ process: false });
   const frames = new FrameDoor(context, onTurnedAway);
-  const etcd = etcdMethodsOf(context, options.etcd, metrics);
+  const etcd = etcdMethodsOf(context, options, metrics);
   const grpc = new GrpcDoor({ ...etcd, onTurnedAway });
   const speakers: readonly Speaker[] = [
     { magic: clientDialect.magic, accept: (socket) => frames.accept(socket) },
@@ -130,7 +133,7 @@ const grpcOverheadBytes = 512 * 1024;
 /** What gRPC and the JSON gateway serve, and how much of it at a time. */
 function etcdMethodsOf(
   context: HttpContext,
-  settings: Partial<EtcdSettings> | undefined,
+  { etcd: settings, operator }: Pick<HttpAppOptions, 'etcd' | 'operator'>,
   metrics: Metrics,
 ): GatewayOptions {
   const { slot, clock, limits } = context;
@@ -141,11 +144,17 @@ function etcdMethodsOf(
       ...{ engine: () => slot.engine, requestBytesMax, clock },
       settings: { ...defaultEtcdSettings, ...settings },
       show: (...figures) => metrics.show(...figures),
+      operator: operator && operatorOf(context, operator),
     }),
     isReady: () => slot.notReadyReason() === undefined,
     statusOf: etcdStatusOf,
   });
   return { context, methods, messageBytesMax: requestBytesMax + grpcOverheadBytes };
+}
+
+/** While the engine starts or ends, its operators are refused as all others. */
+function operatorOf({ slot, clock }: HttpContext, options: OperatorOptions): Operator {
+  return { ...options, clock, engine: () => requireEngine(slot.engine && options.engine()) };
 }
 
 /** What calls stand on; its `deadlines` are to be closed. */

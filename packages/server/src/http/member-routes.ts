@@ -4,11 +4,12 @@
 import { HoldfastError } from '@holdfast/base/errors';
 import { formatId, type MemberId, memberId, storeId } from '@holdfast/base/ids';
 import type { EmbeddedEngine } from '@holdfast/engine/embedded-engine';
-import type { MemberChange } from '@holdfast/engine/member-plan';
+import type { MemberChange, Newcomer } from '@holdfast/engine/member-plan';
 import { MemberStanding } from '@holdfast/proto/internal';
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { type Static, Type } from 'typebox';
 
+import { fulfilAnnouncement } from '../etcd/announcements.ts';
 import type { Log } from '../log.ts';
 import { type Call, withCall } from './call.ts';
 import { invalid } from './call-options.ts';
@@ -49,6 +50,13 @@ const membersSchema = Type.Object({
   members: Type.Array(Type.Object(memberFields)),
 });
 
+const admittedSchema = Type.Object({
+  ...membersSchema.properties,
+  isLearner: Type.Optional(
+    Type.Boolean({ description: 'it was announced as one, and is not to ask for its vote' }),
+  ),
+});
+
 const params = Type.Object({ member: text('name or id') });
 type Params = { readonly Params: { readonly member: string } };
 
@@ -72,13 +80,13 @@ function addRoute(app: FastifyInstance, desk: MemberDesk): void {
         summary: 'Take a machine in, as an observer',
         description: 'What `holdfast start --join` asks. It votes when it has caught up.',
         body: newcomerSchema,
-        response: responses(membersSchema),
+        response: responses(admittedSchema),
       },
     },
     (request) => {
       const { id, storeId: store, ...rest } = request.body;
       const newcomer = { ...rest, memberId: memberId(idOf(id)), storeId: storeId(idOf(store)) };
-      return desk.change(request, [{ kind: 'add', newcomer }]);
+      return desk.admit(request, newcomer);
     },
   );
 }
@@ -163,6 +171,15 @@ class MemberDesk {
       await engine.membership.change(changes, call);
     });
     return membersView(engine);
+  }
+
+  /** Who has announced it, by etcd's API, is to find it again. */
+  async admit(request: FastifyRequest, newcomer: Newcomer) {
+    const view = await this.change(request, [{ kind: 'add', newcomer }]);
+    const isLearner = await withCall(this.#context, { request }, (call) =>
+      fulfilAnnouncement(this.#engine, newcomer, call.plainWrite),
+    );
+    return { ...view, isLearner };
   }
 
   async transfer(request: FastifyRequest, member: string | undefined) {
