@@ -22,6 +22,8 @@ export interface FrameHandler {
   onFrame(frame: Frame): void;
   /** Before the frames in them: any byte is a sign of life (safety.md 17). */
   onHeard?(): void;
+  /** See LinkHandler: what was sent has left this process. */
+  onDrain?(): void;
   /** Exactly once, unless this side destroyed the link. */
   onEnd(end: LinkEnd): void;
 }
@@ -62,6 +64,7 @@ export class FrameLink {
     this.#link.send([this.#preface]);
     this.#link.open({
       onBytes: (bytes) => this.#receive(bytes),
+      onDrain: () => this.#handler?.onDrain?.(),
       onEnd: (end) => this.#finish(end),
     });
   }

@@ -42,11 +42,20 @@ export const frameKinds = {
   clientHelloResponse: 65,
   clientRequests: 66,
   clientResponses: 67,
+  clientWatchOrders: 68,
+  clientWatchReports: 69,
 } as const;
 
 export const frameVersion = 1;
 /** Raised when clients and members of two versions could no longer understand each other. */
 export const clientProtocolVersion = 1;
+/** Bits in both hellos: what the sender understands beyond the first members and clients. */
+export const clientFeatures = {
+  watches: 1,
+  /** Compaction, lists, leases and sessions. */
+  moreRequests: 2,
+} as const;
+export const knownClientFeatures = clientFeatures.watches | clientFeatures.moreRequests;
 export const prefaceBytes = 8;
 export const frameHeaderBytes = 12;
 /** One append-entries of the largest proposals must fit. */

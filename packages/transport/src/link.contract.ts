@@ -113,6 +113,25 @@ export function linkContract(name: string, newWorld: () => LinkWorld): void {
       await close();
     });
 
+    it('says when what had to wait has left', async () => {
+      const { near, far, close } = await connect(newWorld());
+      const farSide = new Side(far);
+      const block = new Uint8Array(8 * 1024 * 1024);
+      let drained = (): void => undefined;
+      const draining = new Promise<void>((resolve) => {
+        drained = resolve;
+      });
+      const onDrain = (): void => {
+        expect(near.pendingBytes).toBe(0);
+        drained();
+      };
+      near.open({ onBytes: () => undefined, onEnd: () => undefined, onDrain });
+      near.send([block]);
+      expect(near.pendingBytes).toBeGreaterThan(0);
+      await Promise.all([draining, farSide.bytes(block.length)]);
+      await close();
+    });
+
     it('destroy() is heard by the other side alone', async () => {
       const { near, far, close } = await connect(newWorld());
       const [nearSide, farSide] = [new Side(near), new Side(far)];

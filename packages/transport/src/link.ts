@@ -17,6 +17,8 @@ export type LinkEnd =
 export interface LinkHandler {
   /** The bytes belong to the receiver: no one writes into them afterwards. */
   onBytes(bytes: Uint8Array): void;
+  /** What waited has left (`pendingBytes` is zero); of less than 64 KiB it need not be said. */
+  onDrain?(): void;
   /** Exactly once, and nothing after it; never after destroy(). */
   onEnd(end: LinkEnd): void;
 }

@@ -323,6 +323,7 @@ class MemoryLink implements Link {
       if (!delivery) break;
       if ('bytes' in delivery) this.#pendingBytes -= delivery.bytes.length;
       if (this.#other) this.#other.#receive(delivery);
+      if ('bytes' in delivery && this.#pendingBytes === 0) this.#handler?.onDrain?.();
     }
     if (this.isOver && this.#outgoing.length === 0) this.#network.forget(this);
   }

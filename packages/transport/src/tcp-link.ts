@@ -128,6 +128,7 @@ export class SocketLink implements Link {
       return;
     }
     this.#socket.on('end', () => this.#finish({ type: 'ended' }));
+    if (handler.onDrain) this.#socket.on('drain', () => this.#handler?.onDrain?.());
     this.#socket.on('data', (bytes) => {
       if (!this.#end) handler.onBytes(toPlainBytes(bytes));
     });

@@ -1,6 +1,7 @@
 // One client that speaks frames: a stranger until its hello, then requests as many at a time as it
-// likes, up to a bound, each answered when it is done. Answers of one event of the event loop leave
-// together. What a client does not read is bounded, and so is what it may have under way.
+// likes, up to a bound, each answered when it is done, and watches beside them (client-watches.ts).
+// Answers of one event of the event loop leave together. What a client does not read is bounded,
+// and so is what it may have under way.
 import type { Timer } from '@holdfast/base/clock';
 import type { Deadline } from '@holdfast/base/deadline';
 import { HoldfastError } from '@holdfast/base/errors';
@@ -21,6 +22,7 @@ import {
   clientProtocolVersion,
   type Frame,
   frameKinds,
+  knownClientFeatures,
   payloadBytesMax,
 } from '@holdfast/transport/frame';
 import { closeWithin, FrameLink } from '@holdfast/transport/frame-link';
@@ -28,7 +30,10 @@ import type { Link, LinkEnd } from '@holdfast/transport/link';
 
 import { errorTable, operatingErrorOf } from '../errors.ts';
 import type { HttpContext } from '../http/http-context.ts';
-import { carryOut, failure, failureOf } from './frame-call.ts';
+import { ClientWatches } from './client-watches.ts';
+import { requireFewFields } from './field-count.ts';
+import { failure, failureOf } from './frame-call.ts';
+import { answerTo } from './more-calls.ts';
 
 /** A hello has a name in it, and no data. */
 const helloBytesMax = 4096;
@@ -38,6 +43,8 @@ const helloMs = 3000;
 const leaveMs = 1000;
 /** Requests of one connection at a time. */
 const inFlightMax = 4096;
+/** Of one frame; more than may be under way are refused, of this many more nothing is read. */
+const requestsMax = 4 * inFlightMax;
 /** While so much waits to be read by the client, its reads are refused. */
 const unreadBytesHigh = 8 * 1024 * 1024;
 /** With more the connection ends: whoever does not read its answers has no use for them. */
@@ -68,6 +75,9 @@ export class ClientConnection {
   readonly #options: ClientConnectionOptions;
   readonly #link: FrameLink;
   readonly #timer: Timer;
+  readonly #watches: ClientWatches;
+  #takenBytes = 0;
+  #takenMs: number;
   #actor: string | undefined;
   #underWay = 0;
   #answers: Response[] = [];
@@ -83,6 +93,13 @@ export class ClientConnection {
       dialect: clientDialect,
     });
     this.#timer = context.clock.schedule(helloMs, () => this.#end('no hello in time'));
+    this.#takenMs = context.clock.monotonicMs();
+    this.#watches = new ClientWatches({
+      context,
+      actor: () => this.#actor ?? '',
+      pendingBytes: () => this.#link.pendingBytes,
+      send: (payload) => this.#sendFrame(frameKinds.clientWatchReports, payload),
+    });
   }
 
   get remoteAddress(): string {
@@ -96,9 +113,23 @@ export class ClientConnection {
     });
   }
 
+  /** To be asked now and then: a client that takes nothing of what waits for it is let go. */
+  look(): void {
+    const { clock, limits } = this.#options.context;
+    const { pendingBytes, counters } = this.#link;
+    const takenBytes = counters.bytesSent - pendingBytes;
+    if (pendingBytes === 0 || takenBytes !== this.#takenBytes) {
+      this.#takenBytes = takenBytes;
+      this.#takenMs = clock.monotonicMs();
+    } else if (clock.monotonicMs() - this.#takenMs >= limits.unreadMs) {
+      this.#end(`it has read nothing for ${limits.unreadMs} ms`);
+    }
+  }
+
   /** What was answered leaves before; what is still under way is answered to nobody. */
   close(): void {
     this.#flush();
+    this.#watches.flush();
     this.#leave(undefined);
   }
 
@@ -120,6 +151,7 @@ export class ClientConnection {
     this.#link.send(frameKinds.clientHelloResponse, this.#helloResponse());
     this.#link.trust({
       onFrame: (frame) => this.#heed(frame),
+      onDrain: () => this.#watches.drained(),
       onEnd: (end) => this.#over(mistakeIn(end)),
     });
   }
@@ -131,7 +163,7 @@ export class ClientConnection {
       clusterId: status?.clusterId ?? 0n,
       memberId: status?.memberId ?? 0n,
       memberName: status?.name ?? '',
-      features: 0,
+      features: knownClientFeatures,
       inFlightMax,
       refusal: refused && failure(refused),
     });
@@ -139,9 +171,11 @@ export class ClientConnection {
 
   /** A HoldfastError that is thrown here ends the connection with its text. */
   #heed({ kind, payload }: Frame): void {
+    if (kind === frameKinds.clientWatchOrders) return this.#watches.heed(payload);
     if (kind !== frameKinds.clientRequests) {
       throw new HoldfastError('corrupt', `kind ${kind} does not belong on a client's connection`);
     }
+    requireFewFields(payload, requestsMax, 'requests');
     const { requests } = decodePayload(Requests, payload, 'a frame of requests');
     for (const request of requests) this.#take(request);
   }
@@ -155,7 +189,8 @@ export class ClientConnection {
 
   #refusalOf({ request }: Request): HoldfastError | undefined {
     if (this.#underWay >= inFlightMax) return tooMany();
-    if (request?.$case !== 'range' || this.#link.pendingBytes <= unreadBytesHigh) return undefined;
+    if (request?.$case !== 'range' && request?.$case !== 'list') return undefined;
+    if (this.#link.pendingBytes <= unreadBytesHigh) return undefined;
     return unread(this.#link.pendingBytes);
   }
 
@@ -168,7 +203,7 @@ export class ClientConnection {
     try {
       const { bodyBytesMax: valueBytesMax } = limits;
       const call = { request, actor: this.#actor ?? '', signal: deadline.signal, valueBytesMax };
-      carryOut(slot.engine, call).then(
+      answerTo(slot.engine, call).then(
         (response) => this.#done(running, response),
         (thrown: unknown) => this.#failed(running, thrown),
       );
@@ -223,7 +258,11 @@ export class ClientConnection {
 
   #send(responses: readonly Response[]): boolean {
     const payload = encode(Responses, { responses: [...responses] });
-    const isSent = this.#link.send(frameKinds.clientResponses, payload);
+    return this.#sendFrame(frameKinds.clientResponses, payload);
+  }
+
+  #sendFrame(kind: number, payload: Uint8Array): boolean {
+    const isSent = this.#link.send(kind, payload);
     if (!isSent) this.#end('it does not read its answers');
     return isSent;
   }
@@ -241,6 +280,7 @@ export class ClientConnection {
 
   #over(reason: string | undefined): void {
     this.#timer.cancel();
+    this.#watches.close();
     this.#answers = [];
     this.#options.onOver(this, reason);
   }
@@ -266,6 +306,10 @@ function sizeOf(response: Response['response'] | ResponseOp['response']): number
       );
     case 'failure':
       return responseBytes + response.value.message.length + response.value.details.length;
+    case 'leaseTime':
+      return response.value.keys.reduce((sum, key) => sum + key.length + 8, responseBytes);
+    case 'leases':
+      return responseBytes + response.value.ids.length * 10;
     default:
       return responseBytes;
   }

@@ -22,7 +22,7 @@ import type {
 import { kvKeyspace } from '../http/kv-view.ts';
 
 /** Keys of one range that an answer has at most; `more` says that there are others. */
-const rangeKeysMax = 1000;
+export const rangeKeysMax = 1000;
 
 export type FrameCall = {
   readonly request: Request;
@@ -32,7 +32,10 @@ export type FrameCall = {
   readonly valueBytesMax: number;
 };
 
-/** Rejects with what the engine refuses it with, and `invalid-argument`, `too-large`. */
+/**
+ * Of the four that all members and clients know; more-calls.ts has the others. Rejects with what
+ * the engine refuses it with, and `invalid-argument`, `too-large`.
+ */
 export function carryOut(engine: Engine, call: FrameCall): Promise<Response> {
   const { id, request } = call.request;
   switch (request?.$case) {
@@ -93,7 +96,7 @@ export function failure({ code, message, outcome, details }: HoldfastError) {
 }
 
 /** Field by field: spreads of objects cost as much as all the rest of an answer. */
-const responseOf = (
+export const responseOf = (
   id: number,
   header: ResponseHeader,
   response: Response['response'],
@@ -108,7 +111,7 @@ const responseOf = (
 const agePlusOne = ({ ageMs }: ResponseHeader): number =>
   ageMs === undefined ? 0 : Math.ceil(ageMs) + 1;
 
-function writeOptions({ request, actor, signal }: FrameCall): WriteOptions {
+export function writeOptions({ request, actor, signal }: FrameCall): WriteOptions {
   const { session } = request;
   if (!session) return { actor, signal };
   if (session.id === 0n || session.sequence === 0n) {
@@ -117,7 +120,7 @@ function writeOptions({ request, actor, signal }: FrameCall): WriteOptions {
   return { actor, signal, session };
 }
 
-function readOptions({ request, actor, signal }: FrameCall): ReadOptions {
+export function readOptions({ request, actor, signal }: FrameCall): ReadOptions {
   const consistency = consistencyOf(request);
   const options = { actor, signal, consistency };
   return request.minRevision === 0
@@ -139,7 +142,7 @@ function consistencyOf({ level, maxAgeMs }: Request): Consistency {
 }
 
 /** Clients have the first keyspace, and need not name it; configurations are not theirs. */
-function ownKeyspace({ keyspace }: { readonly keyspace: number }): number {
+export function ownKeyspace({ keyspace }: { readonly keyspace: number }): number {
   if (keyspace === 0 || keyspace === kvKeyspace) return kvKeyspace;
   throw invalid(`keyspace ${keyspace} is not for clients: theirs is ${kvKeyspace}`);
 }
@@ -152,7 +155,8 @@ function placeInOwn<T extends { keyspace: number }>(request: T): T {
 
 function bound(range: RangeRequest): RangeRequest {
   const { countOnly, limit } = range;
-  range.limit = countOnly ? limit : Math.min(limit || rangeKeysMax, rangeKeysMax);
+  const isBound = countOnly || (limit > 0 && limit <= rangeKeysMax);
+  if (!isBound) range.limit = rangeKeysMax;
   return placeInOwn(range);
 }
 
@@ -188,4 +192,5 @@ function ownOperation(operation: Operation, call: FrameCall): Operation {
   }
 }
 
-const invalid = (message: string): HoldfastError => new HoldfastError('invalid-argument', message);
+export const invalid = (message: string): HoldfastError =>
+  new HoldfastError('invalid-argument', message);

@@ -1,7 +1,17 @@
 // For the tests of the door for frames: a client that says what it is told to, well or badly.
-import { utf8 } from '@holdfast/base/bytes';
+import { emptyBytes, toText, utf8 } from '@holdfast/base/bytes';
 import { deleteRangeRequest, putRequest, rangeRequest } from '@holdfast/domain/requests';
-import { Hello, HelloResponse, Requests, type Response, Responses } from '@holdfast/proto/client';
+import {
+  Hello,
+  HelloResponse,
+  Requests,
+  type Response,
+  Responses,
+  WatchEvents,
+  WatchOrders,
+  type WatchReport,
+  WatchReports,
+} from '@holdfast/proto/client';
 import {
   clientDialect,
   clientProtocolVersion,
@@ -13,6 +23,8 @@ import type { LinkEnd, LinkNetwork } from '@holdfast/transport/link';
 import { TcpNetwork } from '@holdfast/transport/tcp-link';
 
 type Request = Requests['requests'][number];
+type WatchOrder = WatchOrders['orders'][number];
+type WatchOpen = Extract<NonNullable<WatchOrder['order']>, { readonly $case: 'open' }>['value'];
 
 /** A request with neutral values for all that is not named. */
 export const requestOf = (
@@ -42,6 +54,49 @@ export const get = (name: string, rangeEnd?: string): Request['request'] => ({
   value: rangeRequest(range(name, rangeEnd)),
 });
 
+/** A watch with neutral values for all that is not named. */
+export const watchOf = (
+  id: number,
+  name: string,
+  more: Partial<WatchOpen> & { readonly end?: string } = {},
+): WatchOrder => {
+  const { end = '', ...others } = more;
+  const neutral = { startRevision: 0, prevKv: false, minRevision: 0, maxAgeMs: 0, progressMs: 0 };
+  const value = { ...range(name, end), ...neutral, credit: 1_000_000, ...others };
+  return { id, order: { $case: 'open', value } };
+};
+
+export const creditOf = (id: number, bytes: number): WatchOrder => ({
+  id,
+  order: { $case: 'credit', value: { bytes } },
+});
+
+export const cancelOf = (id: number): WatchOrder => ({ id, order: { $case: 'cancel', value: {} } });
+
+/** What a report says, on one line. */
+export function lineOf({ report }: WatchReport): string {
+  switch (report?.$case) {
+    case 'started':
+      return `started ${report.value.revision}`;
+    case 'progress':
+      return `progress ${report.value.revision}`;
+    case 'failure':
+      return `failure ${report.value.code}`;
+    default:
+      return report ? eventsLine(report.value) : 'nothing';
+  }
+}
+
+function eventsLine(bytes: Uint8Array): string {
+  const { revision, events, hasMore } = WatchEvents.decode(bytes);
+  const shown = events.map(({ isDelete, kv, prevKv }) => {
+    const name = toText(kv?.key ?? emptyBytes);
+    const before = prevKv ? ` (was ${toText(prevKv.value)})` : '';
+    return isDelete ? `-${name}${before}` : `${name}=${toText(kv?.value ?? emptyBytes)}${before}`;
+  });
+  return `${revision}: ${shown.join(' ')}${hasMore ? ' ...' : ''}`;
+}
+
 export const remove = (name: string): Request['request'] => ({
   $case: 'deleteRange',
   value: deleteRangeRequest(range(name)),
@@ -51,6 +106,7 @@ export class FrameClient {
   readonly link: FrameLink;
   readonly frames: Frame[] = [];
   readonly responses = new Map<number, Response>();
+  readonly reports: WatchReport[] = [];
   end: LinkEnd | undefined;
   #wake = (): void => undefined;
 
@@ -101,6 +157,22 @@ export class FrameClient {
     );
   }
 
+  order(...orders: readonly WatchOrder[]): void {
+    const payload = WatchOrders.encode({ orders: [...orders] }).finish();
+    this.link.send(frameKinds.clientWatchOrders, payload);
+  }
+
+  /** What one watch was told so far. */
+  told(id: number): readonly string[] {
+    return this.reports.filter((one) => one.id === id).map(lineOf);
+  }
+
+  /** When one watch was told so much. */
+  async toldSoMuch(id: number, count: number): Promise<readonly string[]> {
+    await this.until(() => this.end !== undefined || this.told(id).length >= count);
+    return this.told(id);
+  }
+
   async answerTo(id: number): Promise<Response> {
     await this.until(() => this.responses.has(id) || this.end !== undefined);
     const answer = this.responses.get(id);
@@ -129,6 +201,9 @@ export class FrameClient {
           for (const one of Responses.decode(frame.payload).responses) {
             this.responses.set(one.id, one);
           }
+        }
+        if (frame.kind === frameKinds.clientWatchReports) {
+          this.reports.push(...WatchReports.decode(frame.payload).reports);
         }
         this.#wake();
       },

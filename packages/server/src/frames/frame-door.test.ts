@@ -198,6 +198,18 @@ describe('who speaks badly', () => {
     expect(door.faults).toEqual([]);
   });
 
+  it('with a frame of a million requests, is let go before any is read', async () => {
+    const [bad, good] = [await greeted(), await greeted()];
+    const payload = new Uint8Array(4_000_000);
+    for (let at = 0; at < payload.length; at += 4) payload.set([0x0a, 2, 8, 1], at);
+    bad.link.send(frameKinds.clientRequests, payload);
+    expect((await bad.ended()).type).toBe('ended');
+    expect(turnedAway.join()).toMatch(/more than 16384 requests in one frame/);
+    expect(failures.counts().size).toBe(0);
+    good.send(requestOf(1, put('a', 'x')));
+    expect((await good.answerTo(1)).response?.$case).toBe('put');
+  });
+
   it('with a broken checksum, or more bytes than a stranger may send, is let go', async () => {
     const hello = encodeFrame({ kind: 64, flags: 0, group: 0, payload: new Uint8Array(5000) });
     const flipped = encodeFrame({ kind: 64, flags: 0, group: 0, payload: new Uint8Array(8) });

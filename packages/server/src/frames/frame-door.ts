@@ -2,6 +2,7 @@
 // is left of them with the member.
 import type { Socket } from 'node:net';
 
+import type { Timer } from '@holdfast/base/clock';
 import { SocketLink } from '@holdfast/transport/tcp-link';
 
 import { actorNamed } from '../http/call-options.ts';
@@ -9,10 +10,14 @@ import { refusedCertificateOf, type TurnedAway } from '../http/certified-door.ts
 import type { HttpContext } from '../http/http-context.ts';
 import { ClientConnection } from './client-connection.ts';
 
+/** Between two looks at who reads nothing. */
+const lookMs = 1000;
+
 export class FrameDoor {
   readonly #context: HttpContext;
   readonly #onTurnedAway: TurnedAway;
   readonly #connections = new Set<ClientConnection>();
+  #timer: Timer | undefined;
 
   constructor(context: HttpContext, onTurnedAway: TurnedAway) {
     this.#context = context;
@@ -37,9 +42,20 @@ export class FrameDoor {
     this.#connections.add(connection);
     connection.open();
     socket.resume();
+    this.#timer ??= this.#schedule();
   }
 
-  close(): void {
+  /** Whoever was told something just now is told it before. */
+  async close(): Promise<void> {
+    await new Promise((resolve) => setImmediate(resolve));
     for (const connection of [...this.#connections]) connection.close();
+    this.#timer?.cancel();
+  }
+
+  #schedule(): Timer {
+    return this.#context.clock.schedule(lookMs, () => {
+      for (const connection of [...this.#connections]) connection.look();
+      this.#timer = this.#connections.size > 0 ? this.#schedule() : undefined;
+    });
   }
 }

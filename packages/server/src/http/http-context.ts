@@ -27,6 +27,8 @@ export type HttpLimits = {
   /** A list whose reader has taken nothing for so long is broken off. */
   readonly unreadMs: number;
   readonly connectionsMax: number;
+  /** Of one connection that speaks frames. */
+  readonly watchesMax: number;
   /** The longest that a call may wait, and its default. */
   readonly callTimeoutMs: number;
   /** Between two comments on a quiet event stream. */
@@ -42,6 +44,7 @@ export const defaultHttpLimits: HttpLimits = {
   unreadBytesMax: 64 * 1024 * 1024,
   unreadMs: 30_000,
   connectionsMax: 10_000,
+  watchesMax: 65_536,
   callTimeoutMs: 30_000,
   heartbeatMs: 15_000,
 };

@@ -99,7 +99,7 @@ export function buildHttpApp(options: HttpAppOptions): FastifyInstance {
   const app = createApp({ limits: context.limits, tls, onTurnedAway, speakers });
   app.addHook('preClose', async () => {
     await drain(context);
-    frames.close();
+    await frames.close();
     grpc.close();
   });
   app.addHook('onClose', async () => context.deadlines.close());

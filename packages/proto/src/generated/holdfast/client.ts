@@ -7,12 +7,25 @@
 /* eslint-disable */
 import { BinaryReader, BinaryWriter } from "@bufbuild/protobuf/wire";
 import {
+  CompactRequest,
+  CompactResponse,
   DeleteRangeRequest,
   DeleteRangeResponse,
+  KeyValue,
+  LeaseGrantRequest,
+  LeaseGrantResponse,
+  LeaseRevokeRequest,
+  LeaseRevokeResponse,
   PutRequest,
   PutResponse,
   RangeRequest,
   RangeResponse,
+  SessionCloseRequest,
+  SessionCloseResponse,
+  SessionKeepAliveRequest,
+  SessionKeepAliveResponse,
+  SessionRegisterRequest,
+  SessionRegisterResponse,
   TxnRequest,
   TxnResponse,
 } from "./internal.ts";
@@ -23,8 +36,9 @@ export const protobufFileName = "holdfast/client.proto";
 
 /**
  * What clients and members say to each other in frames (docs/formats.md, "Client frames"): many
- * requests in one frame, answered in any order, each under its number. The requests are those that
- * stand in the log, so that nothing is written twice; of their keyspaces clients have the first.
+ * requests in one frame, answered in any order, each under its number, and watches beside them. The
+ * requests are those that stand in the log, so that nothing is written twice; of their keyspaces
+ * clients have the first.
  */
 
 export const ReadLevel = { LINEARIZABLE: 0, BOUNDED: 1, STALE: 2 } as const;
@@ -42,7 +56,10 @@ export interface Hello {
   protocolVersion: number;
   /** Who asks, for the history: as Holdfast-Actor over HTTP. Empty: not said. */
   actor: string;
-  /** What the sender understands beyond the first version. Bits; none yet. */
+  /**
+   * What the sender understands beyond the first version. Bits: 0 watches, 1 the requests from
+   * `compact` on.
+   */
   features: number;
 }
 
@@ -51,6 +68,7 @@ export interface HelloResponse {
   clusterId: bigint;
   memberId: bigint;
   memberName: string;
+  /** As in Hello. */
   features: number;
   /** Requests of one connection that may be under way; one more is refused. */
   inFlightMax: number;
@@ -78,7 +96,45 @@ export interface Request {
     | { $case: "put"; value: PutRequest }
     | { $case: "deleteRange"; value: DeleteRangeRequest }
     | { $case: "txn"; value: TxnRequest }
+    | //
+    /** From here on with feature bit 1. Compaction and the calls about sessions take no session. */
+    { $case: "compact"; value: CompactRequest }
+    | { $case: "list"; value: ListRequest }
+    | //
+    /** An id of zero: the cluster chooses one, here and of a session. */
+    { $case: "leaseGrant"; value: LeaseGrantRequest }
+    | { $case: "leaseRevoke"; value: LeaseRevokeRequest }
+    | { $case: "leaseKeepAlive"; value: LeaseKeepAliveRequest }
+    | { $case: "leaseTime"; value: LeaseTimeRequest }
+    | { $case: "leases"; value: LeasesRequest }
+    | { $case: "sessionRegister"; value: SessionRegisterRequest }
+    | { $case: "sessionKeepAlive"; value: SessionKeepAliveRequest }
+    | { $case: "sessionClose"; value: SessionCloseRequest }
     | undefined;
+}
+
+/**
+ * A page of keys, answered as a range is. It also ends where it gets long for one answer, and is
+ * not counted where it is of an older revision: the next page begins behind its last key.
+ */
+export interface ListRequest {
+  range: RangeRequest | undefined;
+}
+
+/** Writes nothing, and may be repeated. */
+export interface LeaseKeepAliveRequest {
+  id: bigint;
+}
+
+export interface LeaseTimeRequest {
+  id: bigint;
+  /** Whether to name what hangs on it. */
+  keys: boolean;
+}
+
+export interface LeasesRequest {
+  /** Zero: as many as the member answers at once. */
+  limit: number;
 }
 
 /** Where in a session a write stands: one that is repeated is carried out once. */
@@ -104,11 +160,37 @@ export interface Response {
     | { $case: "put"; value: PutResponse }
     | { $case: "deleteRange"; value: DeleteRangeResponse }
     | { $case: "txn"; value: TxnResponse }
+    | { $case: "compact"; value: CompactResponse }
     | //
     /** The write of a session that had been carried out before. */
     { $case: "appliedBefore"; value: AppliedBefore }
     | { $case: "failure"; value: Failure }
+    | { $case: "leaseGrant"; value: LeaseGrantResponse }
+    | { $case: "leaseRevoke"; value: LeaseRevokeResponse }
+    | //
+    /** Of a keep-alive as well. */
+    { $case: "leaseTime"; value: LeaseTime }
+    | { $case: "leases"; value: Leases }
+    | { $case: "sessionRegister"; value: SessionRegisterResponse }
+    | { $case: "sessionKeepAlive"; value: SessionKeepAliveResponse }
+    | { $case: "sessionClose"; value: SessionCloseResponse }
     | undefined;
+}
+
+export interface LeaseTime {
+  id: bigint;
+  /** As it was granted. */
+  ttlMs: number;
+  /** By the leader's count. */
+  remainingMs: number;
+  /** Of the clients' keyspace, where they were asked for. */
+  keys: Uint8Array[];
+}
+
+/** The first ones in the order in which they were granted, and how many there are. */
+export interface Leases {
+  ids: bigint[];
+  count: number;
 }
 
 export interface AppliedBefore {
@@ -125,6 +207,92 @@ export interface Failure {
   outcome: string;
   /** Facts for programs, as JSON; empty: none. */
   details: string;
+}
+
+/** Of any number of watches. Each has a number of the client's choice, which is no other's. */
+export interface WatchOrders {
+  orders: WatchOrder[];
+}
+
+export interface WatchOrder {
+  id: number;
+  order: { $case: "open"; value: WatchOpen } | { $case: "credit"; value: WatchCredit } | //
+  /** What is on its way still comes, and nothing after it. */
+  { $case: "cancel"; value: WatchCancel } | undefined;
+}
+
+export interface WatchOpen {
+  keyspace: number;
+  /** As in RangeRequest. */
+  key: Uint8Array;
+  rangeEnd: Uint8Array;
+  /** The first revision wanted; zero: the one after the current. */
+  startRevision: number;
+  prevKv: boolean;
+  /** As of a read. */
+  minRevision: number;
+  /** Ends with stale-unknown once the member may know of nothing younger; zero: it goes on. */
+  maxAgeMs: number;
+  /** Says so often how far everything has been told, if nothing else was; zero: never. */
+  progressMs: number;
+  /**
+   * Bytes of events that may be sent before the client says that it has taken them. While any are
+   * left, one more part is sent whole, however long it is.
+   */
+  credit: number;
+}
+
+/** The client has taken so many bytes of events: as many more may be sent. */
+export interface WatchCredit {
+  bytes: number;
+}
+
+export interface WatchCancel {
+}
+
+export interface WatchReports {
+  reports: WatchReport[];
+}
+
+export interface WatchReport {
+  id: number;
+  report:
+    | //
+    /** First, and once. */
+    { $case: "started"; value: WatchStarted }
+    | //
+    /** An encoded WatchEvents: made once for all who are told the same. So many bytes of credit. */
+    { $case: "events"; value: Uint8Array }
+    | { $case: "progress"; value: WatchProgress }
+    | //
+    /** The watch is over. */
+    { $case: "failure"; value: Failure }
+    | undefined;
+}
+
+export interface WatchStarted {
+  /** What is not told: everything up to this one. */
+  revision: number;
+}
+
+export interface WatchProgress {
+  /** Everything below it was told. */
+  revision: number;
+}
+
+/** The events of one revision, or of a part of it. */
+export interface WatchEvents {
+  revision: number;
+  events: WatchEvent[];
+  /** The rest of this revision follows. */
+  hasMore: boolean;
+}
+
+export interface WatchEvent {
+  /** Then `kv` has its key, and the revision of the deletion. */
+  isDelete: boolean;
+  kv: KeyValue | undefined;
+  prevKv: KeyValue | undefined;
 }
 
 function createBaseHello(): Hello {
@@ -413,6 +581,36 @@ export const Request: MessageFns<Request> = {
       case "txn":
         TxnRequest.encode(message.request.value, writer.uint32(90).fork()).join();
         break;
+      case "compact":
+        CompactRequest.encode(message.request.value, writer.uint32(98).fork()).join();
+        break;
+      case "list":
+        ListRequest.encode(message.request.value, writer.uint32(106).fork()).join();
+        break;
+      case "leaseGrant":
+        LeaseGrantRequest.encode(message.request.value, writer.uint32(114).fork()).join();
+        break;
+      case "leaseRevoke":
+        LeaseRevokeRequest.encode(message.request.value, writer.uint32(122).fork()).join();
+        break;
+      case "leaseKeepAlive":
+        LeaseKeepAliveRequest.encode(message.request.value, writer.uint32(130).fork()).join();
+        break;
+      case "leaseTime":
+        LeaseTimeRequest.encode(message.request.value, writer.uint32(138).fork()).join();
+        break;
+      case "leases":
+        LeasesRequest.encode(message.request.value, writer.uint32(146).fork()).join();
+        break;
+      case "sessionRegister":
+        SessionRegisterRequest.encode(message.request.value, writer.uint32(154).fork()).join();
+        break;
+      case "sessionKeepAlive":
+        SessionKeepAliveRequest.encode(message.request.value, writer.uint32(162).fork()).join();
+        break;
+      case "sessionClose":
+        SessionCloseRequest.encode(message.request.value, writer.uint32(170).fork()).join();
+        break;
     }
     return writer;
   },
@@ -508,6 +706,293 @@ export const Request: MessageFns<Request> = {
             }
 
             message.request = { $case: "txn", value: TxnRequest.decode(reader, reader.uint32()) };
+            continue;
+          }
+          case 12: {
+            if (tag !== 98) {
+              break;
+            }
+
+            message.request = { $case: "compact", value: CompactRequest.decode(reader, reader.uint32()) };
+            continue;
+          }
+          case 13: {
+            if (tag !== 106) {
+              break;
+            }
+
+            message.request = { $case: "list", value: ListRequest.decode(reader, reader.uint32()) };
+            continue;
+          }
+          case 14: {
+            if (tag !== 114) {
+              break;
+            }
+
+            message.request = { $case: "leaseGrant", value: LeaseGrantRequest.decode(reader, reader.uint32()) };
+            continue;
+          }
+          case 15: {
+            if (tag !== 122) {
+              break;
+            }
+
+            message.request = { $case: "leaseRevoke", value: LeaseRevokeRequest.decode(reader, reader.uint32()) };
+            continue;
+          }
+          case 16: {
+            if (tag !== 130) {
+              break;
+            }
+
+            message.request = { $case: "leaseKeepAlive", value: LeaseKeepAliveRequest.decode(reader, reader.uint32()) };
+            continue;
+          }
+          case 17: {
+            if (tag !== 138) {
+              break;
+            }
+
+            message.request = { $case: "leaseTime", value: LeaseTimeRequest.decode(reader, reader.uint32()) };
+            continue;
+          }
+          case 18: {
+            if (tag !== 146) {
+              break;
+            }
+
+            message.request = { $case: "leases", value: LeasesRequest.decode(reader, reader.uint32()) };
+            continue;
+          }
+          case 19: {
+            if (tag !== 154) {
+              break;
+            }
+
+            message.request = {
+              $case: "sessionRegister",
+              value: SessionRegisterRequest.decode(reader, reader.uint32()),
+            };
+            continue;
+          }
+          case 20: {
+            if (tag !== 162) {
+              break;
+            }
+
+            message.request = {
+              $case: "sessionKeepAlive",
+              value: SessionKeepAliveRequest.decode(reader, reader.uint32()),
+            };
+            continue;
+          }
+          case 21: {
+            if (tag !== 170) {
+              break;
+            }
+
+            message.request = { $case: "sessionClose", value: SessionCloseRequest.decode(reader, reader.uint32()) };
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseListRequest(): ListRequest {
+  return { range: undefined };
+}
+
+export const ListRequest: MessageFns<ListRequest> = {
+  encode(message: ListRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.range !== undefined) {
+      RangeRequest.encode(message.range, writer.uint32(10).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ListRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseListRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.range = RangeRequest.decode(reader, reader.uint32());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseLeaseKeepAliveRequest(): LeaseKeepAliveRequest {
+  return { id: 0n };
+}
+
+export const LeaseKeepAliveRequest: MessageFns<LeaseKeepAliveRequest> = {
+  encode(message: LeaseKeepAliveRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.id !== 0n) {
+      if (BigInt.asIntN(64, message.id) !== message.id) {
+        throw new globalThis.Error("value provided for field message.id of type int64 too large");
+      }
+      writer.uint32(8).int64(message.id);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): LeaseKeepAliveRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseLeaseKeepAliveRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.id = reader.int64() as bigint;
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseLeaseTimeRequest(): LeaseTimeRequest {
+  return { id: 0n, keys: false };
+}
+
+export const LeaseTimeRequest: MessageFns<LeaseTimeRequest> = {
+  encode(message: LeaseTimeRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.id !== 0n) {
+      if (BigInt.asIntN(64, message.id) !== message.id) {
+        throw new globalThis.Error("value provided for field message.id of type int64 too large");
+      }
+      writer.uint32(8).int64(message.id);
+    }
+    if (message.keys !== false) {
+      writer.uint32(16).bool(message.keys);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): LeaseTimeRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseLeaseTimeRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.id = reader.int64() as bigint;
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.keys = reader.bool();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseLeasesRequest(): LeasesRequest {
+  return { limit: 0 };
+}
+
+export const LeasesRequest: MessageFns<LeasesRequest> = {
+  encode(message: LeasesRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.limit !== 0) {
+      writer.uint32(8).uint32(message.limit);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): LeasesRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseLeasesRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.limit = reader.uint32();
             continue;
           }
         }
@@ -689,11 +1174,35 @@ export const Response: MessageFns<Response> = {
       case "txn":
         TxnResponse.encode(message.response.value, writer.uint32(90).fork()).join();
         break;
+      case "compact":
+        CompactResponse.encode(message.response.value, writer.uint32(98).fork()).join();
+        break;
       case "appliedBefore":
         AppliedBefore.encode(message.response.value, writer.uint32(114).fork()).join();
         break;
       case "failure":
         Failure.encode(message.response.value, writer.uint32(122).fork()).join();
+        break;
+      case "leaseGrant":
+        LeaseGrantResponse.encode(message.response.value, writer.uint32(130).fork()).join();
+        break;
+      case "leaseRevoke":
+        LeaseRevokeResponse.encode(message.response.value, writer.uint32(138).fork()).join();
+        break;
+      case "leaseTime":
+        LeaseTime.encode(message.response.value, writer.uint32(146).fork()).join();
+        break;
+      case "leases":
+        Leases.encode(message.response.value, writer.uint32(154).fork()).join();
+        break;
+      case "sessionRegister":
+        SessionRegisterResponse.encode(message.response.value, writer.uint32(162).fork()).join();
+        break;
+      case "sessionKeepAlive":
+        SessionKeepAliveResponse.encode(message.response.value, writer.uint32(170).fork()).join();
+        break;
+      case "sessionClose":
+        SessionCloseResponse.encode(message.response.value, writer.uint32(178).fork()).join();
         break;
     }
     return writer;
@@ -776,6 +1285,14 @@ export const Response: MessageFns<Response> = {
             message.response = { $case: "txn", value: TxnResponse.decode(reader, reader.uint32()) };
             continue;
           }
+          case 12: {
+            if (tag !== 98) {
+              break;
+            }
+
+            message.response = { $case: "compact", value: CompactResponse.decode(reader, reader.uint32()) };
+            continue;
+          }
           case 14: {
             if (tag !== 114) {
               break;
@@ -790,6 +1307,233 @@ export const Response: MessageFns<Response> = {
             }
 
             message.response = { $case: "failure", value: Failure.decode(reader, reader.uint32()) };
+            continue;
+          }
+          case 16: {
+            if (tag !== 130) {
+              break;
+            }
+
+            message.response = { $case: "leaseGrant", value: LeaseGrantResponse.decode(reader, reader.uint32()) };
+            continue;
+          }
+          case 17: {
+            if (tag !== 138) {
+              break;
+            }
+
+            message.response = { $case: "leaseRevoke", value: LeaseRevokeResponse.decode(reader, reader.uint32()) };
+            continue;
+          }
+          case 18: {
+            if (tag !== 146) {
+              break;
+            }
+
+            message.response = { $case: "leaseTime", value: LeaseTime.decode(reader, reader.uint32()) };
+            continue;
+          }
+          case 19: {
+            if (tag !== 154) {
+              break;
+            }
+
+            message.response = { $case: "leases", value: Leases.decode(reader, reader.uint32()) };
+            continue;
+          }
+          case 20: {
+            if (tag !== 162) {
+              break;
+            }
+
+            message.response = {
+              $case: "sessionRegister",
+              value: SessionRegisterResponse.decode(reader, reader.uint32()),
+            };
+            continue;
+          }
+          case 21: {
+            if (tag !== 170) {
+              break;
+            }
+
+            message.response = {
+              $case: "sessionKeepAlive",
+              value: SessionKeepAliveResponse.decode(reader, reader.uint32()),
+            };
+            continue;
+          }
+          case 22: {
+            if (tag !== 178) {
+              break;
+            }
+
+            message.response = { $case: "sessionClose", value: SessionCloseResponse.decode(reader, reader.uint32()) };
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseLeaseTime(): LeaseTime {
+  return { id: 0n, ttlMs: 0, remainingMs: 0, keys: [] };
+}
+
+export const LeaseTime: MessageFns<LeaseTime> = {
+  encode(message: LeaseTime, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.id !== 0n) {
+      if (BigInt.asIntN(64, message.id) !== message.id) {
+        throw new globalThis.Error("value provided for field message.id of type int64 too large");
+      }
+      writer.uint32(8).int64(message.id);
+    }
+    if (message.ttlMs !== 0) {
+      if (BigInt.asIntN(64, BigInt(message.ttlMs)) !== BigInt(message.ttlMs)) {
+        throw new globalThis.Error("value provided for field BigInt(message.ttlMs) of type int64 too large");
+      }
+      writer.uint32(16).int64(BigInt(message.ttlMs));
+    }
+    if (message.remainingMs !== 0) {
+      if (BigInt.asIntN(64, BigInt(message.remainingMs)) !== BigInt(message.remainingMs)) {
+        throw new globalThis.Error("value provided for field BigInt(message.remainingMs) of type int64 too large");
+      }
+      writer.uint32(24).int64(BigInt(message.remainingMs));
+    }
+    for (const v of message.keys) {
+      writer.uint32(34).bytes(v!);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): LeaseTime {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseLeaseTime();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.id = reader.int64() as bigint;
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.ttlMs = longToNumber(reader.int64());
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.remainingMs = longToNumber(reader.int64());
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.keys.push(reader.bytes());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseLeases(): Leases {
+  return { ids: [], count: 0 };
+}
+
+export const Leases: MessageFns<Leases> = {
+  encode(message: Leases, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.ids.length !== 0) {
+      writer.uint32(10).fork();
+      for (const v of message.ids) {
+        if (BigInt.asIntN(64, v) !== v) {
+          throw new globalThis.Error("a value provided in array field ids of type int64 is too large");
+        }
+        writer.int64(v);
+      }
+      writer.join();
+    }
+    if (message.count !== 0) {
+      if (BigInt.asIntN(64, BigInt(message.count)) !== BigInt(message.count)) {
+        throw new globalThis.Error("value provided for field BigInt(message.count) of type int64 too large");
+      }
+      writer.uint32(16).int64(BigInt(message.count));
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): Leases {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseLeases();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag === 8) {
+              message.ids.push(reader.int64() as bigint);
+
+              continue;
+            }
+
+            if (tag === 10) {
+              const end2 = reader.uint32() + reader.pos;
+              while (reader.pos < end2) {
+                message.ids.push(reader.int64() as bigint);
+              }
+
+              continue;
+            }
+
+            break;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.count = longToNumber(reader.int64());
             continue;
           }
         }
@@ -929,6 +1673,757 @@ export const Failure: MessageFns<Failure> = {
             }
 
             message.details = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseWatchOrders(): WatchOrders {
+  return { orders: [] };
+}
+
+export const WatchOrders: MessageFns<WatchOrders> = {
+  encode(message: WatchOrders, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    for (const v of message.orders) {
+      WatchOrder.encode(v!, writer.uint32(10).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): WatchOrders {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseWatchOrders();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.orders.push(WatchOrder.decode(reader, reader.uint32()));
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseWatchOrder(): WatchOrder {
+  return { id: 0, order: undefined };
+}
+
+export const WatchOrder: MessageFns<WatchOrder> = {
+  encode(message: WatchOrder, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.id !== 0) {
+      if (BigInt.asUintN(64, BigInt(message.id)) !== BigInt(message.id)) {
+        throw new globalThis.Error("value provided for field BigInt(message.id) of type uint64 too large");
+      }
+      writer.uint32(8).uint64(BigInt(message.id));
+    }
+    switch (message.order?.$case) {
+      case "open":
+        WatchOpen.encode(message.order.value, writer.uint32(18).fork()).join();
+        break;
+      case "credit":
+        WatchCredit.encode(message.order.value, writer.uint32(26).fork()).join();
+        break;
+      case "cancel":
+        WatchCancel.encode(message.order.value, writer.uint32(34).fork()).join();
+        break;
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): WatchOrder {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseWatchOrder();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.id = longToNumber(reader.uint64());
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.order = { $case: "open", value: WatchOpen.decode(reader, reader.uint32()) };
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.order = { $case: "credit", value: WatchCredit.decode(reader, reader.uint32()) };
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.order = { $case: "cancel", value: WatchCancel.decode(reader, reader.uint32()) };
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseWatchOpen(): WatchOpen {
+  return {
+    keyspace: 0,
+    key: new Uint8Array(0),
+    rangeEnd: new Uint8Array(0),
+    startRevision: 0,
+    prevKv: false,
+    minRevision: 0,
+    maxAgeMs: 0,
+    progressMs: 0,
+    credit: 0,
+  };
+}
+
+export const WatchOpen: MessageFns<WatchOpen> = {
+  encode(message: WatchOpen, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.keyspace !== 0) {
+      writer.uint32(8).uint32(message.keyspace);
+    }
+    if (message.key.length !== 0) {
+      writer.uint32(18).bytes(message.key);
+    }
+    if (message.rangeEnd.length !== 0) {
+      writer.uint32(26).bytes(message.rangeEnd);
+    }
+    if (message.startRevision !== 0) {
+      if (BigInt.asUintN(64, BigInt(message.startRevision)) !== BigInt(message.startRevision)) {
+        throw new globalThis.Error("value provided for field BigInt(message.startRevision) of type uint64 too large");
+      }
+      writer.uint32(32).uint64(BigInt(message.startRevision));
+    }
+    if (message.prevKv !== false) {
+      writer.uint32(40).bool(message.prevKv);
+    }
+    if (message.minRevision !== 0) {
+      if (BigInt.asUintN(64, BigInt(message.minRevision)) !== BigInt(message.minRevision)) {
+        throw new globalThis.Error("value provided for field BigInt(message.minRevision) of type uint64 too large");
+      }
+      writer.uint32(48).uint64(BigInt(message.minRevision));
+    }
+    if (message.maxAgeMs !== 0) {
+      if (BigInt.asUintN(64, BigInt(message.maxAgeMs)) !== BigInt(message.maxAgeMs)) {
+        throw new globalThis.Error("value provided for field BigInt(message.maxAgeMs) of type uint64 too large");
+      }
+      writer.uint32(56).uint64(BigInt(message.maxAgeMs));
+    }
+    if (message.progressMs !== 0) {
+      if (BigInt.asUintN(64, BigInt(message.progressMs)) !== BigInt(message.progressMs)) {
+        throw new globalThis.Error("value provided for field BigInt(message.progressMs) of type uint64 too large");
+      }
+      writer.uint32(64).uint64(BigInt(message.progressMs));
+    }
+    if (message.credit !== 0) {
+      if (BigInt.asUintN(64, BigInt(message.credit)) !== BigInt(message.credit)) {
+        throw new globalThis.Error("value provided for field BigInt(message.credit) of type uint64 too large");
+      }
+      writer.uint32(72).uint64(BigInt(message.credit));
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): WatchOpen {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseWatchOpen();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.keyspace = reader.uint32();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.key = reader.bytes();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.rangeEnd = reader.bytes();
+            continue;
+          }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.startRevision = longToNumber(reader.uint64());
+            continue;
+          }
+          case 5: {
+            if (tag !== 40) {
+              break;
+            }
+
+            message.prevKv = reader.bool();
+            continue;
+          }
+          case 6: {
+            if (tag !== 48) {
+              break;
+            }
+
+            message.minRevision = longToNumber(reader.uint64());
+            continue;
+          }
+          case 7: {
+            if (tag !== 56) {
+              break;
+            }
+
+            message.maxAgeMs = longToNumber(reader.uint64());
+            continue;
+          }
+          case 8: {
+            if (tag !== 64) {
+              break;
+            }
+
+            message.progressMs = longToNumber(reader.uint64());
+            continue;
+          }
+          case 9: {
+            if (tag !== 72) {
+              break;
+            }
+
+            message.credit = longToNumber(reader.uint64());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseWatchCredit(): WatchCredit {
+  return { bytes: 0 };
+}
+
+export const WatchCredit: MessageFns<WatchCredit> = {
+  encode(message: WatchCredit, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.bytes !== 0) {
+      if (BigInt.asUintN(64, BigInt(message.bytes)) !== BigInt(message.bytes)) {
+        throw new globalThis.Error("value provided for field BigInt(message.bytes) of type uint64 too large");
+      }
+      writer.uint32(8).uint64(BigInt(message.bytes));
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): WatchCredit {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseWatchCredit();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.bytes = longToNumber(reader.uint64());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseWatchCancel(): WatchCancel {
+  return {};
+}
+
+export const WatchCancel: MessageFns<WatchCancel> = {
+  encode(_: WatchCancel, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): WatchCancel {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseWatchCancel();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseWatchReports(): WatchReports {
+  return { reports: [] };
+}
+
+export const WatchReports: MessageFns<WatchReports> = {
+  encode(message: WatchReports, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    for (const v of message.reports) {
+      WatchReport.encode(v!, writer.uint32(10).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): WatchReports {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseWatchReports();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.reports.push(WatchReport.decode(reader, reader.uint32()));
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseWatchReport(): WatchReport {
+  return { id: 0, report: undefined };
+}
+
+export const WatchReport: MessageFns<WatchReport> = {
+  encode(message: WatchReport, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.id !== 0) {
+      if (BigInt.asUintN(64, BigInt(message.id)) !== BigInt(message.id)) {
+        throw new globalThis.Error("value provided for field BigInt(message.id) of type uint64 too large");
+      }
+      writer.uint32(8).uint64(BigInt(message.id));
+    }
+    switch (message.report?.$case) {
+      case "started":
+        WatchStarted.encode(message.report.value, writer.uint32(18).fork()).join();
+        break;
+      case "events":
+        writer.uint32(26).bytes(message.report.value);
+        break;
+      case "progress":
+        WatchProgress.encode(message.report.value, writer.uint32(34).fork()).join();
+        break;
+      case "failure":
+        Failure.encode(message.report.value, writer.uint32(42).fork()).join();
+        break;
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): WatchReport {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseWatchReport();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.id = longToNumber(reader.uint64());
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.report = { $case: "started", value: WatchStarted.decode(reader, reader.uint32()) };
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.report = { $case: "events", value: reader.bytes() };
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.report = { $case: "progress", value: WatchProgress.decode(reader, reader.uint32()) };
+            continue;
+          }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.report = { $case: "failure", value: Failure.decode(reader, reader.uint32()) };
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseWatchStarted(): WatchStarted {
+  return { revision: 0 };
+}
+
+export const WatchStarted: MessageFns<WatchStarted> = {
+  encode(message: WatchStarted, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.revision !== 0) {
+      if (BigInt.asUintN(64, BigInt(message.revision)) !== BigInt(message.revision)) {
+        throw new globalThis.Error("value provided for field BigInt(message.revision) of type uint64 too large");
+      }
+      writer.uint32(8).uint64(BigInt(message.revision));
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): WatchStarted {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseWatchStarted();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.revision = longToNumber(reader.uint64());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseWatchProgress(): WatchProgress {
+  return { revision: 0 };
+}
+
+export const WatchProgress: MessageFns<WatchProgress> = {
+  encode(message: WatchProgress, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.revision !== 0) {
+      if (BigInt.asUintN(64, BigInt(message.revision)) !== BigInt(message.revision)) {
+        throw new globalThis.Error("value provided for field BigInt(message.revision) of type uint64 too large");
+      }
+      writer.uint32(8).uint64(BigInt(message.revision));
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): WatchProgress {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseWatchProgress();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.revision = longToNumber(reader.uint64());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseWatchEvents(): WatchEvents {
+  return { revision: 0, events: [], hasMore: false };
+}
+
+export const WatchEvents: MessageFns<WatchEvents> = {
+  encode(message: WatchEvents, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.revision !== 0) {
+      if (BigInt.asUintN(64, BigInt(message.revision)) !== BigInt(message.revision)) {
+        throw new globalThis.Error("value provided for field BigInt(message.revision) of type uint64 too large");
+      }
+      writer.uint32(8).uint64(BigInt(message.revision));
+    }
+    for (const v of message.events) {
+      WatchEvent.encode(v!, writer.uint32(18).fork()).join();
+    }
+    if (message.hasMore !== false) {
+      writer.uint32(24).bool(message.hasMore);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): WatchEvents {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseWatchEvents();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.revision = longToNumber(reader.uint64());
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.events.push(WatchEvent.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.hasMore = reader.bool();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseWatchEvent(): WatchEvent {
+  return { isDelete: false, kv: undefined, prevKv: undefined };
+}
+
+export const WatchEvent: MessageFns<WatchEvent> = {
+  encode(message: WatchEvent, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.isDelete !== false) {
+      writer.uint32(8).bool(message.isDelete);
+    }
+    if (message.kv !== undefined) {
+      KeyValue.encode(message.kv, writer.uint32(18).fork()).join();
+    }
+    if (message.prevKv !== undefined) {
+      KeyValue.encode(message.prevKv, writer.uint32(26).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): WatchEvent {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseWatchEvent();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.isDelete = reader.bool();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.kv = KeyValue.decode(reader, reader.uint32());
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.prevKv = KeyValue.decode(reader, reader.uint32());
             continue;
           }
         }
