@@ -5,6 +5,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 
 import { emptyBytes, utf8 } from '@holdfast/base/bytes';
 import { HoldfastError } from '@holdfast/base/errors';
+import { conditionalTxn, conditionFailed, deletedBy } from '@holdfast/domain/condition';
 import {
   compareModRevision,
   deleteOperation,
@@ -135,7 +136,7 @@ export class KvHandler {
       if (precondition.kind !== 'none') {
         const operation = deleteOperation(range);
         const answer = await this.#conditional(call, { range, precondition, operation });
-        this.#sendRevision(exchange, answer.header, { deleted: deletedOf(answer.body) });
+        this.#sendRevision(exchange, answer.header, { deleted: deletedBy(answer.body) });
         return;
       }
       const prevKv = flagOf(call.query, 'prev');
@@ -152,14 +153,12 @@ export class KvHandler {
 
   /** `If-Match` and `If-None-Match` become the compare of one transaction. */
   async #conditional(call: Call, write: ConditionalWrite): Promise<Answer<TxnResponse>> {
-    const request = {
-      compare: [compareOf(write.range, write.precondition)],
-      success: [write.operation],
-      failure: [currentOperation(write.range)],
-    };
+    const { range, precondition, operation } = write;
+    const compare = compareOf(range, precondition);
+    const request = conditionalTxn({ range, compare, operation });
     const answer = await this.#context.slot.engine.txn(request, call.write);
     if (answer.body.succeeded) return answer;
-    throw preconditionFailed(write.precondition, answer.body);
+    throw conditionFailed(wantedBy(precondition), answer.body);
   }
 
   #sendRevision(exchange: Started, header: ResponseHeader, more: Record<string, unknown>): void {
@@ -265,27 +264,10 @@ function compareOf(range: KeyRange, precondition: Precondition): Compare {
 const leaseOf = (text: string | undefined): bigint =>
   text === undefined ? 0n : idOf(text, 'lease');
 
-const currentOperation = (range: KeyRange): RequestOp => ({
-  request: { $case: 'range', value: rangeRequest(range, { keysOnly: true }) },
-});
-
-function preconditionFailed(precondition: Precondition, body: TxnResponse): HoldfastError {
-  const response = body.responses[0]?.response;
-  const current = response?.$case === 'range' ? response.value.kvs[0]?.modRevision : undefined;
-  const stands = current === undefined ? 'the key is not there' : `it is at revision ${current}`;
-  const wanted =
-    'revision' in precondition
-      ? `${precondition.kind.replaceAll('-', ' ')} ${precondition.revision}`
-      : precondition.kind;
-  return new HoldfastError('failed-precondition', `wanted: ${wanted}; but ${stands}`, {
-    details: { currentRevision: current ?? 0 },
-  });
-}
-
-function deletedOf(body: TxnResponse): number {
-  const response = body.responses[0]?.response;
-  return response?.$case === 'deleteRange' ? response.value.deleted : 0;
-}
+const wantedBy = (precondition: Precondition): string =>
+  'revision' in precondition
+    ? `${precondition.kind.replaceAll('-', ' ')} ${precondition.revision}`
+    : precondition.kind;
 
 const prevView = (kv: KeyValue | undefined) => (kv === undefined ? null : kvView(kv));
 

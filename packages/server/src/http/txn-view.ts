@@ -1,20 +1,13 @@
-// Transactions as JSON, both ways: `{compare, success, failure}` with keys and values as text or as
-// base64. The schemas stand here too, because they are the shape that this file reads.
-import { unreachable } from '@holdfast/base/assert';
-import { emptyBytes, prefixEnd, utf8 } from '@holdfast/base/bytes';
+// Transactions as JSON, as this door takes them: the schema of what `domain` reads, and how text in
+// it is understood.
+import type { KeyRange } from '@holdfast/domain/requests';
 import {
-  deleteRangeRequest,
-  type KeyRange,
-  putOperation,
-  rangeRequest,
-} from '@holdfast/domain/requests';
-import type {
-  Compare,
-  RequestOp,
-  ResponseOp,
-  TxnRequest,
-  TxnResponse,
-} from '@holdfast/proto/internal';
+  prefixRange as rangeOfPrefix,
+  type TxnWords,
+  txnOfJson,
+  txnView as viewOf,
+} from '@holdfast/domain/txn-json';
+import type { TxnRequest, TxnResponse } from '@holdfast/proto/internal';
 import { type Static, Type } from 'typebox';
 
 import { idOf, invalid } from './call-options.ts';
@@ -76,96 +69,18 @@ export const txnBodySchema = Type.Object(
 );
 
 export type TxnBody = Static<typeof txnBodySchema>;
-type CompareBody = Static<typeof compareSchema>;
-type OperationBody = Static<typeof operationSchema>;
-type KeyBody = { readonly key?: string; readonly keyBase64?: string; readonly prefix?: string };
-type ValueBody = { readonly value?: string; readonly valueBase64?: string };
 
-export const txnOf = (body: TxnBody): TxnRequest => ({
-  compare: (body.compare ?? []).map(compareOf),
-  success: (body.success ?? []).map(operationOf),
-  failure: (body.failure ?? []).map(operationOf),
-});
+export const txnOf = (body: TxnBody): TxnRequest => txnOfJson(body, words);
 
-/** The numbers of CompareResult in internal.proto. */
-const results = { equal: 0, greater: 1, less: 2, 'not-equal': 3 } as const;
-
-function compareOf(body: CompareBody): Compare {
-  const { keyspace, key, rangeEnd } = rangeOf(body);
-  return {
-    keyspace,
-    key,
-    rangeEnd: rangeEnd ?? emptyBytes,
-    result: results[body.is],
-    target: targetOf(body),
-  };
-}
-
-function targetOf(body: CompareBody): NonNullable<Compare['target']> {
-  switch (body.target) {
-    case 'value':
-      return { $case: 'value', value: valueBytes(body) };
-    case 'version':
-      return { $case: 'version', value: numberOf(body) };
-    case 'create-revision':
-      return { $case: 'createRevision', value: numberOf(body) };
-    case 'mod-revision':
-      return { $case: 'modRevision', value: numberOf(body) };
-    case 'lease':
-      return { $case: 'lease', value: leaseOf(body) };
-    default:
-      return unreachable(body.target);
-  }
-}
-
-function numberOf(body: CompareBody): bigint {
-  if (body.number !== undefined) return BigInt(body.number);
-  throw invalid(`a compare of ${body.target} needs number`);
-}
-
-/** Zero compares with keys that hang on none. */
-function leaseOf(body: CompareBody): bigint {
-  if (body.lease === undefined) return numberOf(body);
-  return body.lease === '0' ? 0n : idOf(body.lease, 'lease');
-}
-
-function operationOf(body: OperationBody): RequestOp {
-  if (body.put) {
-    const lease = body.put.lease === undefined ? 0n : idOf(body.put.lease, 'lease');
-    return putOperation(rangeOf(body.put), valueBytes(body.put), lease);
-  }
-  if (body.delete) {
-    const value = deleteRangeRequest(rangeOf(body.delete));
-    return { request: { $case: 'deleteRange', value } };
-  }
-  if (body.get === undefined) throw invalid('an operation is one of get, put, delete');
-  const value = rangeRequest(rangeOf(body.get), { limit: body.get.limit ?? 0 });
-  return { request: { $case: 'range', value } };
-}
-
-/** Exactly one of `key`, `keyBase64` and `prefix`. */
-function rangeOf(body: KeyBody): KeyRange {
-  const given = [body.key, body.keyBase64, body.prefix].filter((one) => one !== undefined);
-  if (given.length !== 1) throw invalid('name one of key, keyBase64 and prefix');
-  if (body.prefix !== undefined) return prefixRange(body.prefix);
-  const key = body.key === undefined ? bytesOf(body.keyBase64 as string) : utf8(body.key);
-  if (key.length === 0) throw invalid('a key has at least one byte');
-  return { keyspace: kvKeyspace, key, rangeEnd: emptyBytes };
-}
+const words: TxnWords = {
+  keyspace: kvKeyspace,
+  bytesOf,
+  leaseOf: (decimal) => idOf(decimal, 'lease'),
+};
 
 /** All keys that begin with `prefix`; the empty one means all keys. */
-export function prefixRange(prefix: string): Required<KeyRange> {
-  const bytes = utf8(prefix);
-  const key = bytes.length === 0 ? new Uint8Array([0]) : bytes;
-  return { keyspace: kvKeyspace, key, rangeEnd: prefixEnd(bytes) };
-}
-
-function valueBytes(body: ValueBody): Uint8Array {
-  if ((body.value === undefined) === (body.valueBase64 === undefined)) {
-    throw invalid('name one of value and valueBase64');
-  }
-  return body.value === undefined ? bytesOf(body.valueBase64 as string) : utf8(body.value);
-}
+export const prefixRange = (prefix: string): Required<KeyRange> =>
+  rangeOfPrefix(prefix, kvKeyspace);
 
 /** Node reads any text as base64; what does not read back the same is a mistake of the caller. */
 function bytesOf(base64: string): Uint8Array {
@@ -175,24 +90,4 @@ function bytesOf(base64: string): Uint8Array {
   throw invalid(`not base64: ${JSON.stringify(base64.slice(0, 40))}`);
 }
 
-export const txnView = (body: TxnResponse) => ({
-  succeeded: body.succeeded,
-  responses: body.responses.map(responseView),
-});
-
-function responseView({ response }: ResponseOp): object {
-  switch (response?.$case) {
-    case 'range':
-      return {
-        get: { count: response.value.count, items: response.value.kvs.map((kv) => kvView(kv)) },
-      };
-    case 'put':
-      return { put: {} };
-    case 'deleteRange':
-      return { delete: { deleted: response.value.deleted } };
-    case 'txn':
-      return { txn: txnView(response.value) };
-    default:
-      return {};
-  }
-}
+export const txnView = (body: TxnResponse) => viewOf(body, (kv) => kvView(kv));
