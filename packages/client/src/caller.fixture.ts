@@ -9,8 +9,11 @@ import { EndpointSet } from './endpoint-set.ts';
 import type { HttpPort } from './http-port.ts';
 import { OneClusterHttp } from './one-cluster-http.ts';
 import { RetryBudget } from './retry-budget.ts';
+import { CallerInFrames, ScriptedFrames, wire } from './scripted-frames.fixture.ts';
 import { type Behaviour, ScriptedHttp } from './scripted-http.fixture.ts';
+import { WatchedFrames } from './watched-frames.ts';
 import { WatchedHttp } from './watched-http.ts';
+import { Wires } from './wires.ts';
 
 export type TestWorld = {
   readonly network: HttpPort;
@@ -29,7 +32,12 @@ export function callerOn({ network, addresses, clock, change = {}, isMeeting }: 
   const budget = new RetryBudget({ clock, settings: () => now.retries });
   const watched = new WatchedHttp(network, endpoints);
   const http = isMeeting ? new OneClusterHttp(watched, endpoints) : watched;
-  const caller = new Caller(settings, { http, endpoints, clock, random, budget });
+  const isFramed = wire.isFramed && !isMeeting;
+  const scripted = new ScriptedFrames(network, (address) => endpoints.at(address).heard());
+  const frames = isFramed && new WatchedFrames(scripted, endpoints);
+  const wires = frames ? new Wires(http, frames) : new Wires(http);
+  const ports = { wires, endpoints, clock, random, budget };
+  const caller = new (isFramed ? CallerInFrames : Caller)(settings, ports);
   const close = (): void => {
     const reason = new HoldfastError('cancelled', 'closed by the test');
     caller.close(reason);

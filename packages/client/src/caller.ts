@@ -1,6 +1,7 @@
 // The one place of the SDK that decides who is asked, when the next endpoint is asked too, and what
 // may be sent again. Reads are hedged; a write whose outcome may be unknown is sent again only if
-// its call says that this is harmless. It owns no connection and knows no path of the API.
+// its call says that this is harmless. It owns no connection and knows no path of the API; what is
+// spoken with an endpoint, frames or HTTP, is decided below it (wires.ts).
 import { Backoff } from '@holdfast/base/backoff';
 import { type Clock, sleep } from '@holdfast/base/clock';
 import { startDeadline } from '@holdfast/base/deadline';
@@ -10,15 +11,8 @@ import type { Random } from '@holdfast/base/random';
 import type { Candidates, CandidatesFor } from './candidates.ts';
 import type { ClientSettings } from './client-settings.ts';
 import type { EndpointSet } from './endpoint-set.ts';
-import { errorOf } from './errors.ts';
 import { fairTimer } from './fair-timer.ts';
-import {
-  type HttpAnswer,
-  type HttpMethod,
-  type HttpPort,
-  readAll,
-  TransportFailure,
-} from './http-port.ts';
+import { TransportFailure } from './http-port.ts';
 import { LinkedAbort } from './linked-abort.ts';
 import { OpenCalls } from './open-calls.ts';
 import { pingPath } from './ping.ts';
@@ -26,6 +20,7 @@ import { Race } from './race.ts';
 import type { RetryBudget } from './retry-budget.ts';
 import { asHoldfastError, isOutOfService, Tries } from './tries.ts';
 import type { Pace, Visit } from './visit.ts';
+import { type Ask, bodyOf, refusalOf, type WireAnswer, type Wires } from './wires.ts';
 
 /**
  * `read` may run on several endpoints at once; `repeatable` is a write that a precondition or its
@@ -33,12 +28,8 @@ import type { Pace, Visit } from './visit.ts';
  */
 export type CallKind = 'read' | 'repeatable' | 'once';
 
-export type Call = {
+export type Call = Ask & {
   readonly kind: CallKind;
-  readonly method: HttpMethod;
-  readonly path: string;
-  readonly headers?: Readonly<Record<string, string>>;
-  readonly body?: Uint8Array;
   readonly timeoutMs?: number | undefined;
   readonly signal?: AbortSignal | undefined;
   /** Its member may keep it waiting as long as it likes: how long it took says nothing. */
@@ -50,24 +41,22 @@ export type Call = {
   readonly isLook?: boolean | undefined;
 };
 
-export type Reply = {
+export type Reply = Pick<WireAnswer, 'status' | 'headers' | 'response'> & {
   readonly endpoint: string;
-  readonly status: number;
-  readonly headers: Readonly<Record<string, string>>;
   readonly body: Uint8Array;
   /** An earlier try of this call may have taken effect. */
   readonly afterUnknown: boolean;
 };
 
 export type CallerPorts = {
-  readonly http: HttpPort;
+  readonly wires: Wires;
   readonly endpoints: EndpointSet;
   readonly clock: Clock;
   readonly random: Random;
   readonly budget: RetryBudget;
 };
 
-const ping: Call = { kind: 'read', method: 'GET', path: pingPath };
+const ping: Call = { kind: 'read', method: 'GET', path: pingPath, frame: 'ping' };
 
 type Round = {
   readonly state: Tries;
@@ -78,7 +67,7 @@ type Round = {
 
 type Result = Reply | HoldfastError;
 
-type OpenAnswer = HttpAnswer & { readonly endpoint: string };
+type OpenAnswer = WireAnswer & { readonly endpoint: string };
 
 /** Never rejects. */
 type Attempt<T> = (visit: Visit, own: LinkedAbort) => Promise<T | HoldfastError>;
@@ -270,29 +259,22 @@ export class Caller {
     try {
       const answer = await this.#send(call, visit, signal);
       if (visit.isStray) return thrownAway(answer);
-      const body = await readAll(answer);
-      const { status, headers } = answer;
-      return { endpoint: visit.address, status, headers, body, afterUnknown: false };
+      const body = await bodyOf(answer);
+      const { status, headers, response } = answer;
+      return { endpoint: visit.address, status, headers, body, response, afterUnknown: false };
     } catch (error) {
       return asHoldfastError(error);
     }
   }
 
-  /** The answer's head, with its body still to come; an answer of 400 or more throws its error. */
-  async #send(call: Call, visit: Visit, signal: AbortSignal): Promise<HttpAnswer> {
+  /** The answer's head, with its body still to come; a refusal throws its error. */
+  async #send(call: Call, visit: Visit, signal: AbortSignal): Promise<WireAnswer> {
     const wait = this.#startTry(call, visit, signal);
     try {
-      const answer = await this.#ports.http.request({
-        endpoint: visit.address,
-        method: call.method,
-        path: call.path,
-        headers: call.headers ?? {},
-        body: call.body,
-        signal: wait.signal,
-      });
+      const answer = await this.#ports.wires.ask(visit.address, call, wait.signal);
       visit.answered();
-      if (answer.status < 400) return answer;
-      const refusal = errorOf(answer.status, await readAll(answer));
+      const refusal = await refusalOf(answer, call);
+      if (!refusal) return answer;
       if (isOutOfService(refusal, call)) visit.declined();
       throw refusal;
     } catch (error) {
@@ -326,7 +308,7 @@ export class Caller {
 }
 
 /** Nobody waits for it any more. */
-function thrownAway(answer: HttpAnswer): HoldfastError {
+function thrownAway(answer: WireAnswer): HoldfastError {
   answer.discard();
   return new HoldfastError('cancelled', 'another endpoint answered first');
 }

@@ -37,8 +37,10 @@ export type ClientSettings = {
   readonly restMs: number;
   /** A-11. Read when the client is made, as `connectionsMax` is. */
   readonly connectTimeoutMs: number;
-  /** To one endpoint; pings have a connection of their own. */
+  /** Of HTTP to one endpoint; pings have a connection of their own. */
   readonly connectionsMax: number;
+  /** A connection of frames on which nothing was under way for so long is let go. */
+  readonly connectionIdleMs: number;
   /**
    * The server says every 15 s that a stream lives: twice that and a bit without a byte, and its
    * connection is dark, though its endpoint lives.
@@ -68,6 +70,7 @@ export const defaultClientSettings: ClientSettings = {
   restMs: 1_000,
   connectTimeoutMs: 3_000,
   connectionsMax: 256,
+  connectionIdleMs: 30_000,
   streamSilenceMs: 35_000,
   watchAgeMs: 5_000,
   silence: defaultSilenceSettings,

@@ -150,6 +150,11 @@ export class Endpoint implements VisitedEndpoint {
     return exchange;
   }
 
+  /** A byte has come from there. */
+  heard(): void {
+    this.#heard();
+  }
+
   answered(): void {
     this.#heard();
     this.#prober.forgive();

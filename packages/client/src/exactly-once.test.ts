@@ -4,10 +4,12 @@
 import { HoldfastError, type Outcome } from '@holdfast/base/errors';
 import { ManualClock } from '@holdfast/base/manual-clock';
 import { SeededRandom } from '@holdfast/base/seeded-random';
+import { putRequest } from '@holdfast/domain/requests';
 import { afterEach, describe, expect, it } from 'vitest';
 
 import type { Call, Reply } from './caller.ts';
 import { ExactlyOnce } from './exactly-once.ts';
+import { writeFrame } from './frame-forms.ts';
 
 type Answer = (call: Call) => Reply | HoldfastError | Promise<Reply>;
 
@@ -89,6 +91,28 @@ describe('a write in a session', () => {
     expect(caller.calls.map(({ path }) => path)).toEqual(['/v1/sessions', put.path, put.path]);
     expect(caller.places()).toEqual(['a1/1', 'a2/2']);
     expect(caller.writes[0]?.headers).toMatchObject({ who: 'test' });
+  });
+
+  it('has the same place in frames as over HTTP, each time that it is sent', async () => {
+    const caller = started(() => failure('unavailable', 'unknown'));
+    const request = putRequest({ keyspace: 0, key: new Uint8Array(1) }, new Uint8Array());
+    const frame = writeFrame({ $case: 'put', value: request });
+    await settled(once.write({ ...put, frame }));
+    await settled(once.write({ ...put, frame }));
+    const places = caller.writes.map((call) => {
+      const sent = call.frame === 'ping' ? undefined : call.frame;
+      return [sent?.session, sent?.request?.value === request];
+    });
+    const { id } = (places[0]?.[0] ?? {}) as { id: bigint };
+    expect(places).toEqual([
+      [{ id, sequence: 1n, lowestPending: 1n }, true],
+      [{ id, sequence: 1n, lowestPending: 1n }, true],
+      [{ id, sequence: 2n, lowestPending: 2n }, true],
+    ]);
+    expect(caller.writes[0]?.headers).toMatchObject({ 'holdfast-session': String(id) });
+    const [registration] = caller.calls;
+    expect(registration?.frame).toMatchObject({ request: { value: { id, ttlMs: 60_000 } } });
+    expect(frame.session).toBeUndefined();
   });
 
   it('whose outcome is unknown is sent again under its number until it is answered', async () => {

@@ -9,6 +9,8 @@ import { HoldfastError, isHoldfastError } from '@holdfast/base/errors';
 import type { Random } from '@holdfast/base/random';
 
 import type { Call, Caller, Reply } from './caller.ts';
+import type { FrameRequest } from './frame-calls.ts';
+import { areNatural, inSession, writeFrame } from './frame-forms.ts';
 import type { RetryBudget } from './retry-budget.ts';
 import { WriteNumbers } from './write-numbers.ts';
 
@@ -82,8 +84,10 @@ export class ExactlyOnce {
     try {
       await registered.done;
       await registered.numbers.idle();
-      const path = sessionPath(registered.id);
-      await this.#send({ kind: 'repeatable', method: 'DELETE', path, timeoutMs: goodbyeMs });
+      const { id } = registered;
+      const frame = writeFrame({ $case: 'sessionClose', value: { id } });
+      const call = { kind: 'repeatable', method: 'DELETE', path: sessionPath(id), frame } as const;
+      await this.#send({ ...call, timeoutMs: goodbyeMs });
     } catch {
       // It expires by itself.
     }
@@ -122,7 +126,8 @@ export class ExactlyOnce {
       try {
         this.#writtenMs = this.#ports.clock.monotonicMs();
         const headers = { ...call.headers, ...this.#headersOf(registered, number) };
-        const reply = await this.#send({ ...call, kind: 'repeatable', headers, signal });
+        const frame = this.#placed(call.frame, registered, number);
+        const reply = await this.#send({ ...call, kind: 'repeatable', headers, frame, signal });
         return { ...reply, afterUnknown: false };
       } catch (error) {
         if (!(error instanceof HoldfastError)) throw error;
@@ -149,6 +154,16 @@ export class ExactlyOnce {
     };
   }
 
+  /** The same in frames. */
+  #placed(
+    frame: Call['frame'],
+    { id, numbers }: Registered,
+    sequence: bigint,
+  ): FrameRequest | undefined {
+    if (frame === undefined || frame === 'ping') return undefined;
+    return inSession(frame, { id, sequence, lowestPending: numbers.lowest });
+  }
+
   async #register(signal: AbortSignal): Promise<Registered> {
     this.#closed.signal.throwIfAborted();
     const registered = this.#registered ?? this.#begin();
@@ -172,13 +187,15 @@ export class ExactlyOnce {
   }
 
   async #sendRegistration(id: bigint): Promise<void> {
-    const text = JSON.stringify({ ttlMs: this.#options.ttlMs, id: id.toString() });
+    const { ttlMs } = this.#options;
+    const text = JSON.stringify({ ttlMs, id: id.toString() });
     await this.#send({
       kind: 'repeatable',
       method: 'POST',
       path: '/v1/sessions',
       headers: { 'content-type': 'application/json' },
       body: new TextEncoder().encode(text),
+      frame: registerFrame(id, ttlMs),
     });
     this.#beating ??= this.#beat();
   }
@@ -198,8 +215,10 @@ export class ExactlyOnce {
       const isIdle = clock.monotonicMs() - this.#writtenMs >= everyMs;
       if (signal.aborted || !registered || !isIdle) continue;
       try {
-        const path = `${sessionPath(registered.id)}/keep-alive`;
-        await this.#send({ kind: 'repeatable', method: 'POST', path, signal });
+        const { id } = registered;
+        const path = `${sessionPath(id)}/keep-alive`;
+        const frame = writeFrame({ $case: 'sessionKeepAlive', value: { id } });
+        await this.#send({ kind: 'repeatable', method: 'POST', path, signal, frame });
       } catch (error) {
         // The next write registers anew; anything else is tried again at the next beat.
         if (isHoldfastError(error, 'session-expired')) this.#forget(registered);
@@ -214,6 +233,10 @@ export class ExactlyOnce {
     });
   }
 }
+
+/** What is no time to live, the member refuses over HTTP. */
+const registerFrame = (id: bigint, ttlMs: number): FrameRequest | undefined =>
+  areNatural(ttlMs) ? writeFrame({ $case: 'sessionRegister', value: { id, ttlMs } }) : undefined;
 
 const sessionPath = (id: bigint): string => `/v1/sessions/${id}`;
 

@@ -1,39 +1,45 @@
-// A connection to one member in frames: any number of requests under way, those of one turn of the
-// event loop in one frame, answers in whatever order they come. It never sends anything twice, and
-// knows one member; who is asked, and what may be repeated, is decided above.
+// A connection to one member in frames: any number of requests under way and of watches open, what
+// is said in one turn of the event loop in one frame. It never sends anything twice, and knows one
+// member; who is asked, and what may be repeated, is decided above.
 import type { Clock } from '@holdfast/base/clock';
 import { startDeadline } from '@holdfast/base/deadline';
-import { HoldfastError, type Outcome } from '@holdfast/base/errors';
+import { HoldfastError } from '@holdfast/base/errors';
 import { type ClusterId, clusterId, type MemberId, memberId } from '@holdfast/base/ids';
 import {
   Hello,
   HelloResponse,
   type Request,
-  Requests,
   type Response,
   Responses,
+  WatchReports,
 } from '@holdfast/proto/client';
 import { encode } from '@holdfast/proto/encode';
 import { decodePayload } from '@holdfast/transport/decode-payload';
 import {
   clientDialect,
+  clientFeatures,
   clientProtocolVersion,
   type Frame,
   frameKinds,
+  knownClientFeatures,
 } from '@holdfast/transport/frame';
 import { FrameLink } from '@holdfast/transport/frame-link';
 import { introduce } from '@holdfast/transport/introduction';
-import type { LinkEnd, LinkNetwork } from '@holdfast/transport/link';
+import type { LinkEnd } from '@holdfast/transport/link';
 
 import { errorOfFailure } from './errors.ts';
+import { FrameCalls, type FrameRequest } from './frame-calls.ts';
+import type { FrameNetwork } from './frame-network.ts';
+import { type FrameWatch, FrameWatches, type FrameWatchOrder } from './frame-watches.ts';
+import { TransportFailure } from './http-port.ts';
 
-/** What waits to leave; with more the call is refused, and nothing of it has left. */
+export type { FrameRequest } from './frame-calls.ts';
+
+/** What may wait to leave: as much as waits before no more is sent, and the longest frame. */
 const queueBytesMax = 32 * 1024 * 1024;
-/** Requests in one frame. */
-const batchMax = 512;
 
 export type FrameConnectionOptions = {
-  readonly network: LinkNetwork;
+  readonly network: FrameNetwork;
   readonly clock: Clock;
   /** HOST:PORT. */
   readonly address: string;
@@ -42,14 +48,12 @@ export type FrameConnectionOptions = {
   /** For the dial and the hello. */
   readonly timeoutMs: number;
   readonly signal?: AbortSignal | undefined;
-};
-
-/** Everything but its number, which the connection gives. */
-export type FrameRequest = Omit<Request, 'id'>;
-
-type Waiting = {
-  readonly resolve: (response: Response) => void;
-  readonly reject: (error: unknown) => void;
+  /** Bytes have come. */
+  readonly onHeard?: (() => void) | undefined;
+  /** Once, after all that was under way was told. */
+  readonly onEnd?: ((reason: HoldfastError) => void) | undefined;
+  /** A request or a watch is under way, or none any more. */
+  readonly onBusy?: ((isBusy: boolean) => void) | undefined;
 };
 
 /** Neutral values of all that need not be said. */
@@ -61,41 +65,72 @@ export const noOptions: Omit<FrameRequest, 'request'> = {
   minRevision: 0,
 };
 
+/** What answers there is no member that speaks frames as this client does. */
+export class OtherLanguage extends HoldfastError {
+  constructor(address: string, why: string) {
+    super('version-mismatch', `${address}: ${why}`, { details: { address } });
+  }
+}
+
 export class FrameConnection {
   readonly address: string;
+  readonly #options: FrameConnectionOptions;
   readonly #link: FrameLink;
-  readonly #waiting = new Map<number, Waiting>();
-  #pending: Request[] = [];
-  #number = 0;
+  readonly #calls: FrameCalls;
+  readonly #watches: FrameWatches;
+  readonly #hold: (isHeld: boolean) => void;
+  #pongs: (() => void)[] = [];
   #clusterId = clusterId(0n);
   #memberId = memberId(0n);
-  #inFlightMax = 0;
+  #features = 0;
+  #isBusy = false;
   #ended: HoldfastError | undefined;
 
-  private constructor(address: string, link: FrameLink) {
-    this.address = address;
+  /** `hold`: whether this process has to wait for it. */
+  private constructor(
+    options: FrameConnectionOptions,
+    link: FrameLink,
+    hold: (isHeld: boolean) => void,
+  ) {
+    this.address = options.address;
+    this.#options = options;
     this.#link = link;
+    this.#hold = hold;
+    this.#calls = new FrameCalls({
+      pendingBytes: () => link.pendingBytes,
+      send: (payload) => link.send(frameKinds.clientRequests, payload),
+      onBusy: () => this.#tellBusy(),
+    });
+    this.#watches = new FrameWatches({
+      send: (payload) => link.send(frameKinds.clientWatchOrders, payload),
+      onBusy: () => this.#tellBusy(),
+    });
   }
 
-  /** Rejects with `unavailable`, `deadline-exceeded`, or what the member refuses it with. */
+  /**
+   * Rejects with `unavailable` or what the network says, `deadline-exceeded`, OtherLanguage, or
+   * what the member refuses it with.
+   */
   static async open(options: FrameConnectionOptions): Promise<FrameConnection> {
     const { network, clock, address, actor, timeoutMs, signal } = options;
     const deadline = startDeadline(clock, timeoutMs, signal);
     try {
       const dialled = await network.dial(address, deadline.signal);
+      const secured = network.secure ? await network.secure(dialled, deadline.signal) : dialled;
       const link = new FrameLink({
-        link: network.secure ? await network.secure(dialled, deadline.signal) : dialled,
+        link: secured,
         afterEvent: (action) => network.afterEvent(action),
         queueBytesMax,
         strangerBytesMax: 64 * 1024,
         dialect: clientDialect,
       });
-      const connection = new FrameConnection(address, link);
+      const hold = (isHeld: boolean): void => network.hold?.(secured, isHeld);
+      const connection = new FrameConnection(options, link, hold);
       await introduce(link, {
         kind: frameKinds.clientHello,
         payload: encode(Hello, helloOf(actor)),
         heed: (frame) => connection.#welcome(frame),
-        brokenOff: (end) => brokenOff(address, end, 'not-applied'),
+        brokenOff: (end) => notGreeted(address, end),
         signal: deadline.signal,
       });
       return connection;
@@ -115,97 +150,159 @@ export class FrameConnection {
 
   /** Requests that have no answer yet. */
   get underWay(): number {
-    return this.#waiting.size;
+    return this.#calls.underWay;
+  }
+
+  get isBusy(): boolean {
+    return this.#isBusy;
+  }
+
+  /** What it ended with; undefined while it lives. */
+  get ended(): HoldfastError | undefined {
+    return this.#ended;
+  }
+
+  /** Whether the member has said that it knows such requests. */
+  knows(request: Request['request']): boolean {
+    return !isMore(request) || (this.#features & clientFeatures.moreRequests) !== 0;
+  }
+
+  get knowsWatches(): boolean {
+    return (this.#features & clientFeatures.watches) !== 0;
   }
 
   /**
-   * The member's answer, never a `failure`: that is thrown, as is `unavailable` with the outcome
-   * `unknown` where the connection ends before it. `resource-exhausted`: too much is under way.
+   * The member's answer, which may be a failure. Rejects with a TransportFailure where the
+   * connection ends before it, with the signal's reason, or `too-large`.
    */
-  call(request: FrameRequest): Promise<Response> {
+  ask(request: FrameRequest, signal?: AbortSignal): Promise<Response> {
     if (this.#ended) return Promise.reject(this.#ended);
-    if (this.#waiting.size >= this.#inFlightMax) return Promise.reject(tooMany(this.#inFlightMax));
-    this.#number += 1;
-    const id = this.#number;
-    return new Promise((resolve, reject) => {
-      this.#waiting.set(id, { resolve, reject });
-      this.#pending.push({ ...request, id });
-      if (this.#pending.length === 1) queueMicrotask(() => this.#flush());
-      else if (this.#pending.length >= batchMax) this.#flush();
+    return this.#calls.ask(request, signal);
+  }
+
+  /** The member's answer, never a `failure`: that is thrown. */
+  async call(request: FrameRequest, signal?: AbortSignal): Promise<Response> {
+    const answer = await this.ask(request, signal);
+    if (answer.response?.$case === 'failure') throw errorOfFailure(answer.response.value);
+    return answer;
+  }
+
+  /** What the member says of it comes by the watch. */
+  watch(order: FrameWatchOrder): FrameWatch {
+    const watch = this.#watches.open(order);
+    if (this.#ended) watch.end(this.#ended);
+    return watch;
+  }
+
+  /** Resolves when bytes have come since. */
+  ping(): Promise<void> {
+    return new Promise((resolve) => {
+      this.#pongs.push(resolve);
+      this.#link.ping();
     });
   }
 
-  close(): void {
+  /** Whoever waits is told this reason. */
+  close(reason = closedByUs()): void {
     this.#link.destroy();
-    this.#fail(new HoldfastError('cancelled', 'the connection was closed', { outcome: 'unknown' }));
+    this.#fail(reason, reason);
   }
 
   #welcome({ kind, payload }: Frame): void {
     if (kind !== frameKinds.clientHelloResponse) {
-      throw new HoldfastError('corrupt', `the member answered a hello with kind ${kind}`);
+      throw new OtherLanguage(this.address, `the member answered a hello with kind ${kind}`);
     }
     const answer = decodePayload(HelloResponse, payload, "a hello's answer");
+    if (answer.refusal?.code === 'version-mismatch') {
+      throw new OtherLanguage(this.address, answer.refusal.message);
+    }
     if (answer.refusal) throw errorOfFailure(answer.refusal);
     this.#clusterId = clusterId(answer.clusterId);
     this.#memberId = memberId(answer.memberId);
-    this.#inFlightMax = answer.inFlightMax;
+    this.#features = answer.features & knownClientFeatures;
+    this.#calls.inFlightMax = answer.inFlightMax;
     this.#link.trust({
+      onHeard: () => this.#heard(),
       onFrame: (frame) => this.#heed(frame),
-      onEnd: (end) => this.#fail(brokenOff(this.address, end, 'unknown')),
+      onDrain: () => this.#drained(),
+      onEnd: (end) => this.#fail(broken(this.address, end), notSent(this.address, end)),
     });
+    this.#hold(false);
   }
 
+  #heard(): void {
+    this.#options.onHeard?.();
+    if (this.#pongs.length > 0) for (const pong of this.#pongs.splice(0)) pong();
+  }
+
+  /** A HoldfastError that is thrown here ends the connection with its text. */
   #heed({ kind, payload }: Frame): void {
-    if (kind !== frameKinds.clientResponses) {
+    if (kind === frameKinds.clientResponses) {
+      const { responses } = decodePayload(Responses, payload, 'a frame of answers');
+      for (const response of responses) this.#calls.settle(response);
+    } else if (kind === frameKinds.clientWatchReports) {
+      const { reports } = decodePayload(WatchReports, payload, 'a frame of reports');
+      for (const report of reports) this.#watches.heed(report);
+    } else {
       throw new HoldfastError('corrupt', `a member does not send kind ${kind} to its clients`);
     }
-    for (const response of decodePayload(Responses, payload, 'a frame of answers').responses) {
-      this.#settle(response);
-    }
   }
 
-  #settle(response: Response): void {
-    const waiting = this.#waiting.get(response.id);
-    if (!waiting) return;
-    this.#waiting.delete(response.id);
-    if (response.response?.$case === 'failure')
-      waiting.reject(errorOfFailure(response.response.value));
-    else waiting.resolve(response);
+  #drained(): void {
+    this.#calls.drained();
+    this.#watches.drained();
   }
 
-  #flush(): void {
-    const requests = this.#pending;
-    this.#pending = [];
-    if (requests.length === 0 || this.#ended) return;
-    const payload = encode(Requests, { requests });
-    if (this.#link.send(frameKinds.clientRequests, payload)) return;
-    for (const { id } of requests) {
-      this.#waiting.get(id)?.reject(noRoom());
-      this.#waiting.delete(id);
-    }
+  #tellBusy(): void {
+    const isBusy = this.#calls.underWay > 0 || this.#watches.count > 0;
+    if (isBusy === this.#isBusy) return;
+    this.#isBusy = isBusy;
+    this.#hold(isBusy);
+    this.#options.onBusy?.(isBusy);
   }
 
-  #fail(error: HoldfastError): void {
-    this.#ended ??= error;
-    const waiting = [...this.#waiting.values()];
-    this.#waiting.clear();
-    for (const { reject } of waiting) reject(error);
+  #fail(sent: HoldfastError, inLine: HoldfastError): void {
+    if (this.#ended) return;
+    this.#ended = inLine;
+    this.#calls.fail(sent, inLine);
+    this.#watches.fail(sent);
+    this.#options.onEnd?.(sent);
   }
 }
 
 const helloOf = (actor: string): Hello => ({
   protocolVersion: clientProtocolVersion,
   actor,
-  features: 0,
+  features: knownClientFeatures,
 });
 
-function brokenOff(address: string, end: LinkEnd, outcome: Outcome): HoldfastError {
-  const why = end.type === 'failed' ? end.reason : 'the member hung up';
-  return new HoldfastError('unavailable', `${address}: ${why}`, { outcome, details: { address } });
+/** Those that the first members did not know. */
+function isMore(request: Request['request']): boolean {
+  switch (request?.$case) {
+    case 'range':
+    case 'put':
+    case 'deleteRange':
+    case 'txn':
+      return false;
+    default:
+      return true;
+  }
 }
 
-const tooMany = (max: number): HoldfastError =>
-  new HoldfastError('resource-exhausted', `${max} requests are under way on this connection`);
+/** Whoever has said something else than a member would is none. */
+function notGreeted(address: string, end: LinkEnd): HoldfastError {
+  if (end.type === 'failed' && end.isSpoken) return new OtherLanguage(address, end.reason);
+  return notSent(address, end);
+}
 
-const noRoom = (): HoldfastError =>
-  new HoldfastError('resource-exhausted', 'too much waits to leave on this connection');
+const whyOf = (end: LinkEnd): string =>
+  end.type === 'failed' ? `the connection broke (${end.reason})` : 'the member hung up';
+
+const broken = (address: string, end: LinkEnd): TransportFailure =>
+  new TransportFailure(address, whyOf(end), { outcome: 'unknown', reason: 'broken' });
+
+const notSent = (address: string, end: LinkEnd): TransportFailure =>
+  new TransportFailure(address, whyOf(end), { outcome: 'not-applied', reason: 'broken' });
+
+const closedByUs = (): HoldfastError =>
+  new HoldfastError('cancelled', 'the connection was closed', { outcome: 'unknown' });

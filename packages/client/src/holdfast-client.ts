@@ -2,6 +2,7 @@
 // endpoints. It owns the connections, and nothing on disk.
 import type { Clock } from '@holdfast/base/clock';
 import { HoldfastError } from '@holdfast/base/errors';
+import { formatId } from '@holdfast/base/ids';
 import type { Random } from '@holdfast/base/random';
 import { SystemClock } from '@holdfast/base/system-clock';
 import { SystemRandom } from '@holdfast/base/system-random';
@@ -22,27 +23,33 @@ import type { BreakerApi, ConnectionApi } from './connection-api.ts';
 import type { EndpointView } from './endpoint-api.ts';
 import { EndpointSet } from './endpoint-set.ts';
 import { ExactlyOnce } from './exactly-once.ts';
+import { SocketNetwork } from './frame-network.ts';
+import { FramePool } from './frame-pool.ts';
+import type { FramePort } from './frame-port.ts';
+import { FramedPings } from './framed-pings.ts';
 import { HttpBackups } from './http-backups.ts';
 import { HttpBreakers } from './http-breakers.ts';
 import { HttpCluster } from './http-cluster.ts';
 import { HttpConfigs } from './http-configs.ts';
 import { HttpConnections } from './http-connections.ts';
 import { HttpIntegrity } from './http-integrity.ts';
-import { HttpKv } from './http-kv.ts';
-import { HttpLeases } from './http-leases.ts';
 import { HttpMembers } from './http-members.ts';
 import type { HttpPort } from './http-port.ts';
 import { HttpQuotas } from './http-quotas.ts';
 import type { IntegrityApi } from './integrity-api.ts';
 import type { KvApi } from './kv-api.ts';
+import { KvCalls } from './kv-calls.ts';
 import type { LeaseApi } from './lease-api.ts';
+import { LeaseCalls } from './lease-calls.ts';
 import type { MemberApi } from './member-api.ts';
 import { OneClusterHttp } from './one-cluster-http.ts';
 import type { QuotaApi } from './quota-api.ts';
 import { RetryBudget } from './retry-budget.ts';
 import type { Session } from './session.ts';
 import { UndiciHttp } from './undici-http.ts';
+import { WatchedFrames } from './watched-frames.ts';
 import { WatchedHttp } from './watched-http.ts';
+import { Wires } from './wires.ts';
 
 export type HoldfastClientOptions = {
   /** `host:port` each; one is enough, more are better. */
@@ -56,6 +63,11 @@ export type HoldfastClientOptions = {
    * that lives long may be given new certificates; it answers the same object until then.
    */
   readonly tls?: ClientTls | (() => ClientTls) | undefined;
+  /**
+   * Everything over HTTP/1.1, as where nothing else gets through to the members. Otherwise keys,
+   * watches, leases and sessions go in frames, wherever a member speaks them.
+   */
+  readonly isHttpOnly?: boolean;
   /** What is to be other than in `defaultClientSettings`; `timeoutMs` above is one of them. */
   readonly settings?: ClientSettingsChange;
   /** Called when an endpoint is set aside, taken back, or found better or worse than before. */
@@ -64,6 +76,8 @@ export type HoldfastClientOptions = {
 
 export type HoldfastClientPorts = {
   readonly http: HttpPort;
+  /** Default: none where `http` is given, else connections of its own. */
+  readonly frames: FramePort;
   readonly clock: Clock;
   readonly random: Random;
 };
@@ -86,6 +100,7 @@ export class HoldfastClient implements ClientApi, AsyncDisposable {
   readonly #sessions = new Set<ExactlyOnce>();
   readonly #endpoints: EndpointSet;
   readonly #http: HttpPort;
+  readonly #frames: FramePort | undefined;
   #settings: ClientSettings;
   #closing: Promise<void> | undefined;
 
@@ -94,17 +109,22 @@ export class HoldfastClient implements ClientApi, AsyncDisposable {
     this.#settings = withChange(defaultClientSettings, { timeoutMs, ...options.settings });
     const settings = (): ClientSettings => this.#settings;
     const { clock = new SystemClock(), random = new SystemRandom() } = ports;
+    // Looking after endpoints alone keeps no process from its end.
+    const lookClock = ports.clock ?? new SystemClock({ keepsAlive: false });
     this.#http = ports.http ?? new UndiciHttp({ ...this.#settings, tls: asked(options.tls) });
-    this.#endpoints = this.#newEndpoints(options, { http: this.#http, random, clock: ports.clock });
-    const http = new OneClusterHttp(new WatchedHttp(this.#http, this.#endpoints), this.#endpoints);
+    this.#frames = this.#newFrames(options, ports, lookClock);
+    const pings = this.#frames ? new FramedPings(this.#http, this.#frames) : this.#http;
+    const endpoints = this.#newEndpoints(options, { http: pings, random, clock: lookClock });
+    this.#endpoints = endpoints;
+    const http = new OneClusterHttp(new WatchedHttp(this.#http, endpoints), endpoints);
+    const wires = new Wires(http, this.#frames && new WatchedFrames(this.#frames, endpoints));
     const budget = new RetryBudget({ clock, settings: () => settings().retries });
-    const endpoints = this.#endpoints;
-    const caller = new Caller(settings, { http, endpoints, clock, random, budget });
+    const caller = new Caller(settings, { wires, endpoints, clock, random, budget });
     const headers = options.actor === undefined ? {} : { 'holdfast-actor': options.actor };
     this.#session = { caller, clock, random, headers, settings };
     this.configs = new HttpConfigs(this.#session);
-    this.kv = new HttpKv(this.#session);
-    this.leases = new HttpLeases(this.#session);
+    this.kv = new KvCalls(this.#session);
+    this.leases = new LeaseCalls(this.#session);
     this.quotas = new HttpQuotas(this.#session);
     this.cluster = new HttpCluster(this.#session);
     this.members = new HttpMembers(this.#session);
@@ -138,7 +158,7 @@ export class HoldfastClient implements ClientApi, AsyncDisposable {
     };
     return {
       configs: new HttpConfigs(session),
-      kv: new HttpKv(session),
+      kv: new KvCalls(session),
       close,
       [Symbol.asyncDispose]: close,
     };
@@ -154,17 +174,32 @@ export class HoldfastClient implements ClientApi, AsyncDisposable {
     const reason = new HoldfastError('cancelled', 'the client was closed', { outcome: 'unknown' });
     this.#session.caller.close(reason);
     this.#endpoints.close(reason);
-    await this.#http.close();
+    await Promise.all([this.#http.close(), this.#frames?.close()]);
   }
 
-  /** Looking after endpoints alone keeps no process from its end. */
+  #newFrames(
+    { actor = '', tls, isHttpOnly = false }: HoldfastClientOptions,
+    ports: Partial<HoldfastClientPorts>,
+    clock: Clock,
+  ): FramePort | undefined {
+    if (ports.frames || ports.http || isHttpOnly) return ports.frames;
+    return new FramePool({
+      network: new SocketNetwork(asked(tls)),
+      clock,
+      actor,
+      settings: () => this.#settings,
+      onHeard: (address) => this.#endpoints.at(address).heard(),
+      // A member that is starting does not know yet, and is taken as it is.
+      onGreeted: (address, id) => this.#endpoints.met(address, id === 0n ? '' : formatId(id)),
+    });
+  }
+
   #newEndpoints(
     { endpoints, onEndpointChange }: HoldfastClientOptions,
-    ports: Pick<HoldfastClientPorts, 'http' | 'random'> & { readonly clock: Clock | undefined },
+    ports: Pick<HoldfastClientPorts, 'http' | 'random' | 'clock'>,
   ): EndpointSet {
     return new EndpointSet(endpoints, {
       ...ports,
-      clock: ports.clock ?? new SystemClock({ keepsAlive: false }),
       settings: () => this.#settings,
       // In a turn of its own: what it throws is no call's failure.
       onChange: (view) => queueMicrotask(() => onEndpointChange?.(view)),

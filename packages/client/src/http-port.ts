@@ -25,6 +25,11 @@ export class TransportFailure extends HoldfastError {
     return this.details['reason'] === 'ECONNREFUSED';
   }
 
+  /** Its endpoint has died, and with it all that was under way there. */
+  get isDeath(): boolean {
+    return this.details['reason'] === 'dead';
+  }
+
   /** This client has waited long enough for this answer; others may have come. */
   get isSilence(): boolean {
     return this.details['reason'] === 'silent';

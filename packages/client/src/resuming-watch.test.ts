@@ -1,12 +1,13 @@
 // Goal: whatever one stream does, all of them together give each change once and in order. Method:
 // a list of scripted streams, of which each request gets the next, and a clock that the test moves.
-import { utf8 } from '@holdfast/base/bytes';
+import { emptyBytes, toText, utf8 } from '@holdfast/base/bytes';
 import { ManualClock } from '@holdfast/base/manual-clock';
 import { describe, expect, it } from 'vitest';
 
 import { callerOn, scriptedCaller } from './caller.fixture.ts';
 import { type HttpAnswer, type HttpPort, type HttpRequest, TransportFailure } from './http-port.ts';
 import { resumingWatch } from './resuming-watch.ts';
+import { overBoth } from './scripted-frames.fixture.ts';
 import { answer, type Behaviour } from './scripted-http.fixture.ts';
 
 /** The text of a stream, and whether it breaks, ends or falls silent after that. */
@@ -67,7 +68,10 @@ async function watch(scripts: readonly Script[], count: number, fromRevision?: n
   let isDone = false;
   const watching = (async () => {
     for await (const item of resumingWatch(options, ports)) {
-      items.push(`${item.revision}:${item.frames.map(({ data }) => data).join('+')}`);
+      const inFrames = (item.events ?? []).map(({ kv }) => toText(kv?.key ?? emptyBytes));
+      items.push(
+        `${item.revision}:${item.frames.map(({ data }) => data).join('+')}${inFrames.join('+')}`,
+      );
       if (items.length === count) break;
     }
   })().finally(() => {
@@ -80,99 +84,101 @@ async function watch(scripts: readonly Script[], count: number, fromRevision?: n
   return { items, starts: network.paths.map((path) => path.split('&')[1]) };
 }
 
-it('outlives any time without a majority, and goes on after it', async () => {
-  const stale: Behaviour = async () =>
-    answer(503, JSON.stringify({ code: 'stale-unknown', outcome: 'not-applied', detail: 'old' }));
-  const { clock, network, ...world } = scriptedCaller({ a: stale, b: stale });
-  const options = { path: '/v1/watch', headers: {}, fromRevision: 5, signal: undefined };
-  const events = resumingWatch(options, { clock, ...world });
-  const first = events.next();
-  await clock.advanceAsync(10 * 60_000);
-  const text = 'id: 7\nevent: change\ndata: "news"\n\n';
-  network.set('a', async () => answer(200, text));
-  network.set('b', async () => answer(200, text));
-  await clock.advanceAsync(10_000);
-  expect((await first).value).toMatchObject({ revision: 7 });
-  await events.return();
-  world.close();
-});
-
-describe('resumingWatch', () => {
-  it('goes on after a break in the middle of a transaction, with all of it once', async () => {
-    const { items, starts } = await watch(
-      [
-        { text: started(4) + last('a', 6) + part('b1') + part('b2'), after: 'break' },
-        { text: started(6) + part('b1') + part('b2') + last('b3', 7), after: 'end' },
-        { text: started(7) + last('c', 9), after: 'silence' },
-      ],
-      3,
-    );
-    expect(items).toEqual(['6:a', '7:b1+b2+b3', '9:c']);
-    expect(starts).toEqual([undefined, 'revision=7', 'revision=8']);
+overBoth(() => {
+  it('outlives any time without a majority, and goes on after it', async () => {
+    const stale: Behaviour = async () =>
+      answer(503, JSON.stringify({ code: 'stale-unknown', outcome: 'not-applied', detail: 'old' }));
+    const { clock, network, ...world } = scriptedCaller({ a: stale, b: stale });
+    const options = { path: '/v1/watch', headers: {}, fromRevision: 5, signal: undefined };
+    const events = resumingWatch(options, { clock, ...world });
+    const first = events.next();
+    await clock.advanceAsync(10 * 60_000);
+    const text = 'id: 7\nevent: change\ndata: "news"\n\n';
+    network.set('a', async () => answer(200, text));
+    network.set('b', async () => answer(200, text));
+    await clock.advanceAsync(10_000);
+    expect((await first).value).toMatchObject({ revision: 7 });
+    await events.return();
+    world.close();
   });
 
-  it('resumes where it stood even before the first change', async () => {
-    const { items, starts } = await watch(
-      [
-        { text: started(4), after: 'break' },
+  describe('resumingWatch', () => {
+    it('goes on after a break in the middle of a transaction, with all of it once', async () => {
+      const { items, starts } = await watch(
+        [
+          { text: started(4) + last('a', 6) + part('b1') + part('b2'), after: 'break' },
+          { text: started(6) + part('b1') + part('b2') + last('b3', 7), after: 'end' },
+          { text: started(7) + last('c', 9), after: 'silence' },
+        ],
+        3,
+      );
+      expect(items).toEqual(['6:a', '7:b1+b2+b3', '9:c']);
+      expect(starts).toEqual([undefined, 'revision=7', 'revision=8']);
+    });
+
+    it('resumes where it stood even before the first change', async () => {
+      const { items, starts } = await watch(
+        [
+          { text: started(4), after: 'break' },
+          { text: started(4) + last('a', 5), after: 'silence' },
+        ],
+        1,
+      );
+      expect(items).toEqual(['5:a']);
+      expect(starts).toEqual([undefined, 'revision=5']);
+    });
+
+    it('drops what a stream repeats', async () => {
+      const scripts: readonly Script[] = [
+        { text: started(4) + last('a', 5), after: 'break' },
+        { text: started(3) + last('old', 4) + last('a', 5) + last('b', 6), after: 'silence' },
+      ];
+      expect((await watch(scripts, 2)).items).toEqual(['5:a', '6:b']);
+    });
+
+    it('takes progress as what it says: below its revision nothing is owed', async () => {
+      const progress = 'id: 9\nevent: progress\ndata: {"revision":9}\n\n';
+      const { starts, items } = await watch(
+        [
+          { text: started(4) + progress, after: 'break' },
+          { text: started(8) + last('a', 9), after: 'silence' },
+        ],
+        1,
+      );
+      expect(starts[1]).toBe('revision=9');
+      expect(items).toEqual(['9:a']);
+    });
+
+    it('leaves a stream that shows no sign of life', async () => {
+      const { items } = await watch(
+        [
+          { text: `${started(4)}: alive\n\n`, after: 'silence' },
+          { text: started(4) + last('a', 5), after: 'silence' },
+        ],
+        1,
+      );
+      expect(items).toEqual(['5:a']);
+    });
+
+    it('waits while members refuse, and tells a gap, at once or on the way', async () => {
+      const refusal = { code: 'unavailable', outcome: 'not-applied', detail: 'starting' };
+      const gap = JSON.stringify({ code: 'compacted', detail: 'gone', compactRevision: 70 });
+      const scripts: readonly Script[] = [
+        { status: 503, text: JSON.stringify(refusal), after: 'end' },
+        { status: 503, text: JSON.stringify(refusal), after: 'end' },
         { text: started(4) + last('a', 5), after: 'silence' },
-      ],
-      1,
-    );
-    expect(items).toEqual(['5:a']);
-    expect(starts).toEqual([undefined, 'revision=5']);
-  });
-
-  it('drops what a stream repeats', async () => {
-    const scripts: readonly Script[] = [
-      { text: started(4) + last('a', 5), after: 'break' },
-      { text: started(3) + last('old', 4) + last('a', 5) + last('b', 6), after: 'silence' },
-    ];
-    expect((await watch(scripts, 2)).items).toEqual(['5:a', '6:b']);
-  });
-
-  it('takes progress as what it says: below its revision nothing is owed', async () => {
-    const progress = 'id: 9\nevent: progress\ndata: {"revision":9}\n\n';
-    const { starts, items } = await watch(
-      [
-        { text: started(4) + progress, after: 'break' },
-        { text: started(8) + last('a', 9), after: 'silence' },
-      ],
-      1,
-    );
-    expect(starts[1]).toBe('revision=9');
-    expect(items).toEqual(['9:a']);
-  });
-
-  it('leaves a stream that shows no sign of life', async () => {
-    const { items } = await watch(
-      [
-        { text: `${started(4)}: alive\n\n`, after: 'silence' },
-        { text: started(4) + last('a', 5), after: 'silence' },
-      ],
-      1,
-    );
-    expect(items).toEqual(['5:a']);
-  });
-
-  it('waits while members refuse, and tells a gap, at once or on the way', async () => {
-    const refusal = { code: 'unavailable', outcome: 'not-applied', detail: 'starting' };
-    const gap = JSON.stringify({ code: 'compacted', detail: 'gone', compactRevision: 70 });
-    const scripts: readonly Script[] = [
-      { status: 503, text: JSON.stringify(refusal), after: 'end' },
-      { status: 503, text: JSON.stringify(refusal), after: 'end' },
-      { text: started(4) + last('a', 5), after: 'silence' },
-    ];
-    expect((await watch(scripts, 1, 5)).items).toEqual(['5:a']);
-    const onTheWay = `${started(4)}event: gap\ndata: ${gap}\n\n`;
-    for (const script of [
-      { status: 410, text: gap, after: 'end' },
-      { text: onTheWay, after: 'end' },
-    ] as const) {
-      await expect(watch([script], 1, 5)).rejects.toMatchObject({
-        code: 'compacted',
-        details: { compactRevision: 70 },
-      });
-    }
+      ];
+      expect((await watch(scripts, 1, 5)).items).toEqual(['5:a']);
+      const onTheWay = `${started(4)}event: gap\ndata: ${gap}\n\n`;
+      for (const script of [
+        { status: 410, text: gap, after: 'end' },
+        { text: onTheWay, after: 'end' },
+      ] as const) {
+        await expect(watch([script], 1, 5)).rejects.toMatchObject({
+          code: 'compacted',
+          details: { compactRevision: 70 },
+        });
+      }
+    });
   });
 });

@@ -3,12 +3,12 @@
 import type { Readable } from 'node:stream';
 
 import { waitFor } from '@holdfast/base/deadline';
-import { HoldfastError, messageOf } from '@holdfast/base/errors';
 import type { Agent, buildConnector, Dispatcher } from 'undici';
 
 import { partsOf } from './body-parts.ts';
-import { type ClientTls, handshakeSentence, isHandshakeFailure } from './client-tls.ts';
-import { type HttpAnswer, type HttpPort, type HttpRequest, TransportFailure } from './http-port.ts';
+import type { ClientTls } from './client-tls.ts';
+import type { HttpAnswer, HttpPort, HttpRequest } from './http-port.ts';
+import { transportFailure } from './transport-words.ts';
 
 export type UndiciHttpOptions = {
   /** Acceptance A-11: three seconds. */
@@ -20,17 +20,6 @@ export type UndiciHttpOptions = {
 
 /** Of one row of pings; the next row finds them idle, or dials anew. */
 const pingConnectionsMax = 4;
-
-/** Failures that come before the first byte of a request can have left. */
-const beforeSendCodes: ReadonlySet<string> = new Set([
-  'ECONNREFUSED',
-  'EHOSTUNREACH',
-  'ENETUNREACH',
-  'EADDRNOTAVAIL',
-  'ENOTFOUND',
-  'EAI_AGAIN',
-  'UND_ERR_CONNECT_TIMEOUT',
-]);
 
 export class UndiciHttp implements HttpPort {
   readonly #options: UndiciHttpOptions;
@@ -150,47 +139,3 @@ async function* guarded(body: Readable, endpoint: string): AsyncGenerator<Uint8A
     throw transportFailure(endpoint, error);
   }
 }
-
-function transportFailure(endpoint: string, error: unknown): HoldfastError {
-  if (error instanceof HoldfastError) return error;
-  const reason = codeOf(error);
-  const isBeforeSend = beforeSendCodes.has(reason) || isHandshakeFailure(reason);
-  const outcome = isBeforeSend ? 'not-applied' : 'unknown';
-  return new TransportFailure(endpoint, sentenceOf(reason, error), {
-    outcome,
-    reason,
-    cause: error,
-  });
-}
-
-/** Node joins the failures of several addresses of one name into one; the first speaks for all. */
-function codeOf(error: unknown): string {
-  const first = error instanceof AggregateError ? error.errors[0] : error;
-  const code = (first as { code?: unknown } | undefined)?.code;
-  return typeof code === 'string' ? code : 'unknown';
-}
-
-function sentenceOf(code: string, error: unknown): string {
-  switch (code) {
-    case 'ECONNREFUSED':
-      return 'connection refused (nothing listens there)';
-    case 'UND_ERR_CONNECT_TIMEOUT':
-      return 'no connection within the connect deadline';
-    case 'ENOTFOUND':
-    case 'EAI_AGAIN':
-      return 'the host name is not known';
-    case 'EHOSTUNREACH':
-    case 'ENETUNREACH':
-      return 'no route to the host';
-    case 'ECONNRESET':
-    case 'UND_ERR_SOCKET':
-      return 'the connection broke';
-    default:
-      if (isNoHttp(error)) return 'no member answers clients there (is it its port for peers?)';
-      return handshakeSentence(code, error) ?? messageOf(error);
-  }
-}
-
-/** The parser of HTTP did not find any. */
-const isNoHttp = (error: unknown): boolean =>
-  error instanceof Error && (error.name === 'HTTPParserError' || isNoHttp(error.cause));

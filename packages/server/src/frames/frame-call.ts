@@ -163,7 +163,7 @@ function bound(range: RangeRequest): RangeRequest {
 function requireSmall({ value }: PutRequest, { valueBytesMax }: FrameCall): void {
   if (value.length <= valueBytesMax) return;
   const text = `a value of ${value.length} bytes: at most ${valueBytesMax} are taken here`;
-  throw new HoldfastError('too-large', text);
+  throw new HoldfastError('too-large', text, { details: { limitBytes: valueBytesMax } });
 }
 
 function ownTxn(txn: TxnRequest, call: FrameCall): TxnRequest {

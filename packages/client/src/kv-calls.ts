@@ -1,6 +1,8 @@
-// The key-value calls over `/v1/kv`, `/v1/txn` and `/v1/kv-watch`.
+// The key-value calls, in both of their forms: in frames (kv-frames.ts, txn-frames.ts), and over
+// `/v1/kv`, `/v1/txn` and `/v1/kv-watch`.
 import type { Call, CallKind, Reply } from './caller.ts';
 import type { ReadOptions } from './config-api.ts';
+import { areNatural } from './frame-forms.ts';
 import type {
   KvApi,
   KvChange,
@@ -12,6 +14,18 @@ import type {
   KvWatchOptions,
   KvWriteOptions,
 } from './kv-api.ts';
+import {
+  changeOfEvents,
+  deleteFrame,
+  deletionOf,
+  getFrame,
+  keptValueOf,
+  listFrame,
+  pageOf,
+  putFrame,
+  refusedBy,
+  watchOrderOf,
+} from './kv-frames.ts';
 import { freshness, pathOf, queryText } from './query.ts';
 import { resumingWatch } from './resuming-watch.ts';
 import {
@@ -26,6 +40,7 @@ import {
   send,
   sendForMaybe,
 } from './session.ts';
+import { txnAnswerOf, txnFrame } from './txn-frames.ts';
 
 type KvView = {
   readonly key: string | null;
@@ -39,7 +54,7 @@ type KvView = {
 
 const pageLimit = 1_000;
 
-export class HttpKv implements KvApi {
+export class KvCalls implements KvApi {
   readonly #session: Session;
 
   constructor(session: Session) {
@@ -51,8 +66,9 @@ export class HttpKv implements KvApi {
     const path = `${call.path}${queryText({ lease: options.lease })}`;
     const content = { 'content-type': 'application/octet-stream' };
     const headers = { ...call.headers, ...content };
-    const reply = await this.#write({ ...call, path, headers, body: value });
-    return { revision: etagRevision(reply) };
+    const frame = putFrame(key, value, options);
+    const reply = await this.#write({ ...call, path, headers, body: value, frame });
+    return { revision: reply.response?.revision ?? etagRevision(reply) };
   }
 
   async get(
@@ -60,11 +76,10 @@ export class HttpKv implements KvApi {
     options: ReadOptions & { readonly revision?: number | undefined } = {},
   ): Promise<KvValue | undefined> {
     const query = queryText({ ...freshness(options), revision: options.revision });
-    const reply = await sendForMaybe(
-      this.#session,
-      readCall(`/v1/kv${pathOf(key)}${query}`, options),
-    );
-    return reply === undefined ? undefined : kvValueOf(reply);
+    const call = readCall(`/v1/kv${pathOf(key)}${query}`, options);
+    const reply = await sendForMaybe(this.#session, { ...call, frame: getFrame(key, options) });
+    if (reply === undefined) return undefined;
+    return reply.response ? keptValueOf(reply.response) : kvValueOf(reply);
   }
 
   async list(
@@ -80,7 +95,9 @@ export class HttpKv implements KvApi {
       limit: options.limit,
       cursor: options.cursor,
     });
-    const reply = await send(this.#session, readCall(`/v1/kv${query}`, options));
+    const call = readCall(`/v1/kv${query}`, options);
+    const reply = await send(this.#session, { ...call, frame: listFrame(options) });
+    if (reply.response) return pageOf(reply.response, options);
     const page = jsonOf<{ revision: number; items: KvView[]; next: string | null }>(reply);
     return { items: page.items.map(itemOf), revision: page.revision, next: page.next ?? undefined };
   }
@@ -95,7 +112,9 @@ export class HttpKv implements KvApi {
   }
 
   async delete(key: string, options: KvWriteOptions = {}) {
-    const reply = await this.#write(writeCall('DELETE', key, options));
+    const frame = deleteFrame(key, options);
+    const reply = await this.#write({ ...writeCall('DELETE', key, options), frame });
+    if (reply.response) return deletionOf(reply.response);
     return jsonOf<{ revision: number; deleted: number }>(reply);
   }
 
@@ -106,16 +125,20 @@ export class HttpKv implements KvApi {
       path: '/v1/txn',
       headers: { 'content-type': 'application/json' },
       body: new TextEncoder().encode(JSON.stringify(request)),
+      frame: txnFrame(request),
       ...limitsOf(options),
     });
-    return jsonOf(reply);
+    return reply.response ? txnAnswerOf(reply.response) : jsonOf(reply);
   }
 
   async *watch(options: KvWatchOptions): AsyncGenerator<KvChange, void, void> {
     const { key, prefix, fromRevision, signal } = options;
     const path = `/v1/kv-watch${queryText({ key, prefix })}`;
     const { headers, ...ports } = this.#session;
-    for await (const { frames } of resumingWatch({ path, headers, fromRevision, signal }, ports)) {
+    const order = areNatural(fromRevision ?? 0) ? watchOrderOf(options) : undefined;
+    const watched = { path, headers, order, fromRevision, signal };
+    for await (const { revision, events, frames } of resumingWatch(watched, ports)) {
+      if (events) yield changeOfEvents(revision, events);
       for (const { data } of frames) yield changeOf(data as ChangeView);
     }
   }
@@ -137,6 +160,7 @@ function writeCall(method: 'PUT' | 'DELETE', key: string, options: KvWriteOption
     method,
     path: `/v1/kv${pathOf(key)}`,
     headers: preconditionHeaders(options.ifRevision),
+    refusedBy: isConditional ? (response) => refusedBy(options, response) : undefined,
     ...limitsOf(options),
   };
 }

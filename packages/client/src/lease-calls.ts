@@ -1,7 +1,19 @@
-// The lease calls over `/v1/leases`.
+// The lease calls, in both of their forms: in frames (lease-frames.ts), and over `/v1/leases`.
 import type { Call, Reply } from './caller.ts';
 import type { CallOptions, ReadOptions } from './config-api.ts';
 import type { HeldLease, LeaseApi, LeaseGrant, LeaseStatus, LeaseTime } from './lease-api.ts';
+import {
+  grantFrame,
+  grantOf,
+  keepAliveFrame,
+  leasesFrame,
+  leasesOf,
+  revokedBy,
+  revokeFrame,
+  statusOf,
+  timeFrame,
+  timeOf as timeOfFrame,
+} from './lease-frames.ts';
 import { LeaseKeeper } from './lease-keeper.ts';
 import { freshness, pathOf, queryText } from './query.ts';
 import { jsonBody, jsonOf, limitsOf, type Session, send } from './session.ts';
@@ -10,7 +22,7 @@ type StatusView = LeaseTime & {
   readonly keys?: readonly { readonly key: string | null; readonly keyBase64: string }[];
 };
 
-export class HttpLeases implements LeaseApi {
+export class LeaseCalls implements LeaseApi {
   readonly #session: Session;
   /** Of the answers that were given out: when their calls were sent. */
   readonly #sentMs = new WeakMap<LeaseGrant, number>();
@@ -30,8 +42,10 @@ export class HttpLeases implements LeaseApi {
       path: '/v1/leases',
       ...jsonBody({ ttlMs, id: options.id }),
       ...limitsOf(options),
+      frame: grantFrame(ttlMs, options.id),
     });
-    const { id, ttlMs: granted } = jsonOf<LeaseGrant>(reply);
+    const { response } = reply;
+    const { id, ttlMs: granted } = response ? grantOf(response) : jsonOf<LeaseGrant>(reply);
     const lease = { id, ttlMs: granted };
     this.#sentMs.set(lease, sentMs);
     return lease;
@@ -43,8 +57,11 @@ export class HttpLeases implements LeaseApi {
       method: 'DELETE',
       path: leasePath(id),
       ...limitsOf(options),
+      frame: revokeFrame(id),
     };
-    const { deleted } = jsonOf<{ deleted: number }>(await send(this.#session, call));
+    const reply = await send(this.#session, call);
+    if (reply.response) return revokedBy(reply.response);
+    const { deleted } = jsonOf<{ deleted: number }>(reply);
     return { deleted };
   }
 
@@ -54,7 +71,8 @@ export class HttpLeases implements LeaseApi {
    */
   async keepAlive(id: string, options: CallOptions = {}): Promise<LeaseTime> {
     const path = `${leasePath(id)}/keep-alive`;
-    const call: Call = { kind: 'read', method: 'POST', path, ...limitsOf(options) };
+    const frame = keepAliveFrame(id);
+    const call: Call = { kind: 'read', method: 'POST', path, ...limitsOf(options), frame };
     const sentMs = this.#session.clock.monotonicMs();
     const time = timeOf(await send(this.#session, call));
     this.#sentMs.set(time, sentMs);
@@ -66,8 +84,10 @@ export class HttpLeases implements LeaseApi {
     options: CallOptions & { readonly keys?: boolean | undefined } = {},
   ): Promise<LeaseStatus> {
     const path = `${leasePath(id)}${queryText({ keys: options.keys })}`;
-    const call: Call = { kind: 'read', method: 'GET', path, ...limitsOf(options) };
+    const frame = timeFrame(id, options.keys ?? false);
+    const call: Call = { kind: 'read', method: 'GET', path, ...limitsOf(options), frame };
     const reply = await send(this.#session, call);
+    if (reply.response) return statusOf(reply.response, options.keys ?? false);
     const { keys } = jsonOf<StatusView>(reply);
     const names = keys?.map((one) => one.key ?? Buffer.from(one.keyBase64, 'base64').toString());
     return { ...timeOf(reply), keys: names };
@@ -77,10 +97,11 @@ export class HttpLeases implements LeaseApi {
     options: ReadOptions & { readonly limit?: number | undefined } = {},
   ): Promise<{ readonly ids: readonly string[]; readonly count: number }> {
     const path = `/v1/leases${queryText({ ...freshness(options), limit: options.limit })}`;
-    const call: Call = { kind: 'read', method: 'GET', path, ...limitsOf(options) };
-    const { ids, count } = jsonOf<{ ids: string[]; count: number }>(
-      await send(this.#session, call),
-    );
+    const frame = leasesFrame(options);
+    const call: Call = { kind: 'read', method: 'GET', path, ...limitsOf(options), frame };
+    const reply = await send(this.#session, call);
+    if (reply.response) return leasesOf(reply.response);
+    const { ids, count } = jsonOf<{ ids: string[]; count: number }>(reply);
     return { ids, count };
   }
 
@@ -94,6 +115,7 @@ export class HttpLeases implements LeaseApi {
 const leasePath = (id: string): string => `/v1/leases${pathOf(id)}`;
 
 function timeOf(reply: Reply): LeaseTime {
+  if (reply.response) return timeOfFrame(reply.response);
   const { id, ttlMs, remainingMs } = jsonOf<LeaseTime>(reply);
   return { id, ttlMs, remainingMs };
 }
