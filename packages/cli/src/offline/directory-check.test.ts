@@ -90,7 +90,8 @@ const isSame = (a: Files, b: Files): boolean =>
 
 function damaged(files: Files, seed: number): { files: Files; path: string; kind: string } {
   const random = new SeededRandom(seed);
-  const paths = [...files.keys()];
+  // What the reserve holds is of no matter.
+  const paths = [...files.keys()].filter((one) => !one.endsWith('/reserve'));
   const path = paths[random.integer(0, paths.length)] as string;
   const bytes = (files.get(path) as Uint8Array).slice();
   const kind = ['flip', 'cut', 'remove'][random.integer(0, 3)] as string;
