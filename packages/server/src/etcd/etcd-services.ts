@@ -1,8 +1,10 @@
 // All of etcd's API that is served, by the paths of its methods.
 import type { GrpcMethod, GrpcMethods } from '../grpc/method.ts';
 import { clusterService } from './cluster-service.ts';
+import { electionService } from './election-service.ts';
 import { kvService } from './kv-service.ts';
 import { leaseService } from './lease-service.ts';
+import { lockService } from './lock-service.ts';
 import { maintenanceService } from './maintenance-service.ts';
 import { requiringLeader } from './require-leader.ts';
 import { type WatchServiceOptions, watchService } from './watch-service.ts';
@@ -13,6 +15,8 @@ export function etcdServices(options: WatchServiceOptions): GrpcMethods {
     ...kvService(options),
     ...leaseService(options),
     ...watchService(options),
+    ...lockService(options),
+    ...electionService(options),
     ...(operator ? clusterService(operator) : []),
     ...(operator ? maintenanceService(operator) : []),
   ]);

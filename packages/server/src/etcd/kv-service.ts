@@ -22,7 +22,9 @@ import { engineDelete, enginePut, engineTxn, etcdTxn } from './kv-txn.ts';
 import { headerOf } from './response-header.ts';
 
 /** The methods by their paths. */
-export function kvService(options: EtcdServiceOptions): ReadonlyMap<string, UnaryMethod> {
+export function kvService(
+  options: Pick<EtcdServiceOptions, 'engine' | 'requestBytesMax'>,
+): ReadonlyMap<string, UnaryMethod> {
   const { engine, requestBytesMax } = options;
   const of = (name: string) => ({ name: `KV/${name}`, statusOf: etcdStatusOf });
   const methods: readonly UnaryMethod[] = [

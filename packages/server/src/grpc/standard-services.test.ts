@@ -1,7 +1,8 @@
 // Goal: tools that know nothing of this server find its services and their messages, and that it
 // serves. Method: the stock client of Node programs at the door, and what it learns is used.
-import { create, createFileRegistry, fromBinary } from '@bufbuild/protobuf';
-import { FileDescriptorProtoSchema, FileDescriptorSetSchema } from '@bufbuild/protobuf/wkt';
+import { createFileRegistry, fromBinary } from '@bufbuild/protobuf';
+import { FileDescriptorProtoSchema } from '@bufbuild/protobuf/wkt';
+import { must } from '@holdfast/base/assert';
 import { SystemClock } from '@holdfast/base/system-clock';
 import { encode } from '@holdfast/proto/encode';
 import {
@@ -48,9 +49,11 @@ const symbol = (value: string): Question => ({ $case: 'fileContainingSymbol', va
 /** What a tool makes of the files of an answer. */
 function registryOf(answer: ServerReflectionResponse['messageResponse']) {
   if (answer?.$case !== 'fileDescriptorResponse') throw new Error(`no files: ${answer?.$case}`);
-  const files = answer.value.fileDescriptorProto;
-  const file = files.map((bytes) => fromBinary(FileDescriptorProtoSchema, bytes)).reverse();
-  return createFileRegistry(create(FileDescriptorSetSchema, { file }));
+  const files = answer.value.fileDescriptorProto.map((bytes) =>
+    fromBinary(FileDescriptorProtoSchema, bytes),
+  );
+  const byName = (name: string) => files.find((file) => file.name === name);
+  return createFileRegistry(must(files[0], 'there is a file'), byName);
 }
 
 describe('reflection', () => {
