@@ -6,8 +6,11 @@ export type LoadKind = 'put' | 'create' | 'get-linearizable' | 'get-stale';
 export const isRead = (kind: LoadKind): boolean =>
   kind === 'get-linearizable' || kind === 'get-stale';
 
-/** How a generator speaks with a member. */
-export type LoadProtocol = 'http' | 'frames' | 'grpc' | 'zookeeper';
+/** What a generator that makes its own bytes speaks with a member. */
+export type WireProtocol = 'http' | 'frames' | 'grpc' | 'zookeeper';
+
+/** The same, or the client library: in frames, or over HTTP. */
+export type LoadProtocol = WireProtocol | 'sdk' | 'sdk-http';
 
 export type LoadPlan = {
   readonly kind: LoadKind;

@@ -1,11 +1,14 @@
 // One run of the generator: opens the connections, keeps them full for a while, counts.
-import { Histogram } from './histogram.ts';
 import { LoadConnection } from './load-connection.ts';
-import type { LoadPlan, LoadResult } from './load-plan.ts';
+import type { LoadPlan, LoadResult, WireProtocol } from './load-plan.ts';
+import { LoadTally } from './load-tally.ts';
+import { runSdkLoad } from './sdk-load.ts';
 
 export async function runLoad(plan: LoadPlan): Promise<LoadResult> {
+  const { by } = plan;
+  if (by === 'sdk' || by === 'sdk-http') return runSdkLoad(plan);
   const tally = new LoadTally(plan);
-  const connections = await openAll(plan, tally);
+  const connections = await openAll({ ...plan, by }, tally);
   tally.start();
   for (const connection of connections) connection.start();
   try {
@@ -16,7 +19,9 @@ export async function runLoad(plan: LoadPlan): Promise<LoadResult> {
   return tally.result();
 }
 
-async function openAll(plan: LoadPlan, tally: LoadTally): Promise<readonly LoadConnection[]> {
+type WiredPlan = LoadPlan & { readonly by: WireProtocol };
+
+async function openAll(plan: WiredPlan, tally: LoadTally): Promise<readonly LoadConnection[]> {
   const depth = Math.max(1, Math.floor(plan.inFlight / plan.connections));
   const opening = Array.from({ length: plan.connections }, (_, at) => {
     const endpoint = plan.endpoints[at % plan.endpoints.length] as string;
@@ -25,60 +30,4 @@ async function openAll(plan: LoadPlan, tally: LoadTally): Promise<readonly LoadC
     return LoadConnection.open({ plan, endpoint, depth, firstKey, onAnswer });
   });
   return Promise.all(opening);
-}
-
-class LoadTally {
-  readonly #histogram = new Histogram();
-  readonly #failures: Record<string, number> = {};
-  readonly #warmupMs: number;
-  readonly #durationMs: number;
-  #leftToSend: number;
-  /** Answers of the warm-up. */
-  #early = 0;
-  #startedAtMs = 0;
-  #endedAtMs = 0;
-  #cpuAtStart = process.cpuUsage();
-
-  constructor(plan: LoadPlan) {
-    this.#warmupMs = plan.warmupMs ?? 0;
-    this.#durationMs = plan.durationMs ?? Number.POSITIVE_INFINITY;
-    const atStart = Math.max(1, Math.floor(plan.inFlight / plan.connections)) * plan.connections;
-    this.#leftToSend = (plan.requests ?? Number.POSITIVE_INFINITY) - atStart;
-  }
-
-  start(): void {
-    this.#startedAtMs = performance.now() + this.#warmupMs;
-    this.#cpuAtStart = process.cpuUsage();
-  }
-
-  answer(status: number, latencyMs: number): boolean {
-    if (status < 200 || status > 299) this.#failures[status] = (this.#failures[status] ?? 0) + 1;
-    this.#leftToSend -= 1;
-    const nowMs = performance.now();
-    if (nowMs < this.#startedAtMs) {
-      this.#early += 1;
-      return this.#leftToSend >= 0;
-    }
-    if (this.#histogram.count === 0 && this.#early > 0) this.#cpuAtStart = process.cpuUsage();
-    this.#histogram.record(latencyMs);
-    this.#endedAtMs = nowMs;
-    return this.#leftToSend >= 0 && nowMs - this.#startedAtMs < this.#durationMs;
-  }
-
-  result(): LoadResult {
-    const cpu = process.cpuUsage(this.#cpuAtStart);
-    const elapsedMs = this.#endedAtMs - this.#startedAtMs;
-    const cpuMicros = cpu.user + cpu.system;
-    const completed = this.#histogram.count;
-    return {
-      completed,
-      answered: completed + this.#early,
-      elapsedMs,
-      p50Ms: this.#histogram.quantile(0.5),
-      p99Ms: this.#histogram.quantile(0.99),
-      failures: this.#failures,
-      cpuShare: cpuMicros / 1_000 / elapsedMs,
-      cpuMicrosPerRequest: cpuMicros / completed,
-    };
-  }
 }

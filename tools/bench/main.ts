@@ -18,7 +18,8 @@ const usage = `npm run bench -- [options]
   --members N        members of the cluster (default 3)
   --endpoints H:P,.. load a running cluster instead, all of these
   --target leader|all  who is asked (default leader)
-  --by http|frames|grpc  how it is asked (default http)
+  --by http|frames|grpc  how it is asked (default http); sdk, sdk-http: by the client library,
+                     in frames or over HTTP, on as many connections as that takes
   --only TEXT        of the settings those with it in their names, as 'put 256'
   --rounds N         of each setting, of which the median is shown (default 3)
   --seconds S        a round (default 5)
@@ -250,9 +251,7 @@ function readOptions(): Options {
     },
   });
   const { by, only } = values;
-  if (by !== 'http' && by !== 'frames' && by !== 'grpc') {
-    throw new Error('--by is http, frames or grpc');
-  }
+  if (!isProtocol(by)) throw new Error(`--by is one of ${protocols.join(', ')}`);
   return {
     ...{ by, only },
     members: Number(values.members),
@@ -266,6 +265,10 @@ function readOptions(): Options {
     out: values.out,
   };
 }
+
+const protocols: readonly LoadProtocol[] = ['http', 'frames', 'grpc', 'sdk', 'sdk-http'];
+const isProtocol = (text: string): text is LoadProtocol =>
+  (protocols as readonly string[]).includes(text);
 
 /** The leader's endpoint first; as given where the members do not tell. */
 async function leaderFirst(endpoints: readonly string[]): Promise<readonly string[]> {

@@ -1,6 +1,6 @@
 // One protocol on one connection of a generator: requests out, numbered from zero in the order in
 // which they are written, and their answers in whatever order they come.
-import type { LoadPlan } from './load-plan.ts';
+import type { LoadPlan, WireProtocol } from './load-plan.ts';
 
 export interface Wire {
   /** What the connection begins with. */
@@ -15,7 +15,9 @@ export interface Wire {
 export type OnAnswer = (number: number, status: number) => void;
 
 /** What a wire has to know of a plan. */
-export type WirePlan = Pick<LoadPlan, 'kind' | 'by' | 'keys' | 'valueBytes'>;
+export type WirePlan = Pick<LoadPlan, 'kind' | 'keys' | 'valueBytes'> & {
+  readonly by: WireProtocol;
+};
 
 export type WireOptions = {
   readonly plan: WirePlan;

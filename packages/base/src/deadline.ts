@@ -11,13 +11,7 @@ export type Deadline = {
 /** A signal that aborts after `timeoutMs` with `deadline-exceeded`, or when `parent` aborts. */
 export function startDeadline(clock: Clock, timeoutMs: number, parent?: AbortSignal): Deadline {
   const controller = new AbortController();
-  const timer = clock.schedule(timeoutMs, () =>
-    controller.abort(
-      new HoldfastError('deadline-exceeded', `no answer within ${timeoutMs} ms`, {
-        outcome: 'unknown',
-      }),
-    ),
-  );
+  const timer = clock.schedule(timeoutMs, () => controller.abort(deadlineExceeded(timeoutMs)));
   const onParent = (): void => controller.abort(parent?.reason);
   if (parent?.aborted) onParent();
   else parent?.addEventListener('abort', onParent, { once: true });
@@ -29,6 +23,12 @@ export function startDeadline(clock: Clock, timeoutMs: number, parent?: AbortSig
     },
   };
 }
+
+/** What ends a wait for an answer. */
+export const deadlineExceeded = (timeoutMs: number): HoldfastError =>
+  new HoldfastError('deadline-exceeded', `no answer within ${timeoutMs} ms`, {
+    outcome: 'unknown',
+  });
 
 /**
  * Waits for `promise`, but no longer than the signal lives. The signal ends the *wait*, never the

@@ -26,16 +26,18 @@ export type TestWorld = {
 
 export function callerOn({ network, addresses, clock, change = {}, isMeeting }: TestWorld) {
   const random = new SeededRandom(1);
+  const scripted = new ScriptedFrames(network, (address) => endpoints.at(address).heard());
   const now = withChange(defaultClientSettings, change);
   const settings = () => now;
-  const endpoints = new EndpointSet(addresses, { http: network, clock, random, settings });
+  const onEnd = (address: string, reason: HoldfastError): void => scripted.drop(address, reason);
+  const looks = { http: network, clock, random, settings, onEnd };
+  const endpoints = new EndpointSet(addresses, looks);
   const budget = new RetryBudget({ clock, settings: () => now.retries });
   const watched = new WatchedHttp(network, endpoints);
   const http = isMeeting ? new OneClusterHttp(watched, endpoints) : watched;
   const isFramed = wire.isFramed && !isMeeting;
-  const scripted = new ScriptedFrames(network, (address) => endpoints.at(address).heard());
   const frames = isFramed && new WatchedFrames(scripted, endpoints);
-  const wires = frames ? new Wires(http, frames) : new Wires(http);
+  const wires = new Wires({ http, frames: frames || undefined });
   const ports = { wires, endpoints, clock, random, budget };
   const caller = new (isFramed ? CallerInFrames : Caller)(settings, ports);
   const close = (): void => {

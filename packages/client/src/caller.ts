@@ -4,7 +4,6 @@
 // spoken with an endpoint, frames or HTTP, is decided below it (wires.ts).
 import { Backoff } from '@holdfast/base/backoff';
 import { type Clock, sleep } from '@holdfast/base/clock';
-import { startDeadline } from '@holdfast/base/deadline';
 import { HoldfastError, isHoldfastError } from '@holdfast/base/errors';
 import type { Random } from '@holdfast/base/random';
 
@@ -98,13 +97,12 @@ export class Caller {
    * was refused after a try of unknown outcome is `unknown`.
    */
   async call(call: Call): Promise<Reply> {
-    const open = this.#calls.begin(call.signal);
+    const { clock } = this.#ports;
     const timeoutMs = call.timeoutMs ?? this.#settings().timeoutMs;
-    const deadline = startDeadline(this.#ports.clock, timeoutMs, open.signal);
+    const open = this.#calls.begin(call.signal, { clock, timeoutMs });
     try {
-      return await this.#rounds(call, deadline.signal);
+      return await this.#rounds(call, open.signal);
     } finally {
-      deadline.dispose();
       open.end();
     }
   }

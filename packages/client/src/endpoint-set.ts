@@ -19,6 +19,8 @@ export type EndpointSetPorts = {
   readonly random: Random;
   readonly settings?: () => ClientSettings;
   readonly onChange?: (endpoint: EndpointView) => void;
+  /** The endpoint is dead, or the client is closed: what is under way there in frames ends. */
+  readonly onEnd?: (address: string, reason: HoldfastError) => void;
 };
 
 export class EndpointSet {
@@ -127,6 +129,7 @@ export class EndpointSet {
       settings,
       isUnused: () => this.#isUnused(settings().probe.idleMs),
       onChange: (endpoint) => this.#ports.onChange?.(endpoint.view),
+      onEnd: (reason) => this.#ports.onEnd?.(address, reason),
     });
   }
 

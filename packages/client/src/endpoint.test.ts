@@ -70,7 +70,7 @@ class World {
 
   watch() {
     const { caller, random, settings } = this.#made;
-    const options = { path: '/v1/watch', headers: {}, fromRevision: 5, signal: undefined };
+    const options = { path: '/v1/watch', fromRevision: 5, signal: undefined };
     const running = resumingWatch(options, { caller, random, settings, clock: this.clock }).next();
     return running.then(
       () => 'ended',

@@ -35,6 +35,8 @@ export type EndpointOptions = {
   readonly isUnused: () => boolean;
   /** Its health or one of its breakers has another name now. */
   readonly onChange: (endpoint: Endpoint) => void;
+  /** What is under way there in frames ends with this reason. */
+  readonly onEnd: (reason: HoldfastError) => void;
 };
 
 export class Endpoint implements VisitedEndpoint {
@@ -46,6 +48,8 @@ export class Endpoint implements VisitedEndpoint {
   readonly #pings: EndpointPings;
   readonly #prober: EndpointProber;
   readonly #underWay = new Set<Exchange>();
+  /** As many more are under way in frames, which have one end: that of their connection. */
+  #framed = 0;
   #health: LinkHealth;
   #heardMs: number | undefined;
   #isDoubtful = false;
@@ -97,7 +101,7 @@ export class Endpoint implements VisitedEndpoint {
   }
 
   get isBusy(): boolean {
-    return this.#underWay.size > 0;
+    return this.#underWay.size + this.#framed > 0;
   }
 
   get view(): EndpointView {
@@ -112,7 +116,7 @@ export class Endpoint implements VisitedEndpoint {
       lastCheckAgeMs: ageOf(latest(lastCheckMs, this.#heardMs)),
       breaker: this.breaker.state,
       slowBreaker: this.slowBreaker.state,
-      underWay: this.#underWay.size,
+      underWay: this.#underWay.size + this.#framed,
     };
   }
 
@@ -143,11 +147,21 @@ export class Endpoint implements VisitedEndpoint {
       },
     });
     this.#underWay.add(exchange);
-    this.#pings.begin();
+    this.#began();
     if (this.#closed) exchange.abort(this.#closed);
-    // Of one that is set aside the truth is wanted in 3 s, not in 7.5.
-    else if (this.breaker.state.name !== 'closed') this.#pings.ask();
     return exchange;
+  }
+
+  /** The same for what goes in frames: `onEnd` ends it. */
+  beginFramed(): void {
+    this.#framed += 1;
+    this.#began();
+  }
+
+  /** Once for each beginning. */
+  endFramed(): void {
+    this.#framed -= 1;
+    this.#pings.end();
   }
 
   /** A byte has come from there. */
@@ -193,6 +207,12 @@ export class Endpoint implements VisitedEndpoint {
     this.#prober.stop();
     this.#pings.stop();
     this.#endAll(reason);
+  }
+
+  #began(): void {
+    this.#pings.begin();
+    // Of one that is set aside the truth is wanted in 3 s, not in 7.5.
+    if (!this.#closed && this.breaker.state.name !== 'closed') this.#pings.ask();
   }
 
   get #nowMs(): number {
@@ -276,6 +296,7 @@ export class Endpoint implements VisitedEndpoint {
 
   #endAll(reason: HoldfastError): void {
     for (const exchange of [...this.#underWay]) exchange.abort(reason);
+    this.#options.onEnd(reason);
   }
 
   #judge(health: LinkHealth): void {

@@ -25,7 +25,6 @@ export type ExactlyOncePorts = {
   readonly caller: Pick<Caller, 'call'> & { readonly budget: Pick<RetryBudget, 'take'> };
   readonly clock: Clock;
   readonly random: Random;
-  readonly headers: Readonly<Record<string, string>>;
 };
 
 /** One registration; writes that were sent in it are bound to it. */
@@ -227,10 +226,7 @@ export class ExactlyOnce {
   }
 
   #send(call: Call): Promise<Reply> {
-    return this.#ports.caller.call({
-      ...call,
-      headers: { ...this.#ports.headers, ...call.headers },
-    });
+    return this.#ports.caller.call(call);
   }
 }
 

@@ -32,7 +32,8 @@ export type FramePlaceOptions = {
 export class FramePlace {
   readonly #endpoint: string;
   readonly #options: FramePlaceOptions;
-  readonly #closed = new AbortController();
+  #closed: HoldfastError | undefined;
+  #dialling: AbortController | undefined;
   #connection: FrameConnection | undefined;
   #opening: Promise<FrameConnection | undefined> | undefined;
   /** Until then nobody waits for frames here. */
@@ -56,7 +57,7 @@ export class FramePlace {
    */
   async opened(signal: AbortSignal): Promise<FrameConnection | undefined> {
     if (this.#connection) return this.#connection;
-    this.#closed.signal.throwIfAborted();
+    if (this.#closed) throw this.#closed;
     if (this.#silentUntilMs === undefined) return waitFor(this.#open(), signal);
     if (this.#nowMs >= this.#silentUntilMs) void this.#open(); // For those that come later.
     return undefined;
@@ -65,10 +66,11 @@ export class FramePlace {
   /** Whoever waits is told this reason; the next one finds a new connection. */
   drop(reason: HoldfastError): void {
     this.#connection?.close(reason);
+    this.#dialling?.abort(reason);
   }
 
   close(reason: HoldfastError): void {
-    this.#closed.abort(reason);
+    this.#closed = reason;
     this.drop(reason);
   }
 
@@ -89,10 +91,12 @@ export class FramePlace {
   async #dial(): Promise<FrameConnection | undefined> {
     const { network, clock, actor, settings, onGreeted, onHeard } = this.#options;
     const address = this.#endpoint;
+    const dialling = new AbortController();
+    this.#dialling = dialling;
     try {
       const connection = await FrameConnection.open({
         ...{ network, clock, address, actor, timeoutMs: settings().connectTimeoutMs },
-        signal: this.#closed.signal,
+        signal: dialling.signal,
         onHeard: () => onHeard(address),
         onBusy: () => this.#noteBusy(),
         onEnd: () => this.#left(),
@@ -100,7 +104,10 @@ export class FramePlace {
       this.#greeted(connection, onGreeted);
       return connection;
     } catch (error) {
+      if (dialling.signal.aborted) throw dialling.signal.reason;
       return this.#notOpened(error);
+    } finally {
+      this.#dialling = undefined;
     }
   }
 
@@ -121,7 +128,6 @@ export class FramePlace {
 
   /** Throws why, unless HTTP may be spoken instead. */
   #notOpened(error: unknown): undefined {
-    if (this.#closed.signal.aborted) throw error;
     if (error instanceof OtherLanguage) {
       this.#silentUntilMs = this.#nowMs + otherLanguageMs;
       return undefined;

@@ -44,7 +44,7 @@ export interface FramePort {
   watch(ask: FrameWatchAsk): Promise<FrameWatchAnswer | undefined>;
   /** Over a connection that stands; undefined where none does. Resolves with the next byte. */
   ping(endpoint: string, signal: AbortSignal): Promise<void> | undefined;
-  /** Its endpoint is dead: nothing comes from there any more, and nothing goes there on it. */
+  /** Its endpoint is dead: all that is under way or dialled there ends with this reason. */
   drop(endpoint: string, reason: HoldfastError): void;
   close(): Promise<void>;
 }

@@ -117,11 +117,11 @@ export class HoldfastClient implements ClientApi, AsyncDisposable {
     const endpoints = this.#newEndpoints(options, { http: pings, random, clock: lookClock });
     this.#endpoints = endpoints;
     const http = new OneClusterHttp(new WatchedHttp(this.#http, endpoints), endpoints);
-    const wires = new Wires(http, this.#frames && new WatchedFrames(this.#frames, endpoints));
+    const frames = this.#frames && new WatchedFrames(this.#frames, endpoints);
+    const wires = new Wires({ http, frames, actor: options.actor });
     const budget = new RetryBudget({ clock, settings: () => settings().retries });
     const caller = new Caller(settings, { wires, endpoints, clock, random, budget });
-    const headers = options.actor === undefined ? {} : { 'holdfast-actor': options.actor };
-    this.#session = { caller, clock, random, headers, settings };
+    this.#session = { caller, clock, random, settings };
     this.configs = new HttpConfigs(this.#session);
     this.kv = new KvCalls(this.#session);
     this.leases = new LeaseCalls(this.#session);
@@ -201,6 +201,7 @@ export class HoldfastClient implements ClientApi, AsyncDisposable {
     return new EndpointSet(endpoints, {
       ...ports,
       settings: () => this.#settings,
+      onEnd: (address, reason) => this.#frames?.drop(address, reason),
       // In a turn of its own: what it throws is no call's failure.
       onChange: (view) => queueMicrotask(() => onEndpointChange?.(view)),
     });

@@ -17,7 +17,7 @@ export class HttpBackups implements BackupApi {
   }
 
   async open(options: BackupOptions = {}): Promise<BackupStream> {
-    const { caller, clock, headers, settings } = this.#session;
+    const { caller, clock, settings } = this.#session;
     const path = `/v1/backup${queryText(freshness(options))}`;
     const open = caller.calls.begin(options.signal);
     const life = new AbortController();
@@ -31,7 +31,7 @@ export class HttpBackups implements BackupApi {
     };
     const onClose = (): void => life.abort(open.signal.reason);
     try {
-      const call = { kind: 'read', method: 'GET', path, headers } as const;
+      const call = { kind: 'read', method: 'GET', path } as const;
       const answer = await caller.open(call, life.signal);
       open.signal.addEventListener('abort', onClose, { once: true });
       const { endpoint } = answer;

@@ -11,7 +11,7 @@ const starting: Behaviour = async () =>
 
 async function lookAt(behaviours: Readonly<Record<string, Behaviour>>) {
   const { clock, close, caller, random, settings } = scriptedCaller(behaviours);
-  const cluster = new HttpCluster({ caller, clock, random, settings, headers: {} });
+  const cluster = new HttpCluster({ caller, clock, random, settings });
   try {
     const isReady = await settled(clock, cluster.isReady());
     return { isReady, tookMs: clock.monotonicMs() };

@@ -162,8 +162,8 @@ export class HttpConfigs implements ConfigApi {
     const { namespace, group, name, prefix, fromRevision, signal } = options;
     const query = queryText({ namespace, group, name, prefix, content: options.withContent });
     const path = `/v1/watch${query}`;
-    const { headers, ...ports } = this.#session;
-    for await (const { frames } of resumingWatch({ path, headers, fromRevision, signal }, ports)) {
+    const watched = { path, fromRevision, signal };
+    for await (const { frames } of resumingWatch(watched, this.#session)) {
       for (const { data } of frames) yield changeOf(data as ConfigEventView);
     }
   }

@@ -29,14 +29,8 @@ export class HttpMembers implements MemberApi {
     path: string,
     { body, options }: { readonly body: object; readonly options: CallOptions },
   ): Promise<T> {
-    const { caller, headers } = this.#session;
-    const json = jsonBody(body);
     const call = { kind: 'repeatable', method: 'POST', path, ...limitsOf(options) } as const;
-    const reply = await caller.call({
-      ...call,
-      body: json.body,
-      headers: { ...headers, ...json.headers },
-    });
+    const reply = await this.#session.caller.call({ ...call, ...jsonBody(body) });
     return jsonOf<T>(reply);
   }
 }

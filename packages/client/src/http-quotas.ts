@@ -27,13 +27,11 @@ export class HttpQuotas implements QuotaApi {
   }
 
   /** Past the session of exactly-once writes: a repeated one does no harm. */
-  async #write({ scope, headers, ...rest }: QuotaWrite, options: CallOptions): Promise<void> {
-    const { caller, headers: own } = this.#session;
-    await caller.call({
+  async #write({ scope, ...rest }: QuotaWrite, options: CallOptions): Promise<void> {
+    await this.#session.caller.call({
       kind: 'repeatable',
       ...rest,
       path: `/v1/quotas${scopePath(scope)}`,
-      headers: { ...own, ...headers },
       ...limitsOf(options),
     });
   }

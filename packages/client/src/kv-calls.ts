@@ -1,6 +1,6 @@
 // The key-value calls, in both of their forms: in frames (kv-frames.ts, txn-frames.ts), and over
 // `/v1/kv`, `/v1/txn` and `/v1/kv-watch`.
-import type { Call, CallKind, Reply } from './caller.ts';
+import type { Call, Reply } from './caller.ts';
 import type { ReadOptions } from './config-api.ts';
 import { areNatural } from './frame-forms.ts';
 import type {
@@ -41,6 +41,7 @@ import {
   sendForMaybe,
 } from './session.ts';
 import { txnAnswerOf, txnFrame } from './txn-frames.ts';
+import type { Ask } from './wires.ts';
 
 type KvView = {
   readonly key: string | null;
@@ -62,12 +63,12 @@ export class KvCalls implements KvApi {
   }
 
   async put(key: string, value: Uint8Array, options: KvPutOptions = {}) {
-    const call = writeCall('PUT', key, options);
-    const path = `${call.path}${queryText({ lease: options.lease })}`;
-    const content = { 'content-type': 'application/octet-stream' };
-    const headers = { ...call.headers, ...content };
+    const { lease, ifRevision } = options;
+    const path = `/v1/kv${pathOf(key)}${lease === undefined ? '' : queryText({ lease })}`;
+    const headers = ifRevision === undefined ? octets : conditionalOctets(ifRevision);
     const frame = putFrame(key, value, options);
-    const reply = await this.#write({ ...call, path, headers, body: value, frame });
+    const call = { method: 'PUT', path, headers, body: value, frame } as const;
+    const reply = await this.#write(call, options);
     return { revision: reply.response?.revision ?? etagRevision(reply) };
   }
 
@@ -112,8 +113,10 @@ export class KvCalls implements KvApi {
   }
 
   async delete(key: string, options: KvWriteOptions = {}) {
+    const headers = preconditionHeaders(options.ifRevision);
     const frame = deleteFrame(key, options);
-    const reply = await this.#write({ ...writeCall('DELETE', key, options), frame });
+    const call = { method: 'DELETE', path: `/v1/kv${pathOf(key)}`, headers, frame } as const;
+    const reply = await this.#write(call, options);
     if (reply.response) return deletionOf(reply.response);
     return jsonOf<{ revision: number; deleted: number }>(reply);
   }
@@ -134,34 +137,44 @@ export class KvCalls implements KvApi {
   async *watch(options: KvWatchOptions): AsyncGenerator<KvChange, void, void> {
     const { key, prefix, fromRevision, signal } = options;
     const path = `/v1/kv-watch${queryText({ key, prefix })}`;
-    const { headers, ...ports } = this.#session;
     const order = areNatural(fromRevision ?? 0) ? watchOrderOf(options) : undefined;
-    const watched = { path, headers, order, fromRevision, signal };
-    for await (const { revision, events, frames } of resumingWatch(watched, ports)) {
+    const watched = { path, order, fromRevision, signal };
+    for await (const { revision, events, frames } of resumingWatch(watched, this.#session)) {
       if (events) yield changeOfEvents(revision, events);
       for (const { data } of frames) yield changeOf(data as ChangeView);
     }
   }
 
-  async #write(call: Call): Promise<Reply> {
+  async #write(ask: Ask, options: KvWriteOptions): Promise<Reply> {
     try {
-      return await send(this.#session, call);
+      return await send(this.#session, writeCall(ask, options));
     } catch (error) {
       throw isOwnShadow(error) ? ownShadow(error) : error;
     }
   }
 }
 
-function writeCall(method: 'PUT' | 'DELETE', key: string, options: KvWriteOptions): Call {
-  const isConditional = options.ifRevision !== undefined;
-  const kind: CallKind = isConditional || options.mayRepeat ? 'repeatable' : 'once';
+const octets = { 'content-type': 'application/octet-stream' };
+
+const conditionalOctets = (ifRevision: number): Record<string, string> => ({
+  ...octets,
+  ...preconditionHeaders(ifRevision),
+});
+
+/** Field by field: on the way of every write. */
+function writeCall({ method, path, headers, body, frame }: Ask, options: KvWriteOptions): Call {
+  const { ifRevision, mayRepeat, timeoutMs, signal } = options;
+  const isConditional = ifRevision !== undefined;
   return {
-    kind,
+    kind: isConditional || mayRepeat ? 'repeatable' : 'once',
     method,
-    path: `/v1/kv${pathOf(key)}`,
-    headers: preconditionHeaders(options.ifRevision),
+    path,
+    headers,
+    body,
+    frame,
     refusedBy: isConditional ? (response) => refusedBy(options, response) : undefined,
-    ...limitsOf(options),
+    timeoutMs,
+    signal,
   };
 }
 

@@ -63,7 +63,7 @@ async function watch(scripts: readonly Script[], count: number, fromRevision?: n
   const clock = new ManualClock();
   const network = new ScriptedStreams(scripts);
   const ports = { clock, ...callerOn({ network, addresses: ['a', 'b'], clock }) };
-  const options = { path: '/v1/watch?prefix=x', headers: {}, fromRevision, signal: undefined };
+  const options = { path: '/v1/watch?prefix=x', fromRevision, signal: undefined };
   const items: string[] = [];
   let isDone = false;
   const watching = (async () => {
@@ -89,7 +89,7 @@ overBoth(() => {
     const stale: Behaviour = async () =>
       answer(503, JSON.stringify({ code: 'stale-unknown', outcome: 'not-applied', detail: 'old' }));
     const { clock, network, ...world } = scriptedCaller({ a: stale, b: stale });
-    const options = { path: '/v1/watch', headers: {}, fromRevision: 5, signal: undefined };
+    const options = { path: '/v1/watch', fromRevision: 5, signal: undefined };
     const events = resumingWatch(options, { clock, ...world });
     const first = events.next();
     await clock.advanceAsync(10 * 60_000);

@@ -17,7 +17,6 @@ import type { WireAnswer } from './wires.ts';
 export type ResumingWatchOptions = {
   /** The path with the watch's query, to which the start is added. */
   readonly path: string;
-  readonly headers: Readonly<Record<string, string>>;
   /** The same for frames; its start is added, too. Undefined: it goes over HTTP alone. */
   readonly order?: FrameWatchOrder | undefined;
   /** The first revision wanted; undefined: what comes after the watch stands. */
@@ -117,7 +116,7 @@ async function* oneStream(
 }
 
 async function open(
-  { path, headers, order }: ResumingWatchOptions,
+  { path, order }: ResumingWatchOptions,
   { caller, settings }: ResumingWatchPorts,
   { position, signal }: { readonly position: Position; readonly signal: AbortSignal },
 ): Promise<OpenAnswer> {
@@ -125,7 +124,7 @@ async function open(
   const start = position.next === undefined ? '' : `${joint}revision=${position.next}`;
   // A member that has lost the others shall say so, and not wait for them with its watchers.
   const maxAgeMs = Math.min(Math.ceil(settings().watchAgeMs), maxAgeMsMax);
-  const fresh = { ...headers, 'holdfast-max-age-ms': String(maxAgeMs) };
+  const fresh = { 'holdfast-max-age-ms': String(maxAgeMs) };
   const call = { kind: 'read', method: 'GET', path: `${path}${start}`, headers: fresh } as const;
   const watch = order && { ...order, startRevision: position.next ?? 0, maxAgeMs };
   return caller.open({ ...call, watch }, signal);

@@ -103,7 +103,7 @@ describe('watches that are refused', () => {
     const refusing: Behaviour = (request) =>
       (request.path === '/ping' ? fine : refusal('unavailable'))(request);
     const world = scriptedCaller({ a: refusing });
-    const options = { path: '/v1/watch', headers: {}, fromRevision: 5, signal: undefined };
+    const options = { path: '/v1/watch', fromRevision: 5, signal: undefined };
     const ends = Array.from({ length: 100 }, () =>
       resumingWatch(options, world)
         .next()

@@ -2,6 +2,7 @@
 // spoken, so that one suite runs over both. A request is known by its line of HTTP, which its
 // frame carries as a key.
 import { toText, utf8 } from '@holdfast/base/bytes';
+import type { HoldfastError } from '@holdfast/base/errors';
 import { putRequest, rangeRequest } from '@holdfast/domain/requests';
 import type { Response } from '@holdfast/proto/client';
 import { afterEach, beforeEach, describe } from 'vitest';
@@ -13,6 +14,7 @@ import { noOptions } from './frame-connection.ts';
 import type { FrameAsk, FramePort, FrameWatchAnswer, FrameWatchAsk } from './frame-port.ts';
 import type { FrameWatchItem } from './frame-watches.ts';
 import { type HttpAnswer, type HttpMethod, type HttpPort, readAll } from './http-port.ts';
+import { LinkedAbort } from './linked-abort.ts';
 import { pingPath } from './ping.ts';
 import { SseParser } from './sse-parser.ts';
 
@@ -35,6 +37,8 @@ export function overBoth(suite: () => void): void {
 export class ScriptedFrames implements FramePort {
   readonly #network: HttpPort;
   readonly #onHeard: (endpoint: string) => void;
+  /** What is under way, and where. */
+  readonly #open = new Map<LinkedAbort, string>();
 
   constructor(network: HttpPort, onHeard: (endpoint: string) => void) {
     this.#network = network;
@@ -44,16 +48,23 @@ export class ScriptedFrames implements FramePort {
   async ask({ endpoint, request, signal }: FrameAsk): Promise<Response | 'answered'> {
     const isPing = request === 'ping';
     const line = isPing ? { method: 'GET' as const, path: pingPath } : lineOf(request);
-    const asked = { endpoint, ...line, headers: {}, body: undefined, signal };
-    const answer = await this.#network.request(asked);
-    const body = await readAll(answer);
-    return isPing ? 'answered' : responseOf(answer.status, body);
+    const own = this.#begin(endpoint, signal);
+    try {
+      const asked = { endpoint, ...line, headers: {}, body: undefined, signal: own.signal };
+      const answer = await this.#network.request(asked);
+      const body = await readAll(answer);
+      return isPing ? 'answered' : responseOf(answer.status, body);
+    } finally {
+      own.unlink();
+      this.#open.delete(own);
+    }
   }
 
   async watch({ endpoint, order, signal }: FrameWatchAsk): Promise<FrameWatchAnswer> {
     const path = toText(order.key);
-    const asked = { endpoint, method: 'GET', path, headers: {}, body: undefined, signal } as const;
-    const answer = await this.#network.request(asked);
+    const own = this.#begin(endpoint, signal);
+    const head = { endpoint, method: 'GET', path, headers: {}, body: undefined } as const;
+    const answer = await this.#network.request({ ...head, signal: own.signal });
     if (answer.status >= 400) {
       return { type: 'refused', error: errorOf(answer.status, await readAll(answer)) };
     }
@@ -71,9 +82,17 @@ export class ScriptedFrames implements FramePort {
     return undefined;
   }
 
-  drop(): void {}
+  drop(endpoint: string, reason: HoldfastError): void {
+    for (const [own, address] of [...this.#open]) if (address === endpoint) own.abort(reason);
+  }
 
   async close(): Promise<void> {}
+
+  #begin(endpoint: string, signal: AbortSignal): LinkedAbort {
+    const own = new LinkedAbort(signal);
+    this.#open.set(own, endpoint);
+    return own;
+  }
 }
 
 /** A caller whose calls have a form for frames. */

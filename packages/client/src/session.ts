@@ -13,8 +13,6 @@ export type Session = {
   readonly clock: Clock;
   readonly random: Random;
   readonly settings: () => ClientSettings;
-  /** On every request. */
-  readonly headers: Readonly<Record<string, string>>;
   /** Where writes take effect once; undefined: a write is sent as its kind says. */
   readonly once?: ExactlyOnce;
 };
@@ -28,7 +26,7 @@ export const limitsOf = ({ timeoutMs, signal, minRevision }: ReadOptions) => ({
 
 export const send = (session: Session, call: Call): Promise<Reply> => {
   if (session.once && call.kind !== 'read') return session.once.write(call);
-  return session.caller.call({ ...call, headers: { ...session.headers, ...call.headers } });
+  return session.caller.call(call);
 };
 
 /** A JSON body and its header; what is undefined is left out. */

@@ -1,10 +1,11 @@
 // Tells each endpoint what is under way there in frames, as watched-http.ts does of HTTP: that is
-// what its pings and its death go by. What breaks with one machine is one failure.
+// what its pings go by. Its death ends the connection, and with it all of that. What breaks with one
+// machine is one failure.
 import type { HoldfastError } from '@holdfast/base/errors';
 import type { Response } from '@holdfast/proto/client';
 
+import type { Endpoint } from './endpoint.ts';
 import type { EndpointSet } from './endpoint-set.ts';
-import type { Exchange } from './exchange.ts';
 import type {
   FrameAsk,
   FramePort,
@@ -24,38 +25,32 @@ export class WatchedFrames implements FramePort {
   }
 
   async ask(ask: FrameAsk): Promise<Response | 'answered' | undefined> {
-    const { endpoint, request } = ask;
-    const exchange = this.#endpoints.at(endpoint).begin(ask.signal);
-    const { signal } = exchange;
+    const endpoint = this.#endpoints.at(ask.endpoint);
+    ask.signal.throwIfAborted();
+    endpoint.beginFramed();
     try {
-      signal.throwIfAborted();
-      const answer = await this.#inner.ask({ endpoint, request, signal });
-      if (answer) exchange.heard();
+      const answer = await this.#inner.ask(ask);
+      if (answer) endpoint.heard();
       return answer;
-    } catch (error) {
-      this.#maybeDrop(endpoint, signal.reason);
-      throw error;
     } finally {
-      exchange.end();
+      endpoint.endFramed();
     }
   }
 
   async watch(ask: FrameWatchAsk): Promise<FrameWatchAnswer | undefined> {
-    const { endpoint, order } = ask;
-    const exchange = this.#endpoints.at(endpoint).begin(ask.signal);
-    const { signal } = exchange;
+    const endpoint = this.#endpoints.at(ask.endpoint);
+    ask.signal.throwIfAborted();
+    endpoint.beginFramed();
     try {
-      signal.throwIfAborted();
-      const answer = await this.#inner.watch({ endpoint, order, signal });
+      const answer = await this.#inner.watch(ask);
       if (answer?.type !== 'standing') {
-        exchange.end();
+        endpoint.endFramed();
         return answer;
       }
-      exchange.heard();
-      return { type: 'standing', watch: this.#watched(endpoint, answer.watch, exchange) };
+      endpoint.heard();
+      return { type: 'standing', watch: new WatchedWatch(answer.watch, endpoint) };
     } catch (error) {
-      this.#maybeDrop(endpoint, signal.reason);
-      exchange.end();
+      endpoint.endFramed();
       throw error;
     }
   }
@@ -71,32 +66,44 @@ export class WatchedFrames implements FramePort {
   close(): Promise<void> {
     return this.#inner.close();
   }
+}
 
-  #watched(address: string, watch: StandingWatch, exchange: Exchange): StandingWatch {
-    const endpoint = this.#endpoints.at(address);
-    const seen = endpoint.failuresSeen;
-    const next = async () => {
-      try {
-        return await watch.next();
-      } catch (error) {
-        this.#maybeDrop(address, exchange.signal.reason);
-        if (exchange.signal.aborted) throw exchange.signal.reason;
-        if (error instanceof TransportFailure) {
-          if (seen === endpoint.failuresSeen) endpoint.failed(error.message);
-          else endpoint.doubt();
-        }
-        throw error;
-      }
-    };
-    const close = (): void => {
-      exchange.end();
-      watch.close();
-    };
-    return { startedAt: watch.startedAt, next, close };
+class WatchedWatch implements StandingWatch {
+  readonly #inner: StandingWatch;
+  readonly #endpoint: Endpoint;
+  readonly #failuresSeen: number;
+  #isOver = false;
+
+  constructor(inner: StandingWatch, endpoint: Endpoint) {
+    this.#inner = inner;
+    this.#endpoint = endpoint;
+    this.#failuresSeen = endpoint.failuresSeen;
   }
 
-  /** Its connection would stay as silent as its endpoint was. */
-  #maybeDrop(endpoint: string, reason: unknown): void {
-    if (reason instanceof TransportFailure && reason.isDeath) this.#inner.drop(endpoint, reason);
+  get startedAt(): number {
+    return this.#inner.startedAt;
+  }
+
+  async next() {
+    try {
+      return await this.#inner.next();
+    } catch (error) {
+      if (error instanceof TransportFailure && !error.isDeath) this.#broke(error);
+      throw error;
+    }
+  }
+
+  close(): void {
+    if (this.#isOver) return;
+    this.#isOver = true;
+    this.#endpoint.endFramed();
+    this.#inner.close();
+  }
+
+  /** All watches that break with one machine are one failure. */
+  #broke({ message, isSilence }: TransportFailure): void {
+    if (isSilence) return; // Of this watch alone, by its reader.
+    if (this.#failuresSeen === this.#endpoint.failuresSeen) this.#endpoint.failed(message);
+    else this.#endpoint.doubt();
   }
 }

@@ -14,8 +14,8 @@ import { type HttpAnswer, type HttpMethod, type HttpPort, readAll } from './http
 export type Ask = {
   readonly method: HttpMethod;
   readonly path: string;
-  readonly headers?: Readonly<Record<string, string>>;
-  readonly body?: Uint8Array;
+  readonly headers?: Readonly<Record<string, string>> | undefined;
+  readonly body?: Uint8Array | undefined;
   /** Undefined: it goes over HTTP alone. */
   readonly frame?: FrameRequest | 'ping' | undefined;
   /** What an answer in frames says against it that is no failure in itself. */
@@ -31,14 +31,23 @@ export type WireAnswer = HttpAnswer & {
   readonly refusal?: HoldfastError | undefined;
 };
 
+export type WiresOptions = {
+  readonly http: HttpPort;
+  /** Undefined: everything goes over HTTP. */
+  readonly frames?: FramePort | undefined;
+  /** Who asks; in frames the connection says it once. */
+  readonly actor?: string | undefined;
+};
+
 export class Wires {
   readonly #http: HttpPort;
   readonly #frames: FramePort | undefined;
+  readonly #own: Readonly<Record<string, string>>;
 
-  /** Without frames everything goes over HTTP. */
-  constructor(http: HttpPort, frames?: FramePort) {
+  constructor({ http, frames, actor }: WiresOptions) {
     this.#http = http;
     this.#frames = frames;
+    this.#own = actor === undefined ? {} : { 'holdfast-actor': actor };
   }
 
   /** As the ports reject. */
@@ -50,11 +59,12 @@ export class Wires {
         if (response) return ofResponse(response);
       } else if (watch) {
         const answer = await this.#frames.watch({ endpoint, order: watch, signal });
-        if (answer?.type === 'refused') return { ...empty, refusal: answer.error };
+        if (answer?.type === 'refused') return ofRefusal(answer.error);
         if (answer) return ofWatch(answer.watch);
       }
     }
-    const { method, path, headers = {}, body } = ask;
+    const { method, path, body } = ask;
+    const headers = { ...this.#own, ...ask.headers };
     return this.#http.request({ endpoint, method, path, headers, body, signal });
   }
 }
@@ -78,19 +88,34 @@ export async function bodyOf(answer: WireAnswer): Promise<Uint8Array> {
 }
 
 const noBody = new Uint8Array(0);
+const noHeaders: Readonly<Record<string, string>> = {};
+const nobody = (): void => undefined;
 
-const empty: WireAnswer = {
+async function* nothing(): AsyncGenerator<Uint8Array> {}
+
+/** Nobody reads a body of it. */
+const noStream = nothing();
+
+const ofResponse = (response: Response | 'answered'): WireAnswer => ({
   status: 200,
-  headers: {},
-  body: (async function* () {})(),
-  discard: () => undefined,
-};
-
-const ofResponse = (response: Response | 'answered'): WireAnswer =>
-  response === 'answered' ? { ...empty } : { ...empty, response };
+  headers: noHeaders,
+  body: noStream,
+  discard: nobody,
+  response: response === 'answered' ? undefined : response,
+});
 
 const ofWatch = (watch: StandingWatch): WireAnswer => ({
-  ...empty,
-  watch,
+  status: 200,
+  headers: noHeaders,
+  body: noStream,
   discard: () => watch.close(),
+  watch,
+});
+
+const ofRefusal = (refusal: HoldfastError): WireAnswer => ({
+  status: 200,
+  headers: noHeaders,
+  body: noStream,
+  discard: nobody,
+  refusal,
 });

@@ -3,7 +3,7 @@
 import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
 
-import type { LoadProtocol } from '../load-plan.ts';
+import type { WireProtocol } from '../load-plan.ts';
 import { openWire } from '../open-wire.ts';
 import type { Wire } from '../wire.ts';
 import { watchers } from './figure.ts';
@@ -22,7 +22,7 @@ const withinMs = 30_000;
 /** The median of some writes, in milliseconds. Rejects with `NotServed` where there is no watch. */
 export async function fanOutMs(
   endpoints: readonly string[],
-  by: LoadProtocol,
+  by: WireProtocol,
 ): Promise<number | undefined> {
   const writer = await Writer.open(endpoints[0] as string, by);
   const crowd = new Crowd(endpoints, by);
@@ -48,7 +48,7 @@ class Crowd {
   #told = 0;
   #onAllTold: () => void = () => undefined;
 
-  constructor(endpoints: readonly string[], by: LoadProtocol) {
+  constructor(endpoints: readonly string[], by: WireProtocol) {
     const count = by === 'zookeeper' ? watchers : grpcConnections;
     this.#connections = Array.from({ length: count }, (_, at) => {
       const share = Math.floor((watchers * (at + 1)) / count) - Math.floor((watchers * at) / count);
@@ -86,7 +86,7 @@ class Writer {
   readonly #socket: Socket;
   readonly #wire: Wire;
 
-  private constructor(socket: Socket, endpoint: string, by: LoadProtocol) {
+  private constructor(socket: Socket, endpoint: string, by: WireProtocol) {
     this.#socket = socket;
     this.#wire = openWire({
       plan: { kind: 'put', by, keys: 1, valueBytes: 256 },
@@ -100,7 +100,7 @@ class Writer {
     socket.write(this.#wire.opening);
   }
 
-  static async open(endpoint: string, by: LoadProtocol): Promise<Writer> {
+  static async open(endpoint: string, by: WireProtocol): Promise<Writer> {
     const [host, port] = endpoint.split(':') as [string, string];
     const socket = connect({ host, port: Number(port), noDelay: true });
     await once(socket, 'connect');

@@ -1,5 +1,5 @@
 // What is asked of whom: the loads of the table, and the doors that they go through.
-import type { LoadKind, LoadPlan, LoadProtocol } from '../load-plan.ts';
+import type { LoadKind, LoadPlan, WireProtocol } from '../load-plan.ts';
 import type { SystemName } from './peer-system.ts';
 
 export type Load = Pick<LoadPlan, 'kind' | 'inFlight' | 'connections'>;
@@ -11,7 +11,7 @@ export const doorNames: readonly DoorName[] = ['etcd', 'zookeeper', 'holdfast', 
 export type Door = {
   readonly name: DoorName;
   readonly system: SystemName;
-  readonly by: LoadProtocol;
+  readonly by: WireProtocol;
 };
 
 export const doors: readonly Door[] = [

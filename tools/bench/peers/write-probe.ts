@@ -2,7 +2,7 @@
 // a new connection whenever the old one is gone: to see when it serves (again).
 import { connect, type Socket } from 'node:net';
 
-import type { LoadProtocol } from '../load-plan.ts';
+import type { WireProtocol } from '../load-plan.ts';
 import { openWire } from '../open-wire.ts';
 import type { Wire } from '../wire.ts';
 
@@ -16,7 +16,7 @@ export const probeKeys = 100;
 
 export class WriteProbe {
   readonly #endpoint: string;
-  readonly #by: LoadProtocol;
+  readonly #by: WireProtocol;
   #socket: Socket | undefined;
   #wire: Wire | undefined;
   #isClosed = false;
@@ -24,7 +24,7 @@ export class WriteProbe {
   #onGivenUp: (error: Error) => void = () => undefined;
 
   /** Connects, and writes nothing yet. */
-  constructor(endpoint: string, by: LoadProtocol) {
+  constructor(endpoint: string, by: WireProtocol) {
     this.#endpoint = endpoint;
     this.#by = by;
     this.#connect();
