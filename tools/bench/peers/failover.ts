@@ -9,12 +9,11 @@ import { doorOf } from './rate-plan.ts';
 import { WriteProbe } from './write-probe.ts';
 
 const clock = new SystemClock();
-/** From the end of the trial before, for elections and snapshots to be over. */
+/** For connections to stand, and for the others to notice that a follower has gone. */
 const restMs = 1000;
 
 /** Seconds from `kill -9` of the leader until the first write that either of the others takes. */
 export async function failoverSeconds(cluster: PeerCluster): Promise<number> {
-  await sleep(clock, restMs);
   const [leader, ...others] = (await cluster.leaderFirst()) as [MemberPlan, ...MemberPlan[]];
   const { by } = doorOf(cluster.system.name);
   const probes = others.map(({ client }) => new WriteProbe(client, by));

@@ -15,6 +15,8 @@ import type { MemberPlan, PeerSystem } from './peer-system.ts';
 
 const clock = new SystemClock();
 const readyWithinMs = 120_000;
+/** Timers that ran out meanwhile were seen to cost up to a second and no more. */
+const restMs = 1000;
 const memberCount = 3;
 const portsEach = 3;
 
@@ -84,9 +86,11 @@ export class PeerCluster {
     for (const { process } of this.#members) process.kill('SIGSTOP');
   }
 
-  /** Resolves when they serve again. */
+  /** Resolves when they serve again, and have done what fell due while they were frozen. */
   async thaw(): Promise<void> {
     for (const { process } of this.#members) process.kill('SIGCONT');
+    await this.untilReady();
+    await sleep(clock, restMs);
     await this.untilReady();
   }
 

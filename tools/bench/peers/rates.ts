@@ -34,7 +34,7 @@ export type RatePlan = {
 };
 
 /** With the lead-in, and the thaw of the one and the freeze of the other. */
-const roundSeconds = ({ roundMs }: Pick<RatePlan, 'roundMs'>): number => roundMs / 1000 + 1;
+const roundSeconds = ({ roundMs }: Pick<RatePlan, 'roundMs'>): number => roundMs / 1000 + 2;
 
 /** Of the whole part, about. */
 export function rateSeconds(plan: RatePlan, rounds: number): number {

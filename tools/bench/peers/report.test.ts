@@ -83,8 +83,8 @@ describe('the tables', () => {
       { figure: 'watch', door: 'holdfast', values: [], reason: 'not served yet' },
     ];
     const text = toMarkdown({ environment, rates: [], figures });
-    expect(text).toContain('the first write, s | 1.00 / 1.50 / 2.00 | - |');
-    expect(text).toContain('watchers knows, ms | 12 / 13 / 14 | not served yet |');
+    expect(text).toContain('the first write, s | 3 | 1.00 / 1.50 / 2.00 | - |');
+    expect(text).toContain('watchers knows, ms | 2 | 12 / 13 / 14 | not served yet |');
     expect(text).not.toContain('a second (times etcd)');
   });
 

@@ -98,13 +98,15 @@ function figureTable(lines: readonly FigureLine[]): readonly string[] {
   const doors = doorsOf(lines);
   const names = [...new Set(lines.map(({ figure }) => figure))];
   const row = (name: FigureName): readonly string[] => {
+    const same = lines.filter(({ figure }) => figure === name);
     const cells = doors.map((door) => {
-      const line = lines.find(({ figure, door: of }) => figure === name && of === door);
+      const line = same.find((one) => one.door === door);
       return line ? figureCell(line) : '-';
     });
-    return [`${figures[name].title}, ${figures[name].unit}`, ...cells];
+    const trials = Math.max(...same.map(({ values }) => values.length));
+    return [`${figures[name].title}, ${figures[name].unit}`, String(trials), ...cells];
   };
-  return table(['least / median / most', ...doors], names.map(row));
+  return table(['least / median / most', 'trials', ...doors], names.map(row));
 }
 
 function figureCell({ figure, values, reason }: FigureLine): string {
