@@ -1,6 +1,6 @@
 // Tells each endpoint what is under way there in frames, as watched-http.ts does of HTTP: that is
-// what its pings go by. Its death ends the connection, and with it all of that. What breaks with one
-// machine is one failure.
+// what its pings go by. Its death ends the connection, and with it all of that. What breaks with
+// one machine is one failure.
 import type { HoldfastError } from '@holdfast/base/errors';
 import type { Response } from '@holdfast/proto/client';
 
