@@ -23,12 +23,15 @@ export class DescriptorIndex {
     }
   }
 
-  /** The file and all that it imports, each once and encoded; undefined: there is none. */
+  /**
+   * The file and all that it imports, each once and encoded, whoever imports before what is
+   * imported; undefined: there is none.
+   */
   byName(name: string): readonly Uint8Array[] | undefined {
     if (!this.#files.has(name)) return undefined;
-    const names = new Set([name]);
-    for (const one of names) for (const other of this.#file(one).dependency) names.add(other);
-    return [...names].map((one) => toBinary(FileDescriptorProtoSchema, this.#file(one)));
+    const files = new Set<FileDescriptorProto>();
+    this.#gather(name, files);
+    return [...files].reverse().map((file) => toBinary(FileDescriptorProtoSchema, file));
   }
 
   /** Of a service, a method, a message, a field or an enum, with its package. */
@@ -41,8 +44,11 @@ export class DescriptorIndex {
     return this.#fileOfSymbol.has(name);
   }
 
-  #file(name: string): FileDescriptorProto {
-    return this.#files.get(name) as FileDescriptorProto;
+  /** Behind all that it imports. */
+  #gather(name: string, files: Set<FileDescriptorProto>): void {
+    const file = this.#files.get(name) as FileDescriptorProto;
+    for (const other of file.dependency) this.#gather(other, files);
+    files.add(file);
   }
 }
 

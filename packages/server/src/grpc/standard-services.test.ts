@@ -1,8 +1,7 @@
 // Goal: tools that know nothing of this server find its services and their messages, and that it
 // serves. Method: the stock client of Node programs at the door, and what it learns is used.
-import { createFileRegistry, fromBinary } from '@bufbuild/protobuf';
-import { FileDescriptorProtoSchema } from '@bufbuild/protobuf/wkt';
-import { must } from '@holdfast/base/assert';
+import { create, createFileRegistry, fromBinary } from '@bufbuild/protobuf';
+import { FileDescriptorProtoSchema, FileDescriptorSetSchema } from '@bufbuild/protobuf/wkt';
 import { SystemClock } from '@holdfast/base/system-clock';
 import { encode } from '@holdfast/proto/encode';
 import {
@@ -52,8 +51,7 @@ function registryOf(answer: ServerReflectionResponse['messageResponse']) {
   const files = answer.value.fileDescriptorProto.map((bytes) =>
     fromBinary(FileDescriptorProtoSchema, bytes),
   );
-  const byName = (name: string) => files.find((file) => file.name === name);
-  return createFileRegistry(must(files[0], 'there is a file'), byName);
+  return createFileRegistry(create(FileDescriptorSetSchema, { file: files.reverse() }));
 }
 
 describe('reflection', () => {
