@@ -162,9 +162,12 @@ export class EmbeddedEngine extends LeasingEngine implements Engine {
   }
 
   async range(request: RangeRequest, options: ReadOptions): Promise<Answer<RangeResponse>> {
-    const ageMs = await this.#fresh.await(options);
+    let ageMs = await this.#fresh.await(options);
+    if (options.room?.isFull) ageMs = await this.#fresh.awaitRoom(options.room, options, ageMs);
     this.integrity.requireSound();
-    return this.#answer(this.store.range(request, options), this.store.revision, ageMs);
+    const body = this.store.range(request, options);
+    options.room?.heed(body);
+    return this.#answer(body, this.store.revision, ageMs);
   }
 
   async put(request: PutRequest, options: WriteOptions): Promise<Answer<PutResponse>> {

@@ -27,6 +27,16 @@ export type Consistency =
   | { readonly level: 'bounded'; readonly maxAgeMs: number }
   | { readonly level: 'stale' };
 
+/** Where answers wait for whoever asked to read them. */
+export interface AnswerRoom {
+  /** No further answer should be made before one was read. */
+  readonly isFull: boolean;
+  /** Until there is room for one. Rejects with `resource-exhausted` when the signal ends before. */
+  wait(signal?: AbortSignal): Promise<void>;
+  /** Told of each answer as soon as it is made. */
+  heed(body: RangeResponse): void;
+}
+
 export type ReadOptions = {
   readonly actor: string;
   /** Default: linearizable. */
@@ -34,6 +44,8 @@ export type ReadOptions = {
   /** Waits until this member has applied that revision (read your writes). */
   readonly minRevision?: Revision;
   readonly signal?: AbortSignal;
+  /** Of a range: asked before it is read, and told what was. Undefined: there is always room. */
+  readonly room?: AnswerRoom | undefined;
   /** Of a range: its count may end one beyond its limit. At an old revision a count is a walk. */
   readonly uncounted?: boolean;
 };

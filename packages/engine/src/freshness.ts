@@ -4,7 +4,7 @@ import { HoldfastError } from '@holdfast/base/errors';
 import type { Revision } from '@holdfast/base/ids';
 import type { KvStore } from '@holdfast/mvcc/kv-store';
 import type { Replica } from '@holdfast/replica/replica';
-import type { ReadOptions } from './engine.ts';
+import type { AnswerRoom, ReadOptions } from './engine.ts';
 import { RevisionWaiters } from './revision-waiters.ts';
 
 export class Freshness {
@@ -29,6 +29,17 @@ export class Freshness {
     const { minRevision, signal } = options;
     if (minRevision === undefined || this.#store.revision >= minRevision) return this.#age(options);
     return this.awaitRevision(minRevision, signal).then(() => this.#age(options));
+  }
+
+  /** After a wait as the level asks, until there is room for the answer; as that wait answers. */
+  async awaitRoom(
+    room: AnswerRoom,
+    options: ReadOptions,
+    ageMs: number | undefined,
+  ): Promise<number | undefined> {
+    await room.wait(options.signal);
+    // A barrier holds for whatever is read after it; an age has grown.
+    return ageMs === 0 ? 0 : await this.await(options);
   }
 
   #age({ consistency, signal }: ReadOptions): Promise<number | undefined> | number | undefined {

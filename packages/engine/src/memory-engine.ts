@@ -103,9 +103,12 @@ export class MemoryEngine extends LeasingEngine implements Engine {
   }
 
   async range(request: RangeRequest, options: ReadOptions): Promise<Answer<RangeResponse>> {
+    const { room } = options;
     await this.#beforeRead(options);
+    if (room?.isFull) await room.wait(options.signal);
     const linearizable = (options.consistency?.level ?? 'linearizable') === 'linearizable';
     const body = this.#store.range(request, options);
+    room?.heed(body);
     return this.#answer(body, this.#store.revision, linearizable ? 0 : this.ageMs);
   }
 

@@ -18,7 +18,7 @@ import { type GrpcCall, type UnaryMethod, unaryMethod } from '../grpc/method.ts'
 import type { EtcdServiceOptions } from './etcd-service-options.ts';
 import { etcdStatus, etcdStatusOf } from './etcd-status.ts';
 import { engineRange, etcdRange, revisionOf } from './kv-range.ts';
-import { engineDelete, enginePut, engineTxn, etcdTxn } from './kv-txn.ts';
+import { engineDelete, enginePut, engineTxn, etcdTxn, expectedBytes } from './kv-txn.ts';
 import { headerOf } from './response-header.ts';
 
 /** The methods by their paths. */
@@ -81,6 +81,11 @@ async function deleteRange(
 }
 
 async function txn(engine: Engine, request: TxnRequest, call: GrpcCall): Promise<TxnResponse> {
+  const expected = expectedBytes(request);
+  if (call.room && expected > 0) {
+    if (call.room.isFull) await call.room.wait(call.signal);
+    call.room.expect(expected);
+  }
   const { header, body } = await engine.txn(engineTxn(request), call);
   return etcdTxn(request, body, headerOf(header));
 }
@@ -96,5 +101,5 @@ async function compact(
 
 function readOptions({ serializable }: RangeRequest, call: GrpcCall): ReadOptions {
   const consistency: Consistency = { level: serializable ? 'stale' : 'linearizable' };
-  return { actor: call.actor, signal: call.signal, consistency };
+  return { actor: call.actor, signal: call.signal, room: call.room, consistency };
 }

@@ -53,6 +53,28 @@ export function engineTxn({ compare, success, failure }: TxnRequest): EngineTxn 
   };
 }
 
+/** A value of a usual size, or a page of them: what is made of more is known when it is there. */
+const keyBytes = 4 * 1024;
+const rangeBytes = 64 * 1024;
+
+/**
+ * What the ranges in it may answer, as far as it can be said before: a transaction is answered by
+ * the log, where nobody waits for a reader.
+ */
+export function expectedBytes({ success, failure }: TxnRequest): number {
+  return Math.max(expectedOf(success), expectedOf(failure));
+}
+
+function expectedOf(ops: readonly RequestOp[]): number {
+  let bytes = 0;
+  for (const { request } of ops) {
+    if (request?.$case === 'requestTxn') bytes += expectedBytes(request.value);
+    if (request?.$case !== 'requestRange') continue;
+    bytes += request.value.rangeEnd.length === 0 ? keyBytes : rangeBytes;
+  }
+  return bytes;
+}
+
 function engineOp({ request }: RequestOp): EngineOp {
   switch (request?.$case) {
     case 'requestRange':

@@ -107,12 +107,18 @@ export class GatewayCall implements CallStream {
     this.#exchange.response.destroy();
   }
 
-  pause(): void {
+  pause(): boolean {
     this.#body?.pause();
+    return true;
   }
 
   resume(): void {
     this.#body?.resume();
+  }
+
+  /** Its body is read as of any request of HTTP/1.1: what may be held of it is bounded there. */
+  hold(): boolean {
+    return true;
   }
 
   #beginStream(): void {

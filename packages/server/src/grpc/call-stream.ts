@@ -1,5 +1,7 @@
 // What a call of gRPC needs of whatever carries HTTP/2, and nothing more: node:http2 does today,
 // and something leaner can take its place without a handler that knows (speed.md, choice 1).
+import type { CallRoom } from './call-room.ts';
+import type { Holder } from './message-parser.ts';
 import type { FramedMessage } from './method.ts';
 import type { GrpcStatus } from './status.ts';
 
@@ -13,7 +15,8 @@ export type CallReader = {
   readonly onGone: () => void;
 };
 
-export interface CallStream {
+/** What is held for it is counted, and given back when the call is over. */
+export interface CallStream extends Holder {
   /** `/package.Service/Method` */
   readonly path: string;
   /** Of the request, by a name in lower case; the first value. */
@@ -22,11 +25,19 @@ export interface CallStream {
   open(reader: CallReader): void;
   /** The call goes on. Answers whether there is room for another one. */
   send(message: FramedMessage): boolean;
-  /** The last message, if any, and how the call ended. Of a stream that is gone: nothing. */
+  /**
+   * The last message, if any, and how the call ended. Of a stream that is gone: nothing. A client
+   * that has not said all is told to stop.
+   */
   end(status: GrpcStatus | 'ok', message?: FramedMessage): void;
   /** Ends it with all that was not read; the client hears that it broke. */
   abandon(): void;
-  /** Nothing is read until `resume`: the client's window closes. */
-  pause(): void;
+  /**
+   * Nothing is read until `resume`: the client's window closes. False: what may come until then is
+   * more than may be held.
+   */
+  pause(): boolean;
   resume(): void;
+  /** For the one answer of a call; undefined: it is taken as fast as it is made. */
+  readonly room?: CallRoom | undefined;
 }

@@ -28,6 +28,29 @@ describe('the parser of messages', () => {
     expect(parser.isWithin).toBe(true);
   });
 
+  it('holds little more than what has come, whatever was announced, and says how much', () => {
+    let held = 0;
+    const hold = (bytes: number): boolean => {
+      held += bytes;
+      return held <= 100_000;
+    };
+    const parser = new MessageParser(1_000_000, { hold });
+    const message = frameMessage(Buffer.alloc(500_000));
+    const messages: Uint8Array[] = [];
+    parser.push(message.subarray(0, 9), (one) => messages.push(one));
+    expect(held).toBeLessThan(20_000);
+    parser.push(message.subarray(9, 40_000), (one) => messages.push(one));
+    expect(held).toBeLessThan(80_001);
+    const more = (): void => parser.push(message.subarray(40_000, 90_000), () => undefined);
+    expect(more).toThrow('too many bytes of messages are held here');
+    held = -1_000_000;
+    const whole = new MessageParser(1_000_000, { hold });
+    for (let at = 0; at < message.length; at += 7000) {
+      whole.push(message.subarray(at, at + 7000), (one) => messages.push(one));
+    }
+    expect([messages.length, messages[0]?.length, held]).toEqual([1, 500_000, -1_000_000]);
+  });
+
   it('refuses what is compressed, and what is too long before it has come', () => {
     const over = Buffer.from([0, 0, 0, 1, 45]);
     expect(() => new MessageParser(300).push(over, () => undefined)).toThrow(

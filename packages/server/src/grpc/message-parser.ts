@@ -4,16 +4,33 @@ import { GrpcStatus, statusCodes } from './status.ts';
 
 export const messageHeadBytes = 5;
 
+/** Counts what is kept of a message that is not whole. */
+export type Holder = {
+  /** Below zero gives back. False: so much may not be held. */
+  readonly hold: (bytes: number) => boolean;
+};
+
+const boundless: Holder = { hold: () => true };
+const nothing = new Uint8Array(0);
+
+/** As much as one frame of HTTP/2 brings: most messages need one buffer of their own, or none. */
+const bufferBytesMin = 16 * 1024;
+
 export class MessageParser {
   readonly #bytesMax: number;
-  /** Parts of a message that is not whole, joined once it is. */
-  #parts: Uint8Array[] = [];
+  readonly #holder: Holder;
+  /**
+   * The beginning of a message, copied: a part of a few bytes would else keep all that came in one
+   * read with it, for as long as the rest lets wait.
+   */
+  #buffer: Uint8Array = nothing;
   #heldBytes = 0;
   /** Bytes with which it can be gone on. */
   #neededBytes = messageHeadBytes;
 
-  constructor(bytesMax: number) {
+  constructor(bytesMax: number, holder: Holder = boundless) {
     this.#bytesMax = bytesMax;
+    this.#holder = holder;
   }
 
   /** A message has begun and is not whole. */
@@ -23,10 +40,19 @@ export class MessageParser {
 
   /** Throws a GrpcStatus, after which nothing more may be pushed. */
   push(part: Uint8Array, onMessage: (message: Uint8Array) => void): void {
-    this.#parts.push(part);
-    this.#heldBytes += part.length;
+    if (this.#heldBytes === 0) {
+      this.#keep(part, this.#parse(part, onMessage));
+      return;
+    }
+    this.#append(part);
     if (this.#heldBytes < this.#neededBytes) return;
-    const bytes = this.#parts.length === 1 ? part : Buffer.concat(this.#parts);
+    const bytes = this.#buffer.subarray(0, this.#heldBytes);
+    this.#release();
+    this.#keep(bytes, this.#parse(bytes, onMessage));
+  }
+
+  /** Answers where what is not whole begins. */
+  #parse(bytes: Uint8Array, onMessage: (message: Uint8Array) => void): number {
     let at = 0;
     this.#neededBytes = messageHeadBytes;
     while (bytes.length - at >= messageHeadBytes) {
@@ -38,8 +64,34 @@ export class MessageParser {
       onMessage(bytes.subarray(at + messageHeadBytes, at + whole));
       at += whole;
     }
-    this.#heldBytes = bytes.length - at;
-    this.#parts = this.#heldBytes > 0 ? [bytes.subarray(at)] : [];
+    return at;
+  }
+
+  #keep(bytes: Uint8Array, from: number): void {
+    if (from < bytes.length) this.#append(bytes.subarray(from));
+  }
+
+  #append(part: Uint8Array): void {
+    const length = this.#heldBytes + part.length;
+    if (length > this.#buffer.length) this.#grow(length);
+    this.#buffer.set(part, this.#heldBytes);
+    this.#heldBytes = length;
+  }
+
+  /** Twice as much each time, so that nobody has more held than twice what was sent. */
+  #grow(length: number): void {
+    const most = Math.max(this.#neededBytes, length);
+    const bytes = Math.min(most, Math.max(2 * length, bufferBytesMin));
+    if (!this.#holder.hold(bytes - this.#buffer.length)) throw tooMuch();
+    const grown = new Uint8Array(bytes);
+    grown.set(this.#buffer.subarray(0, this.#heldBytes));
+    this.#buffer = grown;
+  }
+
+  #release(): void {
+    this.#holder.hold(-this.#buffer.length);
+    this.#buffer = nothing;
+    this.#heldBytes = 0;
   }
 
   #lengthAt(bytes: Uint8Array, at: number): number {
@@ -55,3 +107,9 @@ export class MessageParser {
     return length;
   }
 }
+
+export const tooMuch = (): GrpcStatus =>
+  new GrpcStatus(
+    statusCodes.resourceExhausted,
+    'grpc: too many bytes of messages are held here: wait for the answers to those that were sent',
+  );

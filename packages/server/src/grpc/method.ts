@@ -3,6 +3,7 @@
 // same methods.
 import { type Encoder, encode } from '@holdfast/proto/encode';
 
+import type { CallRoom } from './call-room.ts';
 import { messageHeadBytes } from './message-parser.ts';
 import { GrpcStatus, statusCodes } from './status.ts';
 
@@ -16,7 +17,11 @@ export type GrpcCaller = {
 };
 
 /** Its signal ends with the call's time, and may not tell that the client has gone. */
-export type GrpcCall = GrpcCaller & { readonly signal: AbortSignal };
+export type GrpcCall = GrpcCaller & {
+  readonly signal: AbortSignal;
+  /** To be asked where the answer may be long. Undefined: it is taken as fast as it is made. */
+  readonly room?: CallRoom | undefined;
+};
 
 type MethodBase = {
   /** `Service/Method`, for the times of calls. */

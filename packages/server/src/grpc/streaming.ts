@@ -5,7 +5,7 @@ import type { HoldfastError } from '@holdfast/base/errors';
 import type { CallStream } from './call-stream.ts';
 import { gone, tooLate } from './call-wait.ts';
 import { timeoutMsOf } from './grpc-timeout.ts';
-import { MessageParser } from './message-parser.ts';
+import { MessageParser, tooMuch } from './message-parser.ts';
 import type { FramedMessage, StreamMethod, StreamReader } from './method.ts';
 import { GrpcStatus, statusCodes } from './status.ts';
 import type { CallOptions } from './unary.ts';
@@ -30,7 +30,7 @@ class StreamServing {
     this.#stream = stream;
     this.#method = method;
     this.#options = options;
-    this.#parser = new MessageParser(options.messageBytesMax);
+    this.#parser = new MessageParser(options.messageBytesMax, stream);
   }
 
   open(): void {
@@ -83,7 +83,8 @@ class StreamServing {
 
   #pause(): void {
     this.#isPaused = true;
-    this.#stream.pause();
+    // Not at once: the handler that pauses is in the middle of something.
+    if (!this.#stream.pause()) queueMicrotask(() => this.#fail(tooMuch()));
   }
 
   #resume(): void {

@@ -7,9 +7,10 @@ import type { HttpContext } from '../http/http-context.ts';
 import type { CallStream } from './call-stream.ts';
 import { CallWait } from './call-wait.ts';
 import { timeoutMsOf } from './grpc-timeout.ts';
-import { MessageParser } from './message-parser.ts';
+import { MessageParser, tooMuch } from './message-parser.ts';
 import type { FramedMessage, UnaryMethod } from './method.ts';
 import { GrpcStatus, statusCodes } from './status.ts';
+import type { UnfinishedCalls } from './unfinished-calls.ts';
 
 export type CallOptions = {
   readonly context: HttpContext;
@@ -17,27 +18,34 @@ export type CallOptions = {
   readonly door: 'grpc' | 'gateway';
   readonly actor: string;
   readonly messageBytesMax: number;
+  /** Told of calls that wait for their message; undefined: others see to that. */
+  readonly unfinished?: UnfinishedCalls;
 };
 
 export function serveUnary(stream: CallStream, method: UnaryMethod, options: CallOptions): void {
-  const parser = new MessageParser(options.messageBytesMax);
+  const { unfinished, messageBytesMax } = options;
+  const parser = new MessageParser(messageBytesMax, stream);
   let message: Uint8Array | undefined;
   let wait: CallWait | undefined;
   let isOver = false;
   const end = (status: GrpcStatus | 'ok', answer?: FramedMessage): void => {
     if (isOver) return;
     isOver = true;
+    unfinished?.delete(giveUp);
     stream.end(status, answer);
   };
   const heed = (begun: CallWait): void => {
     wait = begun;
   };
+  const giveUp = (): void => end(tooSlow());
+  unfinished?.add(giveUp);
   stream.open({
     onBytes: (bytes) => {
       if (isOver) return;
       try {
         parser.push(bytes, (whole) => {
           if (message) throw new GrpcStatus(statusCodes.unimplemented, 'one message is one call');
+          if (!stream.hold(whole.length)) throw tooMuch();
           message = whole;
         });
       } catch (error) {
@@ -51,12 +59,14 @@ export function serveUnary(stream: CallStream, method: UnaryMethod, options: Cal
         end(new GrpcStatus(statusCodes.internal, 'grpc: the call ended before its message'));
         return;
       }
+      unfinished?.delete(giveUp);
       const onWait = method.waitsWithClient ? heed : undefined;
       // Answers its own errors.
       void carryOut(stream, method, { ...options, message, end, onWait });
     },
     onGone: () => {
       isOver = true;
+      unfinished?.delete(giveUp);
       wait?.leave();
     },
   });
@@ -81,7 +91,8 @@ async function carryOut(
   try {
     deadline = begin(context, timeoutMsOf(stream.header('grpc-timeout')), onWait);
     const header = (of: string): string | undefined => stream.header(of);
-    end('ok', await handle(message, { actor, signal: deadline.signal, header }));
+    const call = { actor, signal: deadline.signal, header, room: stream.room };
+    end('ok', await handle(message, call));
   } catch (error) {
     status = 500;
     end(error instanceof GrpcStatus ? error : statusOf(error));
@@ -101,3 +112,5 @@ function begin(
   onWait(wait);
   return wait;
 }
+const tooSlow = (): GrpcStatus =>
+  new GrpcStatus(statusCodes.deadlineExceeded, 'grpc: the call did not get its message in time');

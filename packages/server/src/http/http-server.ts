@@ -98,6 +98,7 @@ export function buildHttpApp(options: HttpAppOptions): FastifyInstance {
   ];
   const app = createApp({ limits: context.limits, tls, onTurnedAway, speakers });
   app.addHook('preClose', async () => {
+    grpc.leave();
     await drain(context);
     await frames.close();
     grpc.close();

@@ -1,0 +1,139 @@
+// One connection that speaks HTTP/2: it has to introduce itself, shows now and then that somebody
+// is there, and has its calls accounted for. What is wrong with it ends it, and harms nobody else.
+import {
+  type IncomingHttpHeaders,
+  performServerHandshake,
+  type ServerHttp2Session,
+  type ServerHttp2Stream,
+} from 'node:http2';
+import type { Socket } from 'node:net';
+
+import type { Clock, Timer } from '@holdfast/base/clock';
+
+import { ByteBudget } from './byte-budget.ts';
+import { type CallAccounts, windowBytes } from './http2-stream.ts';
+import { ConnectionAnswers, type UnreadAnswers } from './unread-answers.ts';
+
+const settings = {
+  // Of one connection at a time; a client that wants more waits, as the protocol says.
+  maxConcurrentStreams: 4096,
+  initialWindowSize: windowBytes,
+  // As HTTP/1.1 has it at this door.
+  maxHeaderListSize: 16 * 1024,
+  enablePush: false,
+};
+/** Of all streams of a connection together that is taken in before it is worked on. */
+const connectionWindowBytes = 8 * 1024 * 1024;
+/** Of its calls together: 4,096 that idle take 32 MiB of it, one message is 2 MiB at the most. */
+const heldBytesMax = 128 * 1024 * 1024;
+
+/** From the first bytes to the end of the introduction, as for the first bytes themselves. */
+const introductionMs = 3000;
+/** Who has begun no call for so long is asked whether it is there, and has so long to say so. */
+const quietMs = 30_000;
+const pingWaitMs = 20_000;
+
+export type GrpcConnectionOptions = {
+  readonly clock: Clock;
+  /** What all connections hold. */
+  readonly held: ByteBudget;
+  readonly unread: UnreadAnswers;
+  readonly unreadMs: number;
+  readonly onCall: (
+    connection: GrpcConnection,
+    stream: ServerHttp2Stream,
+    headers: IncomingHttpHeaders,
+  ) => void;
+  /** With what was wrong with it, if anything was. */
+  readonly onOver: (connection: GrpcConnection, reason: string | undefined) => void;
+};
+
+export class GrpcConnection {
+  readonly socket: Socket;
+  readonly accounts: CallAccounts;
+  readonly #options: GrpcConnectionOptions;
+  readonly #session: ServerHttp2Session;
+  #timer: Timer;
+  #hasBegunCall = false;
+  #isEnding = false;
+  #reason: string | undefined;
+
+  /** Of a paused socket of which nothing was read. */
+  constructor(socket: Socket, options: GrpcConnectionOptions) {
+    this.#options = options;
+    this.socket = socket;
+    // HTTP/1.1 leaves its sockets half open: a client that has gone would be one that listens.
+    socket.allowHalfOpen = false;
+    const session = performServerHandshake(socket, { settings });
+    this.#session = session;
+    this.accounts = {
+      held: new ByteBudget(heldBytesMax, options.held),
+      answers: new ConnectionAnswers({
+        whole: options.unread,
+        clock: options.clock,
+        unreadMs: options.unreadMs,
+        writtenBytes: () => socket.bytesWritten,
+        giveUp: () => this.#end('it does not read its answers'),
+      }),
+    };
+    this.#timer = options.clock.schedule(introductionMs, () => this.#end('no settings in time'));
+    this.#listen();
+  }
+
+  /** Calls that are under way are answered; new ones go elsewhere. */
+  leave(): void {
+    this.#session.close();
+  }
+
+  destroyWithin(leaveMs: number): void {
+    this.leave();
+    this.#timer.cancel();
+    this.#isEnding = true;
+    this.#timer = this.#options.clock.schedule(leaveMs, () => this.#session.destroy());
+  }
+
+  #listen(): void {
+    const session = this.#session;
+    session.once('connect', () => session.setLocalWindowSize(connectionWindowBytes));
+    session.once('remoteSettings', () => {
+      // Its own ones, and that it has heard ours.
+      session.once('localSettings', () => this.#scheduleLook());
+    });
+    session.on('stream', (stream, headers) => {
+      this.#hasBegunCall = true;
+      this.#options.onCall(this, stream, headers);
+    });
+    session.on('error', (error: Error) => {
+      this.#reason ??= error.message;
+    });
+    session.once('close', () => {
+      this.#timer.cancel();
+      this.accounts.answers.close();
+      this.#options.onOver(this, this.#reason);
+    });
+  }
+
+  #scheduleLook(): void {
+    if (this.#isEnding) return;
+    this.#timer.cancel();
+    this.#timer = this.#options.clock.schedule(quietMs, () => this.#look());
+  }
+
+  /** Bytes alone show nobody: a session that node has given up reads, and answers nothing. */
+  #look(): void {
+    if (this.#hasBegunCall) {
+      this.#hasBegunCall = false;
+      this.#scheduleLook();
+      return;
+    }
+    this.#timer = this.#options.clock.schedule(pingWaitMs, () => this.#end('no answer to a ping'));
+    this.#session.ping((error) => {
+      if (!error) this.#scheduleLook();
+    });
+  }
+
+  #end(reason: string): void {
+    this.#reason ??= reason;
+    this.#session.destroy();
+  }
+}
