@@ -11,6 +11,7 @@ import type { Socket } from 'node:net';
 import type { Clock, Timer } from '@holdfast/base/clock';
 
 import { ByteBudget } from './byte-budget.ts';
+import type { CallPace, PacedConnection } from './call-pace.ts';
 import { type CallAccounts, windowBytes } from './http2-stream.ts';
 import { ConnectionAnswers, type UnreadAnswers } from './unread-answers.ts';
 
@@ -33,8 +34,12 @@ const introductionMs = 3000;
 const quietMs = 30_000;
 const pingWaitMs = 20_000;
 
+/** node:http2 has no word for a connection that is not to be read from for a moment. */
+type WithHandle = { readonly _handle?: { readStop(): number; readStart(): number } | null };
+
 export type GrpcConnectionOptions = {
   readonly clock: Clock;
+  readonly pace: CallPace;
   /** What all connections hold. */
   readonly held: ByteBudget;
   readonly unread: UnreadAnswers;
@@ -48,7 +53,7 @@ export type GrpcConnectionOptions = {
   readonly onOver: (connection: GrpcConnection, reason: string | undefined) => void;
 };
 
-export class GrpcConnection {
+export class GrpcConnection implements PacedConnection {
   readonly socket: Socket;
   readonly accounts: CallAccounts;
   readonly #options: GrpcConnectionOptions;
@@ -92,6 +97,19 @@ export class GrpcConnection {
     this.#timer = this.#options.clock.schedule(leaveMs, () => this.#session.destroy());
   }
 
+  pauseReading(): void {
+    (this.socket as WithHandle)._handle?.readStop();
+  }
+
+  resumeReading(): void {
+    (this.socket as WithHandle)._handle?.readStart();
+  }
+
+  /** What is told of it once it is over; the first such thing counts. */
+  note(reason: string): void {
+    this.#reason ??= reason;
+  }
+
   #listen(): void {
     const session = this.#session;
     session.once('connect', () => session.setLocalWindowSize(connectionWindowBytes));
@@ -101,13 +119,13 @@ export class GrpcConnection {
     });
     session.on('stream', (stream, headers) => {
       this.#hasBegunCall = true;
+      this.#options.pace.begin(this);
       this.#options.onCall(this, stream, headers);
     });
-    session.on('error', (error: Error) => {
-      this.#reason ??= error.message;
-    });
+    session.on('error', (error: Error) => this.note(error.message));
     session.once('close', () => {
       this.#timer.cancel();
+      this.#options.pace.forget(this);
       this.accounts.answers.close();
       this.#options.onOver(this, this.#reason);
     });
@@ -133,7 +151,7 @@ export class GrpcConnection {
   }
 
   #end(reason: string): void {
-    this.#reason ??= reason;
+    this.note(reason);
     this.#session.destroy();
   }
 }

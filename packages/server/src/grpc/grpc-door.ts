@@ -9,6 +9,7 @@ import { actorNamed } from '../http/call-options.ts';
 import { refusedCertificateOf, type TurnedAway } from '../http/certified-door.ts';
 import type { HttpContext } from '../http/http-context.ts';
 import { ByteBudget } from './byte-budget.ts';
+import { CallPace } from './call-pace.ts';
 import { mendFirstHeaders } from './first-frames.ts';
 import { GrpcConnection } from './grpc-connection.ts';
 import { Http2CallStream } from './http2-stream.ts';
@@ -45,6 +46,7 @@ export class GrpcDoor {
   readonly #held = new ByteBudget(heldBytesMax);
   readonly #unread: UnreadAnswers;
   readonly #unfinished: UnfinishedCalls;
+  readonly #pace = new CallPace();
   #isLeaving = false;
 
   constructor(options: GrpcDoorOptions) {
@@ -81,6 +83,7 @@ export class GrpcDoor {
     const from = socket.remoteAddress ?? 'gone';
     const connection = new GrpcConnection(socket, {
       clock: context.clock,
+      pace: this.#pace,
       held: this.#held,
       unread: this.#unread,
       unreadMs: context.limits.unreadMs,
@@ -120,6 +123,7 @@ export class GrpcDoor {
     const call = new Http2CallStream(stream, headers, connection.accounts);
     const refusal = refusedCertificateOf(connection.socket);
     if (refusal) {
+      connection.note(refusal.message);
       call.end(new GrpcStatus(statusCodes.unauthenticated, refusal.message));
       return;
     }
