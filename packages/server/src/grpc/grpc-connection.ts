@@ -33,6 +33,8 @@ const introductionMs = 3000;
 /** Who has begun no call for so long is asked whether it is there, and has so long to say so. */
 const quietMs = 30_000;
 const pingWaitMs = 20_000;
+/** In such a time; each costs a turn through node, and no client has a use for more. */
+const settingsMax = 1000;
 
 /** node:http2 has no word for a connection that is not to be read from for a moment. */
 type WithHandle = { readonly _handle?: { readStop(): number; readStart(): number } | null };
@@ -61,6 +63,7 @@ export class GrpcConnection implements PacedConnection {
   #timer: Timer;
   #hasBegunCall = false;
   #isEnding = false;
+  #settingsHeard = 0;
   #reason: string | undefined;
 
   /** Of a paused socket of which nothing was read. */
@@ -113,10 +116,12 @@ export class GrpcConnection implements PacedConnection {
   #listen(): void {
     const session = this.#session;
     session.once('connect', () => session.setLocalWindowSize(connectionWindowBytes));
-    session.once('remoteSettings', () => {
-      // Its own ones, and that it has heard ours.
-      session.once('localSettings', () => this.#scheduleLook());
+    session.on('remoteSettings', () => {
+      this.#settingsHeard += 1;
+      if (this.#settingsHeard > settingsMax) this.#end('it sends settings without an end');
     });
+    // It has heard ours, for which it has to have sent its own.
+    session.once('localSettings', () => this.#scheduleLook());
     session.on('stream', (stream, headers) => {
       this.#hasBegunCall = true;
       this.#options.pace.begin(this);
@@ -133,6 +138,7 @@ export class GrpcConnection implements PacedConnection {
 
   #scheduleLook(): void {
     if (this.#isEnding) return;
+    this.#settingsHeard = 0;
     this.#timer.cancel();
     this.#timer = this.#options.clock.schedule(quietMs, () => this.#look());
   }

@@ -139,7 +139,13 @@ export class GrpcDoor {
     const actor = this.#actorOf(call, connection.socket);
     if (actor === undefined) return;
     const { context, messageBytesMax } = this.#options;
-    const options = { context, door: 'grpc' as const, actor, messageBytesMax, unfinished: this.#unfinished };
+    const options = {
+      context,
+      door: 'grpc' as const,
+      actor,
+      messageBytesMax,
+      unfinished: this.#unfinished,
+    };
     if (method.kind === 'unary') serveUnary(call, method, options);
     else serveStream(call, method, options);
   }

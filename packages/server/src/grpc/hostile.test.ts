@@ -233,7 +233,7 @@ describe('a client that says what can not be', () => {
 });
 
 function floods(): readonly (readonly [string, (at: number) => Uint8Array])[] {
-  const many = (bytes: Uint8Array): Uint8Array => Buffer.concat(Array(1000).fill(bytes));
+  const many = (bytes: Uint8Array): Uint8Array => Buffer.concat(Array(10_000).fill(bytes));
   const open = { type: frameTypes.headers, stream: 1, payload: headerBlock(grpcHeaders('/x')) };
   const more = frame({
     type: frameTypes.continuation,
