@@ -146,7 +146,7 @@ async function attack(what: string, run: (clients: RawHttp2[]) => Promise<void>)
 async function raw(clients: RawHttp2[], settings?: Buffer): Promise<RawHttp2> {
   const client = await RawHttp2.connect(port, settings);
   clients.push(client);
-  client.send(frame({ type: frameTypes.settings, flags: 1 }));
+  await client.next(frameTypes.settings);
   return client;
 }
 

@@ -70,8 +70,6 @@ export class GrpcConnection implements PacedConnection {
   constructor(socket: Socket, options: GrpcConnectionOptions) {
     this.#options = options;
     this.socket = socket;
-    // HTTP/1.1 leaves its sockets half open: a client that has gone would be one that listens.
-    socket.allowHalfOpen = false;
     const session = performServerHandshake(socket, { settings });
     this.#session = session;
     this.accounts = {

@@ -15,7 +15,7 @@ import {
   testDoor,
 } from '../http/test-door.fixture.ts';
 import { frameMessage, GrpcClient } from './grpc-client.fixture.ts';
-import { flags, frame, frameTypes, RawHttp2 } from './raw-http2.fixture.ts';
+import { frameTypes, RawHttp2 } from './raw-http2.fixture.ts';
 
 export const putPath = '/etcdserverpb.KV/Put';
 export const rangePath = '/etcdserverpb.KV/Range';
@@ -67,12 +67,11 @@ export class HostileDoor implements AsyncDisposable {
     return HostileDoor.open(limits, true);
   }
 
-  /** It has introduced itself, and speaks as it is told to from then on. */
+  /** It introduces itself, and speaks as it is told to from then on. */
   async raw(settings?: Buffer): Promise<RawHttp2> {
     const raw = await RawHttp2.connect(this.port, settings);
     this.#clients.push(raw);
     await raw.next(frameTypes.settings);
-    raw.send(frame({ type: frameTypes.settings, flags: flags.ack }));
     return raw;
   }
 

@@ -6,6 +6,7 @@ import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { describe, expect, it } from 'vitest';
 
+import { eventually } from '../http/test-door.fixture.ts';
 import { answerOf } from './grpc-client.fixture.ts';
 import {
   HostileDoor,
@@ -89,7 +90,9 @@ describe('a client that begins and does not end', () => {
   it('calls with large heads, is refused when it holds too much', async () => {
     await using hostile = await HostileDoor.openStill();
     // It has not heard of the bound of a single head.
-    const [raw, other] = [await RawHttp2.connect(hostile.port), await hostile.stock()];
+    const raw = await RawHttp2.connect(hostile.port, settingsFrame(), 1);
+    const other = await hostile.stock();
+    await raw.next(frameTypes.settings);
     const kept = [Buffer.of(0x40, 1, 0x61), hpackNumber(4000, 7), Buffer.alloc(4000, 0x78)];
     for (let at = 0; at < 600; at += 1) {
       const entries = at === 0 ? kept : [Buffer.alloc(120, 0x80 | 62)];
@@ -182,6 +185,9 @@ describe('a client that asks and does not read', () => {
     }
     const other = await hostile.stock();
     await hostile.put(other, 'beside');
+    await eventually(() => {
+      expect(process.memoryUsage().arrayBuffers - before).toBeGreaterThan(28 * mebibyte);
+    });
     const message = rangeMessage('v', 'w');
     const answers = Promise.all(Array.from({ length: 5 }, () => other.say(rangePath, message)));
     await hostile.put(other, 'beside');

@@ -16,7 +16,7 @@ import {
   hpackNumber,
   pingFrame,
   preface,
-  type RawHttp2,
+  RawHttp2,
   resetFrame,
   settingsFrame,
 } from './raw-http2.fixture.ts';
@@ -60,6 +60,7 @@ describe('a client that is gone', () => {
     deaf.send(callFrames(1, putPath), pingFrame());
     await deaf.next(frameTypes.ping);
     await hostile.put(other, 'a');
+    await hasAnsweredPings(other);
     hostile.clock.advance(30_000); // Both have begun a call since.
     hostile.clock.advance(30_000);
     expect((await deaf.next(frameTypes.ping))?.flags).toBe(0);
@@ -83,20 +84,22 @@ describe('a client that stops short', () => {
     await using hostile = await HostileDoor.openStill();
     const dumb = await hostile.text();
     dumb.send(preface.toString('latin1'));
-    await dumb.until(/./s);
-    const deaf = await hostile.text();
-    deaf.send(Buffer.concat([preface, settingsFrame()]).toString('latin1'));
-    await deaf.until(/./s);
+    const deaf = await RawHttp2.connect(hostile.port, settingsFrame(), 0);
+    const slow = await RawHttp2.connect(hostile.port, settingsFrame(), 1);
+    await Promise.all([deaf, slow].map((raw) => raw.next(frameTypes.settings)));
+    slow.send(callFrames(1, '/no.such/Method'));
+    await slow.next(frameTypes.headers);
     hostile.clock.advance(2999);
-    expect([dumb.socket.closed, deaf.socket.closed]).toEqual([false, false]);
+    expect([dumb, deaf, slow].map(({ socket }) => socket.closed)).toEqual([false, false, false]);
     hostile.clock.advance(1);
-    await Promise.all([dumb.closed(), deaf.closed()]);
-    expect(hostile.turnedAway).toEqual(['no settings in time', 'no settings in time']);
+    await Promise.all([dumb.closed(), deaf.closed(), slow.closed()]);
+    expect(hostile.turnedAway).toEqual(Array(3).fill('no settings in time'));
   });
 
   it('of its message, is told so after a while', async () => {
     await using hostile = await HostileDoor.openStill({ requestTimeoutMs: 10_000 });
     const client = await hostile.stock();
+    await hostile.put(client, 'a');
     const stream = client.begin(putPath);
     const answer = answerOf(stream);
     stream.write(putMessage('a').subarray(0, 7));

@@ -116,6 +116,8 @@ type Received = Required<Frame>;
 export class RawHttp2 {
   readonly socket: Socket;
   readonly frames: Received[] = [];
+  /** Settings that it has still to acknowledge, as the protocol wants of it. */
+  acksLeft = Number.POSITIVE_INFINITY;
   #rest: Buffer = Buffer.alloc(0);
   #wake: () => void = () => undefined;
 
@@ -127,8 +129,13 @@ export class RawHttp2 {
     socket.on('error', () => undefined);
   }
 
-  static async connect(port: number, settings = settingsFrame()): Promise<RawHttp2> {
+  static async connect(
+    port: number,
+    settings = settingsFrame(),
+    acksLeft = Number.POSITIVE_INFINITY,
+  ): Promise<RawHttp2> {
     const client = new RawHttp2(connect(port, '127.0.0.1'));
+    client.acksLeft = acksLeft;
     await once(client.socket, 'connect');
     client.send(preface, settings);
     return client;
@@ -178,7 +185,7 @@ export class RawHttp2 {
     while (this.#rest.length - at >= headBytes) {
       const end = at + headBytes + this.#rest.readUIntBE(at, 3);
       if (this.#rest.length < end) break;
-      this.frames.push({
+      this.#heed({
         type: this.#rest[at + 3] as number,
         flags: this.#rest[at + 4] as number,
         stream: this.#rest.readUInt32BE(at + 5),
@@ -188,5 +195,13 @@ export class RawHttp2 {
     }
     this.#rest = this.#rest.subarray(at);
     this.#wake();
+  }
+
+  #heed(received: Received): void {
+    this.frames.push(received);
+    const isAsked = received.type === frameTypes.settings && received.flags === 0;
+    if (!isAsked || this.acksLeft === 0) return;
+    this.acksLeft -= 1;
+    this.send(frame({ type: frameTypes.settings, flags: flags.ack }));
   }
 }
