@@ -189,7 +189,7 @@ it('a lock goes on when its holder unlocks, gives up, or its member is killed', 
   const held = await lock(a);
   const second = lock(b);
   await waiting(a, 2);
-  const third = lock(c, await leaseOf(near, 2000));
+  const third = lock(c, await leaseOf(near, 8000));
   const lost = third.catch((error: unknown) => String(error));
   await waiting(a, 3);
   second.cancel();
@@ -198,8 +198,11 @@ it('a lock goes on when its holder unlocks, gives up, or its member is killed', 
   // What waits at a member that dies has a lease, and nobody waits for longer than that.
   await leader.kill();
   expect(await lost).toMatch(/14 /);
+  await put(await electedAgain(b), 'x', 'y');
   const fourth = lock(b);
-  await waiting(b, 3);
+  await until(async () => (await keysAt(b)) >= 2, {
+    ...{ timeoutMs: 20_000, what: () => 'who asked last to stand in the queue' },
+  });
   await unlock(b, held.key);
   const last = await fourth;
   await unlock(b, last.key);
@@ -214,13 +217,24 @@ async function leaseOf(member: ProcessMember, ttlMs: number): Promise<bigint> {
   return BigInt(((await answer.json()) as { readonly id: string }).id);
 }
 
-async function waiting(client: EtcdClient, count: number): Promise<void> {
+/** The same client, once it is answered again. */
+async function electedAgain(client: EtcdClient): Promise<EtcdClient> {
+  const isAnswered = (): Promise<boolean> =>
+    get(client, 'x').then(
+      () => true,
+      () => false, // No leader yet.
+    );
+  await until(isAnswered, { timeoutMs: 20_000, what: () => 'another leader' });
+  return client;
+}
+
+async function keysAt(client: EtcdClient): Promise<number> {
   const range = { key: text('job/'), rangeEnd: text('job0'), countOnly: true };
-  await until(
-    async () => {
-      const asked = client.ask('etcdserverpb.KV/Range', [RangeRequest, RangeResponse], range);
-      return (await asked.catch(() => undefined))?.count === count;
-    },
-    { timeoutMs: 20_000, what: () => `${count} keys of the lock` },
-  );
+  const { count } = await client.ask('etcdserverpb.KV/Range', [RangeRequest, RangeResponse], range);
+  return count;
+}
+
+async function waiting(client: EtcdClient, count: number): Promise<void> {
+  const what = (): string => `${count} keys of the lock`;
+  await until(async () => (await keysAt(client)) === count, { timeoutMs: 20_000, what });
 }
