@@ -69,6 +69,24 @@ const lock = (client: EtcdClient, lease = 0n) =>
 const unlock = (client: EtcdClient, key: Uint8Array) =>
   client.ask('v3lockpb.Lock/Unlock', [UnlockRequest, UnlockResponse], { key });
 
+/** A learner that is ready may still lack what was written since: whoever promotes asks again. */
+async function inSync<T>(promote: () => Promise<T>): Promise<T> {
+  let promoted: T | undefined;
+  let last: unknown;
+  const isDone = async (): Promise<boolean> => {
+    try {
+      promoted = await promote();
+      return true;
+    } catch (error) {
+      last = error;
+      if (!String(error).includes('in sync with leader')) throw error;
+      return false;
+    }
+  };
+  await until(isDone, { timeoutMs: 20_000, what: () => String(last) });
+  return promoted as T;
+}
+
 it('machines are announced, join as they were announced, vote when told, and go', async () => {
   await using cluster = await ChangingCluster.start(3);
   const [via, other] = cluster.members as [ProcessMember, ProcessMember];
@@ -96,7 +114,7 @@ it('machines are announced, join as they were announced, vote when told, and go'
         [MemberPromoteRequest, MemberPromoteResponse],
         { ID },
       );
-    const promoted = await promote();
+    const promoted = await inSync(promote);
     const row = promoted.members.find(({ name }) => name === 'n4');
     expect(row).toMatchObject({
       ...{ isLearner: false, peerURLs: [`http://${place.peer}`] },

@@ -3,6 +3,7 @@
 // are sent again through leader kills take effect once. Method: the client library, as users have
 // it.
 import { setTimeout as delay } from 'node:timers/promises';
+import { isHoldfastError } from '@holdfast/base/errors';
 import { HoldfastClient } from '@holdfast/client/holdfast-client';
 import { describe, expect, it } from 'vitest';
 import { ProcessCluster, type ProcessMember, until } from './support/process-cluster.ts';
@@ -44,10 +45,27 @@ function watchDeletes(member: ProcessMember, prefix: string) {
   };
 }
 
+/** A cluster that has just begun knows only after a moment that all its members know leases. */
+async function knowsLeases(client: HoldfastClient): Promise<void> {
+  let last: unknown;
+  const isKnown = async (): Promise<boolean> => {
+    try {
+      await client.leases.grant(60_000);
+      return true;
+    } catch (error) {
+      last = error;
+      if (!isHoldfastError(error, 'failed-precondition')) throw error;
+      return false;
+    }
+  };
+  await until(isKnown, { timeoutMs: 10_000, what: () => String(last) });
+}
+
 describe('leases', () => {
   it('run out with their keys in one revision, seen alike on every member', async () => {
     await using cluster = await ProcessCluster.start(3);
     await using client = new HoldfastClient({ endpoints: cluster.endpoints });
+    await knowsLeases(client);
     const watchers = cluster.members.map((member) => watchDeletes(member, 'leased/'));
     const lease = await client.leases.grant(1500);
     const keys = Array.from({ length: 20 }, (_, at) => `leased/${String(at).padStart(2, '0')}`);
@@ -64,6 +82,7 @@ describe('leases', () => {
   it('are not ended early when their leader is killed', async () => {
     await using cluster = await ProcessCluster.start(3);
     await using client = new HoldfastClient({ endpoints: cluster.endpoints });
+    await knowsLeases(client);
     const ttlMs = 4000;
     const lease = await client.leases.grant(ttlMs);
     await client.kv.put('mine', bytes('x'), { lease: lease.id });
@@ -87,6 +106,7 @@ describe('leases', () => {
   it('that are held live on through leader kills', async () => {
     await using cluster = await ProcessCluster.start(3);
     await using client = new HoldfastClient({ endpoints: cluster.endpoints });
+    await knowsLeases(client);
     const lease = await client.leases.grant(6000);
     await using held = client.leases.hold(lease);
     await client.kv.put('held', bytes('x'), { lease: lease.id });
@@ -108,6 +128,7 @@ describe('writes in a session', () => {
   it('take effect once through leader kills, and none stays unknown', async () => {
     await using cluster = await ProcessCluster.start(3);
     await using client = new HoldfastClient({ endpoints: cluster.endpoints, timeoutMs: 30_000 });
+    await knowsLeases(client);
     await using session = client.exactlyOnce();
     const stop = new AbortController();
     let written = 0;
