@@ -1,6 +1,7 @@
 // Deadlines become signals at the edge of the process; inside it everybody just takes `{signal}`.
 import type { Clock } from './clock.ts';
 import { HoldfastError } from './errors.ts';
+import { LinkedList, ListLink } from './linked-list.ts';
 
 export type Deadline = {
   readonly signal: AbortSignal;
@@ -41,15 +42,14 @@ export function waitFor<T>(promise: Promise<T>, signal?: AbortSignal): Promise<T
     return Promise.reject(signal.reason);
   }
   return new Promise((resolve, reject) => {
-    const waiter = { reject };
-    waitUnder(signal, waiter);
+    const wait = waitUnder(signal, { reject });
     promise.then(
       (value) => {
-        leaveSignal(signal, waiter);
+        leaveSignal(signal, wait);
         resolve(value);
       },
       (error: unknown) => {
-        leaveSignal(signal, waiter);
+        leaveSignal(signal, wait);
         reject(error);
       },
     );
@@ -59,31 +59,37 @@ export function waitFor<T>(promise: Promise<T>, signal?: AbortSignal): Promise<T
 /** One who waits while a signal lives, and is told its reason when it ends. */
 export type SignalWaiter = { reject(reason: unknown): void };
 
+/** A place among those who wait under a signal. */
+export type SignalWait = ListLink<SignalWaiter>;
+
 /** The signal lives. `leaveSignal` follows when the wait is over, whoever ended it. */
-export function waitUnder(signal: AbortSignal, waiter: SignalWaiter): void {
+export function waitUnder(signal: AbortSignal, waiter: SignalWaiter): SignalWait {
   let waits = waitsOfSignals.get(signal);
   if (!waits) {
     waits = new SignalWaits(signal);
     waitsOfSignals.set(signal, waits);
   }
-  waits.waiters.add(waiter);
+  const wait = new ListLink(waiter);
+  waits.waiters.add(wait);
+  return wait;
 }
 
-export function leaveSignal(signal: AbortSignal, waiter: SignalWaiter): void {
-  waitsOfSignals.get(signal)?.leave(waiter);
+export function leaveSignal(signal: AbortSignal, wait: SignalWait): void {
+  waitsOfSignals.get(signal)?.leave(wait);
 }
 
 /**
  * Those who wait under one signal, which has one listener for them all: to add one and to take it
  * away costs more than all the rest of a wait, and many calls share a signal. Whoever comes after
- * the last has gone finds a signal without a listener, as the first did.
+ * the last has gone finds a signal without a listener, as the first did: one that was made of
+ * others would be held by its listener for as long as these live.
  */
 class SignalWaits {
-  readonly waiters = new Set<SignalWaiter>();
+  readonly waiters = new LinkedList<SignalWaiter>();
   readonly #signal: AbortSignal;
   readonly #onAbort = (): void => {
-    for (const waiter of this.waiters) waiter.reject(this.#signal.reason);
-    this.waiters.clear();
+    const { reason } = this.#signal;
+    for (let one = this.waiters.shift(); one; one = this.waiters.shift()) one.reject(reason);
   };
 
   constructor(signal: AbortSignal) {
@@ -91,8 +97,10 @@ class SignalWaits {
     signal.addEventListener('abort', this.#onAbort, { once: true });
   }
 
-  leave(waiter: SignalWaiter): void {
-    if (!this.waiters.delete(waiter) || this.waiters.size > 0) return;
+  leave(wait: SignalWait): void {
+    if (!wait.isListed) return;
+    this.waiters.remove(wait);
+    if (this.waiters.length > 0) return;
     this.#signal.removeEventListener('abort', this.#onAbort);
     waitsOfSignals.delete(this.#signal);
   }

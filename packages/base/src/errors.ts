@@ -22,6 +22,7 @@ export type ErrorCode =
   | 'unsupported-media-type'
   | 'permission-denied'
   | 'unauthenticated'
+  | 'access-changed'
   | 'session-expired'
   | 'stale-unknown'
   | 'unavailable'
@@ -72,6 +73,7 @@ const retryableCodes: ReadonlySet<ErrorCode> = new Set([
   'leadership-lost',
   'deadline-exceeded',
   'resource-exhausted',
+  'access-changed',
   'stale-unknown',
   'unavailable',
   'disk-full',
