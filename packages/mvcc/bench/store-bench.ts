@@ -199,7 +199,7 @@ print(
   `puts with a lease: ${rate(leased, applyPuts(store, { from: 0, count: leased }, withLease))}`,
 );
 startMs = cpuMs();
-apply({ $case: 'leaseRevoke', value: { id: 1n } });
+apply({ $case: 'leaseRevoke', value: { id: 1n, judgedAt: 0 } });
 print(`the end of a lease of ${leased} keys: ${(cpuMs() - startMs).toFixed(0)} ms`);
 
 const sessions = 10_000;

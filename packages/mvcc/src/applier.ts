@@ -7,6 +7,7 @@ import { HoldfastError, messageOf } from '@holdfast/base/errors';
 import { encode } from '@holdfast/proto/encode';
 import {
   decodeEntryEnvelope,
+  entryAuthRevision,
   entryBodyAt,
   entryEnvelopeFormat,
   entryProposedAtMs,
@@ -20,6 +21,7 @@ import {
   type CommandResult,
   type StateReportRequest,
 } from '@holdfast/proto/internal';
+import { requireAllowed } from './access-gate.ts';
 import { hasMissingCase, hasUnknownField } from './command-shape.ts';
 import { applyCompact, applyDeleteRange, applyPut, applyTxn } from './key-commands.ts';
 import { checkpointLeases, expireLeases, grantLease, revokeLease } from './lease-commands.ts';
@@ -50,6 +52,8 @@ type CommandEntry = {
 type Call = {
   /** An error where the body is none. */
   readonly command: Command | HoldfastError;
+  /** The access rules by which it was allowed (access-gate.ts). */
+  readonly allowedAt: number;
   readonly index: number;
   readonly term: number;
   readonly timeMs: number;
@@ -97,7 +101,8 @@ export function applyEntry(
   const results = commands.map((command, n) => {
     const [from, to] = [spans[2 * n] as number, spans[2 * n + 1] as number];
     const inSession = hasSession(payload, from);
-    const call = { command, index, term, timeMs, inSession, limits };
+    const allowedAt = entryAuthRevision(payload, from);
+    const call = { command, allowedAt, index, term, timeMs, inSession, limits };
     return inSession ? performOnce(state, payload.subarray(from, to), call) : perform(state, call);
   });
   return isGroup ? results : (results[0] as CommandResult);
@@ -150,13 +155,17 @@ function readCommand(payload: Uint8Array, from: number, to: number): Command | H
   return command;
 }
 
-/** A write in a session takes effect once; sent again, it has the answer that it had. */
+/**
+ * A write in a session takes effect once; sent again, it has the answer that it had. One that was
+ * allowed by other rules is no answer: it is judged again, and comes with the same sequence.
+ */
 function performOnce(state: StoreState, envelope: Uint8Array, call: Call): CommandResult {
   const place = decodeEntryEnvelope(envelope);
   let known: CommandResult | undefined;
   try {
     checkClusterVersion(state);
     known = recallResult(state, place, call);
+    if (!known) requireAllowed(state.access, call.allowedAt);
   } catch (error) {
     return failed(state, error);
   }
@@ -168,6 +177,7 @@ function performOnce(state: StoreState, envelope: Uint8Array, call: Call): Comma
 
 function perform(state: StoreState, call: Call): CommandResult {
   try {
+    requireAllowed(state.access, call.allowedAt);
     const response = execute(state, call);
     state.seal(call.timeMs);
     return { revision: state.revision, response };

@@ -132,7 +132,7 @@ export const command = <Case extends CommandRequest['$case']>(
 ): Command => ({ request: { $case, value } as CommandRequest });
 
 export const grant = (id: bigint, ttlMs = 10_000): Command => command('leaseGrant', { id, ttlMs });
-export const revoke = (id: bigint): Command => command('leaseRevoke', { id });
+export const revoke = (id: bigint): Command => command('leaseRevoke', { id, judgedAt: 0 });
 export const register = (id: bigint, ttlMs = 10_000): Command =>
   command('sessionRegister', { id, ttlMs });
 

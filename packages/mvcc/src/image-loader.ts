@@ -24,7 +24,8 @@ import { countAll } from './quota-count.ts';
 import { QuotaTable } from './quota-table.ts';
 import { RecordLoader } from './record-loader.ts';
 import { recordBytes, recordHeaderBytes, tombstoneBit, wordAt } from './record-slab.ts';
-import { type StateHeader, StoreState } from './store-state.ts';
+import type { StateHeader } from './state-header.ts';
+import { StoreState } from './store-state.ts';
 import { TimeIndex } from './time-index.ts';
 
 /** Beyond every limit of keys and values: such a length is damage. */

@@ -12,6 +12,7 @@ import type {
   TxnRequest,
   TxnResponse,
 } from '@holdfast/proto/internal';
+import { checkAnswer, checkAppliedAnswer } from './answer-weight.ts';
 import { leaseNotFound } from './lease-commands.ts';
 import { checkPutQuota, checkTxnQuota } from './quota-commands.ts';
 import { checkRevision, keyValue, livingIn, readRange } from './range-reader.ts';
@@ -35,15 +36,31 @@ export function applyDeleteRange(
   limits: StoreLimits,
 ): DeleteRangeResponse {
   checkRange(request, limits);
+  const op = { $case: 'deleteRange', value: request } as const;
+  checkAppliedAnswer(state, [op], limits.answerBytesMax);
   return deleteRange(state, request);
 }
 
 export function applyTxn(state: StoreState, request: TxnRequest, limits: StoreLimits): TxnResponse {
+  const resolved = resolve(state, request, limits);
+  checkAppliedAnswer(state, resolved.ops, limits.answerBytesMax);
+  return runTxn(state, resolved);
+}
+
+/** Of a transaction that writes in neither branch: what applying it would answer. */
+export function readTxn(state: StoreState, request: TxnRequest, limits: StoreLimits): TxnResponse {
+  const resolved = resolve(state, request, limits);
+  checkAnswer(state, resolved.ops, limits.answerBytesMax);
+  return runTxn(state, resolved);
+}
+
+/** The way that it goes, on which nothing can fail but for the size of its answer. */
+function resolve(state: StoreState, request: TxnRequest, limits: StoreLimits): ResolvedTxn {
   checkTxn(request, limits);
   // All comparisons, nested ones too, look at the state before the transaction (as in etcd).
   const resolved = resolveTxn(request, (compare) => holds(state, compare));
   checkResolved(state, resolved, limits);
-  return runTxn(state, resolved);
+  return resolved;
 }
 
 export function applyCompact(state: StoreState, request: CompactRequest): void {

@@ -3,7 +3,12 @@
 import { isHoldfastError } from '@holdfast/base/errors';
 import { index, term } from '@holdfast/base/ids';
 import { encodeEntryGroup } from '@holdfast/proto/entry-envelope';
-import { type BindMemberRequest, Command, MemberStanding } from '@holdfast/proto/internal';
+import {
+  type BindMemberRequest,
+  Command,
+  MemberStanding,
+  type RequestOp,
+} from '@holdfast/proto/internal';
 import { describe, expect, it } from 'vitest';
 import {
   applyAll,
@@ -19,6 +24,7 @@ import {
   op,
   payload,
   put,
+  raiseTo,
   rangeOp,
   rangeRequest,
   resultOf,
@@ -238,6 +244,53 @@ describe('a transaction', () => {
     const branches = txn([], [op(put('a', '1'))], [op(put('a', '2'))]);
     const spaces = txn([], [op(put('a', '1')), op(put('a', '2', { keyspace: 2 }))]);
     expect(applyAll(store, branches, spaces).revision).toBe(3);
+  });
+});
+
+describe('an answer that would be too large', () => {
+  const large = { answerBytesMax: 1000 };
+  const fill = Array.from({ length: 20 }, (_, at) => put(`k${at}`, 'x'.repeat(100)));
+  const all = rangeOp('k', 'l');
+
+  it.each([
+    ['a range', txn([], [op(put('other', 'y')), all])],
+    ['ranges together', txn([], [op(put('other', 'y')), ...Array(12).fill(rangeOp('k1'))])],
+    ['a range of before', txn([], [rangeOp('k', 'l', { revision: 21 })])],
+    ['what a transaction deletes', txn([], [op(del('k', 'l', { prevKv: true }))])],
+    ['what is deleted', del('k', 'l', { prevKv: true })],
+  ])('is refused before anything is done: %s', (_what, command) => {
+    const store = newStore({ limits: large });
+    applyAll(store, ...raiseTo(8), ...fill);
+    const { revision, stateHash } = store;
+    expect(failureCode(applyAll(store, command))).toBe('too-large');
+    expect([store.revision, store.stateHash === stateHash]).toEqual([revision, true]);
+  });
+
+  it('is given where it is not: keys counted, a limit, a delete that tells nothing', () => {
+    const store = newStore({ limits: large });
+    applyAll(store, ...raiseTo(8), ...fill);
+    const some = [rangeOp('k', 'l', { countOnly: true }), rangeOp('k', 'l', { limit: 5 })];
+    expect(failureCode(applyAll(store, txn([], some)))).toBeUndefined();
+    expect(failureCode(applyAll(store, del('k', 'l')))).toBeUndefined();
+    expect(store.keys).toBe(0);
+  });
+
+  it('is made below cluster version 8, as members of before would', () => {
+    const store = newStore({ limits: large });
+    applyAll(store, ...raiseTo(7), ...fill);
+    expect(failureCode(applyAll(store, txn([], [all])))).toBeUndefined();
+  });
+
+  it('is refused to a transaction that only reads, which needs no entry', () => {
+    const store = newStore({ limits: large });
+    applyAll(store, ...fill);
+    const { revision, appliedIndex } = store;
+    const read = (success: readonly RequestOp[]) =>
+      store.readTxn({ compare: [], success: [...success], failure: [] });
+    expect(codeOf(() => read([all]))).toBe('too-large');
+    const { responses } = read([rangeOp('k1'), rangeOp('k', 'l', { limit: 2 })]);
+    expect(responses.map(({ response }) => response?.$case)).toEqual(['range', 'range']);
+    expect([store.revision, store.appliedIndex]).toEqual([revision, appliedIndex]);
   });
 });
 

@@ -9,10 +9,13 @@ import type {
   RangeRequest,
   RangeResponse,
   StateReportRequest,
+  TxnRequest,
+  TxnResponse,
 } from '@holdfast/proto/internal';
 import { applyEntry, type EntryResult } from './applier.ts';
 import type { YieldNow } from './image-format.ts';
 import { loadImage } from './image-loader.ts';
+import { readTxn } from './key-commands.ts';
 import { LeaseView } from './lease-view.ts';
 import type { QuotaUse } from './quota-table.ts';
 import { checkRevision, type RangeHints, readRange } from './range-reader.ts';
@@ -162,6 +165,11 @@ export class KvStore {
     return this.#watches.count;
   }
 
+  /** Of the access rules in force (access-gate.ts); 0: none are. */
+  get accessRevision(): number {
+    return this.#state.access.revision;
+  }
+
   get clusterVersion(): number {
     return this.#state.members.clusterVersion;
   }
@@ -183,6 +191,11 @@ export class KvStore {
     checkRange(request, this.#limits);
     checkRevision(this.#state, request.revision);
     return readRange(this.#state, request, hints);
+  }
+
+  /** A transaction that writes in no branch. Throws what applying it would fail with. */
+  readTxn(request: TxnRequest): TxnResponse {
+    return readTxn(this.#state, request, this.#limits);
   }
 
   /** See WatchHub.subscribe. */

@@ -10,6 +10,7 @@ import type {
   LeaseRevokeRequest,
   LeaseRevokeResponse,
 } from '@holdfast/proto/internal';
+import { accessChanged } from './access-gate.ts';
 import { hashTags } from './state-hash.ts';
 import type { StoreLimits } from './store-limits.ts';
 import type { StoreState } from './store-state.ts';
@@ -50,7 +51,15 @@ export function grantLease(
 /** The lease's keys vanish with it, in one revision. */
 export function revokeLease(state: StoreState, request: LeaseRevokeRequest): LeaseRevokeResponse {
   if (!state.leases.has(request.id)) throw leaseNotFound();
+  if (request.judgedAt > 0) requireUnwritten(state, request);
   return { deleted: endLeases(state, [request.id]) };
+}
+
+/** Whoever was found to be allowed to delete what hung on it has not been found to for more. */
+function requireUnwritten(state: StoreState, { id, judgedAt }: LeaseRevokeRequest): void {
+  for (const slot of state.leases.slots(id)) {
+    if (state.heap.modRevision(state.newestOf(slot)) > judgedAt) throw accessChanged();
+  }
 }
 
 /**

@@ -106,9 +106,7 @@ function readThen(
 ): Found {
   const addresses: number[] = [];
   let count = 0;
-  state.indexOf(keyspace)?.scan(wanted.range.lo, wanted.range.hi, (slot) => {
-    const address = state.visibleAt(state.newestOf(slot), wanted.at);
-    if (address === 0) return true;
+  visitThen(state, { ...wanted, keyspace }, (address) => {
     count += 1;
     if (addresses.length < wanted.limit) addresses.push(address);
     return !wanted.uncounted || count <= wanted.limit;
@@ -116,11 +114,39 @@ function readThen(
   return { addresses, count };
 }
 
+/** The records that are visible at a revision, in order, until `visit` wants no more. */
+function visitThen(
+  state: StoreState,
+  wanted: { readonly keyspace: number; readonly range: KeyRange; readonly at: number },
+  visit: (address: number) => boolean,
+): void {
+  state.indexOf(wanted.keyspace)?.scan(wanted.range.lo, wanted.range.hi, (slot) => {
+    const address = state.visibleAt(state.newestOf(slot), wanted.at);
+    return address === 0 || visit(address);
+  });
+}
+
 type Ranged = {
   readonly keyspace: number;
   readonly key: Uint8Array;
   readonly rangeEnd: Uint8Array;
 };
+
+/** The records of a key, or a range, at its revision (0 = now), until `visit` wants no more. */
+export function visitVisible(
+  state: StoreState,
+  { keyspace, key, rangeEnd, revision }: Ranged & { readonly revision: number },
+  visit: (address: number) => boolean,
+): void {
+  const at = revision > 0 ? revision : state.readRevision;
+  if (rangeEnd.length === 0) {
+    const address = state.visibleAt(state.newest(keyspace, key), at);
+    if (address !== 0) visit(address);
+    return;
+  }
+  const range = keyRange(key, rangeEnd);
+  if (!isEmptyRange(range)) visitThen(state, { keyspace, range, at }, visit);
+}
 
 /** The newest records of a range's living keys, in order. */
 export function livingIn(state: StoreState, request: Ranged): readonly number[] {

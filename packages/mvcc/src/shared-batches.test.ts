@@ -31,14 +31,24 @@ describe('shared batches', () => {
   it('are forgotten oldest first, by count and by bytes', () => {
     const many = new SharedBatches();
     const oldest = many.share('1', batch(1));
-    for (let revision = 2; revision <= 1024; revision += 1) many.share('1', batch(revision));
+    for (let revision = 2; revision <= 256; revision += 1) many.share('1', batch(revision));
     expect(many.share('1', batch(1))).toBe(oldest);
-    many.share('1', batch(1025));
+    many.share('1', batch(257));
     expect(many.share('1', batch(1))).not.toBe(oldest);
     const large = new SharedBatches();
     const second = [1, 2, 3].map((revision) => large.share('1', batch(revision, 3_000_000)))[1];
     expect(large.share('1', batch(2))).toBe(second);
     expect(large.share('1', batch(1))).not.toBe(oldest);
+  });
+
+  it('are forgotten where nobody asks for them any more', () => {
+    const shared = new SharedBatches();
+    const [first, second] = [7, 8].map((revision) => shared.share('1', batch(revision, 5_000_000)));
+    shared.forget('1', [batch(7), batch(9)]);
+    expect(shared.share('1', batch(8))).toBe(second);
+    // Their bytes are no more counted: there is room for as many again.
+    expect(shared.share('1', batch(7, 3_000_000))).not.toBe(first);
+    expect(shared.share('1', batch(8))).toBe(second);
   });
 
   it('are forgotten when it is cleared', () => {

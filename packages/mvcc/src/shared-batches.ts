@@ -3,7 +3,8 @@
 // for all of them. A bounded memory of views on records: what is no longer there is read anew.
 import { eventBytes, type WatchBatch } from './watch-history.ts';
 
-const batchesMax = 1024;
+/** Of those that lag: what everybody has read is forgotten at once. */
+const batchesMax = 256;
 const bytesMax = 8 * 1024 * 1024;
 
 export class SharedBatches {
@@ -23,6 +24,11 @@ export class SharedBatches {
     return batch;
   }
 
+  /** Nobody who shares them is going to ask for them again. */
+  forget(kind: string, batches: readonly WatchBatch[]): void {
+    for (const { revision } of batches) this.#drop(`${kind}:${revision}`);
+  }
+
   /** At a compaction: records that are gone are not held back. */
   clear(): void {
     this.#kept.clear();
@@ -30,10 +36,16 @@ export class SharedBatches {
   }
 
   #dropOldest(): void {
-    for (const [name, { bytes }] of this.#kept) {
+    for (const name of this.#kept.keys()) {
       if (this.#kept.size <= batchesMax && this.#bytes <= bytesMax) return;
-      this.#kept.delete(name);
-      this.#bytes -= bytes;
+      this.#drop(name);
     }
+  }
+
+  #drop(name: string): void {
+    const known = this.#kept.get(name);
+    if (!known) return;
+    this.#kept.delete(name);
+    this.#bytes -= known.bytes;
   }
 }

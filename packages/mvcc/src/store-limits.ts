@@ -8,6 +8,8 @@ export type StoreLimits = {
   /** Of one level of a transaction: the longest of compare, success and failure. */
   readonly txnOpsMax: number;
   readonly txnDepthMax: number;
+  /** What transactions, and deletes that tell what was, may answer: a frame has room for it. */
+  readonly answerBytesMax: number;
   readonly memberAddressesMax: number;
   readonly memberTextBytesMax: number;
   /**
@@ -33,6 +35,7 @@ export const defaultStoreLimits: StoreLimits = {
   valueBytesMax: 8 * 1024 * 1024,
   txnOpsMax: 128,
   txnDepthMax: 8,
+  answerBytesMax: 16 * 1024 * 1024,
   memberAddressesMax: 16,
   memberTextBytesMax: 1024,
   quotaBytes: 8 * 1024 * 1024 * 1024,

@@ -7,6 +7,7 @@
 //   below compacted, counts as gone, whether or not its bytes have been reclaimed yet
 import { assert } from '@holdfast/base/assert';
 import type { StateCheckRequest, StateReportRequest } from '@holdfast/proto/internal';
+import { AccessGate, accessKeyspace, gateKey } from './access-gate.ts';
 import { KeyIndex } from './key-index.ts';
 import { KeyTable } from './key-table.ts';
 import { LeaseTable } from './lease-table.ts';
@@ -19,6 +20,7 @@ import { recordBodyAt, recordBytes } from './record-slab.ts';
 import { RevisionIndex } from './revision-index.ts';
 import { SessionTable } from './session-table.ts';
 import { hashTags, StateHash } from './state-hash.ts';
+import { emptyHeader, type StateHeader } from './state-header.ts';
 import { TimeIndex } from './time-index.ts';
 
 export type KeyWrite = {
@@ -42,23 +44,6 @@ export type StateParts = {
   readonly records: LoadedRecords;
 };
 
-/** What a restore knows before the first record. */
-export type StateHeader = {
-  readonly appliedIndex: number;
-  readonly revision: number;
-  readonly compactRevision: number;
-  readonly lastProposedAtMs: number;
-  readonly stateHash: bigint;
-};
-
-const emptyHeader: StateHeader = {
-  appliedIndex: 0,
-  revision: 1,
-  compactRevision: 0,
-  lastProposedAtMs: 0,
-  stateHash: 0n,
-};
-
 export class StoreState {
   readonly heap: RecordHeap;
   readonly revisions: RevisionIndex;
@@ -67,6 +52,7 @@ export class StoreState {
   readonly leases: LeaseTable;
   readonly sessions: SessionTable;
   readonly quotas: QuotaTable;
+  readonly access = new AccessGate();
   readonly hash: StateHash;
   readonly #indexes: Map<number, KeyIndex>;
   readonly #table: KeyTable;
@@ -103,6 +89,8 @@ export class StoreState {
     this.sessions = parts.sessions ?? new SessionTable();
     this.quotas = parts.quotas ?? new QuotaTable();
     for (const slot of records?.leased ?? []) this.#moveLease(slot, 0, this.#table.newest(slot));
+    const gate = this.newest(accessKeyspace, gateKey);
+    if (gate !== 0) this.access.note(this.heap, gate);
   }
 
   /** Of the last command that wrote; 1 before the first. */
@@ -330,6 +318,7 @@ export class StoreState {
     this.#table.setNewest(slot, address);
     this.#moveLease(slot, newest, address);
     countChange(this.quotas, heap, { old: newest, address });
+    if (keyspace === accessKeyspace) this.access.note(heap, address);
     const live = !heap.isTombstone(address);
     if (newest !== 0 && live === !heap.isTombstone(newest)) return;
     let index = this.#indexes.get(keyspace);

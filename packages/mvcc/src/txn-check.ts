@@ -13,6 +13,7 @@ import {
 } from '@holdfast/proto/internal';
 import { isEmptyRange, type KeyRange, keyRange, keyText, rangeHas } from './key-range.ts';
 import type { StoreLimits } from './store-limits.ts';
+import { levelWithin, outermostLevel, type TxnLevel } from './txn-size.ts';
 
 const invalid = (message: string): HoldfastError => new HoldfastError('invalid-argument', message);
 
@@ -51,28 +52,13 @@ export function checkPut(request: PutRequest, limits: StoreLimits): void {
 
 /** Checks both branches, whichever will be taken: that much does not depend on the state. */
 export function checkTxn(txn: TxnRequest, limits: StoreLimits): void {
-  checkLevel(txn, limits, { depth: 1, opsMax: limits.txnOpsMax });
+  checkLevel(txn, limits, outermostLevel(limits));
   writesOf(txn);
 }
 
-function checkLevel(
-  txn: TxnRequest,
-  limits: StoreLimits,
-  level: { readonly depth: number; readonly opsMax: number },
-): void {
-  if (level.depth > limits.txnDepthMax) {
-    throw new HoldfastError('too-large', `transactions nest ${limits.txnDepthMax} deep at most`);
-  }
-  const ops = Math.max(txn.compare.length, txn.success.length, txn.failure.length);
-  if (ops > level.opsMax) {
-    throw new HoldfastError(
-      'too-large',
-      `a transaction has at most ${limits.txnOpsMax} operations`,
-    );
-  }
+function checkLevel(txn: TxnRequest, limits: StoreLimits, level: TxnLevel): void {
+  const inner = levelWithin(txn, level, limits);
   for (const compare of txn.compare) checkCompare(compare, limits);
-  // As in etcd, what a nested transaction may hold shrinks by what stands around it.
-  const inner = { depth: level.depth + 1, opsMax: level.opsMax - ops };
   for (const op of txn.success) checkOp(op, limits, inner);
   for (const op of txn.failure) checkOp(op, limits, inner);
 }
@@ -85,11 +71,7 @@ function checkCompare(compare: Compare, limits: StoreLimits): void {
   }
 }
 
-function checkOp(
-  op: RequestOp,
-  limits: StoreLimits,
-  inner: { readonly depth: number; readonly opsMax: number },
-): void {
+function checkOp(op: RequestOp, limits: StoreLimits, inner: TxnLevel): void {
   const request = op.request;
   if (!request) throw invalid('an operation of the transaction is empty');
   if (request.$case === 'txn') checkLevel(request.value, limits, inner);

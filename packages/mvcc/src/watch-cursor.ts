@@ -1,9 +1,11 @@
 // One watcher's place in history (safety.md 22). It pulls: what it has not asked for costs nothing.
 // It is small, because a member has many of them, and reads through the hub, which knows what the
 // watchers beside it have read.
+import { emptyBytes } from '@holdfast/base/bytes';
 import { HoldfastError } from '@holdfast/base/errors';
 import type { Revision } from '@holdfast/base/ids';
-import type { KeyRange } from './key-range.ts';
+import { type LinkedList, ListLink } from '@holdfast/base/linked-list';
+import { type KeyRange, keyBytes } from './key-range.ts';
 import type { StoreState } from './store-state.ts';
 import type { HistoryAnswer, WatchBatch } from './watch-history.ts';
 
@@ -20,8 +22,10 @@ export type WatchGroup = {
   readonly number: number;
   readonly keyspace: number;
   readonly range: KeyRange;
-  readonly waiting: Set<WatchCursor>;
+  readonly waiting: LinkedList<WatchCursor>;
+  /** All of them, and those that begin later than the next revision. */
   count: number;
+  laterCount: number;
   /** What one of several has read last; those who want previous values read for themselves. */
   lastRead: LastRead | undefined;
   lastReadWithPrev: LastRead | undefined;
@@ -47,11 +51,18 @@ export type CursorOptions = {
   readonly onReady: () => void;
 };
 
+/** As in a range: to the last key. */
+const openEnd = new Uint8Array([0]);
+
 export class WatchCursor {
   readonly group: WatchGroup;
   readonly prevKv: boolean;
+  /** The first revision wanted. */
+  readonly start: number;
+  /** Its place among those that wait, of its range or of its revision. For the hub's use. */
+  readonly link = new ListLink<WatchCursor>(this);
+  isLater = false;
   readonly #hub: CursorHub;
-  readonly #start: number;
   readonly #floor: number;
   readonly #onReady: () => void;
   /** The lowest revision that may hold an event not yet given. */
@@ -64,7 +75,7 @@ export class WatchCursor {
     this.#hub = hub;
     this.group = options.group;
     this.prevKv = options.prevKv;
-    this.#start = options.start;
+    this.start = options.start;
     this.#floor = options.floor;
     this.#onReady = options.onReady;
     this.#from = options.start;
@@ -88,6 +99,17 @@ export class WatchCursor {
     // Woken by whatever comes from here on, also while these batches are being passed on.
     if (until > state.revision) this.fallAsleep();
     return batches;
+  }
+
+  /** What it watches, as it was asked for. */
+  get watched(): { keyspace: number; key: Uint8Array; rangeEnd: Uint8Array } {
+    const { keyspace, range } = this.group;
+    const rangeEnd = range.single
+      ? emptyBytes
+      : range.hi === undefined
+        ? openEnd
+        : keyBytes(range.hi);
+    return { keyspace, key: keyBytes(range.lo), rangeEnd };
   }
 
   /** There is more to read now: call next() again, after letting others run. */
@@ -123,9 +145,9 @@ export class WatchCursor {
    * ours.
    */
   wake(from: number, revision: number): boolean {
-    if (revision < this.#start) return false;
+    if (revision < this.start) return false;
     this.#asleep = false;
-    this.#from = Math.max(from, this.#start);
+    this.#from = Math.max(from, this.start);
     return true;
   }
 

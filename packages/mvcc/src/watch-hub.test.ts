@@ -105,6 +105,51 @@ describe('a watch', () => {
     expect([woken(), read(cursor), cursor.progressRevision]).toEqual([1, ['5: put a=5'], 5]);
   });
 
+  it('on a future revision costs a write nothing', () => {
+    const store = newStore();
+    const far = Array.from({ length: 100 }, (_, at) =>
+      watch(store, 'a', at % 2 === 0 ? '' : 'c', Number.MAX_SAFE_INTEGER - (at % 3)),
+    );
+    const now = watch(store, 'a');
+    applyAll(store, put('a', '2'), put('b', '3'));
+    expect(read(now.cursor)).toEqual(['2: put a=2']);
+    // A write looks at those that wait with its range.
+    expect(far.map(({ cursor }) => cursor.group.waiting.length)).toEqual(
+      far.map((_, at) => (at % 2 === 0 ? 1 : 0)),
+    );
+    now.cursor.close();
+    for (const { cursor } of far) cursor.close();
+    expect(store.watcherCount).toBe(0);
+  });
+
+  it('on a future revision begins there, whichever it is, and whoever leaves before', () => {
+    const store = newStore();
+    const starts = [5, 9, 3, 7, 7, 4, 100, 9, 6];
+    const watches = starts.map((start) => watch(store, 'a', '', start));
+    for (const at of [1, 3, 5]) watches[at]?.cursor.close(); // One of each: all, half, the next.
+    for (let revision = 2; revision <= 10; revision += 1) {
+      // At 6 and 7 nothing happens to the key; who begins there hears of what follows.
+      applyAll(store, put(revision === 6 || revision === 7 ? 'b' : 'a', `${revision}`));
+    }
+    const firsts = watches.map(({ cursor }) => read(cursor)[0]?.split(':')[0]);
+    expect(firsts).toEqual(['5', undefined, '3', undefined, '8', undefined, undefined, '9', '8']);
+    for (const { cursor } of watches) cursor.close();
+    expect(store.watcherCount).toBe(0);
+  });
+
+  it('on the next revision is not mistaken for those that waited for it', () => {
+    const store = newStore();
+    const [early, other] = [watch(store, 'a', '', 3), watch(store, 'a', '', 3)];
+    applyAll(store, put('b', '2'));
+    const now = watch(store, 'a', '', 3);
+    now.cursor.close();
+    early.cursor.close();
+    applyAll(store, put('a', '3'));
+    expect([now.woken(), early.woken(), read(other.cursor)]).toEqual([0, 0, ['3: put a=3']]);
+    other.cursor.close();
+    expect(store.watcherCount).toBe(0);
+  });
+
   it('never shows progress ahead of an event that is not given', () => {
     const store = newStore();
     const { cursor } = watch(store, 'a');
@@ -255,6 +300,18 @@ describe('a crowd that watches the same', () => {
     expect(second?.map(({ revision }) => revision)).toEqual([4]);
     expect(one?.next(100)).toBe(second);
     expect([one, two, three].map((cursor) => cursor?.next(100).length)).toEqual([0, 1, 0]);
+  });
+
+  it('leaves nothing behind of what all of it have read', () => {
+    const store = newStore();
+    const [one, two] = [1, 2].map(() => store.watch(range, () => undefined));
+    applyAll(store, put('a', '1'));
+    const first = one?.next(100);
+    const late = () => store.watch({ ...range, startRevision: 2 }, () => undefined);
+    expect(late().next(100)).toBe(first);
+    expect(two?.next(100)).toBe(first);
+    const read = late().next(100);
+    expect([read === first, read[0] === first?.[0], read]).toEqual([false, false, first]);
   });
 
   it('is not given what is not its own: other limits, other wishes, other beginnings', () => {

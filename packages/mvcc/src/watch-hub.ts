@@ -1,10 +1,13 @@
 // Who watches what (safety.md 22). A watcher is a cursor: it pulls events from the store's history
 // and costs nothing while it is slow. One that has read everything waits with its range, and a
 // mutation wakes only those whose range holds the key; one that is awake already is not looked at
-// again.
+// again, and one that begins later not before its revision has come.
 import { HoldfastError } from '@holdfast/base/errors';
+import { Fifo } from '@holdfast/base/fifo';
+import { LinkedList } from '@holdfast/base/linked-list';
 import { IntervalSet } from './interval-set.ts';
 import { isEmptyRange, type KeyRange, keyRange } from './key-range.ts';
+import { LaterCursors } from './later-cursors.ts';
 import { SharedBatches } from './shared-batches.ts';
 import type { StoreState } from './store-state.ts';
 import {
@@ -42,7 +45,8 @@ const lastReadsMax = 256;
 export class WatchHub implements CursorHub {
   readonly #spaces = new Map<number, WatchedSpace>();
   #state: StoreState;
-  #woken: WatchCursor[] = [];
+  readonly #woken = new Fifo<WatchCursor>();
+  readonly #later = new LaterCursors();
   #count = 0;
   #groupCount = 0;
   readonly #shared = new SharedBatches();
@@ -97,20 +101,18 @@ export class WatchHub implements CursorHub {
     if (!space) return;
     const key = heap.keyText(address);
     const revision = heap.modRevision(address);
+    if (this.#later.next <= revision) this.#begin(revision);
     const group = space.keys.get(key);
-    if (group && group.waiting.size > 0) this.#wake(group, revision);
+    if (group && group.waiting.length > 0) this.#wake(group, revision, revision);
     if (space.ranges.size === 0) return;
     space.ranges.visit(key, (meant) => {
-      if (meant.waiting.size > 0) this.#wake(meant, revision);
+      if (meant.waiting.length > 0) this.#wake(meant, revision, revision);
     });
   }
 
   /** Tells those that were woken since the last time. The state is between two entries. */
   flush(): void {
-    if (this.#woken.length === 0) return;
-    const woken = this.#woken;
-    this.#woken = [];
-    for (const cursor of woken) cursor.tell();
+    this.#woken.drain(tell);
   }
 
   /**
@@ -120,6 +122,7 @@ export class WatchHub implements CursorHub {
     const revision = this.#state.revision + 1;
     this.#state = state;
     this.#forgetAll();
+    this.#begin(state.revision);
     for (const space of this.#spaces.values()) {
       for (const group of space.keys.values()) this.#wakeAll(group, revision);
       for (const group of space.ranges.values()) this.#wakeAll(group, revision);
@@ -127,22 +130,25 @@ export class WatchHub implements CursorHub {
     this.flush();
   }
 
-  #wakeAll(group: WatchGroup, revision: number): void {
-    for (const cursor of group.waiting) {
-      if (this.#state.revision < revision) continue;
-      if (cursor.wake(revision, this.#state.revision)) {
-        group.waiting.delete(cursor);
-        this.#woken.push(cursor);
-      }
-    }
+  /** Those whose revision has come wait for the next event in their range. */
+  #begin(revision: number): void {
+    this.#later.take(revision, ({ group, link }) => {
+      group.laterCount -= 1;
+      group.waiting.add(link);
+    });
   }
 
-  #wake(group: WatchGroup, revision: number): void {
-    for (const cursor of group.waiting) {
-      if (!cursor.wake(revision, revision)) continue;
-      group.waiting.delete(cursor);
+  #wakeAll(group: WatchGroup, revision: number): void {
+    if (this.#state.revision >= revision) this.#wake(group, revision, this.#state.revision);
+  }
+
+  /** An event at `from` or later may be there for the group, `revision` being the newest. */
+  #wake({ waiting }: WatchGroup, from: number, revision: number): void {
+    waiting.each((cursor) => {
+      if (!cursor.wake(from, revision)) return;
+      waiting.remove(cursor.link);
       this.#woken.push(cursor);
-    }
+    });
   }
 
   /**
@@ -155,20 +161,30 @@ export class WatchHub implements CursorHub {
     const last = prevKv ? group.lastReadWithPrev : group.lastRead;
     if (last?.from === from && last.eventsMax === eventsMax) return last.answer;
     const { batches, until } = this.#readHistory(group, { prevKv, from, eventsMax });
-    const kind = `${group.number}${prevKv ? '+' : ''}`;
+    const kind = kindOf(group, prevKv);
     const answer = { batches: batches.map((batch) => this.#shared.share(kind, batch)), until };
     this.#remember(group, prevKv, { from, eventsMax, answer });
     return answer;
   }
 
   wait(cursor: WatchCursor): void {
-    cursor.group.waiting.add(cursor);
+    const { group } = cursor;
+    if (cursor.start > this.#state.revision + 1) {
+      group.laterCount += 1;
+      this.#later.add(cursor);
+    } else group.waiting.add(cursor.link);
+    // All of the crowd have it: what was kept for them would only grow old.
+    const waiting = group.waiting.length + group.laterCount;
+    if (waiting === group.count && waiting > 1) this.#forgetReads(group);
   }
 
   leave(cursor: WatchCursor): void {
     const { group } = cursor;
     this.#count -= 1;
-    group.waiting.delete(cursor);
+    if (cursor.isLater) {
+      group.laterCount -= 1;
+      this.#later.delete(cursor);
+    } else group.waiting.remove(cursor.link);
     group.count -= 1;
     if (group.count > 0) return;
     const space = this.#spaces.get(group.keyspace);
@@ -209,6 +225,13 @@ export class WatchHub implements CursorHub {
     this.#forgetAll();
   }
 
+  #forgetReads(group: WatchGroup): void {
+    const { lastRead, lastReadWithPrev } = group;
+    if (lastRead) this.#shared.forget(kindOf(group, false), lastRead.answer.batches);
+    if (lastReadWithPrev) this.#shared.forget(kindOf(group, true), lastReadWithPrev.answer.batches);
+    forgetReads(group);
+  }
+
   #forgetAll(): void {
     this.#shared.clear();
     for (const group of this.#rememberers.splice(0)) forgetReads(group);
@@ -237,13 +260,18 @@ const newGroup = (number: number, keyspace: number, range: KeyRange): WatchGroup
   number,
   keyspace,
   range,
-  waiting: new Set(),
+  waiting: new LinkedList(),
   count: 0,
+  laterCount: 0,
   lastRead: undefined,
   lastReadWithPrev: undefined,
 });
+
+const kindOf = ({ number }: WatchGroup, prevKv: boolean): string => `${number}${prevKv ? '+' : ''}`;
 
 function forgetReads(group: WatchGroup): void {
   group.lastRead = undefined;
   group.lastReadWithPrev = undefined;
 }
+
+const tell = (cursor: WatchCursor): void => cursor.tell();

@@ -5,7 +5,7 @@
 //   0  u8   format version (1)        1  u8   actor length in bytes
 //   2  u16  pending span (below)      4  f64  proposedAtMs, wall clock of the leader
 //  12  u64  session id (0 = none)    20  u64  sequence in the session
-//  28  u64  trace id                 36  u64  auth revision
+//  28  u64  trace id                 36  u64  auth revision (below)
 //  44  actor (UTF-8), then the body: an encoded Command, to the end
 //
 // A group holds the commands of one turn of the leader, each with its own head, so that what an
@@ -17,6 +17,9 @@
 //
 // Pending span: sequence minus the lowest sequence of the session whose answer its client still
 // waits for. What lies below is forgotten (safety.md 21); few are in flight, so 16 bits hold it.
+//
+// Auth revision: of the access rules under which the command was allowed; 0 where there were none
+// in force, all ones for the cluster's own work. Apply refuses what was allowed under other rules.
 
 import { type Encoder, encode } from './encode.ts';
 import type { PutRequest } from './generated/holdfast/internal.ts';
@@ -38,6 +41,8 @@ export type EntryEnvelope = EntryHead & { readonly body: Uint8Array };
 
 export const entryEnvelopeFormat = 1;
 export const entryGroupFormat = 2;
+/** As the auth revision: nobody asked for it. */
+export const ownAuthRevision = 0xffff_ffff_ffff_ffffn;
 const headerBytes = 44;
 const groupHeaderBytes = 12;
 /** Of a command in a group: its length. */
@@ -189,6 +194,21 @@ export function hasSession(bytes: Uint8Array, from = 0): boolean {
   for (let at = from + 12; at < from + 20; at += 1) if (bytes[at] !== 0) return true;
   return false;
 }
+
+/** The auth revision of the envelope that begins at `from`; -1 for the cluster's own work. */
+export function entryAuthRevision(bytes: Uint8Array, from = 0): number {
+  const low = word(bytes, from + 36);
+  const high = word(bytes, from + 40);
+  if (low === 0xffff_ffff && high === 0xffff_ffff) return -1;
+  return high * 0x1_0000_0000 + low;
+}
+
+const word = (bytes: Uint8Array, at: number): number =>
+  ((bytes[at] as number) |
+    ((bytes[at + 1] as number) << 8) |
+    ((bytes[at + 2] as number) << 16) |
+    ((bytes[at + 3] as number) << 24)) >>>
+  0;
 
 /** The command alone: apply reads it and the time, and of most entries nothing else. */
 export const entryBody = (bytes: Uint8Array): Uint8Array => bytes.subarray(entryBodyAt(bytes));

@@ -61,6 +61,13 @@ export interface Hello {
    * `compact` on.
    */
   features: number;
+  /**
+   * Who asks, where access control is on: a user with its password, or a token. Empty: nobody, or
+   * whom the certificate names. Proven once, and held against the rules with each request.
+   */
+  user: string;
+  password: string;
+  token: string;
 }
 
 export interface HelloResponse {
@@ -73,7 +80,14 @@ export interface HelloResponse {
   /** Requests of one connection that may be under way; one more is refused. */
   inFlightMax: number;
   /** Set where the client is not let in; the connection ends then. */
-  refusal: Failure | undefined;
+  refusal:
+    | Failure
+    | undefined;
+  /**
+   * Bytes of a frame that the client may send. Zero: as many as a frame may have, as the first
+   * members say.
+   */
+  frameBytesMax: number;
 }
 
 export interface Requests {
@@ -296,7 +310,7 @@ export interface WatchEvent {
 }
 
 function createBaseHello(): Hello {
-  return { protocolVersion: 0, actor: "", features: 0 };
+  return { protocolVersion: 0, actor: "", features: 0, user: "", password: "", token: "" };
 }
 
 export const Hello: MessageFns<Hello> = {
@@ -309,6 +323,15 @@ export const Hello: MessageFns<Hello> = {
     }
     if (message.features !== 0) {
       writer.uint32(24).uint32(message.features);
+    }
+    if (message.user !== "") {
+      writer.uint32(34).string(message.user);
+    }
+    if (message.password !== "") {
+      writer.uint32(42).string(message.password);
+    }
+    if (message.token !== "") {
+      writer.uint32(50).string(message.token);
     }
     return writer;
   },
@@ -350,6 +373,30 @@ export const Hello: MessageFns<Hello> = {
             message.features = reader.uint32();
             continue;
           }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.user = reader.string();
+            continue;
+          }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.password = reader.string();
+            continue;
+          }
+          case 6: {
+            if (tag !== 50) {
+              break;
+            }
+
+            message.token = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -372,6 +419,7 @@ function createBaseHelloResponse(): HelloResponse {
     features: 0,
     inFlightMax: 0,
     refusal: undefined,
+    frameBytesMax: 0,
   };
 }
 
@@ -403,6 +451,9 @@ export const HelloResponse: MessageFns<HelloResponse> = {
     }
     if (message.refusal !== undefined) {
       Failure.encode(message.refusal, writer.uint32(58).fork()).join();
+    }
+    if (message.frameBytesMax !== 0) {
+      writer.uint32(64).uint32(message.frameBytesMax);
     }
     return writer;
   },
@@ -474,6 +525,14 @@ export const HelloResponse: MessageFns<HelloResponse> = {
             }
 
             message.refusal = Failure.decode(reader, reader.uint32());
+            continue;
+          }
+          case 8: {
+            if (tag !== 64) {
+              break;
+            }
+
+            message.frameBytesMax = reader.uint32();
             continue;
           }
         }

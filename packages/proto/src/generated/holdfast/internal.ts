@@ -212,6 +212,11 @@ export interface LeaseGrantRequest {
 
 export interface LeaseRevokeRequest {
   id: bigint;
+  /**
+   * From cluster version 7 on: whether all keys that hang on it may be deleted was judged at that
+   * revision, and has to be judged again where one of them was written since. Zero: nobody judged.
+   */
+  judgedAt: number;
 }
 
 /** The leader's own, never forwarded. Has no effect in an entry of another term (safety.md 20). */
@@ -1831,7 +1836,7 @@ export const LeaseGrantRequest: MessageFns<LeaseGrantRequest> = {
 };
 
 function createBaseLeaseRevokeRequest(): LeaseRevokeRequest {
-  return { id: 0n };
+  return { id: 0n, judgedAt: 0 };
 }
 
 export const LeaseRevokeRequest: MessageFns<LeaseRevokeRequest> = {
@@ -1841,6 +1846,12 @@ export const LeaseRevokeRequest: MessageFns<LeaseRevokeRequest> = {
         throw new globalThis.Error("value provided for field message.id of type int64 too large");
       }
       writer.uint32(8).int64(message.id);
+    }
+    if (message.judgedAt !== 0) {
+      if (BigInt.asIntN(64, BigInt(message.judgedAt)) !== BigInt(message.judgedAt)) {
+        throw new globalThis.Error("value provided for field BigInt(message.judgedAt) of type int64 too large");
+      }
+      writer.uint32(16).int64(BigInt(message.judgedAt));
     }
     return writer;
   },
@@ -1864,6 +1875,14 @@ export const LeaseRevokeRequest: MessageFns<LeaseRevokeRequest> = {
             }
 
             message.id = reader.int64() as bigint;
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.judgedAt = longToNumber(reader.int64());
             continue;
           }
         }

@@ -129,6 +129,8 @@ export interface AppendEntries {
   commit: number;
   /** Zero: the receiver is not repairing. */
   repairTarget: number;
+  /** Tells of a commit alone: no answer is waited for. */
+  isNotice: boolean;
 }
 
 export interface AppendEntriesResponse {
@@ -1492,7 +1494,7 @@ export const VoteResponse: MessageFns<VoteResponse> = {
 };
 
 function createBaseAppendEntries(): AppendEntries {
-  return { previous: undefined, entries: [], commit: 0, repairTarget: 0 };
+  return { previous: undefined, entries: [], commit: 0, repairTarget: 0, isNotice: false };
 }
 
 export const AppendEntries: MessageFns<AppendEntries> = {
@@ -1514,6 +1516,9 @@ export const AppendEntries: MessageFns<AppendEntries> = {
         throw new globalThis.Error("value provided for field BigInt(message.repairTarget) of type uint64 too large");
       }
       writer.uint32(32).uint64(BigInt(message.repairTarget));
+    }
+    if (message.isNotice !== false) {
+      writer.uint32(40).bool(message.isNotice);
     }
     return writer;
   },
@@ -1561,6 +1566,14 @@ export const AppendEntries: MessageFns<AppendEntries> = {
             }
 
             message.repairTarget = longToNumber(reader.uint64());
+            continue;
+          }
+          case 5: {
+            if (tag !== 40) {
+              break;
+            }
+
+            message.isNotice = reader.bool();
             continue;
           }
         }
