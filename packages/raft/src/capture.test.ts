@@ -160,7 +160,11 @@ function pass(cluster: TestCluster, random: SeededRandom): void {
 
 function runOnce(seed: number, seen: Set<string>): void {
   const random = new SeededRandom(seed);
-  const settings = { inflightCountMax: 4, idleCommitMs: seed % 3 === 0 ? 300 : 0 };
+  const settings = {
+    inflightCountMax: 4,
+    idleCommitMs: seed % 3 === 0 ? 300 : 0,
+    commitNoticeMs: seed % 2 === 0 ? 40 : 0,
+  };
   const cluster = new TestCluster({ voters: size, settings });
   const watched = new Set<Raft>();
   const isTime: Chance = (capture) => {

@@ -348,6 +348,7 @@ export class Core {
   }
 
   noteFresh(stampMs: number, freshIndex: Index): void {
+    if (this.#fresh && this.#fresh.stampMs > stampMs) return; // The fresher one of this Ready.
     this.#fresh = { stampMs, index: freshIndex };
   }
 

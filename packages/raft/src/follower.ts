@@ -48,7 +48,7 @@ export function handleAppendEntries(core: Core, message: AppendEntries): void {
   const end = advance(taken.previous.index, taken.entries.length);
   core.verified = maxIndex(core.verified, end);
   core.commitTo(minIndex(message.commit, end));
-  acknowledge(core, true);
+  acknowledge(core, !message.isNotice);
 }
 
 /** Entries at or below the commit index are equal by leader completeness: they need no look. */

@@ -22,6 +22,8 @@ export type Input =
       readonly target: Pick<Configuration, 'voters' | 'learners'>;
     }
   | { readonly type: 'transfer-leadership'; readonly to: MemberId }
+  /** Somebody at `peer` waits for what is committed by now: tell it at once. */
+  | { readonly type: 'tell-commit'; readonly peer: MemberId }
   /** Gives leadership up and says so (a failing disk, a drain without a fit successor). */
   | { readonly type: 'resign' }
   /** Synced: the status of Ready.status.sequence, and/or the log up to and with `log`. */

@@ -6,7 +6,7 @@ import type { Progress } from './progress.ts';
 /** A read that waits for a round: its own, or one that a follower asked for (`from`). */
 export type LeaderRead = { readonly requestId: RequestId; readonly from: MemberId };
 
-/** One heartbeat broadcast, until a quorum has answered it or a later one. */
+/** One round of heartbeats, until a quorum has answered it or a later one. */
 export type Round = {
   readonly number: number;
   readonly startedAtMs: number;
@@ -31,9 +31,10 @@ export type LeaderState = {
   rounds: Round[];
   /** Reads that arrived since the newest round began. */
   waitingReads: LeaderRead[];
-  /** Moved on by each round, also by one that reads have asked for. */
   nextHeartbeatMs: number;
-  /** What else is owed with the time keeps its own pace, or reads would put it off for ever. */
+  /** When everybody is asked for reads whose round began with a few; Infinity: there is none. */
+  widenAtMs: number;
+  /** What else is owed with the time: it keeps a pace of its own. */
   nextDutiesMs: number;
   lastAppendMs: number;
   uncommittedBytes: number;

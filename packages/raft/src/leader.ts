@@ -24,6 +24,7 @@ export function becomeLeader(core: Core): void {
     rounds: [],
     waitingReads: [],
     nextHeartbeatMs: core.nowMs,
+    widenAtMs: Number.POSITIVE_INFINITY,
     nextDutiesMs: core.nowMs + core.settings.heartbeatMs,
     lastAppendMs: core.nowMs,
     uncommittedBytes: bytesBetween(core, core.commit, core.log.last.index),
@@ -77,12 +78,21 @@ function maySendEntries(core: Core, progress: Progress): boolean {
   if (!progress.maySend(core.settings)) return false;
   if (progress.state.name === 'probe') return true;
   if (progress.next <= core.log.last.index) return true;
-  // Tells of a commit alone. While an answer is under way the commit waits for it, and leaves then,
-  // or with the entries that come before: under load it costs no message of its own. The next
-  // heartbeat tells of it in any case.
-  return (
-    progress.inflightCount === 0 && progress.commitSent < minIndex(core.commit, progress.match)
-  );
+  return isNoticeDue(core, progress);
+}
+
+/**
+ * To tell of a commit alone. While an answer is under way the commit waits for it, and a moment
+ * longer for entries that may carry it: under load it costs no message of its own. The next
+ * heartbeat tells of it in any case.
+ */
+function isNoticeDue({ commit, nowMs, settings }: Core, progress: Progress): boolean {
+  if (progress.commitSent >= minIndex(commit, progress.match)) {
+    progress.noticeDueMs = Number.POSITIVE_INFINITY;
+  } else if (progress.inflightCount === 0) {
+    progress.noticeDueMs = Math.min(progress.noticeDueMs, nowMs + settings.commitNoticeMs);
+  }
+  return nowMs >= progress.noticeDueMs;
 }
 
 /** Orders one message for a follower, or a snapshot where the log no longer reaches back to it. */
@@ -101,6 +111,7 @@ function orderAppend(core: Core, to: MemberId, progress: Progress): boolean {
     core.settings.appendCountMax,
   );
   const { repairTarget } = progress;
+  const isProbe = progress.state.name === 'probe';
   const order: AppendOrder = {
     to,
     term: core.term,
@@ -108,9 +119,11 @@ function orderAppend(core: Core, to: MemberId, progress: Progress): boolean {
     lo: progress.next,
     hi,
     commit: core.commit,
+    isNotice: hi === progress.next && !isProbe && repairTarget === undefined,
   };
   core.order(repairTarget === undefined ? order : { ...order, repairTarget });
   progress.commitSent = minIndex(core.commit, advance(hi, -1));
+  progress.noticeDueMs = Number.POSITIVE_INFINITY;
   progress.sent(hi, bytes, core.nowMs);
   return progress.state.name === 'replicate';
 }
@@ -258,7 +271,7 @@ export function tickLeader(core: Core, leader: LeaderState): void {
     }
     doDuties(core, leader);
   }
-  if (core.nowMs >= leader.nextHeartbeatMs) startRound(core, leader);
+  if (core.nowMs >= Math.min(leader.nextHeartbeatMs, leader.widenAtMs)) startRound(core, leader);
 }
 
 function doDuties(core: Core, leader: LeaderState): void {

@@ -34,6 +34,8 @@ export type AppendEntries = Header & {
   readonly previous: LogId;
   readonly entries: readonly Entry[];
   readonly commit: Index;
+  /** Tells of a commit alone, and wants no answer; members of before give one all the same. */
+  readonly isNotice: boolean;
   /** Set for a repairing member: it may vote again once it has synced up to here (safety.md 5). */
   readonly repairTarget?: Index;
 };

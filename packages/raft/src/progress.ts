@@ -26,7 +26,9 @@ export type ProgressCapture = {
   readonly lastAckMs: number;
   readonly isDead: boolean;
   readonly ackedRound: number;
+  readonly ackedRoundAtMs: number;
   readonly commitSent: Index;
+  readonly noticeDueMs: number;
   readonly repairTarget: Index | undefined;
   readonly fresh: { readonly stampMs: number; readonly commit: Index } | undefined;
   readonly inflight: readonly Inflight[];
@@ -46,10 +48,13 @@ export class Progress {
   lastAckMs: number;
   /** Its machine said that nobody listens, and nothing was heard since. */
   isDead = false;
-  /** The newest heartbeat round that it answered. */
+  /** The newest heartbeat round that it answered, and when. */
   ackedRound = 0;
+  ackedRoundAtMs = 0;
   /** The highest commit index that it was told. */
   commitSent: Index = index(0);
+  /** When it is to be told of a commit that no entries have carried to it; Infinity: of none. */
+  noticeDueMs = Number.POSITIVE_INFINITY;
   /** Set while the follower repairs its log: what it must sync before it counts again. */
   repairTarget: Index | undefined;
   /**
@@ -84,7 +89,9 @@ export class Progress {
       lastAckMs: this.lastAckMs,
       isDead: this.isDead,
       ackedRound: this.ackedRound,
+      ackedRoundAtMs: this.ackedRoundAtMs,
       commitSent: this.commitSent,
+      noticeDueMs: this.noticeDueMs,
       repairTarget: this.repairTarget,
       fresh: this.fresh,
       inflight: [...this.#inflight],
@@ -96,6 +103,12 @@ export class Progress {
   heard(nowMs: number): void {
     this.lastAckMs = nowMs;
     this.isDead = false;
+  }
+
+  heardRound(round: number, nowMs: number): void {
+    if (round <= this.ackedRound) return;
+    this.ackedRound = round;
+    this.ackedRoundAtMs = nowMs;
   }
 
   get inflightCount(): number {
@@ -138,6 +151,11 @@ export class Progress {
       this.#inflight.shift();
     }
     if (this.state.name !== 'replicate') this.becomeReplicate(agreed);
+  }
+
+  /** What is committed leaves for it with the next Ready: somebody there waits for it. */
+  tellCommit(nowMs: number): void {
+    if (this.state.name === 'replicate') this.noticeDueMs = nowMs;
   }
 
   becomeProbe(nextIndex: Index): void {
@@ -184,6 +202,7 @@ export class Progress {
   }
 
   #clearInflight(): void {
+    this.noticeDueMs = Number.POSITIVE_INFINITY;
     this.#inflight = [];
     this.#inflightBytes = 0;
   }

@@ -28,6 +28,7 @@ describe('3.3 terms', () => {
         previous: { index: index(0), term: 0 as never },
         entries: [],
         commit: index(0),
+        isNotice: false,
       },
     });
     expect(cluster.raft(1).role).toBe('follower');

@@ -116,6 +116,9 @@ export class Raft {
       case 'transfer-leadership':
         startTransfer(core, input.to);
         break;
+      case 'tell-commit':
+        tellCommit(core, input.peer);
+        break;
       case 'resign':
         resign(core, 'told to');
         break;
@@ -123,8 +126,7 @@ export class Raft {
         persisted(core, input);
         break;
       case 'applied':
-        assert(input.index <= core.commit, 'applied <= commit');
-        core.applied = input.index;
+        applied(core, input.index);
         break;
       case 'snapshot-installed':
         snapshotInstalled(core, input.last);
@@ -143,8 +145,7 @@ export class Raft {
         if (core.role.name === 'leader') snapshotReported(core, core.role.leader, input);
         break;
       case 'log-purged':
-        assert(input.last.index <= core.applied, 'purged <= applied');
-        core.log.purge(input.last);
+        logPurged(core, input.last);
         break;
       case 'peer-unreachable':
         unreachablePeer(core, input);
@@ -164,7 +165,7 @@ export class Raft {
   /** The monotonic time at which a `tick` is due. */
   get nextTickMs(): number {
     const core = this.#core;
-    let dueMs = core.role.name === 'leader' ? nextDueMs(core.role.leader) : core.electionAtMs;
+    let dueMs = core.role.name === 'leader' ? nextDueMs(core, core.role.leader) : core.electionAtMs;
     const read = core.forwardedReads[0];
     if (read) dueMs = Math.min(dueMs, read.sentAtMs + core.settings.electionMinMs);
     if (core.heardTerms) dueMs = Math.min(dueMs, core.nextTermRequestMs);
@@ -274,8 +275,28 @@ export class Raft {
   }
 }
 
-const nextDueMs = ({ nextHeartbeatMs, nextDutiesMs }: LeaderState): number =>
-  Math.min(nextHeartbeatMs, nextDutiesMs);
+function applied(core: Core, through: Index): void {
+  assert(through <= core.commit, 'applied <= commit');
+  core.applied = through;
+}
+
+function logPurged(core: Core, last: LogId): void {
+  assert(last.index <= core.applied, 'purged <= applied');
+  core.log.purge(last);
+}
+
+function tellCommit({ role, nowMs }: Core, peer: MemberId): void {
+  if (role.name === 'leader') role.leader.progress.get(peer)?.tellCommit(nowMs);
+}
+
+function nextDueMs(core: Core, leader: LeaderState): number {
+  let dueMs = Math.min(leader.nextHeartbeatMs, leader.nextDutiesMs, leader.widenAtMs);
+  for (const one of leader.progress.values()) {
+    // To whom nothing may leave, a notice leaves when an answer has come.
+    if (one.maySend(core.settings)) dueMs = Math.min(dueMs, one.noticeDueMs);
+  }
+  return dueMs;
+}
 
 const shortId = (id: MemberId): string => (id < 1000n ? id.toString() : formatId(id));
 

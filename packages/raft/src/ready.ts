@@ -44,6 +44,8 @@ export type AppendOrder = {
   readonly lo: Index;
   readonly hi: Index;
   readonly commit: Index;
+  /** Nobody waits for an answer. */
+  readonly isNotice: boolean;
   readonly repairTarget?: Index;
 };
 

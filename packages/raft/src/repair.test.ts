@@ -113,6 +113,7 @@ describe('a member that lost a part of its log', () => {
       previous: id(4, 1),
       entries: [entry(5, 6)],
       commit: index(0),
+      isNotice: false,
       repairTarget: index(5),
     } as const;
     of.step({ type: 'message', message });
@@ -134,6 +135,7 @@ describe('a member that lost a part of its log', () => {
       previous: id(8),
       entries: [],
       commit: index(0),
+      isNotice: false,
       repairTarget: index(9),
     } as const;
     const named = of.step({ type: 'message', message });

@@ -1,12 +1,15 @@
 // ReadIndex (thesis 6.4) by rounds of heartbeats. A read may join only a round that starts after it
 // arrived, on a leader that has committed an entry of its own term; a majority's answers to that
-// round, or a later one, prove that no newer leader had taken over when it began (safety.md 13).
+// round, or a later one, prove that no newer leader had taken over when it began (safety.md 13). A
+// follower that asks for a read has answered in asking: in a cluster of three that is a majority.
+// A round asks a bare majority first, those who are quickest, and everybody when they are late.
 import type { Index, MemberId, RequestId } from '@holdfast/base/ids';
-import { index, minIndex } from '@holdfast/base/ids';
-import { quorumValue } from './configuration.ts';
+import { index, maxIndex, minIndex } from '@holdfast/base/ids';
+import { hasQuorum, isJoint, majority, quorumValue } from './configuration.ts';
 import type { Core } from './core.ts';
 import type { LeaderState, Round } from './leader-state.ts';
 import type { HeartbeatResponse, ReadIndexRequest, ReadIndexResponse } from './message.ts';
+import type { Progress } from './progress.ts';
 
 /** Reads that wait beyond this many are turned away. */
 const waitingReadsMax = 10_000;
@@ -25,15 +28,33 @@ export function requestRead(core: Core, requestId: RequestId): void {
 
 export function handleReadIndexRequest(core: Core, message: ReadIndexRequest): void {
   const { requestId, from } = message;
-  if (core.role.name === 'leader') joinNextRound(core, core.role.leader, { requestId, from });
-  else core.send({ type: 'read-index-response', to: from, requestId, readIndex: undefined });
+  if (core.role.name !== 'leader') {
+    core.send({ type: 'read-index-response', to: from, requestId, readIndex: undefined });
+  } else if (isProof(core, core.role.leader, message)) {
+    core.role.leader.progress.get(from)?.tellCommit(core.nowMs);
+    answer(core, { requestId, from }, core.commit);
+  } else joinNextRound(core, core.role.leader, { requestId, from });
+}
+
+/**
+ * Whether the request is a round of its own: its sender says in it, after the read arrived there,
+ * that it was still in this term. Where the two of them are a majority, as in a cluster of three,
+ * nobody can have been elected in a later term by then, and all that was acknowledged by then is
+ * committed here. From more members, or from one that has no vote, it takes a round of heartbeats.
+ */
+function isProof(core: Core, leader: LeaderState, { from, term }: ReadIndexRequest): boolean {
+  if (term !== core.term || core.commit < leader.firstIndex) return false;
+  return hasQuorum(core.configuration, (id) => id === core.id || id === from);
 }
 
 export function handleReadIndexResponse(core: Core, message: ReadIndexResponse): void {
-  const at = core.forwardedReads.findIndex((read) => read.requestId === message.requestId);
-  if (at < 0) return; // Given up meanwhile.
-  core.forwardedReads.splice(at, 1);
-  core.answerRead(message.requestId, message.readIndex);
+  const { requestId, readIndex } = message;
+  const at = core.forwardedReads.findIndex((read) => read.requestId === requestId);
+  const [read] = at < 0 ? [] : core.forwardedReads.splice(at, 1);
+  if (!read) return; // Given up meanwhile.
+  // What a majority has confirmed since the request left is as fresh as that (safety.md 19).
+  if (readIndex !== undefined) core.noteFresh(read.sentAtMs, readIndex);
+  core.answerRead(requestId, readIndex);
 }
 
 function joinNextRound(
@@ -52,12 +73,26 @@ function joinNextRound(
 /** Starts a round for the reads that wait, unless one with reads is still under way. */
 export function maybeStartReadRound(core: Core, leader: LeaderState): void {
   if (leader.waitingReads.length === 0 || core.commit < leader.firstIndex) return;
-  if (leader.rounds.some((round) => round.reads.length > 0)) return;
-  startRound(core, leader);
+  if (isReadUnderWay(leader)) return;
+  if (isJoint(core.configuration)) return startRound(core, leader);
+  leader.widenAtMs = core.nowMs + core.settings.readRoundMs;
+  ask(core, leader, quickest(core, leader));
 }
 
-/** Broadcasts heartbeats: the leader's sign of life, and the proof that waiting reads need. */
+/** Heartbeats to everybody: the leader's sign of life, and the proof that waiting reads need. */
 export function startRound(core: Core, leader: LeaderState): void {
+  leader.nextHeartbeatMs = core.nowMs + core.settings.heartbeatMs;
+  leader.widenAtMs = Number.POSITIVE_INFINITY;
+  ask(core, leader, leader.progress);
+}
+
+const isReadUnderWay = ({ rounds }: LeaderState): boolean =>
+  rounds.some(({ reads }) => reads.length > 0);
+
+type Followers = Iterable<readonly [MemberId, Progress]>;
+
+/** Begins a round, with all reads that wait if they may be answered. */
+function ask(core: Core, leader: LeaderState, followers: Followers): void {
   const mayRead = core.commit >= leader.firstIndex;
   leader.round += 1;
   leader.rounds.push({
@@ -67,12 +102,13 @@ export function startRound(core: Core, leader: LeaderState): void {
     reads: mayRead ? leader.waitingReads : [],
   });
   if (mayRead) leader.waitingReads = [];
-  leader.nextHeartbeatMs = core.nowMs + core.settings.heartbeatMs;
-  for (const [to, progress] of leader.progress) {
+  for (const [to, progress] of followers) {
+    const commit = minIndex(core.commit, progress.match);
+    progress.commitSent = maxIndex(progress.commitSent, commit);
     core.send({
       type: 'heartbeat',
       to,
-      commit: minIndex(core.commit, progress.match),
+      commit,
       round: leader.round,
       freshStampMs: progress.fresh?.stampMs ?? 0,
       freshCommit: progress.fresh?.commit ?? index(0),
@@ -81,13 +117,26 @@ export function startRound(core: Core, leader: LeaderState): void {
   confirmRounds(core, leader);
 }
 
+/** As many voters as are a majority with this leader: those who answered the last rounds first. */
+function quickest(core: Core, { progress }: LeaderState): Followers {
+  const { voters } = core.configuration;
+  const others = [...progress].filter(([id]) => voters.includes(id));
+  others.sort(([, a], [, b]) => byQuickness(a, b));
+  return others.slice(0, majority(voters.length) - (voters.includes(core.id) ? 1 : 0));
+}
+
+const byQuickness = (a: Progress, b: Progress): number =>
+  Number(a.isDead) - Number(b.isDead) ||
+  b.ackedRound - a.ackedRound ||
+  a.ackedRoundAtMs - b.ackedRoundAtMs;
+
 export function handleHeartbeatResponse(core: Core, message: HeartbeatResponse): void {
   if (core.role.name !== 'leader') return;
   const { leader } = core.role;
   const progress = leader.progress.get(message.from);
   if (!progress) return;
   progress.heard(core.nowMs);
-  progress.ackedRound = Math.max(progress.ackedRound, message.round);
+  progress.heardRound(message.round, core.nowMs);
   confirmRounds(core, leader);
   progress.takeStamp(message.stampMs, leader.round);
 }
@@ -102,6 +151,7 @@ function confirmRounds(core: Core, leader: LeaderState): void {
     newest = leader.rounds.shift() as Round;
     for (const read of newest.reads) answer(core, read, newest.commit);
   }
+  if (!isReadUnderWay(leader)) leader.widenAtMs = Number.POSITIVE_INFINITY;
   if (newest?.commit === undefined) return;
   core.noteFresh(newest.startedAtMs, newest.commit);
   for (const progress of leader.progress.values()) {

@@ -210,12 +210,13 @@ function details(message: Message): string {
     case 'vote-response':
       return message.granted ? 'granted' : 'refused';
     case 'append-entries': {
-      const { previous, entries, commit, repairTarget } = message;
+      const { previous, entries, commit, isNotice, repairTarget } = message;
       const what = entries.map(
         (one) => `${formatLogId(one)}${one.kind === 'command' ? '' : `:${one.kind}`}`,
       );
       const repair = repairTarget === undefined ? '' : ` repair-target=${repairTarget}`;
-      return `after=${formatLogId(previous)} [${what.join(' ')}] commit=${commit}${repair}`;
+      const more = `${repair}${isNotice ? ' notice' : ''}`;
+      return `after=${formatLogId(previous)} [${what.join(' ')}] commit=${commit}${more}`;
     }
     case 'append-entries-response':
       return message.result === 'rejected'

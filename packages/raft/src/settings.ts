@@ -26,6 +26,19 @@ export type RaftSettings = {
    */
   readonly inflightCountMax: number;
   readonly inflightBytesMax: number;
+  /**
+   * A commit that no entries carry to a follower is told for itself after so long: under load there
+   * are some by then, and two messages a follower are spared. Who reads from a follower meanwhile
+   * is told of the commit with its read; a watch there hears so much later. Chosen: shorter than
+   * anybody sees, longer than a client's next request takes.
+   */
+  readonly commitNoticeMs: number;
+  /**
+   * A round that reads ask for begins with as many followers as make a majority; everybody is asked
+   * when these have not answered after so long. Chosen: several times a round trip in a rack, and
+   * less than anybody sees.
+   */
+  readonly readRoundMs: number;
   /** Proposals beyond this many not yet committed bytes are refused. */
   readonly uncommittedBytesMax: number;
   /**
@@ -50,6 +63,8 @@ export const defaultRaftSettings: RaftSettings = {
   appendCountMax: 4096,
   inflightCountMax: 64,
   inflightBytesMax: 16 * 1024 * 1024,
+  commitNoticeMs: 2,
+  readRoundMs: 3,
   uncommittedBytesMax: 128 * 1024 * 1024,
   idleCommitMs: 5000,
   quorumTimeoutMs: 1000,

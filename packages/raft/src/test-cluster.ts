@@ -7,7 +7,7 @@ import { type Configuration, decodeConfiguration, newConfiguration } from './con
 import { type Entry, entryBytes, type LogId } from './entry.ts';
 import type { Input } from './input.ts';
 import { beforeLog, type TermRun } from './log.ts';
-import type { AppendEntries, Message, SnapshotMeta } from './message.ts';
+import type { Message, SnapshotMeta } from './message.ts';
 import { Raft } from './raft.ts';
 import type { HardState, Ready } from './ready.ts';
 import { defaultRaftSettings, type RaftSettings } from './settings.ts';
@@ -59,7 +59,12 @@ export class TestCluster {
 
   constructor(options: ClusterOptions) {
     const { voters, learners = 0 } = options;
-    this.settings = { ...defaultRaftSettings, idleCommitMs: 0, ...options.settings };
+    this.settings = {
+      ...defaultRaftSettings,
+      idleCommitMs: 0,
+      commitNoticeMs: 0,
+      ...options.settings,
+    };
     const ids = Array.from({ length: voters + learners }, (_, at) => memberId(BigInt(at + 1)));
     this.#configuration = newConfiguration({
       voters: ids.slice(0, voters),
@@ -298,18 +303,8 @@ export class TestCluster {
     for (const order of ready.appends) {
       const from = order.lo - member.purged.index - 1;
       const entries = member.entries.slice(from, order.hi - member.purged.index - 1);
-      const { to, term: orderTerm, previous, commit } = order;
-      const repair = order.repairTarget === undefined ? {} : { repairTarget: order.repairTarget };
-      this.#send({
-        type: 'append-entries',
-        from: member.id,
-        to,
-        term: orderTerm,
-        previous,
-        entries,
-        commit,
-        ...repair,
-      } as AppendEntries);
+      const { lo: _lo, hi: _hi, ...rest } = order;
+      this.#send({ ...rest, type: 'append-entries', from: member.id, entries });
     }
     for (const peer of ready.snapshots) this.#sendSnapshot(member, peer);
     this.#answer(member, ready);
