@@ -35,6 +35,7 @@ function newSender() {
       lo: index(lo),
       hi: index(hi),
       commit: index(0),
+      isNotice: false,
     });
   const lengths = (): number[] =>
     sent.map((message) => (message.type === 'append-entries' ? message.entries.length : -1));

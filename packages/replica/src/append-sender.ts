@@ -78,7 +78,7 @@ export class AppendSender {
     const isWhole = entries.length === order.hi - order.lo;
     // The order is void; the core has gone on without it, or asks again.
     if (!isWhole || !this.#options.leadsIn(order.term)) return;
-    const { previous, to, term, commit, repairTarget } = order;
+    const { previous, to, term, commit, isNotice, repairTarget } = order;
     const { from, transport } = this.#options;
     const message: AppendEntries = {
       type: 'append-entries',
@@ -88,6 +88,7 @@ export class AppendSender {
       previous,
       entries,
       commit,
+      isNotice,
     };
     transport.send(repairTarget === undefined ? message : { ...message, repairTarget });
   }

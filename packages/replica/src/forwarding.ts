@@ -31,6 +31,8 @@ export type ForwardingOptions = {
   readonly questions: () => Unanswered;
   /** Something waits to be flushed at the end of this turn. */
   readonly onWaiting: () => void;
+  /** Whose writes are about to be answered: who reads there should find its own. */
+  readonly onWritten: (by: MemberId) => void;
 };
 
 export class Forwarding {
@@ -76,6 +78,7 @@ export class Forwarding {
     return {
       resolve: ({ index, result }) => {
         const body = this.#options.results.encode(result);
+        if (!this.#responses.has(from)) this.#options.onWritten(from);
         this.#respond(from, { requestId, result: { ok: true, index, body } });
       },
       reject: (error) => this.#refuse(from, requestId, error),

@@ -121,9 +121,10 @@ const messages: {
       previous: logIds,
       entries: fc.array(entries, { maxLength: 5 }),
       commit: indexes,
+      isNotice: fc.boolean(),
       repairTarget: fc.integer({ min: 1 }).map(index),
     },
-    { requiredKeys: ['type', 'from', 'to', 'term', 'previous', 'entries', 'commit'] },
+    { requiredKeys: ['type', 'from', 'to', 'term', 'previous', 'entries', 'commit', 'isNotice'] },
   ),
   'append-entries-response': appendResponses,
   heartbeat: fc.record({
@@ -223,7 +224,13 @@ describe('what does not decode', () => {
   it('is told apart from what is newer', () => {
     const logId = { index: 1, term: 1 };
     const entry = { index: 1, term: 1, kind: 9, payload: new Uint8Array() };
-    const append = { previous: logId, entries: [entry], commit: 0, repairTarget: 0 };
+    const append = {
+      previous: logId,
+      entries: [entry],
+      commit: 0,
+      repairTarget: 0,
+      isNotice: false,
+    };
     expect(codeOf(bytesOf({}))).toBe('version-mismatch');
     expect(codeOf(bytesOf({ group: 3, body: { $case: 'resigned', value: {} } }))).toBe(
       'version-mismatch',

@@ -91,11 +91,11 @@ function toBody(message: Message): Body {
     case 'vote-response':
       return { $case: 'voteResponse', value: { granted: message.granted } };
     case 'append-entries': {
-      const { previous, commit, repairTarget } = message;
+      const { previous, commit, isNotice, repairTarget } = message;
       const entries = message.entries.map(entryToWire);
       return {
         $case: 'appendEntries',
-        value: { previous, entries, commit, repairTarget: repairTarget ?? 0 },
+        value: { previous, entries, commit, isNotice, repairTarget: repairTarget ?? 0 },
       };
     }
     case 'append-entries-response':
@@ -194,7 +194,7 @@ function fromBody(
     case 'voteResponse':
       return { type: 'vote-response', from, to, term: sentIn, granted: body.value.granted };
     case 'appendEntries': {
-      const { previous, entries, commit, repairTarget } = body.value;
+      const { previous, entries, commit, isNotice, repairTarget } = body.value;
       const message: AppendEntries = {
         type: 'append-entries',
         from,
@@ -203,6 +203,7 @@ function fromBody(
         previous: fromLogId(previous),
         entries: entries.map(entryFromWire),
         commit: index(commit),
+        isNotice,
       };
       return repairTarget === 0 ? message : { ...message, repairTarget: index(repairTarget) };
     }

@@ -3,6 +3,7 @@
 // it ends exactly once, with a result or with an error that says what became of the write.
 import { HoldfastError, type Outcome } from '@holdfast/base/errors';
 import type { Index, RequestId, Term } from '@holdfast/base/ids';
+import { SteadyMap } from '@holdfast/base/steady-map';
 import type { LogId } from '@holdfast/raft/entry';
 import type { ApplyResult } from './ports.ts';
 
@@ -27,8 +28,8 @@ export type ProposalLimits = { readonly countMax: number; readonly bytesMax: num
 
 export class Proposals {
   readonly #limits: ProposalLimits;
-  readonly #unplaced = new Map<RequestId, Pending>();
-  readonly #placed = new Map<Index, Placed>();
+  readonly #unplaced = new SteadyMap<RequestId, Pending>();
+  readonly #placed = new SteadyMap<Index, Placed>();
   #count = 0;
   #bytes = 0;
 
@@ -118,7 +119,7 @@ export class Proposals {
 
   /** A snapshot took the place of everything up to `through`: those results are not known here. */
   skip(through: Index): void {
-    for (const [at, placed] of this.#placed) {
+    for (const [at, placed] of this.#placed.entries()) {
       if (at > through) continue;
       this.#placed.delete(at);
       this.#end(placed.pending, lost('unknown'));
@@ -127,7 +128,7 @@ export class Proposals {
 
   /** Ends what was placed before `beforeMs` while this member no longer leads. */
   expirePlaced(beforeMs: number): void {
-    for (const [at, placed] of this.#placed) {
+    for (const [at, placed] of this.#placed.entries()) {
       if (placed.pending.sinceMs >= beforeMs) continue;
       this.#placed.delete(at);
       this.#end(placed.pending, lost('unknown'));
@@ -136,13 +137,13 @@ export class Proposals {
 
   /** Ends those without a place that came before `beforeMs`, with that error. */
   expireUnplaced(beforeMs: number, why: () => HoldfastError): void {
-    for (const [requestId, pending] of this.#unplaced) {
+    for (const [requestId, pending] of this.#unplaced.entries()) {
       if (pending.sinceMs < beforeMs) this.refuse(requestId, why());
     }
   }
 
   rejectAll(error: HoldfastError): void {
-    const placed = [...this.#placed.values()].map(({ pending }) => pending);
+    const placed = this.#placed.values().map(({ pending }) => pending);
     const all = [...this.#unplaced.values(), ...placed];
     this.#unplaced.clear();
     this.#placed.clear();

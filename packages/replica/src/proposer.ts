@@ -2,7 +2,12 @@
 // one hop to the leader's, try again only where it is certain that nothing was written. Also takes
 // in what followers forward. Never waits for the disk or a peer itself.
 import type { Clock } from '@holdfast/base/clock';
-import { leaveSignal, type SignalWaiter, waitUnder } from '@holdfast/base/deadline';
+import {
+  leaveSignal,
+  type SignalWait,
+  type SignalWaiter,
+  waitUnder,
+} from '@holdfast/base/deadline';
 import { HoldfastError, isHoldfastError } from '@holdfast/base/errors';
 import type { MemberId, Term } from '@holdfast/base/ids';
 import { isEntryEnvelope } from '@holdfast/proto/entry-envelope';
@@ -173,10 +178,11 @@ class FirstTry implements Waiter, SignalWaiter {
   readonly #parts: FirstTryParts;
   /** What becomes of the proposal after its caller has given up concerns nobody. */
   #isOver = false;
+  readonly #wait: SignalWait | undefined;
 
   constructor(parts: FirstTryParts) {
     this.#parts = parts;
-    if (parts.signal) waitUnder(parts.signal, this);
+    if (parts.signal) this.#wait = waitUnder(parts.signal, this);
   }
 
   resolve(proposed: Proposed): void {
@@ -197,7 +203,7 @@ class FirstTry implements Waiter, SignalWaiter {
     if (this.#isOver) return false;
     this.#isOver = true;
     const { signal } = this.#parts;
-    if (signal) leaveSignal(signal, this);
+    if (signal && this.#wait) leaveSignal(signal, this.#wait);
     return true;
   }
 }

@@ -23,6 +23,7 @@ const inputs: readonly Input[] = [
   { type: 'read-index', requestId: id },
   { type: 'change-membership', requestId: id, target: configuration },
   { type: 'transfer-leadership', to: two },
+  { type: 'tell-commit', peer: two },
   { type: 'resign' },
   { type: 'persisted', statusSequence: 3 },
   { type: 'persisted', log: last },

@@ -78,6 +78,7 @@ export class Replica {
       results,
       questions: () => this.#questions,
       onWaiting,
+      onWritten: (peer) => this.#driver?.loop.enqueue({ type: 'tell-commit', peer }),
     });
     const core = (): Raft => this.#need.raft;
     const shared = { clock: this.#clock, settings, gate: this.#gate, core, askTurn: onWaiting };

@@ -94,12 +94,21 @@ export class FrameLink {
     return this.#unansweredPings === 0;
   }
 
-  /** The other side is known now: another handler, and frames of every size. */
-  trust(handler: FrameHandler): void {
+  /**
+   * The other side is known now: another handler, and frames of every size, or up to what
+   * `bytesMax` says at each.
+   */
+  trust(handler: FrameHandler, bytesMax = (): number => payloadBytesMax): void {
     this.#handler = handler;
-    this.#parser.payloadBytesMax = payloadBytesMax;
+    this.#parser.payloadBytesMax = bytesMax;
     // It may have ended between the last frame and this call.
     if (this.#end) handler.onEnd(this.#end);
+  }
+
+  /** Until the end: frames are dropped, and may be no longer than before. */
+  listenNoMore(onEnd: (end: LinkEnd) => void): void {
+    this.#handler = { onFrame: () => undefined, onEnd };
+    if (this.#end) onEnd(this.#end);
   }
 
   /**
@@ -172,7 +181,7 @@ export function closeWithin(clock: Clock, graceMs: number, link: FrameLink): Pro
       resolve();
     };
     const timer = clock.schedule(graceMs, finish);
-    link.trust({ onFrame: () => undefined, onEnd: finish });
+    link.listenNoMore(finish);
     link.close();
   });
 }

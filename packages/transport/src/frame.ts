@@ -76,6 +76,14 @@ export const peerDialect: FrameDialect = {
   stray: 'this is the port of Holdfast members among themselves; clients have another one',
 };
 
+/** The same for whoever has dialled: the stray one is the other side. */
+export const dialledPeerDialect: FrameDialect = {
+  ...peerDialect,
+  stray:
+    'this is no port of Holdfast members among themselves, but one for clients, ' +
+    'or of another program',
+};
+
 export const clientDialect: FrameDialect = {
   magic: [0x48, 0x46, 0x43, 0x31], // "HFC1"
   overTls: 'the other side speaks TLS, and clients are asked in clear text here',
@@ -126,7 +134,7 @@ type Stage = 'preface' | 'header' | 'payload' | 'broken';
 
 /** Bytes in, frames out. After a throw it takes nothing more: the stream's rhythm is lost. */
 export class FrameParser {
-  #payloadBytesMax: number;
+  #payloadBytesMax: () => number;
   readonly #dialect: FrameDialect;
   #stage: Stage = 'preface';
   /** The part that is being gathered when it comes in several chunks. */
@@ -135,13 +143,14 @@ export class FrameParser {
   #header: Uint8Array = new Uint8Array(frameHeaderBytes);
 
   constructor(options: { readonly payloadBytesMax: number; readonly dialect?: FrameDialect }) {
-    this.#payloadBytesMax = options.payloadBytesMax;
+    const { payloadBytesMax: bytesMax } = options;
+    this.#payloadBytesMax = () => bytesMax;
     this.#dialect = options.dialect ?? peerDialect;
   }
 
   /** Small until the other side is known, so that a stranger cannot make this member allocate. */
-  set payloadBytesMax(bytes: number) {
-    this.#payloadBytesMax = bytes;
+  set payloadBytesMax(bytesMax: () => number) {
+    this.#payloadBytesMax = bytesMax;
   }
 
   /** Throws `corrupt`, `too-large`, `failed-precondition` or `version-mismatch`. */
@@ -206,8 +215,9 @@ export class FrameParser {
 
   #checkLength(): void {
     const length = this.#payloadLength();
-    if (length > this.#payloadBytesMax) {
-      const text = `a frame announces ${length} bytes, the limit is ${this.#payloadBytesMax}`;
+    const bytesMax = this.#payloadBytesMax();
+    if (length > bytesMax) {
+      const text = `a frame announces ${length} bytes, the limit is ${bytesMax}`;
       throw new HoldfastError('too-large', text);
     }
   }

@@ -6,7 +6,7 @@ import { HoldfastError } from '@holdfast/base/errors';
 import type { MemberId } from '@holdfast/base/ids';
 import type { CertificateVerdict } from './certificate-verdict.ts';
 import type { BreakerSettings } from './circuit-breaker.ts';
-import { type Frame, frameKinds } from './frame.ts';
+import { dialledPeerDialect, type Frame, type FrameDialect, frameKinds } from './frame.ts';
 import { FrameLink } from './frame-link.ts';
 import {
   checkAnswer,
@@ -71,7 +71,8 @@ export async function dialPeer(context: DialContext, request: DialRequest): Prom
     const dialled = await dialSteadily({ network, clock, address, againMs, signal });
     // The deadline counts for it, too, and the steady requests do not: they look for a way.
     const link = network.secure ? await network.secure(dialled.link, signal) : dialled.link;
-    const frames = newFrameLink(context, link, request.purpose);
+    const { purpose } = request;
+    const frames = newFrameLink(context, link, { purpose, dialect: dialledPeerDialect });
     const hello = await introduce(frames, {
       kind: frameKinds.handshake,
       payload: encodeHandshake(context.identity, request.peer, request.purpose),
@@ -86,14 +87,18 @@ export async function dialPeer(context: DialContext, request: DialRequest): Prom
 }
 
 /** Both ends of a connection are made alike. */
-export function newFrameLink(context: DialContext, link: Link, purpose: Purpose): FrameLink {
-  const { network, settings } = context;
+export function newFrameLink(
+  { network, settings }: DialContext,
+  link: Link,
+  { purpose, dialect }: { readonly purpose: Purpose; readonly dialect: FrameDialect },
+): FrameLink {
   const { controlQueueBytesMax, logQueueBytesMax } = settings;
   return new FrameLink({
     link,
     afterEvent: (action) => network.afterEvent(action),
     queueBytesMax: purpose === 'control' ? controlQueueBytesMax : logQueueBytesMax,
     strangerBytesMax: handshakeBytesMax,
+    dialect,
   });
 }
 

@@ -4,7 +4,7 @@
 import { HoldfastError } from '@holdfast/base/errors';
 import type { MemberId } from '@holdfast/base/ids';
 import type { SnapshotBegin } from '@holdfast/proto/peer';
-import { type Frame, frameKinds } from './frame.ts';
+import { type Frame, frameKinds, peerDialect } from './frame.ts';
 import type { Introduced, Purpose } from './handshake.ts';
 import { InboundConnection } from './inbound-connection.ts';
 import type { Link, LinkListener } from './link.ts';
@@ -96,7 +96,7 @@ export class PeerListener {
       return;
     }
     this.counters.accepted += 1;
-    const link = newFrameLink(this.#context, raw, 'control');
+    const link = newFrameLink(this.#context, raw, { purpose: 'control', dialect: peerDialect });
     const connection = new InboundConnection(this.#context, link, {
       onIntroduced: (one, introduced) => this.#introduced(one, introduced),
       onFrame: (one, frame) => this.#route(one, frame),

@@ -1,7 +1,9 @@
 // Goal: the faults of peer-mesh.test.ts as real sockets show them, order and batching under load,
 // and bounded memory. Method: loopback, ports of the system's choice, promises for what is to come;
 // times are settings, and no test waits for one that it did not set.
-import { connect, type Socket } from 'node:net';
+import { once } from 'node:events';
+import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
+
 import { utf8 } from '@holdfast/base/bytes';
 import { SystemClock } from '@holdfast/base/system-clock';
 import { afterEach, describe, expect, it } from 'vitest';
@@ -152,6 +154,25 @@ describe('strangers', () => {
     await closed;
     expect(second.strangers).toEqual(['no handshake in time']);
   });
+});
+
+describe('an address at which no member listens for others', () => {
+  it.each(['HTTP/1.1 400 Bad Request\r\n\r\n', 'SSH-2.0-OpenSSH_9.2\r\n'])(
+    'is told by whoever dials it: %j',
+    async (greeting) => {
+      const server = createServer((socket) => void socket.on('error', () => 0).end(greeting));
+      server.listen(0, '127.0.0.1');
+      await once(server, 'listening');
+      const { port } = server.address() as AddressInfo;
+      const peers = [{ memberId: idOf(2), address: `127.0.0.1:${port}` }];
+      const first = await start(1, { peers });
+      await first.until(() => first.reasons.length > 0);
+      server.close();
+      expect(first.reasons[0]).toContain(
+        `no handshake with 127.0.0.1:${port}: this is no port of Holdfast members among themselves`,
+      );
+    },
+  );
 });
 
 describe('load', () => {

@@ -19,6 +19,9 @@ const keepAliveMs = 10_000;
 const socketOptions = { noDelay: true, keepAlive: true, keepAliveInitialDelay: keepAliveMs };
 
 export class TcpNetwork implements LinkNetwork {
+  readonly endOfTurn = endOfTurn;
+  readonly afterEvent = afterEvent;
+
   async dial(address: string, signal: AbortSignal): Promise<Link> {
     return new SocketLink(await dialSocket(address, signal));
   }
@@ -26,15 +29,13 @@ export class TcpNetwork implements LinkNetwork {
   listen(address: string, onLink: (link: Link) => void): Promise<LinkListener> {
     return listenForSockets(address, (socket) => onLink(new SocketLink(socket)));
   }
-
-  endOfTurn(action: () => void): void {
-    setImmediate(action);
-  }
-
-  afterEvent(action: () => void): void {
-    process.nextTick(action);
-  }
 }
+
+/** As LinkNetwork.endOfTurn, of the event loop of this process. */
+export const endOfTurn = (action: () => void): void => void setImmediate(action);
+
+/** As LinkNetwork.afterEvent, of the same. */
+export const afterEvent = (action: () => void): void => process.nextTick(action);
 
 /** As LinkNetwork.dial; nobody listens to the socket yet. */
 export function dialSocket(address: string, signal: AbortSignal): Promise<Socket> {

@@ -14,7 +14,7 @@ import { HoldfastError } from '@holdfast/base/errors';
 import { type CertificateVerdict, judgeCertificate } from './certificate-verdict.ts';
 import type { Link, LinkListener, LinkNetwork } from './link.ts';
 import { PendingLink } from './pending-link.ts';
-import { dialSocket, listenForSockets, SocketLink } from './tcp-link.ts';
+import { afterEvent, dialSocket, endOfTurn, listenForSockets, SocketLink } from './tcp-link.ts';
 import { isTlsHello, tlsFailureOf } from './tls-words.ts';
 import { transportFailure } from './transport-failure.ts';
 
@@ -25,6 +25,8 @@ export type TlsMaterial = { readonly cert: string; readonly key: string; readonl
 export const tlsVersionMin = 'TLSv1.2';
 
 export class TlsNetwork implements LinkNetwork {
+  readonly endOfTurn = endOfTurn;
+  readonly afterEvent = afterEvent;
   readonly #material: () => TlsMaterial;
   readonly #sockets = new WeakMap<Link, { readonly socket: Socket; readonly address: string }>();
   #made: { readonly of: TlsMaterial; readonly context: SecureContext } | undefined;
@@ -55,14 +57,6 @@ export class TlsNetwork implements LinkNetwork {
   listen(address: string, onLink: (link: Link) => void): Promise<LinkListener> {
     const acceptor = new TlsAcceptor(this.#material);
     return listenForSockets(address, (socket) => onLink(acceptor.accept(socket)));
-  }
-
-  endOfTurn(action: () => void): void {
-    setImmediate(action);
-  }
-
-  afterEvent(action: () => void): void {
-    process.nextTick(action);
   }
 
   #shakeHands(
