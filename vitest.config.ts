@@ -4,6 +4,16 @@ import { defineConfig } from 'vitest/config';
 const conditions = ['holdfast-source'];
 const ssr = { resolve: { conditions, externalConditions: conditions } };
 
+const inSources = ['packages/*/src/**', 'tools/**'];
+const inThreads = {
+  pool: 'threads',
+  maxWorkers: 2,
+  // No test file changes what another one imports; loading all of it for each of them would take
+  // as long as the tests.
+  isolate: false,
+  testTimeout: 20_000,
+} as const;
+
 export default defineConfig({
   resolve: { conditions },
   ssr,
@@ -14,13 +24,19 @@ export default defineConfig({
         test: {
           name: 'unit',
           sequence: { groupOrder: 0 },
-          include: ['packages/*/src/**/*.test.ts', 'tools/**/*.test.ts'],
-          pool: 'threads',
-          maxWorkers: 2,
-          // No test file changes what another one imports; loading all of it for each of them
-          // would take as long as the tests.
-          isolate: false,
-          testTimeout: 20_000,
+          include: inSources.map((folder) => `${folder}/*.test.ts`),
+          exclude: ['**/*.long.test.ts'],
+          ...inThreads,
+        },
+      },
+      {
+        extends: true,
+        test: {
+          // No processes either, but many rounds: whoever works on a room waits for `unit` alone.
+          name: 'long',
+          sequence: { groupOrder: 1 },
+          include: inSources.map((folder) => `${folder}/*.long.test.ts`),
+          ...inThreads,
         },
       },
       {
@@ -28,7 +44,7 @@ export default defineConfig({
         test: {
           name: 'e2e',
           // After the unit tests: real processes and their clocks want the machine to themselves.
-          sequence: { groupOrder: 1 },
+          sequence: { groupOrder: 2 },
           include: ['tests/**/*.test.ts'],
           pool: 'forks',
           maxWorkers: 1,
