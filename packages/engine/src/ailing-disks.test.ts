@@ -5,21 +5,16 @@ import { utf8 } from '@holdfast/base/bytes';
 import { revision } from '@holdfast/base/ids';
 import { deleteRangeRequest, putRequest } from '@holdfast/domain/requests';
 import { MemoryDisk } from '@holdfast/storage/memory-disk';
-import { afterEach, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import {
   actor,
+  cleanWorlds,
   type EngineWorld,
-  EngineWorlds,
   keysOf,
   type TestMachine,
 } from './embedded-engine.fixture.ts';
 
-const worlds = new EngineWorlds();
-
-afterEach(async () => {
-  const { timers, fatal } = await worlds.close();
-  expect({ timers, fatal }).toEqual({ timers: 0, fatal: [] });
-});
+const worlds = cleanWorlds();
 
 const kibibyte = 1024;
 const value = 'x'.repeat(8 * kibibyte);

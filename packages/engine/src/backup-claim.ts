@@ -55,17 +55,17 @@ const [claim, last] = [backupKeys.claim, backupKeys.last].map((key) => ({
 
 export class BackupClaim {
   readonly #options: BackupClaimOptions;
-  readonly #actor: string;
+  readonly #who: { readonly actor: string; readonly subject: 'own' };
 
   constructor(options: BackupClaimOptions) {
     this.#options = options;
-    this.#actor = `member:${options.name}`;
+    this.#who = { actor: `member:${options.name}`, subject: 'own' };
   }
 
   /** As this member knows it, at no cost; what is older than the truth is found out by `hold`. */
   async last(signal: AbortSignal): Promise<LastBackup> {
     const consistency = { level: 'stale' } as const;
-    const options = { actor: this.#actor, consistency, signal };
+    const options = { ...this.#who, consistency, signal };
     const { body } = await this.#options.engine.range(rangeRequest(last), options);
     const kv = body.kvs[0];
     return { record: kv && decodeRecord(kv.value), modRevision: kv?.modRevision ?? 0 };
@@ -82,7 +82,7 @@ export class BackupClaim {
     signal: AbortSignal,
   ): Promise<boolean> {
     const { engine } = this.#options;
-    const options = { actor: this.#actor, signal };
+    const options = { ...this.#who, signal };
     const { body: lease } = await engine.leaseGrant({ ttlMs: claimTtlMs }, options);
     const end = new AbortController();
     const either = AbortSignal.any([signal, end.signal]);
@@ -110,7 +110,7 @@ export class BackupClaim {
       compare: [compareModRevision(claim, '=', 0), compareModRevision(last, '=', seen.modRevision)],
       success: [putOperation(claim, new TextEncoder().encode(this.#options.name), leaseId)],
     });
-    const { body } = await this.#options.engine.txn(request, { actor: this.#actor, signal });
+    const { body } = await this.#options.engine.txn(request, { ...this.#who, signal });
     return body.succeeded;
   }
 
@@ -127,7 +127,7 @@ export class BackupClaim {
       compare: [isMine as ReturnType<typeof compareModRevision>],
       success: [putOperation(last, encodeRecord(record))],
     });
-    const { body } = await this.#options.engine.txn(request, { actor: this.#actor, signal });
+    const { body } = await this.#options.engine.txn(request, { ...this.#who, signal });
     if (!body.succeeded) throw claimLost();
   }
 
@@ -142,7 +142,7 @@ export class BackupClaim {
       await pause(clock, keepAliveMs, signal);
       if (signal.aborted) return;
       try {
-        await engine.leaseKeepAlive(id, { actor: this.#actor, signal });
+        await engine.leaseKeepAlive(id, { ...this.#who, signal });
         keptMs = clock.monotonicMs();
       } catch (error) {
         if (signal.aborted) return;
@@ -159,7 +159,7 @@ export class BackupClaim {
     const soon = new AbortController();
     const timer = clock.schedule(5000, () => soon.abort(new Error('it takes too long')));
     try {
-      await engine.leaseRevoke(id, { actor: this.#actor, signal: soon.signal });
+      await engine.leaseRevoke(id, { ...this.#who, signal: soon.signal });
     } catch {
       // As it says above.
     } finally {

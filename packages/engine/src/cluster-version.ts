@@ -7,20 +7,23 @@ import type { MemberId } from '@holdfast/base/ids';
 /**
  * The newest kind of entry that this code understands: 2 = leases and sessions, 3 = a lease is
  * known by the entry that granted it, 4 = members come and go, 5 = quotas, and states are
- * compared, 6 = commands share entries.
+ * compared, 6 = commands share entries, 7 = commands are refused that were allowed by other access
+ * rules, 8 = and those whose answers would be too large.
  */
-export const knownVersion = 6;
+export const knownVersion = 8;
 export const leasesVersion = 2;
 export const membersVersion = 4;
 export const quotasVersion = 5;
 export const integrityVersion = 5;
 export const groupsVersion = 6;
+export const accessVersion = 7;
 
 /** What is refused below a version, as a message begins. */
 const needs: Readonly<Record<number, string>> = {
   [leasesVersion]: 'leases and sessions need',
   [membersVersion]: 'changes of members need',
   [quotasVersion]: 'quotas and comparisons of states need',
+  [accessVersion]: 'users, roles and permissions need',
 };
 
 export type VersionView = {

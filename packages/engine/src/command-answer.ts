@@ -1,6 +1,7 @@
 // From a command to the bytes in the log, and from a result back to an answer or an error.
 import { bugLog } from '@holdfast/base/bug-log';
 import { type ErrorCode, HoldfastError } from '@holdfast/base/errors';
+import { accessKeyspace } from '@holdfast/domain/access-key';
 import { encode } from '@holdfast/proto/encode';
 import {
   encodeEntry,
@@ -8,11 +9,12 @@ import {
   entryBody,
   isEntryGroup,
 } from '@holdfast/proto/entry-envelope';
-import { Command, CommandResult } from '@holdfast/proto/internal';
+import { Command, CommandResult, type RequestOp, type TxnRequest } from '@holdfast/proto/internal';
 import type { Entry } from '@holdfast/raft/entry';
 import type { ResultCodec } from '@holdfast/replica/forwarding';
+import type { Proposed } from '@holdfast/replica/proposals';
 import { AppliedBefore } from './applied-before.ts';
-import { leasesVersion, quotasVersion } from './cluster-version.ts';
+import { accessVersion, leasesVersion, quotasVersion } from './cluster-version.ts';
 import type { SessionPlace, WriteOptions } from './engine.ts';
 
 export type CommandRequest = NonNullable<Command['request']>;
@@ -22,13 +24,20 @@ type ResponseOf<Case extends CommandCase> = Extract<
   { readonly $case: Case }
 >['value'];
 
-/** The log entry's payload; the leader stamps its time (safety.md, "bytes to have"). */
-export function encodeCommand(request: CommandRequest, options: WriteOptions): Uint8Array {
+/**
+ * The log entry's payload; the leader stamps its time (safety.md, "bytes to have"). `authRevision`:
+ * by which access rules it was allowed.
+ */
+export function encodeCommand(
+  request: CommandRequest,
+  options: WriteOptions,
+  authRevision: bigint,
+): Uint8Array {
   const { sessionId, sequence, pendingSpan } = placeIn(options.session);
   const { actor, traceId = 0n } = options;
   const head = {
     proposedAtMs: 0,
-    authRevision: 0n,
+    authRevision,
     sessionId,
     sequence,
     pendingSpan,
@@ -89,9 +98,10 @@ const usedForAnother = ({ sequence }: SessionPlace, { revision, response }: Comm
 
 /** The version that the cluster must have for it; undefined: any. */
 export function versionOf(
-  { $case }: CommandRequest,
+  { $case, value }: CommandRequest,
   { session }: Pick<WriteOptions, 'session'>,
 ): number | undefined {
+  if ($case === 'txn' && value.compare[0]?.keyspace === accessKeyspace) return accessVersion;
   if ($case === 'put' || $case === 'deleteRange' || $case === 'txn') {
     return session ? leasesVersion : undefined;
   }
@@ -99,6 +109,25 @@ export function versionOf(
   const isOfLeases = $case.startsWith('lease') || $case.startsWith('session');
   return session || isOfLeases ? leasesVersion : undefined;
 }
+
+/** Nothing was done: it had been allowed by other access rules than those in force. */
+export const isAllowedByOthers = ({ response }: CommandResult): boolean =>
+  response?.$case === 'failure' && response.value.code === 'access-changed';
+
+/** Undefined: it was allowed by other access rules, and has to be judged again. */
+export const resultOf = ({ result }: Proposed): CommandResult | undefined =>
+  isAllowedByOthers(result as CommandResult) ? undefined : (result as CommandResult);
+
+/** It needs no place in the log. In a session an answer is kept, which does. */
+export const isReadTxn = (request: TxnRequest, { session }: WriteOptions): boolean =>
+  !session && changesNothing(request);
+
+/** Whichever branch is taken. */
+const changesNothing = ({ success, failure }: TxnRequest): boolean =>
+  success.every(readsOnly) && failure.every(readsOnly);
+
+const readsOnly = ({ request }: RequestOp): boolean =>
+  request?.$case === 'txn' ? changesNothing(request.value) : request?.$case === 'range';
 
 /** The leases that these entries may have granted; whether they did, the state says. */
 export function grantedIn(entries: readonly Entry[]): readonly bigint[] {

@@ -22,7 +22,8 @@ export type WantedChanges = {
 type Told = Promise<readonly ConfigWatchEvent[]>;
 
 /** Contents are read of this member's own state, as part of a watch that was let in. */
-const readOptions = { actor: 'watch' };
+/** The watch itself is judged; what it looks up for its reader is not judged again. */
+const readOptions = { actor: 'watch', subject: 'own' } as const;
 
 export class ConfigChanges {
   readonly #reader: ConfigReader;

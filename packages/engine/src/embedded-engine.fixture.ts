@@ -11,6 +11,7 @@ import { newConfiguration } from '@holdfast/raft/configuration';
 import { MemoryPeers } from '@holdfast/replica/memory-peers';
 import type { ReplicaEvent } from '@holdfast/replica/replica-options';
 import { MemoryDisk, type MemoryDiskOptions } from '@holdfast/storage/memory-disk';
+import { afterEach, expect } from 'vitest';
 import { openDataDirectory } from './data-directory.ts';
 import { EmbeddedEngine } from './embedded-engine.ts';
 import type { EmbeddedEngineOptions } from './embedded-engine-options.ts';
@@ -346,4 +347,13 @@ export class EngineWorlds {
     }
     return { timers, fatal };
   }
+}
+
+/** Of a file's tests, none of which may leave a timer behind, or a member that ended by itself. */
+export function cleanWorlds(): EngineWorlds {
+  const worlds = new EngineWorlds();
+  afterEach(async () => {
+    expect(await worlds.close()).toEqual({ timers: 0, fatal: [] });
+  });
+  return worlds;
 }

@@ -4,30 +4,28 @@ import { utf8 } from '@holdfast/base/bytes';
 import { HoldfastError } from '@holdfast/base/errors';
 import { revision } from '@holdfast/base/ids';
 import {
+  compareAbsent,
   deleteRangeRequest,
   putOperation,
   putRequest,
+  rangeRequest,
   txnOperation,
   txnRequest,
 } from '@holdfast/domain/requests';
-import { afterEach, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { groupsVersion } from './cluster-version.ts';
 import {
   actor,
+  cleanWorlds,
   type EngineWorld,
-  EngineWorlds,
   keysOf,
   type TestEngineOptions,
   type TestMachine,
   Watched,
 } from './embedded-engine.fixture.ts';
 
-const worlds = new EngineWorlds();
+const worlds = cleanWorlds();
 const started = worlds.started.bind(worlds);
-
-afterEach(async () => {
-  expect(await worlds.close()).toEqual({ timers: 0, fatal: [] });
-});
 
 /** Snapshots and purges after every few entries, so that a member that was away needs one. */
 const eager: TestEngineOptions = {
@@ -70,6 +68,22 @@ describe('writes and reads', () => {
     await world.until(() =>
       world.machines.every((one) => one.engine.store.stateHash === engine.store.stateHash),
     );
+  });
+
+  it('that are transactions without a write are read, and have no place in the log', async () => {
+    const world = await started(3);
+    await world.settle(world.leader.put('a', '1'));
+    await world.converge();
+    const before = world.leader.engine.status().commitIndex;
+    const range = { $case: 'range', value: rangeRequest(keysOf('a')) } as const;
+    const compare = [compareAbsent(keysOf('a'))];
+    const request = txnRequest({ compare, success: [], failure: [{ request: range }] });
+    for (const { engine } of world.machines) {
+      const { header, body } = await world.settle(engine.txn(request, actor));
+      expect([body.succeeded, header.ageMs]).toEqual([false, 0]);
+      expect(body.responses[0]?.response).toMatchObject({ value: { count: 1 } });
+    }
+    expect(world.leader.engine.status().commitIndex).toBe(before);
   });
 
   it('tell how long ago each member was heard', async () => {

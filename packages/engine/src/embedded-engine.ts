@@ -1,10 +1,9 @@
 // The engine that needs nothing else: a replica with its in-memory store, put together from ports.
-// It answers reads at the asked level, turns writes into proposals, and sees to the leader's
-// duties.
-import { pause } from '@holdfast/base/clock';
+// It answers reads as asked, turns writes into proposals, and sees to the leader's duties.
 import { HoldfastError } from '@holdfast/base/errors';
-import { type MemberId, memberId, revision } from '@holdfast/base/ids';
+import { type MemberId, revision } from '@holdfast/base/ids';
 import { TaskGroup } from '@holdfast/base/task-group';
+import type { Subject } from '@holdfast/domain/subject';
 import { KvStore } from '@holdfast/mvcc/kv-store';
 import type {
   BindMemberRequest,
@@ -24,6 +23,7 @@ import { defaultRaftSettings } from '@holdfast/raft/settings';
 import type { Proposed } from '@holdfast/replica/proposals';
 import { Replica } from '@holdfast/replica/replica';
 import { defaultReplicaSettings } from '@holdfast/replica/settings';
+import { AccessGuard } from './access-guard.ts';
 import { Backups } from './backups.ts';
 import {
   groupsVersion,
@@ -31,7 +31,14 @@ import {
   leasesVersion,
   membersVersion,
 } from './cluster-version.ts';
-import { type CommandRequest, commandResults, isOfKeys, responseOf } from './command-answer.ts';
+import {
+  type CommandRequest,
+  commandResults,
+  isOfKeys,
+  isReadTxn,
+  responseOf,
+  resultOf,
+} from './command-answer.ts';
 import type { EmbeddedEngineOptions } from './embedded-engine-options.ts';
 import { engineStatus } from './embedded-status.ts';
 import type {
@@ -51,7 +58,7 @@ import type { Integrity } from './integrity.ts';
 import type { MembersQuestion } from './leader-question.ts';
 import { LeaderWork } from './leader-work.ts';
 import { type LeasePorts, LeasingEngine } from './leasing-engine.ts';
-import { bindingOf, bindMember } from './member-binding.ts';
+import { bindMember } from './member-binding.ts';
 import { Membership } from './membership.ts';
 import { Reclaiming } from './reclaiming.ts';
 import { Soundness } from './soundness.ts';
@@ -71,6 +78,7 @@ export class EmbeddedEngine extends LeasingEngine implements Engine {
   readonly #fresh: Freshness;
   readonly #writes: WritePath;
   readonly #leader: LeaderWork;
+  readonly #access: AccessGuard;
   readonly #watches: EngineWatches;
   readonly #reclaiming: Reclaiming;
   #knownMembers: readonly BindMemberRequest[] = [];
@@ -80,20 +88,20 @@ export class EmbeddedEngine extends LeasingEngine implements Engine {
   constructor(options: EmbeddedEngineOptions) {
     super();
     this.#options = options;
-    const { whileLoading } = options;
     this.store = new KvStore({
       yieldNow: () => this.#yieldNow(),
-      whileLoading,
+      whileLoading: options.whileLoading,
       checks: {
         onCheck: (digester) => this.integrity.onCheck(digester),
         onReport: (report) => this.integrity.onReport(report),
         onMembership: (entry) => this.integrity.onMembership(entry),
       },
     });
+    this.#access = new AccessGuard(this.store, (signal) => this.#replica.readBarrier(signal));
     this.#reclaiming = new Reclaiming(this.store, options.nextTurn);
     this.#watches = new EngineWatches({
       ...options,
-      store: this.store,
+      ...{ store: this.store, access: this.#access },
       requireSound: () => this.integrity.requireSound(),
     });
     this.#tasks = new TaskGroup((error) => this.#fail(error));
@@ -165,13 +173,16 @@ export class EmbeddedEngine extends LeasingEngine implements Engine {
     let ageMs = await this.#fresh.await(options);
     if (options.room?.isFull) ageMs = await this.#fresh.awaitRoom(options.room, options, ageMs);
     this.integrity.requireSound();
+    this.#access.requireRead(request, options.subject);
     const body = this.store.range(request, options);
     options.room?.heed(body);
     return this.#answer(body, this.store.revision, ageMs);
   }
 
   async put(request: PutRequest, options: WriteOptions): Promise<Answer<PutResponse>> {
-    const result = resultOf(await this.#write({ $case: 'put', value: request }, options));
+    const command = { $case: 'put', value: request } as const;
+    const proposed = await this.#write(command, options);
+    const result = resultOf(proposed) ?? (await this.#writes.again(command, options, proposed));
     return this.#answer(responseOf(result, 'put', options.session), result.revision, 0);
   }
 
@@ -179,17 +190,26 @@ export class EmbeddedEngine extends LeasingEngine implements Engine {
     request: DeleteRangeRequest,
     options: WriteOptions,
   ): Promise<Answer<DeleteRangeResponse>> {
-    const result = resultOf(await this.#write({ $case: 'deleteRange', value: request }, options));
+    const result = await this.#execute({ $case: 'deleteRange', value: request }, options);
     return this.#answer(responseOf(result, 'deleteRange', options.session), result.revision, 0);
   }
 
   async txn(request: TxnRequest, options: WriteOptions): Promise<Answer<TxnResponse>> {
-    const result = resultOf(await this.#write({ $case: 'txn', value: request }, options));
+    if (isReadTxn(request, options)) return await this.#readTxn(request, options);
+    const command = { $case: 'txn', value: request } as const;
+    const proposed = await this.#write(command, options);
+    const result = resultOf(proposed) ?? (await this.#writes.again(command, options, proposed));
     return this.#answer(responseOf(result, 'txn', options.session), result.revision, 0);
   }
 
+  async #readTxn(request: TxnRequest, options: WriteOptions): Promise<Answer<TxnResponse>> {
+    const ageMs = await this.#awaitFresh(options);
+    this.#access.requireTxn(request, options.subject);
+    return this.#answer(this.store.readTxn(request), this.store.revision, ageMs);
+  }
+
   async compact(request: CompactRequest, options: WriteOptions): Promise<Answer<undefined>> {
-    const result = resultOf(await this.#write({ $case: 'compact', value: request }, options));
+    const result = await this.#execute({ $case: 'compact', value: request }, options);
     responseOf(result, 'compact');
     return this.#answer(undefined, result.revision, 0);
   }
@@ -199,11 +219,12 @@ export class EmbeddedEngine extends LeasingEngine implements Engine {
     options: Omit<ReadOptions, 'consistency'>,
   ): Promise<WatchStream> {
     await this.#fresh.awaitRevision(options.minRevision, options.signal);
-    return this.#watches.stream(request, options.signal);
+    await this.#access.admitRead(request, options);
+    return this.#watches.stream(request, options);
   }
 
-  pull(onFail: (reason: HoldfastError) => void): PulledWatches {
-    return this.#watches.pull(onFail);
+  pull(onFail: (reason: HoldfastError) => void, subject: Subject | undefined): PulledWatches {
+    return this.#watches.pull(onFail, subject);
   }
 
   header(): ResponseHeader {
@@ -234,6 +255,11 @@ export class EmbeddedEngine extends LeasingEngine implements Engine {
   // ---------------------------------------------------------------- writes
 
   /** As a client's: what is refused or asked for in vain there is told of the own state. */
+  async #execute(request: CommandRequest, options: WriteOptions): Promise<CommandResult> {
+    const proposed = await this.#write(request, options);
+    return resultOf(proposed) ?? (await this.#writes.again(request, options, proposed));
+  }
+
   #write(request: CommandRequest, options: WriteOptions): Promise<Proposed> {
     this.integrity.requireSound();
     return this.#writes.execute(request, options);
@@ -280,41 +306,27 @@ export class EmbeddedEngine extends LeasingEngine implements Engine {
     }
     this.#leader.noteApplied(entries);
     this.#fresh.reached(this.store.revision);
+    this.#watches.judge();
     this.#reclaiming.attend();
   }
 
-  // ---------------------------------------------------------------- duties
-
   async #bind(signal: AbortSignal): Promise<void> {
-    const { identity, name, clock } = this.#options;
-    const request = bindingOf(this.#options);
-    const options = { actor: `member:${name}` };
-    await bindMember(
-      {
-        request,
-        bound: () =>
-          this.store.members().find((one) => memberId(one.memberId) === identity.memberId),
-        bind: async (value) => {
-          const proposed = await this.#writes.execute(
-            { $case: 'bindMember', value },
-            { ...options, signal },
-          );
-          responseOf(resultOf(proposed), 'bindMember');
-        },
-        pause: (until) => pause(clock, 200, until),
-      },
-      signal,
-    );
+    const own = { actor: `member:${this.#options.name}`, subject: 'own' } as const;
+    const bind = async (value: BindMemberRequest, until: AbortSignal): Promise<void> => {
+      const command = { $case: 'bindMember', value } as const;
+      const proposed = await this.#writes.execute(command, { ...own, signal: until });
+      responseOf(proposed.result as CommandResult, 'bindMember');
+    };
+    await bindMember({ ...this.#options, store: this.store, bind }, signal);
   }
-
-  // ---------------------------------------------------------------- the parts
 
   #newLeasePorts(): LeasePorts {
     return {
       store: this.store,
+      access: this.#access,
       random: this.#options.random,
       lessor: this.#leader.lessor,
-      execute: async (request, options) => resultOf(await this.#write(request, options)),
+      execute: (request, options) => this.#execute(request, options),
       awaitVersion: (signal) => this.#writes.awaitVersion(leasesVersion, signal),
       askLeader: (question, signal) => this.#replica.askLeader(question, signal),
       awaitRevision: (wanted, signal) => this.#fresh.awaitRevision(wanted, signal),
@@ -330,6 +342,8 @@ export class EmbeddedEngine extends LeasingEngine implements Engine {
       quotaBytes: this.#options.quotaBytes,
       configured: () => this.membership.configured(),
       nameOf: (id) => this.nameOf(id),
+      access: this.#access,
+      awaitRevision: (wanted, signal) => this.#fresh.awaitRevision(wanted, signal),
       isAnswered: (write) => this.isAnswered(write),
     });
   }
@@ -345,8 +359,9 @@ export class EmbeddedEngine extends LeasingEngine implements Engine {
       yieldNow: () => this.#yieldNow(),
       execute: async (request, signal) => {
         await this.#writes.awaitVersion(integrityVersion, signal);
-        const options = signal ? { actor, signal } : { actor };
-        responseOf(resultOf(await this.#writes.execute(request, options)), request.$case);
+        const options = { actor, subject: 'own', ...(signal && { signal }) } as const;
+        const proposed = await this.#writes.execute(request, options);
+        responseOf(proposed.result as CommandResult, request.$case);
       },
       propose: (term, request) => this.#leader.propose(term, request),
       onDoubted: (why) => {
@@ -379,8 +394,6 @@ export class EmbeddedEngine extends LeasingEngine implements Engine {
     return new Promise((resolve) => this.#options.nextTurn(resolve));
   }
 }
-
-const resultOf = ({ result }: Proposed): CommandResult => result as CommandResult;
 
 const stopping = (): HoldfastError =>
   new HoldfastError('shutting-down', 'this member is stopping; another one goes on');

@@ -178,7 +178,8 @@ function peerStatus(parts: StatusParts, raft: RaftStatus, peer: MemberId): PeerS
     role: peerRole(raft, peer, isSelf),
     reachable: isSelf || isReachable(parts, raft, peer),
     lastContactMs: isSelf ? 0 : replica.silenceMs.get(peer),
-    lag: match === undefined ? undefined : Math.max(0, raft.last.index - match),
+    // What it was found to have is not known before it has answered this leader once.
+    lag: match === undefined || match === 0 ? undefined : Math.max(0, raft.last.index - match),
     match,
   };
 }

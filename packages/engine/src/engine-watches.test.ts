@@ -7,6 +7,7 @@ import { ManualClock } from '@holdfast/base/manual-clock';
 import { putRequest } from '@holdfast/domain/requests';
 import { KvStore } from '@holdfast/mvcc/kv-store';
 import { describe, expect, it } from 'vitest';
+import { AccessGuard } from './access-guard.ts';
 import type { PulledWatch, PulledWatches } from './engine.ts';
 import { EngineWatches } from './engine-watches.ts';
 import { MemoryEngine } from './memory-engine.ts';
@@ -27,7 +28,7 @@ class Reader {
   readonly watches: PulledWatches;
 
   constructor(engine: MemoryEngine) {
-    this.watches = engine.pull((reason) => this.reasons.push(reason));
+    this.watches = engine.pull((reason) => this.reasons.push(reason), undefined);
   }
 
   open(name: string, range: ReturnType<typeof keysOf>, startRevision?: number): PulledWatch {
@@ -39,7 +40,7 @@ class Reader {
   }
 
   #read(name: string, watch: PulledWatch): number {
-    for (const { revision: at, events } of watch.next(1)) {
+    for (const { revision: at, events } of this.watches.next(watch, 1)) {
       for (const { kv } of events) this.lines.push(`${name} ${at} ${toText(kv.key)}`);
     }
     if (watch.behind) this.watches.askTurn(() => this.#read(name, watch));
@@ -85,7 +86,9 @@ describe('pulled watches', () => {
     const slow = reader.watches.open({ ...keysOf('a'), startRevision: revision(3) }, () => {});
     await put(engine, 'a', '4');
     await engine.compact({ revision: 4 }, actor);
-    expect(() => slow.next(10)).toThrow(expect.objectContaining({ code: 'compacted' }));
+    expect(() => reader.watches.next(slow, 10)).toThrow(
+      expect.objectContaining({ code: 'compacted' }),
+    );
     for (const value of ['5', '6', '7']) await put(engine, 'a', value);
     expect(reader.lines).toEqual(['future 7 a', 'future 8 a']);
   });
@@ -107,8 +110,10 @@ describe('pulled watches', () => {
 describe('the watches of a member', () => {
   function world(isSound = () => true) {
     const opened: (() => void)[] = [];
+    const store = new KvStore({ yieldNow: () => Promise.resolve() });
     const watches = new EngineWatches({
-      store: new KvStore({ yieldNow: () => Promise.resolve() }),
+      store,
+      access: new AccessGuard(store, () => Promise.resolve()),
       clock: new ManualClock(),
       nextTurn: (action) => void opened.push(action),
       requireSound: () => {
@@ -124,20 +129,20 @@ describe('the watches of a member', () => {
   it('are refused in doubt, and after the end with its reason', () => {
     let isSound = false;
     const { watches } = world(() => isSound);
-    expect(() => watches.pull(() => undefined)).toThrow('in doubt');
-    expect(() => watches.stream(keysOf('a'), undefined)).toThrow('in doubt');
+    expect(() => watches.pull(() => undefined, undefined)).toThrow('in doubt');
+    expect(() => watches.stream(keysOf('a'), {})).toThrow('in doubt');
     isSound = true;
     const told: string[] = [];
-    watches.pull((reason) => told.push(reason.message));
+    watches.pull((reason) => told.push(reason.message), undefined);
     watches.close(new HoldfastError('shutting-down', 'the end'));
-    expect(() => watches.pull(() => undefined)).toThrow('the end');
-    expect(() => watches.stream(keysOf('a'), undefined)).toThrow('the end');
+    expect(() => watches.pull(() => undefined, undefined)).toThrow('the end');
+    expect(() => watches.stream(keysOf('a'), {})).toThrow('the end');
     expect(told).toEqual(['the end']);
   });
 
   it('take turns by what they read: many small ones in a turn, few large ones', () => {
     const { watches, turn } = world();
-    const pulled = watches.pull(() => undefined);
+    const pulled = watches.pull(() => undefined, undefined);
     const served: number[] = [];
     const ask = (reader: number, bytes: number): void =>
       pulled.askTurn(() => {
@@ -163,7 +168,7 @@ describe('the watches of a member', () => {
 
   it('let nobody come twice before all who wait have come', () => {
     const { watches, turn } = world();
-    const pulled = watches.pull(() => undefined);
+    const pulled = watches.pull(() => undefined, undefined);
     const served: string[] = [];
     const greedy = (): number => {
       served.push('greedy');

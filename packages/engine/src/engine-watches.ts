@@ -2,8 +2,10 @@
 // state is in doubt, and take turns with each other.
 import type { Clock } from '@holdfast/base/clock';
 import type { HoldfastError } from '@holdfast/base/errors';
+import type { Subject } from '@holdfast/domain/subject';
 import type { KvStore } from '@holdfast/mvcc/kv-store';
-import type { PulledWatches, WatchRequest, WatchStream } from './engine.ts';
+import type { AccessGuard } from './access-guard.ts';
+import type { PulledWatches, ReadOptions, WatchRequest, WatchStream } from './engine.ts';
 import { StorePulledWatches } from './store-pulled-watches.ts';
 import { StoreWatch } from './store-watch.ts';
 import { WatchTurns } from './watch-turns.ts';
@@ -11,6 +13,7 @@ import { WatchTurns } from './watch-turns.ts';
 export type EngineWatchesOptions = {
   readonly store: KvStore;
   readonly clock: Clock;
+  readonly access: AccessGuard;
   /** Runs the action after the events at hand (setImmediate). */
   readonly nextTurn: (action: () => void) => void;
   /** Throws while the state is in doubt. */
@@ -21,6 +24,9 @@ export class EngineWatches {
   readonly #options: EngineWatchesOptions;
   readonly #turns: WatchTurns;
   readonly #open = new Set<{ fail(reason: HoldfastError): void }>();
+  /** Of these, which are told; those that are pulled are judged when they are read. */
+  readonly #streams = new Set<StoreWatch>();
+  #judgedAt = 0;
   #closed: HoldfastError | undefined;
 
   constructor(options: EngineWatchesOptions) {
@@ -28,27 +34,41 @@ export class EngineWatches {
     this.#turns = new WatchTurns(options.nextTurn);
   }
 
-  /** Throws `compacted` or `invalid-argument`, as the store does. */
-  stream(request: WatchRequest, signal: AbortSignal | undefined): WatchStream {
+  /** Throws `compacted` or `invalid-argument`, as the store does, and what is not allowed. */
+  stream(
+    request: WatchRequest,
+    { signal, subject }: Pick<ReadOptions, 'signal' | 'subject'>,
+  ): WatchStream {
     this.#require();
-    const { store, clock } = this.#options;
+    const { store, clock, access } = this.#options;
     const turns = this.#turns;
-    const onEnd = (ended: StoreWatch): void => void this.#open.delete(ended);
-    const watch = new StoreWatch({ store, clock, turns, request, signal, onEnd });
+    const onEnd = (ended: StoreWatch): void => this.#end(ended);
+    const asked = { request, signal, subject };
+    const watch = new StoreWatch({ store, clock, access, turns, ...asked, onEnd });
     this.#open.add(watch);
+    this.#streams.add(watch);
     return watch;
   }
 
-  pull(onFail: (reason: HoldfastError) => void): PulledWatches {
+  pull(onFail: (reason: HoldfastError) => void, subject: Subject | undefined): PulledWatches {
     this.#require();
+    const { store, access } = this.#options;
     const watches = new StorePulledWatches({
-      store: this.#options.store,
+      ...{ store, access, subject },
       turns: this.#turns,
       onFail,
       onEnd: () => void this.#open.delete(watches),
     });
     this.#open.add(watches);
     return watches;
+  }
+
+  /** After every change of the state: who may not watch any more hears of it at once. */
+  judge(): void {
+    const { accessRevision } = this.#options.store;
+    if (accessRevision === this.#judgedAt) return;
+    this.#judgedAt = accessRevision;
+    for (const watch of [...this.#streams]) watch.judge();
   }
 
   fail(reason: HoldfastError): void {
@@ -59,6 +79,11 @@ export class EngineWatches {
   close(reason: HoldfastError): void {
     this.#closed = reason;
     this.fail(reason);
+  }
+
+  #end(watch: StoreWatch): void {
+    this.#open.delete(watch);
+    this.#streams.delete(watch);
   }
 
   #require(): void {

@@ -3,6 +3,8 @@
 // cluster. An Engine is one group's key-value world as seen from one member.
 import type { HoldfastError } from '@holdfast/base/errors';
 import type { ClusterId, Index, MemberId, Revision, StoreId, Term } from '@holdfast/base/ids';
+import type { AccessRules } from '@holdfast/domain/access-rules';
+import type { Subject } from '@holdfast/domain/subject';
 import type {
   CompactRequest,
   DeleteRangeRequest,
@@ -39,6 +41,12 @@ export interface AnswerRoom {
 
 export type ReadOptions = {
   readonly actor: string;
+  /**
+   * Who is proven to ask. What it may do is judged by the rules of the very state that is read, or
+   * that a write is applied to; undefined: nobody, who may do everything while access control is
+   * off, and nothing while it is on.
+   */
+  readonly subject?: Subject | undefined;
   /** Default: linearizable. */
   readonly consistency?: Consistency;
   /** Waits until this member has applied that revision (read your writes). */
@@ -65,6 +73,8 @@ export type SessionPlace = {
 export type WriteOptions = {
   /** Who asks, as history and audit show it: `unverified:127.0.0.1` where no identity is known. */
   readonly actor: string;
+  /** As of a read. */
+  readonly subject?: Subject | undefined;
   readonly traceId?: bigint;
   /** Throws `session-expired` where the session is not known (any more): nothing was applied. */
   readonly session?: SessionPlace;
@@ -81,7 +91,12 @@ export type LeaseTime = {
 
 export type LeasedKey = { readonly keyspace: number; readonly key: Uint8Array };
 
-export type LeaderOptions = { readonly actor: string; readonly signal?: AbortSignal };
+export type LeaderOptions = {
+  readonly actor: string;
+  /** As of a read; judged by this member's own state. */
+  readonly subject?: Subject | undefined;
+  readonly signal?: AbortSignal;
+};
 
 /** Stands on every answer. */
 export type ResponseHeader = {
@@ -127,7 +142,8 @@ export type WatchItem =
 
 /**
  * Items in revision order, each once, none skipped. Pulled: a slow reader costs no memory, because
- * history is kept by the store. Throws `compacted` (details.compactRevision) where history is gone.
+ * history is kept by the store. Throws `compacted` (details.compactRevision) where history is gone,
+ * and `permission-denied` or `unauthenticated` before the first item that is not allowed any more.
  */
 export interface WatchStream extends AsyncIterable<WatchItem> {
   /** The store's revision at which the watch stands at its start. */
@@ -144,12 +160,6 @@ export type WatchBatch = { readonly revision: Revision; readonly events: readonl
 export interface PulledWatch {
   /** More can be read now; else all up to the present revision was given. */
   readonly behind: boolean;
-  /**
-   * The next revisions that have events, in order, about `limit` events or 64 KiB in all; empty
-   * when there are none now. Those who watch the same are given the same objects. Throws
-   * `compacted`.
-   */
-  next(limit: number): readonly WatchBatch[];
   close(): void;
 }
 
@@ -158,11 +168,24 @@ export interface PulledWatches {
   /** Of the state that is watched, now. */
   readonly revision: Revision;
   /**
+   * To be waited for before a watch is opened: a member that is behind must not refuse what was
+   * granted. Undefined: it need not wait. Rejects as `open` throws.
+   */
+  admit(request: PulledRequest): Promise<undefined> | undefined;
+  /**
    * `onReady` is called when the watch has more to read, once until `next` was empty; it may ask
    * for a turn, and nothing else. Whoever opens a watch closes it. Throws `compacted` or
-   * `invalid-argument`.
+   * `invalid-argument`; `permission-denied`, `unauthenticated` for what the reader may not watch.
    */
   open(request: PulledRequest, onReady: () => void): PulledWatch;
+  /**
+   * The next revisions that have events, in order, about `limit` events or 64 KiB in all; empty
+   * when there are none now. Those who watch the same are given the same objects. Throws
+   * `compacted`, and what `open` throws of the reader's rights.
+   */
+  next(watch: PulledWatch, limit: number): readonly WatchBatch[];
+  /** To be asked before what `next` gave is told later. Throws what `open` does of rights. */
+  require(request: PulledRequest): void;
   /**
    * Runs `read` when it is this reader's turn among those of the member; it answers how many bytes
    * it came to, must not throw, and may ask for another turn.
@@ -294,6 +317,8 @@ export type QuotaUse = {
 };
 
 export interface Engine {
+  /** Who may do what, as this member's state has it now; at no cost while that stays as it is. */
+  readonly accessRules: AccessRules;
   range(request: RangeRequest, options: ReadOptions): Promise<Answer<RangeResponse>>;
   put(request: PutRequest, options: WriteOptions): Promise<Answer<PutResponse>>;
   deleteRange(
@@ -345,10 +370,11 @@ export interface Engine {
   /** Rejects with `compacted` if the start is below the compact revision. */
   watch(request: WatchRequest, options: Omit<ReadOptions, 'consistency'>): Promise<WatchStream>;
   /**
-   * For readers of many watches. `onFail` is called once if somebody else ends them: the member
-   * stops, or its state is in doubt. Throws where `watch` would reject for that.
+   * For one reader of many watches, as who it is proven to be. `onFail` is called once if somebody
+   * else ends them: the member stops, or its state is in doubt. Throws where `watch` would reject
+   * for that.
    */
-  pull(onFail: (reason: HoldfastError) => void): PulledWatches;
+  pull(onFail: (reason: HoldfastError) => void, subject: Subject | undefined): PulledWatches;
   /** Of this member's own state, of unknown age. Never waits, as the next two. */
   header(): ResponseHeader;
   /** Whom this member takes for the leader, itself included. */

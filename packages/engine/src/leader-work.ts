@@ -8,6 +8,7 @@ import {
   defaultCompactionSettings,
 } from '@holdfast/mvcc/compaction-policy';
 import type { KvStore } from '@holdfast/mvcc/kv-store';
+import { ownAuthRevision } from '@holdfast/proto/entry-envelope';
 import type { CommandResult } from '@holdfast/proto/internal';
 import type { Entry } from '@holdfast/raft/entry';
 import type { Replica } from '@holdfast/replica/replica';
@@ -103,7 +104,7 @@ export class LeaderWork {
 
   /** Into the own log in that term; rejects with what the command failed with. */
   async propose(term: Term, request: CommandRequest): Promise<void> {
-    const envelope = encodeCommand(request, { actor: 'leader' });
+    const envelope = encodeCommand(request, { actor: 'leader' }, ownAuthRevision);
     const { result } = await this.#options.replica.proposeIn(term, envelope);
     responseOf(result as CommandResult, request.$case);
   }

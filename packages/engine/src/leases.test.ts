@@ -3,19 +3,19 @@
 import { utf8 } from '@holdfast/base/bytes';
 import { type HoldfastError, isHoldfastError } from '@holdfast/base/errors';
 import { putRequest } from '@holdfast/domain/requests';
-import { afterEach, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { knownVersion } from './cluster-version.ts';
 import {
   actor,
+  cleanWorlds,
   type EngineWorld,
-  EngineWorlds,
   keysOf,
   type TestEngineOptions,
   type TestMachine,
   Watched,
 } from './embedded-engine.fixture.ts';
 
-const worlds = new EngineWorlds();
+const worlds = cleanWorlds();
 
 async function started(size: number, options?: TestEngineOptions): Promise<EngineWorld> {
   const world = await worlds.started(size, options);
@@ -24,10 +24,6 @@ async function started(size: number, options?: TestEngineOptions): Promise<Engin
   );
   return world;
 }
-
-afterEach(async () => {
-  expect(await worlds.close()).toEqual({ timers: 0, fatal: [] });
-});
 
 const leased = (key: string, value: string, lease: bigint) => ({
   ...putRequest(keysOf(key), utf8(value)),

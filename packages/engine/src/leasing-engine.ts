@@ -1,11 +1,13 @@
-// The half of an Engine that is about leases, sessions and quotas, over the few things in which
-// engines differ. What is in the log goes there as a command; what only the leader's memory knows
-// is asked of it.
+// The half of an Engine that is about leases, sessions, quotas and access, over the few things in
+// which engines differ. What is in the log goes there as a command; what only the leader's memory
+// knows is asked of it.
 import { HoldfastError, isHoldfastError } from '@holdfast/base/errors';
 import { type Revision, revision } from '@holdfast/base/ids';
 import type { Random } from '@holdfast/base/random';
+import type { AccessRules } from '@holdfast/domain/access-rules';
 import type { KvStore } from '@holdfast/mvcc/kv-store';
 import type { CommandResult, SetQuotaRequest } from '@holdfast/proto/internal';
+import type { AccessGuard } from './access-guard.ts';
 import { type CommandCase, type CommandRequest, responseOf } from './command-answer.ts';
 import type {
   Answer,
@@ -28,6 +30,7 @@ import type { Lessor } from './lessor.ts';
 
 export type LeasePorts = {
   readonly store: KvStore;
+  readonly access: AccessGuard;
   readonly random: Random;
   readonly lessor: Lessor;
   /** Through the log. */
@@ -49,6 +52,10 @@ const asksMax = 3;
 export abstract class LeasingEngine {
   protected abstract readonly leasePorts: LeasePorts;
 
+  get accessRules(): AccessRules {
+    return this.leasePorts.access.rules;
+  }
+
   async leaseGrant(
     request: { readonly ttlMs: number; readonly id?: bigint | undefined },
     options: WriteOptions,
@@ -61,10 +68,11 @@ export abstract class LeasingEngine {
 
   async leaseRevoke(id: bigint, options: WriteOptions): Promise<Answer<{ deleted: number }>> {
     requireRange(id, 63);
-    return await this.#write('leaseRevoke', { id }, options);
+    return await this.#write('leaseRevoke', { id, judgedAt: 0 }, options);
   }
 
   async leaseKeepAlive(id: bigint, options: LeaderOptions): Promise<Answer<LeaseTime>> {
+    await this.leasePorts.access.admitLease(id, options);
     return await this.#ask({ kind: 'keep-alive', id }, options);
   }
 
@@ -72,10 +80,13 @@ export abstract class LeasingEngine {
     id: bigint,
     options: LeaderOptions & { readonly keys?: boolean | undefined },
   ): Promise<Answer<LeaseTime & { readonly keys: readonly LeasedKey[] | undefined }>> {
+    const { access, store } = this.leasePorts;
+    await access.admitUser(options);
     const { header, body } = await this.#ask({ kind: 'time-to-live', id }, options);
     if (!options.keys) return { header, body: { ...body, keys: undefined } };
     await this.leasePorts.awaitRevision(header.revision, options.signal);
-    return { header, body: { ...body, keys: this.leasePorts.store.leases.keysOf(id) } };
+    access.requireKeysOf([id], options.subject);
+    return { header, body: { ...body, keys: store.leases.keysOf(id) } };
   }
 
   async leases(
@@ -84,6 +95,7 @@ export abstract class LeasingEngine {
   ): Promise<Answer<{ readonly ids: readonly bigint[]; readonly count: number }>> {
     const ageMs = await this.leasePorts.awaitConsistency(options);
     const { leases, revision: at } = this.leasePorts.store;
+    this.leasePorts.access.requireKeysOf(leases.ids(), options.subject);
     const ids: bigint[] = [];
     for (const id of leases.ids()) {
       if (ids.length >= request.limit) break;
@@ -121,6 +133,7 @@ export abstract class LeasingEngine {
 
   async quotas(options: ReadOptions): Promise<Answer<readonly QuotaUse[]>> {
     const ageMs = await this.leasePorts.awaitConsistency(options);
+    this.leasePorts.access.requireUser(options.subject);
     const { quotas, revision: at } = this.leasePorts.store;
     return this.leasePorts.answer(quotas, at, ageMs);
   }

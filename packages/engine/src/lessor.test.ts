@@ -30,7 +30,7 @@ class TestLog {
 
   apply(request: CommandRequest, inTerm: Term): CommandResult {
     const at: Index = next(index(this.store.appliedIndex));
-    const payload = encodeCommand(request, { actor: 'test' });
+    const payload = encodeCommand(request, { actor: 'test' }, 0n);
     this.requests.push(request);
     const [result] = this.store.apply([{ index: at, term: inTerm, kind: 'command', payload }]);
     return result as CommandResult;
@@ -158,7 +158,7 @@ describe('a lease', () => {
     const { clock, log, leader, lessor } = started();
     await lessor.attend();
     leader.grant(7n, 2000);
-    log.apply({ $case: 'leaseRevoke', value: { id: 7n } }, term(1));
+    log.apply({ $case: 'leaseRevoke', value: { id: 7n, judgedAt: 0 } }, term(1));
     clock.advance(1000);
     leader.grant(7n, 60_000);
     clock.advance(59_999);
@@ -177,7 +177,7 @@ describe('a lease', () => {
     leader.isConfirmed = false;
     const attending = lessor.attend();
     await clock.advanceAsync(0);
-    log.apply({ $case: 'leaseRevoke', value: { id: 7n } }, term(1));
+    log.apply({ $case: 'leaseRevoke', value: { id: 7n, judgedAt: 0 } }, term(1));
     leader.grant(7n, 5000);
     leader.endRounds(true);
     leader.isConfirmed = true;
@@ -195,7 +195,7 @@ describe('a lease', () => {
     leader.grant(1n, 5000);
     for (let id = 2n; id < 10_010n; id += 1n) {
       leader.grant(id, 4_000_000);
-      log.apply({ $case: 'leaseRevoke', value: { id } }, term(1));
+      log.apply({ $case: 'leaseRevoke', value: { id, judgedAt: 0 } }, term(1));
     }
     await lessor.attend();
     expect(lessor.size).toBe(1);

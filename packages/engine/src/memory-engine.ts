@@ -19,8 +19,9 @@ import {
 import { ManualClock } from '@holdfast/base/manual-clock';
 import type { Random } from '@holdfast/base/random';
 import { SeededRandom } from '@holdfast/base/seeded-random';
+import type { Subject } from '@holdfast/domain/subject';
 import { KvStore } from '@holdfast/mvcc/kv-store';
-import { stampEntryEnvelope } from '@holdfast/proto/entry-envelope';
+import { ownAuthRevision, stampEntryEnvelope } from '@holdfast/proto/entry-envelope';
 import {
   type BindMemberRequest,
   type CommandResult,
@@ -35,12 +36,15 @@ import {
   type TxnRequest,
   type TxnResponse,
 } from '@holdfast/proto/internal';
+import { AccessGuard } from './access-guard.ts';
 import { Backups } from './backups.ts';
 import { knownVersion } from './cluster-version.ts';
 import {
   type CommandCase,
   type CommandRequest,
   encodeCommand,
+  isAllowedByOthers,
+  isReadTxn,
   responseOf,
 } from './command-answer.ts';
 import type {
@@ -83,6 +87,7 @@ export class MemoryEngine extends LeasingEngine implements Engine {
   readonly #memberId: MemberId;
   readonly #store = new KvStore({ yieldNow: () => Promise.resolve() });
   readonly #waiters = new RevisionWaiters();
+  readonly #access = new AccessGuard(this.#store, () => Promise.resolve());
   readonly #watches: EngineWatches;
   readonly #lessor: Lessor;
 
@@ -92,6 +97,7 @@ export class MemoryEngine extends LeasingEngine implements Engine {
     this.#watches = new EngineWatches({
       clock: this.#clock,
       store: this.#store,
+      access: this.#access,
       nextTurn: queueMicrotask,
     });
     this.#clusterId = options.clusterId ?? clusterId(0xc1n);
@@ -106,6 +112,7 @@ export class MemoryEngine extends LeasingEngine implements Engine {
     const { room } = options;
     await this.#beforeRead(options);
     if (room?.isFull) await room.wait(options.signal);
+    this.#access.requireRead(request, options.subject);
     const linearizable = (options.consistency?.level ?? 'linearizable') === 'linearizable';
     const body = this.#store.range(request, options);
     room?.heed(body);
@@ -124,7 +131,12 @@ export class MemoryEngine extends LeasingEngine implements Engine {
   }
 
   async txn(request: TxnRequest, options: WriteOptions): Promise<Answer<TxnResponse>> {
-    return await this.#write('txn', { $case: 'txn', value: request }, options);
+    if (!isReadTxn(request, options)) {
+      return await this.#write('txn', { $case: 'txn', value: request }, options);
+    }
+    await this.#beforeRead(options);
+    this.#access.requireTxn(request, options.subject);
+    return this.#answer(this.#store.readTxn(request), this.#store.revision, 0);
   }
 
   async compact(request: CompactRequest, options: WriteOptions): Promise<Answer<undefined>> {
@@ -140,11 +152,11 @@ export class MemoryEngine extends LeasingEngine implements Engine {
     const { signal } = options;
     signal?.throwIfAborted();
     await this.#reach(options.minRevision, signal);
-    return this.#watches.stream(request, signal);
+    return this.#watches.stream(request, options);
   }
 
-  pull(onFail: (reason: HoldfastError) => void): PulledWatches {
-    return this.#watches.pull(onFail);
+  pull(onFail: (reason: HoldfastError) => void, subject: Subject | undefined): PulledWatches {
+    return this.#watches.pull(onFail, subject);
   }
 
   /** As when the member stops, or its state is in doubt. */
@@ -239,10 +251,15 @@ export class MemoryEngine extends LeasingEngine implements Engine {
   async #execute(command: CommandRequest, options: WriteOptions): Promise<CommandResult> {
     options.signal?.throwIfAborted();
     if (this.refusal) throw this.refusal;
-    const payload = encodeCommand(command, options);
-    await Promise.resolve(); // A proposal never answers in the caller's own turn.
-    await this.#attendLeases();
-    return this.#apply(command, payload);
+    for (;;) {
+      const permit = this.#access.permit(command, options);
+      const authRevision = typeof permit === 'bigint' ? permit : await permit;
+      const payload = encodeCommand(command, options, authRevision);
+      await Promise.resolve(); // A proposal never answers in the caller's own turn.
+      await this.#attendLeases();
+      const result = this.#apply(command, payload);
+      if (!isAllowedByOthers(result)) return result;
+    }
   }
 
   #apply(command: CommandRequest, payload: Uint8Array): CommandResult {
@@ -250,6 +267,7 @@ export class MemoryEngine extends LeasingEngine implements Engine {
     stampEntryEnvelope(payload, Math.max(this.#clock.wallMs(), this.#store.lastProposedAtMs));
     const [result] = this.#store.apply([{ index: at, term: term(1), kind: 'command', payload }]);
     this.#waiters.reached(this.#store.revision);
+    this.#watches.judge();
     if (command.$case === 'leaseGrant') this.#lessor.granted(command.value.id);
     return result as CommandResult;
   }
@@ -272,12 +290,12 @@ export class MemoryEngine extends LeasingEngine implements Engine {
     };
     const own = { actor: 'member:memory' };
     const bind: CommandRequest = { $case: 'bindMember', value: member };
-    this.#apply(bind, encodeCommand(bind, own));
+    this.#apply(bind, encodeCommand(bind, own, ownAuthRevision));
     const raise: CommandRequest = {
       $case: 'clusterVersion',
       value: { version: knownVersion, memberIds: [] },
     };
-    this.#apply(raise, encodeCommand(raise, own));
+    this.#apply(raise, encodeCommand(raise, own, ownAuthRevision));
   }
 
   /** As fast as they are read. */
@@ -307,7 +325,10 @@ export class MemoryEngine extends LeasingEngine implements Engine {
         term: () => leader,
         confirm: () => (this.refusal ? Promise.reject(this.refusal) : Promise.resolve(leader)),
         propose: async (_term, request) => {
-          const result = this.#apply(request, encodeCommand(request, { actor: 'leader' }));
+          const result = this.#apply(
+            request,
+            encodeCommand(request, { actor: 'leader' }, ownAuthRevision),
+          );
           responseOf(result, request.$case);
         },
       },
@@ -320,6 +341,7 @@ export class MemoryEngine extends LeasingEngine implements Engine {
   #newLeasePorts(random: Random): LeasePorts {
     return {
       store: this.#store,
+      access: this.#access,
       random,
       lessor: this.#lessor,
       execute: (request, options) => this.#execute(request, options),

@@ -47,6 +47,7 @@ const append: Message = {
   previous: { index: index(1), term: term(1) },
   entries: [{ index: index(2), term: term(3), kind: 'command', payload: utf8('payload') }],
   commit: index(1),
+  isNotice: false,
 };
 const snapshot: StoredSnapshot = {
   last: { index: index(5), term: term(2) },
@@ -199,6 +200,19 @@ describe.each(worlds)('peer transport on %s', (_name, newWorld) => {
     far.forwarded(a, responses);
     await nearSide.until(({ forwarded }) => forwarded.length === 1);
     expect(nearSide.heard.forwarded).toEqual([responses]);
+  });
+
+  it('tells of an answer that no frame has room for that it was too large, and goes on', async () => {
+    const { far, nearSide } = await newPair();
+    const answer = (id: bigint, bytes: number): ForwardResponse => ({
+      requestId: requestId(id),
+      result: { ok: true, index: index(7), body: new Uint8Array(bytes) },
+    });
+    far.forwarded(a, [answer(1n, 21 * 1024 * 1024), answer(2n, 3)]);
+    await nearSide.until(({ forwarded }) => forwarded.flat().length === 2);
+    const [large, small] = nearSide.heard.forwarded.flat();
+    expect(large?.result).toMatchObject({ ok: false, code: 'too-large', outcome: 'applied' });
+    expect(small?.result.ok).toBe(true);
   });
 
   it('does not forward to whom it has no connection', async () => {

@@ -30,7 +30,7 @@ import type {
   PeerHandler,
   PeerTransport,
 } from '@holdfast/replica/ports';
-import { type Frame, frameKinds } from '@holdfast/transport/frame';
+import { type Frame, frameKinds, payloadBytesMax } from '@holdfast/transport/frame';
 import type { VerifyPeer } from '@holdfast/transport/handshake';
 import type { LinkNetwork } from '@holdfast/transport/link';
 import type { LinkNote } from '@holdfast/transport/link-note';
@@ -68,6 +68,9 @@ export type TcpPeerTransportOptions = {
 
 /** Bodies that travel in one frame of forwards; a single larger one travels alone. */
 const forwardBytesMax = 1024 * 1024;
+
+/** Of one answer; what goes around it is small. */
+const answerBytesMax = payloadBytesMax - 1024;
 
 export class TcpPeerTransport implements PeerTransport {
   readonly #mesh: PeerMesh;
@@ -223,13 +226,23 @@ const toWireRequest = (request: ForwardRequest): WireForwardRequest => {
   return { requestId, term: meant, body, question: isQuestion ?? false };
 };
 
-function toWireResponse({ requestId, result }: ForwardResponse): WireForwardResponse {
+function toWireResponse({ requestId, result: given }: ForwardResponse): WireForwardResponse {
+  const result = thatFits(given);
   if (!result.ok) {
     const { code, outcome, message } = result;
     return { requestId, ok: false, index: 0, body: new Uint8Array(), code, outcome, message };
   }
   const { index, body } = result;
   return { requestId, ok: true, index, body, code: '', outcome: '', message: '' };
+}
+
+/** What was done has an answer that no frame has room for: that it was done is told without it. */
+function thatFits(result: ForwardResponse['result']): ForwardResponse['result'] {
+  if (!result.ok || result.body.length <= answerBytesMax) return result;
+  const message =
+    `the request was carried out by the leader, but its answer of ${result.body.length} bytes is ` +
+    'too large to be passed on: ask for less at a time, or ask the leader';
+  return { ok: false, code: 'too-large', outcome: 'applied', message };
 }
 
 /** Throws `corrupt`. */

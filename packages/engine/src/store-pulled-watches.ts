@@ -2,12 +2,18 @@
 // Fifty thousand of them are a few megabytes, where as many streams (store-watch.ts) are hundreds.
 import type { HoldfastError } from '@holdfast/base/errors';
 import type { Revision } from '@holdfast/base/ids';
+import type { Subject } from '@holdfast/domain/subject';
 import type { KvStore } from '@holdfast/mvcc/kv-store';
-import type { PulledRequest, PulledWatch, PulledWatches } from './engine.ts';
+import type { WatchCursor } from '@holdfast/mvcc/watch-cursor';
+import type { AccessGuard } from './access-guard.ts';
+import type { PulledRequest, PulledWatch, PulledWatches, WatchBatch } from './engine.ts';
 import type { TurnRead, WatchTurns } from './watch-turns.ts';
 
 export type StorePulledWatchesOptions = {
   readonly store: KvStore;
+  readonly access: AccessGuard;
+  /** Who reads them. */
+  readonly subject: Subject | undefined;
   readonly turns: WatchTurns;
   readonly onFail: (reason: HoldfastError) => void;
   /** Called once, when they are over. */
@@ -26,8 +32,26 @@ export class StorePulledWatches implements PulledWatches {
     return this.#options.store.revision;
   }
 
+  admit(request: PulledRequest): Promise<undefined> | undefined {
+    const { access, subject } = this.#options;
+    return access.admitRead(request, { subject });
+  }
+
   open(request: PulledRequest, onReady: () => void): PulledWatch {
+    this.require(request);
     return this.#options.store.watch(request, onReady);
+  }
+
+  next(watch: PulledWatch, limit: number): readonly WatchBatch[] {
+    const { access, subject } = this.#options;
+    const cursor = watch as WatchCursor;
+    if (access.rules.isOn) access.requireRead(cursor.watched, subject);
+    return cursor.next(limit);
+  }
+
+  require(request: PulledRequest): void {
+    const { access, subject } = this.#options;
+    access.requireRead(request, subject);
   }
 
   askTurn(read: TurnRead): void {

@@ -3,10 +3,12 @@
 // else. It ends by its reader, by the signal, or with the member; whoever ends it, the cursor goes
 // at once.
 import type { Clock, Timer } from '@holdfast/base/clock';
-import type { HoldfastError } from '@holdfast/base/errors';
+import { HoldfastError } from '@holdfast/base/errors';
 import type { Revision } from '@holdfast/base/ids';
+import type { Subject } from '@holdfast/domain/subject';
 import type { KvStore } from '@holdfast/mvcc/kv-store';
 import type { WatchCursor } from '@holdfast/mvcc/watch-cursor';
+import type { AccessGuard } from './access-guard.ts';
 import type { WatchItem, WatchRequest, WatchStream } from './engine.ts';
 import type { WatchTurns } from './watch-turns.ts';
 
@@ -17,6 +19,9 @@ export type StoreWatchOptions = {
   readonly store: KvStore;
   readonly clock: Clock;
   readonly request: WatchRequest;
+  /** Judges what is given: each item by the rules of the moment at which it is. */
+  readonly access: AccessGuard;
+  readonly subject: Subject | undefined;
   /** Shared by all watches of a member. */
   readonly turns: WatchTurns;
   readonly signal: AbortSignal | undefined;
@@ -33,10 +38,14 @@ export class StoreWatch implements WatchStream {
   #reason: HoldfastError | undefined;
   #wake: (() => void) | undefined;
   #lastGivenMs: number;
+  /** The access rules by which it was found to be allowed. */
+  #judgedAt: number;
 
-  /** Throws `compacted` or `invalid-argument`, as the store does. */
+  /** Throws `compacted` or `invalid-argument`, as the store does, and what is not allowed. */
   constructor(options: StoreWatchOptions) {
     this.#options = options;
+    options.access.requireRead(options.request, options.subject);
+    this.#judgedAt = options.store.accessRevision;
     this.startedAt = options.store.revision;
     this.#lastGivenMs = options.clock.monotonicMs();
     this.#cursor = options.store.watch(options.request, () => this.#wakeUp());
@@ -54,6 +63,21 @@ export class StoreWatch implements WatchStream {
     this.#end();
   }
 
+  /** Whether it is allowed by the rules in force; else it has ended, and its reader hears why. */
+  judge(): boolean {
+    const { access, request, store, subject } = this.#options;
+    if (store.accessRevision === this.#judgedAt) return true;
+    this.#judgedAt = store.accessRevision;
+    try {
+      access.requireRead(request, subject);
+      return true;
+    } catch (error) {
+      if (!(error instanceof HoldfastError)) throw error;
+      this.fail(error);
+      return false;
+    }
+  }
+
   async *[Symbol.asyncIterator](): AsyncGenerator<WatchItem> {
     try {
       if (this.#options.signal?.aborted) this.#onAbort();
@@ -62,13 +86,14 @@ export class StoreWatch implements WatchStream {
         if (this.#isClosed) break;
         const batches = this.#cursor.next(eventsPerPull);
         for (const { revision, events } of batches) {
+          if (!this.judge()) break;
           this.#lastGivenMs = this.#options.clock.monotonicMs();
           yield { type: 'events', revision, events };
           if (this.#isClosed) break;
         }
         if (this.#isClosed) break;
         const progress = batches.length === 0 ? await this.#wait() : undefined;
-        if (progress !== undefined) yield { type: 'progress', revision: progress };
+        if (progress !== undefined && this.judge()) yield { type: 'progress', revision: progress };
       }
     } finally {
       this.close();

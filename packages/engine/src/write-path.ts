@@ -2,12 +2,21 @@
 // back until every member understands it, then proposed. Nearly always there is nothing to wait
 // for, and no promise is made that says so.
 import type { HoldfastError } from '@holdfast/base/errors';
-import type { MemberId } from '@holdfast/base/ids';
+import { type MemberId, type Revision, revision } from '@holdfast/base/ids';
 import type { KvStore } from '@holdfast/mvcc/kv-store';
+import { defaultStoreLimits } from '@holdfast/mvcc/store-limits';
+import { requireFewOperations } from '@holdfast/mvcc/txn-size';
+import type { CommandResult } from '@holdfast/proto/internal';
 import type { Proposed } from '@holdfast/replica/proposals';
 import type { Replica } from '@holdfast/replica/replica';
+import type { AccessGuard } from './access-guard.ts';
 import { requireVersion } from './cluster-version.ts';
-import { type CommandRequest, encodeCommand, versionOf } from './command-answer.ts';
+import {
+  type CommandRequest,
+  encodeCommand,
+  isAllowedByOthers,
+  versionOf,
+} from './command-answer.ts';
 import type { WriteOptions } from './engine.ts';
 import { quotaRefusal, requireApplied } from './write-admission.ts';
 
@@ -18,9 +27,16 @@ export type WritePathOptions = {
   readonly quotaBytes: number | undefined;
   readonly configured: () => readonly MemberId[];
   readonly nameOf: (id: MemberId) => string;
+  /** By which rules a write is allowed. */
+  readonly access: AccessGuard;
+  /** Until this member has applied that. */
+  readonly awaitRevision: (wanted: Revision, signal?: AbortSignal) => Promise<void>;
   /** Whether the write was applied before. */
   readonly isAnswered: (options: WriteOptions) => Promise<boolean>;
 };
+
+/** Of a write, while others keep changing the access rules meanwhile. */
+const permitTriesMax = 8;
 
 export class WritePath {
   readonly #options: WritePathOptions;
@@ -31,13 +47,16 @@ export class WritePath {
 
   /** Throws, or rejects, with what it is refused with. */
   execute(request: CommandRequest, options: WriteOptions): Promise<Proposed> {
-    const { store, replica, quotaBytes } = this.#options;
+    const { store, replica, access, quotaBytes } = this.#options;
+    if (request.$case === 'txn') requireFewOperations(request.value, defaultStoreLimits);
     requireApplied(replica.applyLag);
     const full = quotaRefusal(request, store.bytes, quotaBytes);
     const version = versionOf(request, options);
     const isUnderstood = version === undefined || store.clusterVersion >= version;
-    if (full || !isUnderstood) return this.#executeLater(request, options, full);
-    return replica.propose(encodeCommand(request, options), options.signal);
+    if (full || !isUnderstood) return this.#executeLater(request, options, { full });
+    const permit = access.permit(request, options);
+    if (typeof permit !== 'bigint') return this.#executeLater(request, options, { permit });
+    return replica.propose(encodeCommand(request, options, permit), options.signal);
   }
 
   /** Throws `failed-precondition` while a member does not understand what needs that version. */
@@ -49,15 +68,39 @@ export class WritePath {
     requireVersion(store, { version, configured: configured(), nameOf });
   }
 
+  /**
+   * Of a write that had been allowed by other access rules than those in force when it was applied,
+   * and so was not: judged and proposed again, from what this member has learned since.
+   */
+  async again(
+    request: CommandRequest,
+    options: WriteOptions,
+    refused: Proposed,
+  ): Promise<CommandResult> {
+    let result = refused.result as CommandResult;
+    for (let left = permitTriesMax; left > 0 && isAllowedByOthers(result); left -= 1) {
+      await this.#options.awaitRevision(revision(result.revision), options.signal);
+      result = (await this.execute(request, options)).result as CommandResult;
+    }
+    return result;
+  }
+
   async #executeLater(
     request: CommandRequest,
     options: WriteOptions,
-    full: HoldfastError | undefined,
+    { full, permit }: Pending,
   ): Promise<Proposed> {
-    const { replica, isAnswered } = this.#options;
+    const { replica, access, isAnswered } = this.#options;
     if (full && !(await isAnswered(options))) throw full;
     const version = versionOf(request, options);
     if (version !== undefined) await this.awaitVersion(version, options.signal);
-    return await replica.propose(encodeCommand(request, options), options.signal);
+    const allowed = await (permit ?? access.permit(request, options));
+    return await replica.propose(encodeCommand(request, options, allowed), options.signal);
   }
 }
+
+/** What a write waits for. */
+type Pending = {
+  readonly full?: HoldfastError | undefined;
+  readonly permit?: Promise<bigint>;
+};

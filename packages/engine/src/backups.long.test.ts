@@ -14,25 +14,21 @@ import type { Disk } from '@holdfast/storage/disk';
 import { IdentityFile } from '@holdfast/storage/identity-file';
 import { MemoryDisk } from '@holdfast/storage/memory-disk';
 import { PeersFile } from '@holdfast/storage/peers-file';
-import { afterEach, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { openDataDirectory } from './data-directory.ts';
 import {
   actor,
+  cleanWorlds,
   type EngineWorld,
-  EngineWorlds,
   keysOf,
   type TestMachine,
 } from './embedded-engine.fixture.ts';
 import { type RestoreOptions, refuseUnfinished, restoreDirectory } from './restore-directory.ts';
 
-const worlds = new EngineWorlds();
+const worlds = cleanWorlds();
 const started = worlds.started.bind(worlds);
 const never = new AbortController().signal;
 const yieldNow = (): Promise<void> => Promise.resolve();
-
-afterEach(async () => {
-  expect(await worlds.close()).toEqual({ timers: 0, fatal: [] });
-});
 
 async function* piecesIn(bytes: Uint8Array, length = 10_000): AsyncGenerator<Uint8Array> {
   for (let at = 0; at < bytes.length; at += length) yield bytes.subarray(at, at + length);

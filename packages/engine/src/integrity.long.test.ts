@@ -6,22 +6,18 @@
 import { utf8 } from '@holdfast/base/bytes';
 import { HoldfastError } from '@holdfast/base/errors';
 import { QuarantineFile } from '@holdfast/storage/quarantine-file';
-import { afterEach, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import {
   actor,
+  cleanWorlds,
   type EngineWorld,
-  EngineWorlds,
   keysOf,
   type TestEngineOptions,
   type TestMachine,
   Watched,
 } from './embedded-engine.fixture.ts';
 
-const worlds = new EngineWorlds();
-
-afterEach(async () => {
-  expect(await worlds.close()).toEqual({ timers: 0, fatal: [] });
-});
+const worlds = cleanWorlds();
 
 const settings: TestEngineOptions = { integritySettings: { intervalMs: 2000 } };
 
@@ -42,6 +38,10 @@ const named = (machine: TestMachine) =>
   machine.integrity.flatMap((event) => (event.type === 'state-odd' ? [event] : []));
 const decided = (world: EngineWorld): number =>
   Math.min(...world.living.map((machine) => statusOf(machine).checksDecided));
+
+/** What says that a state is doubted cannot be kept. */
+const refuseDoubts = ({ disk }: TestMachine, code: 'EIO' | 'ENOSPC'): void =>
+  disk.setFaults(({ path }) => (path.includes('quarantine') ? { kind: 'error', code } : undefined));
 
 /** Checks that find all equal come and go. */
 async function compared(world: EngineWorld, times = 2): Promise<void> {
@@ -308,9 +308,7 @@ describe('a comparison of states', () => {
   it('ends a member that cannot keep its doubt, and finds it again in the log', async () => {
     const world = await filled(20);
     const [victim] = world.followers as [TestMachine];
-    victim.disk.setFaults(({ path }) =>
-      path.includes('quarantine') ? { kind: 'error', code: 'EIO' } : undefined,
-    );
+    refuseDoubts(victim, 'EIO');
     spoil(victim);
     await world.until(() => victim.fatal.length > 0);
     expect(String(victim.fatal.shift())).toMatch(/quarantine/);
@@ -326,9 +324,7 @@ describe('a comparison of states', () => {
     const [victim] = world.followers as [TestMachine];
     spoil(victim);
     await world.until(() => quarantineOf(victim)?.isReplaced === true);
-    victim.disk.setFaults(({ path }) =>
-      path.includes('quarantine') ? { kind: 'error', code: 'EIO' } : undefined,
-    );
+    refuseDoubts(victim, 'EIO');
     await world.until(() => victim.fatal.length > 0);
     expect(String(victim.fatal.shift())).toMatch(/quarantine/);
     victim.disk.setFaults(undefined);
@@ -339,9 +335,7 @@ describe('a comparison of states', () => {
   it('keeps a doubt that finds no room until there is some', async () => {
     const world = await filled(20);
     const [victim] = world.followers as [TestMachine];
-    victim.disk.setFaults(({ path }) =>
-      path.includes('quarantine') ? { kind: 'error', code: 'ENOSPC' } : undefined,
-    );
+    refuseDoubts(victim, 'ENOSPC');
     spoil(victim);
     await world.until(() => quarantineOf(victim) !== undefined);
     world.isolate(victim);
