@@ -10,15 +10,22 @@ export interface PacedConnection {
 
 /** In one turn: more than these, and a connection is not read from before the next one. */
 const connectionCallsMax = 128;
-/** In one turn, of connections that brought many before. */
-const turnCallsMax = 512;
+/**
+ * In one turn, of connections that brought many before: a dozen milliseconds. Node takes in one new
+ * connection a turn, and those that come among a few hundred such wait for as many turns.
+ */
+const turnCallsMax = 128;
 
 export class CallPace {
   readonly #nextTurn: (action: () => void) => void;
-  /** What each connection has begun in this turn. */
-  #begun = new Map<PacedConnection, number>();
+  /**
+   * What each connection has begun in the turn in which it began something last: a table that was
+   * emptied every turn would be made anew every time (base's linked-list.ts).
+   */
+  readonly #begun = new Map<PacedConnection, { turn: number; calls: number }>();
   /** Not read from, in order, with what they brought last. */
   readonly #waiting = new Map<PacedConnection, number>();
+  #turnNumber = 0;
   #isTurning = false;
 
   constructor(nextTurn: (action: () => void) => void = setImmediate) {
@@ -26,8 +33,7 @@ export class CallPace {
   }
 
   begin(connection: PacedConnection): void {
-    const calls = (this.#begun.get(connection) ?? 0) + 1;
-    this.#begun.set(connection, calls);
+    const calls = this.#count(connection);
     if (calls === connectionCallsMax) connection.pauseReading();
     if (calls >= connectionCallsMax) this.#waiting.set(connection, calls);
     if (this.#isTurning) return;
@@ -40,8 +46,21 @@ export class CallPace {
     this.#waiting.delete(connection);
   }
 
+  /** With this one, in this turn. */
+  #count(connection: PacedConnection): number {
+    let begun = this.#begun.get(connection);
+    if (!begun) {
+      begun = { turn: this.#turnNumber, calls: 0 };
+      this.#begun.set(connection, begun);
+    }
+    if (begun.turn !== this.#turnNumber) begun.calls = 0;
+    begun.turn = this.#turnNumber;
+    begun.calls += 1;
+    return begun.calls;
+  }
+
   #turn(): void {
-    this.#begun.clear();
+    this.#turnNumber += 1;
     this.#isTurning = false;
     let calls = 0;
     for (const [connection, brought] of this.#waiting) {

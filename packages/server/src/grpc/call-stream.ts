@@ -1,5 +1,5 @@
-// What a call of gRPC needs of whatever carries HTTP/2, and nothing more: node:http2 does today,
-// and something leaner can take its place without a handler that knows (speed.md, choice 1).
+// What a call of gRPC needs of whatever carries it, and nothing more: HTTP/2 of ours does, and the
+// JSON gateway, and no handler knows which (speed.md, choice 1).
 import type { CallRoom } from './call-room.ts';
 import type { Holder } from './message-parser.ts';
 import type { FramedMessage } from './method.ts';
@@ -30,6 +30,8 @@ export interface CallStream extends Holder {
    * that has not said all is told to stop.
    */
   end(status: GrpcStatus | 'ok', message?: FramedMessage): void;
+  /** What was sent and has not left for the client. */
+  readonly unsentBytes: number;
   /** Ends it with all that was not read; the client hears that it broke. */
   abandon(): void;
   /**

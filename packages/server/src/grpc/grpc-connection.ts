@@ -1,56 +1,41 @@
 // One connection that speaks HTTP/2: it has to introduce itself, shows now and then that somebody
 // is there, and has its calls accounted for. What is wrong with it ends it, and harms nobody else.
-import {
-  type IncomingHttpHeaders,
-  performServerHandshake,
-  type ServerHttp2Session,
-  type ServerHttp2Stream,
-} from 'node:http2';
 import type { Socket } from 'node:net';
 
 import type { Clock, Timer } from '@holdfast/base/clock';
 
+import { ServerConnection } from '../http2/server-connection.ts';
+import type { ServerStream } from '../http2/server-stream.ts';
 import { ByteBudget } from './byte-budget.ts';
 import type { CallPace, PacedConnection } from './call-pace.ts';
 import { type CallAccounts, windowBytes } from './http2-stream.ts';
 import { ConnectionAnswers, type UnreadAnswers } from './unread-answers.ts';
 
-const settings = {
-  // Of one connection at a time; a client that wants more waits, as the protocol says.
-  maxConcurrentStreams: 4096,
-  initialWindowSize: windowBytes,
-  // As HTTP/1.1 has it at this door.
-  maxHeaderListSize: 16 * 1024,
-  enablePush: false,
-};
+/** Of one connection at a time; a client that wants more waits, as the protocol says. */
+const streamsMax = 4096;
 /** Of all streams of a connection together that is taken in before it is worked on. */
 const connectionWindowBytes = 8 * 1024 * 1024;
 /** Of its calls together: 4,096 that idle take 32 MiB of it, one message is 2 MiB at the most. */
 const heldBytesMax = 128 * 1024 * 1024;
+/** Of those: by calls of which it is not known yet who makes them, 128 at a time. */
+const heldBackBytesMax = heldBytesMax / 4;
 
 /** From the first bytes to the end of the introduction, as for the first bytes themselves. */
 const introductionMs = 3000;
 /** Who has begun no call for so long is asked whether it is there, and has so long to say so. */
 const quietMs = 30_000;
 const pingWaitMs = 20_000;
-/** In such a time; each costs a turn through node, and no client has a use for more. */
-const settingsMax = 1000;
-
-/** node:http2 has no word for a connection that is not to be read from for a moment. */
-type WithHandle = { readonly _handle?: { readStop(): number; readStart(): number } | null };
 
 export type GrpcConnectionOptions = {
   readonly clock: Clock;
   readonly pace: CallPace;
   /** What all connections hold. */
   readonly held: ByteBudget;
+  /** And those of which it is not known yet who makes them. */
+  readonly heldBack: ByteBudget;
   readonly unread: UnreadAnswers;
   readonly unreadMs: number;
-  readonly onCall: (
-    connection: GrpcConnection,
-    stream: ServerHttp2Stream,
-    headers: IncomingHttpHeaders,
-  ) => void;
+  readonly onCall: (connection: GrpcConnection, stream: ServerStream) => void;
   /** With what was wrong with it, if anything was. */
   readonly onOver: (connection: GrpcConnection, reason: string | undefined) => void;
 };
@@ -59,51 +44,51 @@ export class GrpcConnection implements PacedConnection {
   readonly socket: Socket;
   readonly accounts: CallAccounts;
   readonly #options: GrpcConnectionOptions;
-  readonly #session: ServerHttp2Session;
+  readonly #connection: ServerConnection;
   #timer: Timer;
   #hasBegunCall = false;
   #isEnding = false;
-  #settingsHeard = 0;
   #reason: string | undefined;
 
   /** Of a paused socket of which nothing was read. */
   constructor(socket: Socket, options: GrpcConnectionOptions) {
     this.#options = options;
     this.socket = socket;
-    const session = performServerHandshake(socket, { settings });
-    this.#session = session;
+    // HTTP/1.1 leaves its sockets half open: a client that has gone would be one that listens.
+    socket.allowHalfOpen = false;
     this.accounts = {
       held: new ByteBudget(heldBytesMax, options.held),
+      heldBack: new ByteBudget(heldBackBytesMax, options.heldBack),
       answers: new ConnectionAnswers({
         whole: options.unread,
         clock: options.clock,
         unreadMs: options.unreadMs,
-        writtenBytes: () => socket.bytesWritten,
+        sentBytes: () => this.#connection.sentBytes,
         giveUp: () => this.#end('it does not read its answers'),
       }),
     };
     this.#timer = this.#endAfter(introductionMs, 'no settings in time');
-    this.#listen();
+    this.#connection = this.#open();
   }
 
   /** Calls that are under way are answered; new ones go elsewhere. */
   leave(): void {
-    this.#session.close();
+    this.#connection.leave();
   }
 
   destroyWithin(leaveMs: number): void {
     this.leave();
     this.#timer.cancel();
     this.#isEnding = true;
-    this.#timer = this.#options.clock.schedule(leaveMs, () => this.#session.destroy());
+    this.#timer = this.#options.clock.schedule(leaveMs, () => this.#connection.destroy());
   }
 
   pauseReading(): void {
-    (this.socket as WithHandle)._handle?.readStop();
+    this.#connection.pauseReading();
   }
 
   resumeReading(): void {
-    (this.socket as WithHandle)._handle?.readStart();
+    this.#connection.resumeReading();
   }
 
   /** What is told of it once it is over; the first such thing counts. */
@@ -111,37 +96,31 @@ export class GrpcConnection implements PacedConnection {
     this.#reason ??= reason;
   }
 
-  #listen(): void {
-    const session = this.#session;
-    session.once('connect', () => session.setLocalWindowSize(connectionWindowBytes));
-    session.on('remoteSettings', () => {
-      this.#settingsHeard += 1;
-      if (this.#settingsHeard > settingsMax) this.#end('it sends settings without an end');
-    });
-    // It has heard ours, for which it has to have sent its own.
-    session.once('localSettings', () => this.#scheduleLook());
-    session.on('stream', (stream, headers) => {
-      this.#hasBegunCall = true;
-      this.#options.pace.begin(this);
-      this.#options.onCall(this, stream, headers);
-    });
-    session.on('error', (error: Error) => this.note(error.message));
-    session.once('close', () => {
-      this.#timer.cancel();
-      this.#options.pace.forget(this);
-      this.accounts.answers.close();
-      this.#options.onOver(this, this.#reason);
+  #open(): ServerConnection {
+    const { clock, pace, onCall, onOver } = this.#options;
+    return new ServerConnection(this.socket, {
+      ...{ clock, streamsMax, windowBytes, connectionWindowBytes },
+      onStream: (stream) => {
+        this.#hasBegunCall = true;
+        pace.begin(this);
+        onCall(this, stream);
+      },
+      onIntroduced: () => this.#scheduleLook(),
+      onOver: (reason) => {
+        this.#timer.cancel();
+        pace.forget(this);
+        this.accounts.answers.close();
+        onOver(this, this.#reason ?? reason);
+      },
     });
   }
 
   #scheduleLook(): void {
     if (this.#isEnding) return;
-    this.#settingsHeard = 0;
     this.#timer.cancel();
     this.#timer = this.#options.clock.schedule(quietMs, () => this.#look());
   }
 
-  /** Bytes alone show nobody: a session that node has given up reads, and answers nothing. */
   #look(): void {
     if (this.#hasBegunCall) {
       this.#hasBegunCall = false;
@@ -149,9 +128,7 @@ export class GrpcConnection implements PacedConnection {
       return;
     }
     this.#timer = this.#endAfter(pingWaitMs, 'no answer to a ping');
-    this.#session.ping((error) => {
-      if (!error) this.#scheduleLook();
-    });
+    this.#connection.ping(() => this.#scheduleLook());
   }
 
   /** In parts: a member that was busy for as long reads what has come before it blames anybody. */
@@ -164,6 +141,6 @@ export class GrpcConnection implements PacedConnection {
 
   #end(reason: string): void {
     this.note(reason);
-    this.#session.destroy();
+    this.#connection.destroy();
   }
 }

@@ -63,6 +63,16 @@ describe('the door for gRPC', () => {
     expect(await http.text()).toBe('v');
   });
 
+  it('refuses a name that is none, and lives', async () => {
+    const client = await connected();
+    const message = frameMessage(encode(PutRequest, putOf('a')));
+    const ends = await Promise.all(
+      ['', 'x'.repeat(200)].map((name) => client.say(path, message, { 'holdfast-actor': name })),
+    );
+    expect(ends.map(({ status }) => status)).toEqual([3, 3]);
+    await put(client, 'b');
+  });
+
   it('says what it does not know, and what it can not read', async () => {
     const client = await connected();
     const message = frameMessage(encode(PutRequest, putOf('a')));

@@ -1,19 +1,18 @@
 // The door for gRPC: it is given the connections that speak HTTP/2, and hands each call to the
 // method that it names. It knows of no service.
-import { constants, type IncomingHttpHeaders, type ServerHttp2Stream } from 'node:http2';
 import type { Socket } from 'node:net';
 
-import { messageOf } from '@holdfast/base/errors';
-
-import { actorNamed } from '../http/call-options.ts';
 import { refusedCertificateOf, type TurnedAway } from '../http/certified-door.ts';
 import type { HttpContext } from '../http/http-context.ts';
+import { encodeHeaders } from '../http2/header-encoder.ts';
+import type { ServerStream } from '../http2/server-stream.ts';
 import { ByteBudget } from './byte-budget.ts';
 import { CallPace } from './call-pace.ts';
-import { mendFirstHeaders } from './first-frames.ts';
+import { statusOfFailure } from './failed-call.ts';
+import { type GrpcCallerIdentity, identityOf } from './grpc-caller.ts';
 import { GrpcConnection } from './grpc-connection.ts';
 import { Http2CallStream } from './http2-stream.ts';
-import type { GrpcMethods } from './method.ts';
+import type { GrpcMethod, GrpcMethods } from './method.ts';
 import { GrpcStatus, statusCodes } from './status.ts';
 import { serveStream } from './streaming.ts';
 import { serveUnary } from './unary.ts';
@@ -33,6 +32,8 @@ const leaveMs = 1000;
 
 /** Of all calls together, 65,536 of them while they idle. */
 const heldBytesMax = 512 * 1024 * 1024;
+/** Of those: by calls of which it is not known yet who makes them, 512 at a time. */
+const heldBackBytesMax = heldBytesMax / 4;
 /** What a call costs while it is open, beside its headers and its message: measured, rounded up. */
 const callBytes = 8 * 1024;
 /** Of a path that is told back. */
@@ -41,9 +42,8 @@ const shownPathMax = 200;
 export class GrpcDoor {
   readonly #options: GrpcDoorOptions;
   readonly #connections = new Set<GrpcConnection>();
-  /** Connections that have asked for nothing yet. */
-  readonly #begun = new Set<Socket>();
   readonly #held = new ByteBudget(heldBytesMax);
+  readonly #heldBack = new ByteBudget(heldBackBytesMax);
   readonly #unread: UnreadAnswers;
   readonly #unfinished: UnfinishedCalls;
   readonly #pace = new CallPace();
@@ -52,7 +52,7 @@ export class GrpcDoor {
   constructor(options: GrpcDoorOptions) {
     const { clock, limits } = options.context;
     this.#options = options;
-    this.#unread = new UnreadAnswers(limits.unreadBytesMax);
+    this.#unread = new UnreadAnswers({ clock, bytesMax: limits.unreadBytesMax });
     this.#unfinished = new UnfinishedCalls(clock, limits.requestTimeoutMs);
   }
 
@@ -62,32 +62,16 @@ export class GrpcDoor {
       socket.destroy();
       return;
     }
-    // As it came from a server of HTTP/1.1, a client that ends it would stay for ever.
-    socket.allowHalfOpen = false;
-    this.#begun.add(socket);
-    socket.once('close', () => this.#begun.delete(socket));
-    const { context, onTurnedAway } = this.#options;
-    const from = socket.remoteAddress ?? 'gone';
-    mendFirstHeaders(socket, {
-      clock: context.clock,
-      onReady: () => {
-        this.#begun.delete(socket);
-        this.#open(socket);
-      },
-      onSilent: () => onTurnedAway(from, 'no settings in time'),
-    });
-  }
-
-  #open(socket: Socket): void {
     const { context, onTurnedAway } = this.#options;
     const from = socket.remoteAddress ?? 'gone';
     const connection = new GrpcConnection(socket, {
       clock: context.clock,
       pace: this.#pace,
       held: this.#held,
+      heldBack: this.#heldBack,
       unread: this.#unread,
       unreadMs: context.limits.unreadMs,
-      onCall: (on, stream, headers) => this.#serve(on, stream, headers),
+      onCall: (on, stream) => this.#serve(on, stream),
       onOver: (over, reason) => {
         this.#connections.delete(over);
         if (reason !== undefined) onTurnedAway(from, reason);
@@ -99,7 +83,6 @@ export class GrpcDoor {
   /** Clients are told to go elsewhere; calls that are under way are answered. */
   leave(): void {
     this.#isLeaving = true;
-    for (const socket of this.#begun) socket.destroy();
     for (const connection of this.#connections) connection.leave();
   }
 
@@ -109,25 +92,20 @@ export class GrpcDoor {
     for (const connection of this.#connections) connection.destroyWithin(leaveMs);
   }
 
-  #serve(
-    connection: GrpcConnection,
-    stream: ServerHttp2Stream,
-    headers: IncomingHttpHeaders,
-  ): void {
-    if (headers[':method'] !== 'POST' || !readType(headers).startsWith('application/grpc')) {
-      stream.on('error', () => undefined); // As of a call.
-      stream.respond({ ':status': headers[':method'] === 'POST' ? 415 : 405 }, { endStream: true });
-      stream.close(constants.NGHTTP2_NO_ERROR);
-      return;
+  #serve(connection: GrpcConnection, stream: ServerStream): void {
+    const { headers } = stream;
+    if (headers.get(':method') !== 'POST') return stream.end(notAllowed);
+    if (!(headers.get('content-type') ?? '').startsWith('application/grpc')) {
+      return stream.end(unsupported);
     }
-    const call = new Http2CallStream(stream, headers, connection.accounts);
+    const call = new Http2CallStream(stream, connection.accounts);
     const refusal = refusedCertificateOf(connection.socket);
     if (refusal) {
       connection.note(refusal.message);
       call.end(new GrpcStatus(statusCodes.unauthenticated, refusal.message));
       return;
     }
-    if (!call.hold(callBytes + bytesOf(headers))) {
+    if (!call.hold(callBytes + headers.bytes)) {
       call.end(tooMany());
       return;
     }
@@ -136,38 +114,59 @@ export class GrpcDoor {
       call.end(unknown(call.path));
       return;
     }
-    const actor = this.#actorOf(call, connection.socket);
-    if (actor === undefined) return;
-    const { context, messageBytesMax } = this.#options;
-    const options = {
-      context,
-      door: 'grpc' as const,
-      actor,
-      messageBytesMax,
-      unfinished: this.#unfinished,
+    this.#identify({ call, method, socket: connection.socket });
+  }
+
+  #identify({ call, method, socket }: ServedCall): void {
+    try {
+      const identity = identityOf(this.#options.context.access, { call, method, socket });
+      if (identity instanceof Promise) this.#carryOutLater(call, method, identity);
+      else this.#carryOut(call, method, identity);
+    } catch (error) {
+      this.#fail(call, method, error);
+    }
+  }
+
+  /** It takes others to find out who calls, or a look at a password. */
+  #carryOutLater(
+    call: Http2CallStream,
+    method: GrpcMethod,
+    identity: Promise<GrpcCallerIdentity>,
+  ): void {
+    if (!call.holdBack()) {
+      identity.catch(() => undefined); // It is told of that instead.
+      call.end(tooManyUnknown());
+      return;
+    }
+    const serve = (found: GrpcCallerIdentity): void => {
+      if (call.isGone) return;
+      this.#carryOut(call, method, found);
+      call.letGo();
     };
+    identity.then(serve).catch((error: unknown) => this.#fail(call, method, error));
+  }
+
+  #fail(call: Http2CallStream, method: GrpcMethod, error: unknown): void {
+    call.end(statusOfFailure(error, method, this.#options.context));
+  }
+
+  #carryOut(call: Http2CallStream, method: GrpcMethod, caller: GrpcCallerIdentity): void {
+    const { context, messageBytesMax } = this.#options;
+    const unfinished = this.#unfinished;
+    const options = { context, door: 'grpc', caller, messageBytesMax, unfinished } as const;
     if (method.kind === 'unary') serveUnary(call, method, options);
     else serveStream(call, method, options);
   }
-
-  /** Undefined: it names itself as nobody may, and was told so. */
-  #actorOf(call: Http2CallStream, socket: Socket): string | undefined {
-    try {
-      return actorNamed(call.header('holdfast-actor'), socket);
-    } catch (error) {
-      call.end(new GrpcStatus(statusCodes.invalidArgument, messageOf(error)));
-      return undefined;
-    }
-  }
 }
 
-const readType = (headers: IncomingHttpHeaders): string => headers['content-type'] ?? '';
+type ServedCall = {
+  readonly call: Http2CallStream;
+  readonly method: GrpcMethod;
+  readonly socket: Socket;
+};
 
-function bytesOf(headers: IncomingHttpHeaders): number {
-  let bytes = 0;
-  for (const name in headers) bytes += name.length + (headers[name]?.length ?? 0);
-  return bytes;
-}
+const notAllowed = encodeHeaders([[':status', '405']]);
+const unsupported = encodeHeaders([[':status', '415']]);
 
 const unknown = (path: string): GrpcStatus =>
   new GrpcStatus(statusCodes.unimplemented, `unknown method ${path.slice(0, shownPathMax)}`);
@@ -176,4 +175,10 @@ const tooMany = (): GrpcStatus =>
   new GrpcStatus(
     statusCodes.resourceExhausted,
     'grpc: too many calls are open here: end some that were begun',
+  );
+
+const tooManyUnknown = (): GrpcStatus =>
+  new GrpcStatus(
+    statusCodes.resourceExhausted,
+    'grpc: too many calls wait here for it to be found out who makes them: try again',
   );

@@ -5,7 +5,14 @@ import { once } from 'node:events';
 import { describe, expect, it } from 'vitest';
 
 import { answerOf, type GrpcClient } from './grpc-client.fixture.ts';
-import { HostileDoor, putMessage, putPath } from './hostile-door.fixture.ts';
+import {
+  HostileDoor,
+  mebibyte,
+  putMessage,
+  putPath,
+  rangeMessage,
+  rangePath,
+} from './hostile-door.fixture.ts';
 import {
   callFrames,
   flags,
@@ -72,6 +79,24 @@ describe('a client that is gone', () => {
   });
 });
 
+describe('a client that asks and does not read', () => {
+  it('is given up, however many pings it asks and answers', async () => {
+    await using hostile = await HostileDoor.openStill({ unreadMs: 2000 });
+    const [deaf, other] = [await hostile.raw(), await hostile.stock()];
+    await hostile.put(other, 'v', new Uint8Array(mebibyte));
+    // The first 64 KiB of the answer come, and the stream is not told of room for more.
+    deaf.send(callFrames(1, rangePath, { bytes: rangeMessage('v'), isLast: true }));
+    await deaf.next(frameTypes.data);
+    for (let ms = 0; ms < 5000 && hostile.turnedAway.length === 0; ms += 500) {
+      deaf.send(pingFrame());
+      await deaf.next(frameTypes.ping);
+      hostile.clock.advance(500);
+    }
+    expect(hostile.turnedAway).toEqual(['it does not read its answers']);
+    await hostile.put(other, 'still');
+  });
+});
+
 /** What this client has to say is read before the answer to its own ping is written. */
 const hasAnsweredPings = async (client: GrpcClient): Promise<void> => {
   for (let times = 0; times < 2; times += 1) {
@@ -85,7 +110,7 @@ describe('a client that stops short', () => {
     const dumb = await hostile.text();
     dumb.send(preface.toString('latin1'));
     const deaf = await RawHttp2.connect(hostile.port, settingsFrame(), 0);
-    const slow = await RawHttp2.connect(hostile.port, settingsFrame(), 1);
+    const slow = await RawHttp2.connect(hostile.port, settingsFrame(), 0);
     await Promise.all([deaf, slow].map((raw) => raw.next(frameTypes.settings)));
     slow.send(callFrames(1, '/no.such/Method'));
     await slow.next(frameTypes.headers);
@@ -229,7 +254,7 @@ describe('a client that says what can not be', () => {
       raw.send(callFrames(1 + 2 * at, putPath, message), resetFrame(1 + 2 * at));
       if (at % 500 === 0) await hostile.put(other, 'beside');
     }
-    expect(await goaway(raw)).toBe(2);
+    expect(await goaway(raw)).toBe(11);
     expect(begun).toBeLessThan(2000);
     await hostile.put(other, 'still');
   });

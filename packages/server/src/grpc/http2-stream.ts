@@ -1,7 +1,9 @@
-// A call on a stream of node:http2.
-import { constants, type IncomingHttpHeaders, type ServerHttp2Stream } from 'node:http2';
+// A call on a stream of HTTP/2: what its answer begins and ends with, and what it holds.
 import type { RangeResponse } from '@holdfast/proto/internal';
 
+import { errorCodes } from '../http2/frame.ts';
+import { encodeHeaders } from '../http2/header-encoder.ts';
+import type { ServerStream, StreamReader } from '../http2/server-stream.ts';
 import type { ByteBudget } from './byte-budget.ts';
 import type { CallRoom } from './call-room.ts';
 import type { CallReader, CallStream } from './call-stream.ts';
@@ -9,98 +11,93 @@ import type { FramedMessage } from './method.ts';
 import { encodeStatusMessage, type GrpcStatus } from './status.ts';
 import { type ConnectionAnswers, clientGone } from './unread-answers.ts';
 
-const { HTTP2_HEADER_PATH, HTTP2_HEADER_STATUS, HTTP2_HEADER_CONTENT_TYPE, NGHTTP2_NO_ERROR } =
-  constants;
-
-const answerHeaders = {
-  [HTTP2_HEADER_STATUS]: 200,
-  [HTTP2_HEADER_CONTENT_TYPE]: 'application/grpc',
-};
-const okTrailers = { 'grpc-status': '0' };
-const awaitsTrailers = { waitForTrailers: true };
-const isLast = { endStream: true };
+const answerFields = [
+  [':status', '200'],
+  ['content-type', 'application/grpc'],
+] as const;
+const answerHead = encodeHeaders(answerFields);
+const okTrailers = encodeHeaders([['grpc-status', '0']]);
 
 /** What a client may send on a stream that is not read. */
 export const windowBytes = 256 * 1024;
 /** Of an object for each pair of an answer that is not encoded yet. */
 const pairBytes = 256;
+/** Of the sentence in which a call ends, so that it fits the head of any client. */
+const statusMessageMax = 4096;
 
 /** What the calls of a connection hold together. */
 export type CallAccounts = {
   readonly held: ByteBudget;
+  /** Of `held`: by those of which it is not known yet who makes them. */
+  readonly heldBack: ByteBudget;
   readonly answers: ConnectionAnswers;
 };
 
-export class Http2CallStream implements CallStream, CallRoom {
+export class Http2CallStream implements CallStream, CallRoom, StreamReader {
   readonly path: string;
-  readonly #stream: ServerHttp2Stream;
-  readonly #headers: IncomingHttpHeaders;
+  readonly #stream: ServerStream;
   readonly #accounts: CallAccounts;
   #reader: CallReader | undefined;
   #hasBegun = false;
   #isPaused = false;
+  /** Paused for want of a reader, and by nobody else. */
+  #isHeldBack = false;
+  /** Counted among those that are held back. */
+  #isWaiting = false;
   #heldBytes = 0;
   #unreadBytes = 0;
-  #trailers: Record<string, string> = okTrailers;
+  #madeBytes = 0;
 
-  constructor(stream: ServerHttp2Stream, headers: IncomingHttpHeaders, accounts: CallAccounts) {
+  constructor(stream: ServerStream, accounts: CallAccounts) {
     this.#stream = stream;
-    this.#headers = headers;
     this.#accounts = accounts;
-    this.path = String(headers[HTTP2_HEADER_PATH]);
-    stream.on('error', () => undefined); // Its close follows, and is what counts.
-    stream.once('close', () => this.#finish());
+    this.path = stream.headers.get(':path') ?? '';
+    stream.open(this);
   }
 
   header(name: string): string | undefined {
-    const value = this.#headers[name];
-    return Array.isArray(value) ? value[0] : value;
+    return this.#stream.headers.get(name);
   }
 
   open(reader: CallReader): void {
-    const stream = this.#stream;
     this.#reader = reader;
-    stream.on('data', reader.onBytes);
-    stream.once('end', () => {
-      // What was broken off ends, too; it is not all that the client had to say.
-      if (stream.rstCode === NGHTTP2_NO_ERROR) reader.onEnd();
-    });
-    if (reader.onRoom) stream.on('drain', reader.onRoom);
-    stream.once('wantTrailers', () => this.#sendTrailers());
   }
 
   send(message: FramedMessage): boolean {
-    if (this.#isGone) return false;
+    if (this.isGone) return false;
     this.#begin();
-    return this.#stream.write(message);
+    return this.#stream.send(message);
   }
 
   end(status: GrpcStatus | 'ok', message?: FramedMessage): void {
-    // To respond on a stream whose client has gone would throw.
-    if (this.#isGone) return;
+    if (this.isGone) return;
     if (status !== 'ok') {
-      this.#trailers = trailersOf(status);
       this.#grow(-this.#unreadBytes); // There will be no answer, whatever was counted for it.
-    }
-    if (status !== 'ok' && !this.#hasBegun) {
-      this.#hasBegun = true;
-      this.#stream.respond({ ...answerHeaders, ...this.#trailers }, isLast);
-      this.#closeRequests();
+      const fields = trailersOf(status);
+      this.#stream.end(encodeHeaders(this.#hasBegun ? fields : [...answerFields, ...fields]));
       return;
     }
     this.#begin();
     if (message) {
       this.#grow(message.length - this.#unreadBytes);
-      this.#stream.end(message);
-    } else this.#stream.end();
+      this.#madeBytes = message.length;
+      this.#accounts.answers.made(message.length);
+      this.#stream.send(message);
+    }
+    this.#stream.end(okTrailers);
+  }
+
+  get unsentBytes(): number {
+    return this.#stream.unsentBytes;
   }
 
   abandon(): void {
     // Clients of etcd resume after this code as after UNAVAILABLE.
-    this.#stream.close(constants.NGHTTP2_INTERNAL_ERROR);
+    this.#stream.reset(errorCodes.internalError);
   }
 
   pause(): boolean {
+    this.#isHeldBack = false;
     if (this.#isPaused) return true;
     if (!this.hold(windowBytes)) return false;
     this.#isPaused = true;
@@ -109,18 +106,39 @@ export class Http2CallStream implements CallStream, CallRoom {
   }
 
   resume(): void {
+    this.#isHeldBack = false;
     if (!this.#isPaused) return;
     this.#isPaused = false;
     this.hold(-windowBytes);
     this.#stream.resume();
   }
 
+  /** Before `open`, where that has to wait: else what comes would be lost. False: no room. */
+  holdBack(): boolean {
+    this.#isWaiting = this.#accounts.heldBack.take(windowBytes);
+    if (!this.#isWaiting) return false;
+    const hasRoom = this.pause();
+    if (!hasRoom) this.#waitNoMore();
+    this.#isHeldBack = hasRoom;
+    return hasRoom;
+  }
+
+  /** After `open`; what the reader has paused since stays so. */
+  letGo(): void {
+    this.#waitNoMore();
+    if (this.#isHeldBack) this.resume();
+  }
+
   hold(bytes: number): boolean {
-    if (this.#isGone) return true; // It is over before anything comes of it.
+    if (this.isGone) return true; // It is over before anything comes of it.
     if (bytes < 0) this.#accounts.held.give(-bytes);
     else if (!this.#accounts.held.take(bytes)) return false;
     this.#heldBytes += bytes;
     return true;
+  }
+
+  get isGone(): boolean {
+    return this.#stream.isGone;
   }
 
   get room(): CallRoom {
@@ -129,37 +147,51 @@ export class Http2CallStream implements CallStream, CallRoom {
 
   /** For one who has gone there is no room: nothing is made for nobody. */
   get isFull(): boolean {
-    return this.#isGone || this.#accounts.answers.isFull;
+    return this.isGone || this.#accounts.answers.isFull;
   }
 
   async wait(signal?: AbortSignal): Promise<void> {
-    if (!this.#isGone) await this.#accounts.answers.wait(this, signal);
-    if (this.#isGone) throw clientGone();
+    if (!this.isGone) await this.#accounts.answers.wait(this, signal);
+    if (this.isGone) throw clientGone();
   }
 
   expect(bytes: number): void {
-    if (!this.#isGone) this.#grow(bytes);
+    if (!this.isGone) this.#grow(bytes);
   }
 
   heed({ kvs }: RangeResponse): void {
-    if (this.#isGone) return;
+    if (this.isGone) return;
     let bytes = 0;
     for (const { key, value } of kvs) bytes += key.length + value.length + pairBytes;
     this.#grow(bytes);
   }
 
-  get #isGone(): boolean {
-    return this.#stream.destroyed || this.#stream.closed;
+  onData(bytes: Uint8Array): void {
+    this.#reader?.onBytes(bytes);
   }
 
-  /** A client that has not said all by now need not go on (RFC 9113, 8.1). */
-  #closeRequests(): void {
-    const stream = this.#stream;
-    if (stream.readableEnded) return;
-    // Later, or it would take the trailers' place.
-    setImmediate(() => {
-      if (!this.#isGone) stream.close(NGHTTP2_NO_ERROR);
-    });
+  onEnd(): void {
+    this.#reader?.onEnd();
+  }
+
+  onRoom(): void {
+    this.#reader?.onRoom?.();
+  }
+
+  onGone(): void {
+    const { held, answers } = this.#accounts;
+    held.give(this.#heldBytes);
+    this.#heldBytes = 0;
+    this.#waitNoMore();
+    answers.made(-this.#madeBytes);
+    answers.end(this, this.#unreadBytes);
+    this.#unreadBytes = 0;
+    this.#reader?.onGone();
+  }
+
+  #waitNoMore(): void {
+    if (this.#isWaiting) this.#accounts.heldBack.give(windowBytes);
+    this.#isWaiting = false;
   }
 
   #grow(bytes: number): void {
@@ -170,26 +202,16 @@ export class Http2CallStream implements CallStream, CallRoom {
   #begin(): void {
     if (this.#hasBegun) return;
     this.#hasBegun = true;
-    this.#stream.respond(answerHeaders, awaitsTrailers);
-  }
-
-  #sendTrailers(): void {
-    if (this.#isGone) return;
-    this.#stream.sendTrailers(this.#trailers);
-    this.#closeRequests();
-  }
-
-  #finish(): void {
-    const { held, answers } = this.#accounts;
-    held.give(this.#heldBytes);
-    this.#heldBytes = 0;
-    answers.end(this, this.#unreadBytes);
-    this.#unreadBytes = 0;
-    this.#reader?.onGone();
+    this.#stream.respond(answerHead);
   }
 }
 
-const trailersOf = ({ code, message }: GrpcStatus): Record<string, string> => ({
-  'grpc-status': String(code),
-  'grpc-message': encodeStatusMessage(message),
-});
+const trailersOf = ({ code, message }: GrpcStatus) =>
+  [
+    ['grpc-status', String(code)],
+    ['grpc-message', cut(encodeStatusMessage(message))],
+  ] as const;
+
+/** Not within what was percent-encoded. */
+const cut = (text: string): string =>
+  text.length <= statusMessageMax ? text : text.slice(0, statusMessageMax).replace(/%.?$/, '');

@@ -1,8 +1,10 @@
 // What a service makes of its methods, whatever carries them: messages are bytes in and framed
 // bytes out, errors a status. A service knows of no stream of HTTP/2, so the JSON gateway calls the
 // same methods.
+import type { Subject } from '@holdfast/domain/subject';
 import { type Encoder, encode } from '@holdfast/proto/encode';
 
+import { fieldsMax, flat, hasTooManyFields, type MessageShape } from '../field-count.ts';
 import type { CallRoom } from './call-room.ts';
 import { messageHeadBytes } from './message-parser.ts';
 import { GrpcStatus, statusCodes } from './status.ts';
@@ -12,6 +14,10 @@ export type FramedMessage = Uint8Array;
 
 export type GrpcCaller = {
   readonly actor: string;
+  /** Who is proven to ask, as an engine wants to know it. */
+  readonly subject?: Subject | undefined;
+  /** The address of the client, where it has one. */
+  readonly from?: string | undefined;
   /** Of the request, by a name in lower case; the first value. */
   readonly header: (name: string) => string | undefined;
 };
@@ -26,6 +32,8 @@ export type GrpcCall = GrpcCaller & {
 type MethodBase = {
   /** `Service/Method`, for the times of calls. */
   readonly name: string;
+  /** Who asks need not be proven: a proof that does not count any more is not looked at. */
+  readonly isOpen?: boolean;
   /** Of whatever a call ends with that is no status. */
   readonly statusOf: (error: unknown) => GrpcStatus;
 };
@@ -57,6 +65,8 @@ export type StreamReader = {
 export type StreamCall = GrpcCall & {
   /** Answers whether there is room for another one; what is sent in spite of it is kept. */
   readonly send: (message: FramedMessage) => boolean;
+  /** Of what was sent: what has not left for the client. */
+  readonly unsentBytes: () => number;
   /** At once: what was sent and not read is dropped, and maybe the status with it. */
   readonly end: (status: GrpcStatus | 'ok', isAtOnce?: boolean) => void;
   /** No message is given until `resume`, and the client finds its window closed after a while. */
@@ -76,7 +86,19 @@ export type GrpcMethod = UnaryMethod | StreamMethod;
 /** By their paths, `/package.Service/Method`. */
 export type GrpcMethods = ReadonlyMap<string, GrpcMethod>;
 
-export type Codec<T> = Encoder<T> & { decode(bytes: Uint8Array): T };
+export type Codec<T> = Encoder<T> & {
+  decode(bytes: Uint8Array): T;
+  /** Of what it decodes, where messages stand in it. */
+  readonly shape?: MessageShape;
+  /** What a message is refused with that has too many fields. */
+  readonly tooMany?: () => GrpcStatus;
+};
+
+/** With where the messages stand in it, for one of which many may stand in one request. */
+export const shaped = <T>(codec: Codec<T>, of: Pick<Codec<T>, 'shape' | 'tooMany'>): Codec<T> => ({
+  ...codec,
+  ...of,
+});
 
 /** A method of decoded messages. */
 export function unaryMethod<Request, Response>(
@@ -94,6 +116,7 @@ export function unaryMethod<Request, Response>(
 
 /** Throws a GrpcStatus. */
 export function decoded<T>(codec: Codec<T>, message: Uint8Array): T {
+  if (hasTooManyFields(message, codec.shape ?? flat)) throw (codec.tooMany ?? tooManyFields)();
   try {
     return codec.decode(message);
   } catch {
@@ -101,6 +124,12 @@ export function decoded<T>(codec: Codec<T>, message: Uint8Array): T {
     throw new GrpcStatus(statusCodes.internal, 'grpc: the message does not decode');
   }
 }
+
+const tooManyFields = (): GrpcStatus =>
+  new GrpcStatus(
+    statusCodes.invalidArgument,
+    `grpc: the message has more than ${fieldsMax} fields`,
+  );
 
 const noHead = new Uint8Array(messageHeadBytes);
 

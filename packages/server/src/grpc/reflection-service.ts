@@ -2,6 +2,7 @@
 // look like, and need no .proto files. Under both of its names.
 import { ServerReflectionRequest, ServerReflectionResponse } from '@holdfast/proto/grpc-reflection';
 
+import { flat, shapeOf } from '../field-count.ts';
 import type { DescriptorIndex } from './descriptor-index.ts';
 import {
   decoded,
@@ -10,6 +11,7 @@ import {
   type StreamCall,
   type StreamMethod,
   type StreamReader,
+  shaped,
 } from './method.ts';
 import { GrpcStatus, statusCodes } from './status.ts';
 
@@ -18,6 +20,9 @@ export type ReflectionServiceOptions = {
   readonly services: () => Iterable<string>;
   readonly statusOf: (error: unknown) => GrpcStatus;
 };
+
+/** An extension is asked for in a message of its own. */
+const boundRequest = shaped(ServerReflectionRequest, { shape: shapeOf([5, flat]) });
 
 type Answer = NonNullable<ServerReflectionResponse['messageResponse']>;
 
@@ -51,7 +56,7 @@ function reflect(call: StreamCall, options: ReflectionServiceOptions): StreamRea
   };
   const answer = async (message: Uint8Array): Promise<void> => {
     try {
-      const request = decoded(ServerReflectionRequest, message);
+      const request = decoded(boundRequest, message);
       index ??= loadIndex();
       const response = responseTo(request, answerTo(request, await index, options));
       if (call.send(framed(ServerReflectionResponse, response))) goOn();

@@ -55,6 +55,7 @@ export function serverStreamMethod<Request, Response>(
 
 class Answers<Response> implements AnswerCall<Response> {
   readonly actor: string;
+  readonly subject: GrpcCall['subject'];
   readonly signal: AbortSignal;
   readonly header: GrpcCall['header'];
   readonly #call: StreamCall;
@@ -63,6 +64,7 @@ class Answers<Response> implements AnswerCall<Response> {
 
   constructor(call: StreamCall, codec: Codec<Response>) {
     this.actor = call.actor;
+    this.subject = call.subject;
     this.signal = call.signal;
     this.header = call.header;
     this.#call = call;

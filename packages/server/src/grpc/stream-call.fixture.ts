@@ -25,6 +25,7 @@ export class TestStream {
         this.roomMessages -= 1;
         return this.roomMessages > 0;
       },
+      unsentBytes: () => 0,
       end: (status) => this.#end(status),
       pause: () => {
         this.isPaused = true;

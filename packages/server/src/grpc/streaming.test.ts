@@ -10,6 +10,7 @@ import { ManualClock } from '@holdfast/base/manual-clock';
 import { RecentCounts } from '@holdfast/base/recent-counts';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 
+import { testAccess } from '../access/access.fixture.ts';
 import { EngineSlot } from '../engine-slot.ts';
 import { etcdStatusOf } from '../etcd/etcd-status.ts';
 import { AnswerGate } from '../http/answer-gate.ts';
@@ -79,8 +80,11 @@ afterEach(() => {
   server.close();
 });
 
+const slot = new EngineSlot();
+
 const contextOn = (of: ManualClock): HttpContext => ({
-  slot: new EngineSlot(),
+  slot,
+  access: testAccess(slot, of),
   clock: of,
   limits: defaultHttpLimits,
   answers: new AnswerGate({ clock: of, ...defaultHttpLimits }),
@@ -155,6 +159,21 @@ describe('what a client says', () => {
     notes.call?.resume();
     await eventually(() => expect(notes.heard.length).toBe(8));
     expect(notes.heard[7]).toBe('1048576 bytes');
+  });
+
+  it('is told to be over once, and a handler that pauses after that holds nothing', async () => {
+    const calls: StreamCall[] = [];
+    notes.onOpen = () => void calls.push(notes.call as StreamCall);
+    const streamsMax = 520; // 512 that are paused hold all that a connection may.
+    for (let at = 0; at < streamsMax; at += 1) client.begin(path).end();
+    await heard(...Array(streamsMax).fill('END'));
+    for (const call of calls) {
+      call.pause();
+      call.resume();
+    }
+    await new Promise((resolve) => setImmediate(resolve)); // One without room fails a bit later.
+    expect(calls.filter(({ signal }) => signal.aborted)).toEqual([]);
+    await heard(...Array(streamsMax).fill('END'));
   });
 
   it('ends the call where it makes no sense', async () => {

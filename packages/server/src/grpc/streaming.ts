@@ -4,6 +4,7 @@ import type { HoldfastError } from '@holdfast/base/errors';
 
 import type { CallStream } from './call-stream.ts';
 import { gone, tooLate } from './call-wait.ts';
+import { statusOfFailure } from './failed-call.ts';
 import { timeoutMsOf } from './grpc-timeout.ts';
 import { MessageParser, tooMuch } from './message-parser.ts';
 import type { FramedMessage, StreamMethod, StreamReader } from './method.ts';
@@ -25,6 +26,7 @@ class StreamServing {
   #held: Uint8Array[] = [];
   #isPaused = false;
   #hasEnded = false;
+  #hasToldEnd = false;
 
   constructor(stream: CallStream, method: StreamMethod, options: CallOptions) {
     this.#stream = stream;
@@ -50,11 +52,15 @@ class StreamServing {
         const timer = clock.schedule(timeoutMs, () => this.#fail(tooLate()));
         this.#over.signal.addEventListener('abort', () => timer.cancel(), { once: true });
       }
+      const { caller } = this.#options;
       this.#reader = this.#method.open({
-        actor: this.#options.actor,
+        actor: caller.actor,
+        subject: caller.subject,
+        from: caller.from,
         signal: this.#over.signal,
         header: (name) => this.#stream.header(name),
         send: (message) => this.#send(message),
+        unsentBytes: () => this.#stream.unsentBytes,
         end: (status, isAtOnce) => this.#end(status, isAtOnce),
         pause: () => this.#pause(),
         resume: () => this.#resume(),
@@ -78,7 +84,14 @@ class StreamServing {
       throw new GrpcStatus(statusCodes.internal, 'grpc: the call ended within a message');
     }
     this.#hasEnded = true;
-    if (this.#held.length === 0) this.#reader?.onEnd();
+    if (this.#held.length === 0) this.#tellEnd();
+  }
+
+  /** Once, and not before the last message. */
+  #tellEnd(): void {
+    if (!this.#hasEnded || this.#hasToldEnd) return;
+    this.#hasToldEnd = true;
+    this.#reader?.onEnd();
   }
 
   #pause(): void {
@@ -95,8 +108,9 @@ class StreamServing {
         this.#reader?.onMessage(this.#held.shift() as Uint8Array);
       }
       if (this.#isPaused || this.#isOver) return;
-      if (this.#hasEnded) this.#reader?.onEnd();
-      else this.#stream.resume();
+      this.#tellEnd();
+      // Also of one that has ended: while it is paused, room is kept for what might come.
+      if (!this.#isPaused) this.#stream.resume();
     });
   }
 
@@ -115,7 +129,7 @@ class StreamServing {
   }
 
   #fail(error: unknown): void {
-    this.#end(error instanceof GrpcStatus ? error : this.#method.statusOf(error));
+    this.#end(statusOfFailure(error, this.#method, this.#options.context));
   }
 
   #end(status: GrpcStatus | 'ok', isAtOnce = false): void {

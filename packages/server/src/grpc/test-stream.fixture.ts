@@ -11,6 +11,7 @@ export class TestStream<Request, Response> {
   /** Ended with all that was not read. */
   isAbandoned = false;
   isPaused = false;
+  unsentBytes = 0;
   /** How many more answers there is room for; the last one says that there is none. */
   room = Number.POSITIVE_INFINITY;
   readonly #method: StreamMethod;
@@ -32,6 +33,7 @@ export class TestStream<Request, Response> {
         signal: this.#over.signal,
         header: (name) => headers[name],
         send: (message) => this.#take(message),
+        unsentBytes: () => this.unsentBytes,
         end: (status, isAtOnce) => this.#end(status, isAtOnce),
         pause: () => {
           this.isPaused = true;
@@ -58,6 +60,7 @@ export class TestStream<Request, Response> {
   /** The client reads all that there is, and has room for so many more. */
   read(room = Number.POSITIVE_INFINITY): void {
     this.room = room;
+    this.unsentBytes = 0;
     if (!this.#isOver) this.#reader?.onRoom();
   }
 
@@ -90,6 +93,7 @@ export class TestStream<Request, Response> {
   #take(message: Uint8Array): boolean {
     if (this.#isOver) return false;
     this.answers.push(this.#codecs[1].decode(unframed(message)));
+    if (this.room < Number.POSITIVE_INFINITY) this.unsentBytes += message.length;
     this.room -= 1;
     return this.room > 0;
   }

@@ -6,6 +6,8 @@ import type { Deadline } from '@holdfast/base/deadline';
 import type { HttpContext } from '../http/http-context.ts';
 import type { CallStream } from './call-stream.ts';
 import { CallWait } from './call-wait.ts';
+import { statusOfFailure } from './failed-call.ts';
+import type { GrpcCallerIdentity } from './grpc-caller.ts';
 import { timeoutMsOf } from './grpc-timeout.ts';
 import { MessageParser, tooMuch } from './message-parser.ts';
 import type { FramedMessage, UnaryMethod } from './method.ts';
@@ -16,7 +18,7 @@ export type CallOptions = {
   readonly context: HttpContext;
   /** Through which it came, for the times of calls. */
   readonly door: 'grpc' | 'gateway';
-  readonly actor: string;
+  readonly caller: GrpcCallerIdentity;
   readonly messageBytesMax: number;
   /** Told of calls that wait for their message; undefined: others see to that. */
   readonly unfinished?: UnfinishedCalls;
@@ -31,14 +33,16 @@ export function serveUnary(stream: CallStream, method: UnaryMethod, options: Cal
   const end = (status: GrpcStatus | 'ok', answer?: FramedMessage): void => {
     if (isOver) return;
     isOver = true;
-    unfinished?.delete(giveUp);
+    finish();
     stream.end(status, answer);
   };
   const heed = (begun: CallWait): void => {
     wait = begun;
   };
-  const giveUp = (): void => end(tooSlow());
-  unfinished?.add(giveUp);
+  const call = unfinished?.add(() => end(tooSlow()));
+  const finish = (): void => {
+    if (call) unfinished?.delete(call);
+  };
   stream.open({
     onBytes: (bytes) => {
       if (isOver) return;
@@ -59,14 +63,14 @@ export function serveUnary(stream: CallStream, method: UnaryMethod, options: Cal
         end(new GrpcStatus(statusCodes.internal, 'grpc: the call ended before its message'));
         return;
       }
-      unfinished?.delete(giveUp);
+      finish();
       const onWait = method.waitsWithClient ? heed : undefined;
       // Answers its own errors.
       void carryOut(stream, method, { ...options, message, end, onWait });
     },
     onGone: () => {
       isOver = true;
-      unfinished?.delete(giveUp);
+      finish();
       wait?.leave();
     },
   });
@@ -81,8 +85,8 @@ type CarryOut = CallOptions & {
 
 async function carryOut(
   stream: CallStream,
-  { name, handle, statusOf }: UnaryMethod,
-  { context, door, actor, message, end, onWait }: CarryOut,
+  method: UnaryMethod,
+  { context, door, caller, message, end, onWait }: CarryOut,
 ): Promise<void> {
   const { clock, times } = context;
   const beganMs = clock.monotonicMs();
@@ -91,14 +95,16 @@ async function carryOut(
   try {
     deadline = begin(context, timeoutMsOf(stream.header('grpc-timeout')), onWait);
     const header = (of: string): string | undefined => stream.header(of);
-    const call = { actor, signal: deadline.signal, header, room: stream.room };
-    end('ok', await handle(message, call));
+    const { actor, subject, from } = caller;
+    const { signal } = deadline;
+    const call = { actor, subject, from, signal, header, room: stream.room };
+    end('ok', await method.handle(message, call));
   } catch (error) {
     status = 500;
-    end(error instanceof GrpcStatus ? error : statusOf(error));
+    end(statusOfFailure(error, method, context));
   } finally {
     deadline?.dispose();
-    times.observe(door, name, { status, durationMs: clock.monotonicMs() - beganMs });
+    times.observe(door, method.name, { status, durationMs: clock.monotonicMs() - beganMs });
   }
 }
 

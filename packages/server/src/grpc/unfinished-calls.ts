@@ -1,15 +1,16 @@
 // Calls whose one message has not come whole. Who says nothing more for a long time is told so and
-// let go, as nothing else would end it. Two generations instead of a time for each call: a call
-// costs an entry in a set, and a timer runs only while there are any.
+// let go, as nothing else would end it. One timer for all of them, which runs only while there are
+// any: a call costs a place in a list.
 import type { Clock, Timer } from '@holdfast/base/clock';
+import { LinkedList, ListLink } from '@holdfast/base/linked-list';
 
-type GiveUp = () => void;
+export type UnfinishedCall = ListLink<{ readonly giveUp: () => void; readonly sinceMs: number }>;
 
 export class UnfinishedCalls {
   readonly #clock: Clock;
   readonly #periodMs: number;
-  #young = new Set<GiveUp>();
-  #old = new Set<GiveUp>();
+  /** The oldest first. */
+  readonly #calls = new LinkedList<UnfinishedCall['item']>();
   #timer: Timer | undefined;
 
   /** A call is given up after one to two periods. */
@@ -18,13 +19,15 @@ export class UnfinishedCalls {
     this.#periodMs = periodMs;
   }
 
-  add(giveUp: GiveUp): void {
-    this.#young.add(giveUp);
+  add(giveUp: () => void): UnfinishedCall {
+    const call: UnfinishedCall = new ListLink({ giveUp, sinceMs: this.#clock.monotonicMs() });
+    this.#calls.add(call);
     this.#timer ??= this.#clock.schedule(this.#periodMs, () => this.#turn());
+    return call;
   }
 
-  delete(giveUp: GiveUp): void {
-    if (!this.#young.delete(giveUp)) this.#old.delete(giveUp);
+  delete(call: UnfinishedCall): void {
+    this.#calls.remove(call);
   }
 
   close(): void {
@@ -32,11 +35,20 @@ export class UnfinishedCalls {
   }
 
   #turn(): void {
-    const overdue = this.#old;
-    this.#old = this.#young;
-    this.#young = new Set();
-    const isNeeded = this.#old.size > 0;
+    const overdue = this.#takeOverdue();
+    const isNeeded = this.#calls.length > 0;
     this.#timer = isNeeded ? this.#clock.schedule(this.#periodMs, () => this.#turn()) : undefined;
-    for (const giveUp of overdue) giveUp();
+    for (const { giveUp } of overdue) giveUp();
+  }
+
+  #takeOverdue(): readonly UnfinishedCall['item'][] {
+    const overdue: UnfinishedCall['item'][] = [];
+    const overdueMs = this.#clock.monotonicMs() - this.#periodMs;
+    for (let oldest = this.#calls.first; oldest; oldest = this.#calls.first) {
+      if (oldest.sinceMs > overdueMs) break;
+      this.#calls.shift();
+      overdue.push(oldest);
+    }
+    return overdue;
   }
 }

@@ -12,19 +12,19 @@ const mebibyte = 1024 * 1024;
 let clock: ManualClock;
 let whole: UnreadAnswers;
 let givenUp: string[];
-let written: number;
+let sent: number;
 
 beforeEach(() => {
   clock = new ManualClock();
-  whole = new UnreadAnswers(16 * mebibyte);
+  whole = new UnreadAnswers({ clock, bytesMax: 16 * mebibyte });
   givenUp = [];
-  written = 0;
+  sent = 0;
 });
 
 const connection = (name: string): ConnectionAnswers =>
   new ConnectionAnswers({
     ...{ whole, clock, unreadMs: 30_000 },
-    writtenBytes: () => written,
+    sentBytes: () => sent,
     giveUp: () => givenUp.push(name),
   });
 
@@ -33,7 +33,48 @@ async function ask(of: ConnectionAnswers, log: string[], name: string, bytes = m
   const call = {};
   if (of.isFull) await of.wait(call);
   of.change(call, bytes);
+  of.made(bytes);
   log.push(name);
+}
+
+/** Of a process whose timers come late. */
+class StallingClock extends ManualClock {
+  stalledMs = 0;
+
+  override monotonicMs(): number {
+    return super.monotonicMs() + this.stalledMs;
+  }
+}
+
+/** A connection that takes what it is told to, and ends when it is given up. */
+class Reader {
+  readonly answers: ConnectionAnswers;
+  #sent = 0;
+  #bytes = 0;
+  readonly #call = {};
+
+  constructor(name: string) {
+    this.answers = new ConnectionAnswers({
+      ...{ whole, clock, unreadMs: 30_000 },
+      sentBytes: () => this.#sent,
+      giveUp: () => {
+        givenUp.push(name);
+        this.answers.made(-this.#bytes);
+        this.answers.end(this.#call, this.#bytes);
+        this.answers.close();
+      },
+    });
+  }
+
+  get(bytes: number): void {
+    this.#bytes += bytes;
+    this.answers.change(this.#call, bytes);
+    this.answers.made(bytes);
+  }
+
+  take(bytes: number): void {
+    this.#sent += bytes;
+  }
 }
 
 async function settled(): Promise<void> {
@@ -69,11 +110,11 @@ describe('the answers of a connection', () => {
   });
 
   it('that nobody takes are given up after a while, and those that are taken slowly are not', () => {
-    connection('small').change({}, 1000);
+    connection('small').made(1000);
     const one = connection('one');
-    one.change({}, mebibyte);
+    one.made(mebibyte);
     clock.advance(29_000);
-    written += 1;
+    sent += 1;
     clock.advance(29_000);
     expect(givenUp).toEqual([]);
     clock.advance(2000);
@@ -114,5 +155,70 @@ describe('the answers of all connections', () => {
     deaf[0]?.change({}, -4 * mebibyte);
     await settled();
     expect(log.slice(8)).toEqual(['good', 'deaf']);
+  });
+
+  it('make way where they are taken too slowly, the slowest first, until there is room', async () => {
+    const readers = Array.from({ length: 8 }, (_, at) => new Reader(`${at}`));
+    for (const reader of readers) reader.get(4 * mebibyte);
+    const aSecond = async (): Promise<void> => {
+      for (const [at, reader] of readers.entries()) reader.take(at < 6 ? 1 + at : 80_000);
+      await clock.advanceAsync(1000);
+    };
+    for (let seconds = 0; seconds < 100; seconds += 1) await aSecond();
+    expect(givenUp).toEqual([]); // Nobody wants the room.
+    const good = connection('good');
+    const served: number[] = [];
+    for (let calls = 0; calls < 10; calls += 1) {
+      const call = {};
+      void good.wait(call).then(() => {
+        served.push(clock.monotonicMs());
+        good.change(call, 3 * mebibyte);
+        good.change(call, -3 * mebibyte);
+      });
+    }
+    for (let seconds = 0; seconds < 20; seconds += 1) await aSecond();
+    expect([served.length, givenUp]).toEqual([10, ['0', '1', '2', '3', '4']]);
+    expect(served.every((ms) => ms <= 107_000)).toBe(true);
+  });
+
+  it('make way for nobody as soon as there is room for all who wait', async () => {
+    const readers = Array.from({ length: 16 }, (_, at) => new Reader(`${at}`));
+    for (const reader of readers) reader.get(2 * mebibyte);
+    const good = new Reader('good');
+    const log: string[] = [];
+    void ask(good.answers, log, 'good');
+    for (let seconds = 0; seconds < 20; seconds += 1) {
+      for (const reader of readers) reader.take(1);
+      await clock.advanceAsync(1000);
+    }
+    expect([log, givenUp]).toEqual([['good'], ['0']]);
+  });
+
+  it('of many connections with little each make way as well', async () => {
+    const readers = Array.from({ length: 1000 }, (_, at) => new Reader(`${at}`));
+    for (const reader of readers) reader.get(40_000);
+    const log: string[] = [];
+    void ask(connection('good'), log, 'good');
+    expect(whole.bytes).toBeGreaterThan(32 * mebibyte);
+    await clock.advanceAsync(4000);
+    expect(log).toEqual(['good']);
+    expect(givenUp.length).toBeLessThan(400);
+  });
+
+  it('are not blamed on their readers by a member that was held up itself', async () => {
+    const stalling = new StallingClock();
+    clock = stalling;
+    whole = new UnreadAnswers({ clock, bytesMax: 16 * mebibyte });
+    const readers = Array.from({ length: 8 }, (_, at) => new Reader(`${at}`));
+    for (const reader of readers) reader.get(4 * mebibyte);
+    void ask(connection('good'), [], 'good');
+    stalling.stalledMs = 10_000;
+    clock.advance(1000);
+    expect(givenUp).toEqual([]);
+    for (const reader of readers) reader.take(3 * mebibyte);
+    clock.advance(1000);
+    expect(givenUp).toEqual([]);
+    clock.advance(2000);
+    expect(givenUp.length).toBeGreaterThan(0);
   });
 });

@@ -1,9 +1,13 @@
 // What was answered and is not read yet. Answers of one connection may wait for their reader up to
 // a bound, and those of all together up to another one; whoever wants more waits until there is
 // room, in order, so that nothing is made for which there is none. A reader that takes nothing for
-// a while, though much waits for it, is given up.
+// a while, though much waits for it, is given up; where others wait for room, so is one that takes
+// too little, the slowest first, until there is room again.
 import type { Clock, Timer } from '@holdfast/base/clock';
 import { HoldfastError } from '@holdfast/base/errors';
+import { LinkedList, ListLink } from '@holdfast/base/linked-list';
+
+import { ReadPace } from './read-pace.ts';
 
 /** Of one connection; one answer may go beyond it. */
 const connectionBytesMax = 8 * 1024 * 1024;
@@ -16,17 +20,28 @@ const triesMax = 16;
 /** Where others wait for room, who has taken nothing for so long makes way for them. */
 const makeWayMs = 2000;
 
+export type UnreadAnswersOptions = {
+  readonly clock: Clock;
+  readonly bytesMax: number;
+};
+
 /** Of all connections. */
 export class UnreadAnswers {
+  readonly #clock: Clock;
   readonly #bytesMax: number;
   /** Connections with answers that wait for room here, in order; who has read before goes first. */
   readonly #readers = new Set<ConnectionAnswers>();
   readonly #strangers = new Set<ConnectionAnswers>();
+  /** Those that have something to read. */
+  readonly #holders = new LinkedList<ConnectionAnswers>();
   #bytes = 0;
   /** Goes on, and has not said with how much: nobody else does before. */
   #starting: object | undefined;
+  /** While somebody waits, and a little longer. */
+  #timer: Timer | undefined;
 
-  constructor(bytesMax: number) {
+  constructor({ clock, bytesMax }: UnreadAnswersOptions) {
+    this.#clock = clock;
     this.#bytesMax = bytesMax;
   }
 
@@ -51,6 +66,7 @@ export class UnreadAnswers {
 
   enqueue(connection: ConnectionAnswers): void {
     (connection.hasRead ? this.#readers : this.#strangers).add(connection);
+    if (!this.#timer) this.#lookLater();
   }
 
   leave(connection: ConnectionAnswers): void {
@@ -66,6 +82,47 @@ export class UnreadAnswers {
   startNext(): void {
     if (this.#starting || !this.isAwaited) return;
     this.#starting = startOneOf(this.#readers) ?? startOneOf(this.#strangers);
+  }
+
+  hold(connection: ConnectionAnswers): void {
+    this.#holders.add(connection.holding);
+  }
+
+  release(connection: ConnectionAnswers): void {
+    this.#holders.remove(connection.holding);
+  }
+
+  get #isTight(): boolean {
+    return this.isAwaited && this.#bytes >= this.#bytesMax;
+  }
+
+  #lookLater(): void {
+    const dueMs = this.#clock.monotonicMs() + lookMs;
+    this.#timer = this.#clock.schedule(lookMs, () => {
+      this.#timer = undefined;
+      if (!this.isAwaited) return;
+      this.#lookLater();
+      if (this.#isTight) this.#look(dueMs);
+    });
+  }
+
+  #look(dueMs: number): void {
+    const nowMs = this.#clock.monotonicMs();
+    const slow: ConnectionAnswers[] = [];
+    this.#holders.each((connection) => {
+      connection.look(nowMs);
+      if (connection.isInTheWay(nowMs)) slow.push(connection);
+    });
+    // A member that was held up itself has not heard who reads.
+    if (nowMs - dueMs > lookMs) return;
+    this.#giveUp(slow.sort((a, b) => a.pace.compare(b.pace, nowMs)));
+  }
+
+  #giveUp(slow: readonly ConnectionAnswers[]): void {
+    for (const connection of slow) {
+      if (!this.#isTight) return;
+      connection.giveUp();
+    }
   }
 }
 
@@ -86,8 +143,8 @@ export type ConnectionAnswersOptions = {
   readonly clock: Clock;
   /** A reader that takes nothing for so long is given up. */
   readonly unreadMs: number;
-  /** Bytes that have left, of all kinds. */
-  readonly writtenBytes: () => number;
+  /** Of answers, and of nothing else: who answers pings has read none. */
+  readonly sentBytes: () => number;
   readonly giveUp: () => void;
 };
 
@@ -95,13 +152,20 @@ type Waiter = { readonly start: () => void; readonly refuse: (reason: unknown) =
 
 /** A call is named by an object of its own. */
 export class ConnectionAnswers {
+  /** Its place among those that have something to read. For the use of `UnreadAnswers`. */
+  readonly holding = new ListLink<ConnectionAnswers>(this);
+  /** At which it reads, as far as was looked. */
+  readonly pace = new ReadPace();
   readonly #options: ConnectionAnswersOptions;
   /** By their calls, in order. */
   readonly #waiting = new Map<object, Waiter>();
+  /** Counted, and of that what has been made. */
   #bytes = 0;
+  #madeBytes = 0;
   #hasRead = false;
   #timer: Timer | undefined;
-  #written = 0;
+  /** As it was looked at last; undefined: not since there is something to read. */
+  #sent: number | undefined;
   #movedMs = 0;
 
   constructor(options: ConnectionAnswersOptions) {
@@ -148,10 +212,50 @@ export class ConnectionAnswers {
     this.#bytes += bytes;
     whole.add(bytes);
     if (bytes < 0 && this.#bytes === 0) this.#hasRead = true;
-    if (this.#bytes >= watchedBytes && !this.#timer) this.#watch();
     if (this.#waiting.size > 0) this.#place();
     whole.hasStarted(call);
     whole.startNext();
+  }
+
+  /** So much of what was counted is there to be read, or is no more. */
+  made(bytes: number): void {
+    const { whole, clock } = this.#options;
+    this.#madeBytes += bytes;
+    if (this.#madeBytes === 0) {
+      whole.release(this);
+      this.#sent = undefined;
+      return;
+    }
+    whole.hold(this);
+    if (this.#madeBytes < watchedBytes || this.#timer) return;
+    this.look(clock.monotonicMs());
+    this.#lookLater();
+  }
+
+  /** What it has taken by now. */
+  look(nowMs: number): void {
+    const sent = this.#options.sentBytes();
+    if (this.#sent === undefined) {
+      this.#movedMs = nowMs;
+      this.pace.begin(nowMs, this.#madeBytes);
+    } else if (sent > this.#sent) {
+      this.#movedMs = nowMs;
+      this.pace.take(sent - this.#sent, nowMs, this.#madeBytes);
+    }
+    this.#sent = sent;
+  }
+
+  /** Of others who wait for room. */
+  isInTheWay(nowMs: number): boolean {
+    const patienceMs = Math.min(makeWayMs, this.#options.unreadMs);
+    return nowMs - this.#movedMs >= patienceMs || this.pace.isSlow(nowMs);
+  }
+
+  giveUp(): void {
+    const { whole, giveUp } = this.#options;
+    this.#timer?.cancel();
+    whole.release(this);
+    giveUp();
   }
 
   /** The call is over, with so much of its answer counted. */
@@ -186,21 +290,16 @@ export class ConnectionAnswers {
     else whole.leave(this);
   }
 
-  #watch(): void {
-    const { clock, writtenBytes } = this.#options;
-    this.#written = writtenBytes();
-    this.#movedMs = clock.monotonicMs();
-    this.#timer = clock.schedule(lookMs, () => this.#look());
-  }
-
-  #look(): void {
-    this.#timer = undefined;
-    if (this.#bytes < watchedBytes) return;
-    const { clock, writtenBytes, unreadMs, whole, giveUp } = this.#options;
-    if (writtenBytes() > this.#written) return this.#watch();
-    const patienceMs = whole.isAwaited ? Math.min(makeWayMs, unreadMs) : unreadMs;
-    if (clock.monotonicMs() - this.#movedMs >= patienceMs) return giveUp();
-    this.#timer = clock.schedule(lookMs, () => this.#look());
+  #lookLater(): void {
+    this.#timer = this.#options.clock.schedule(lookMs, () => {
+      this.#timer = undefined;
+      if (this.#madeBytes < watchedBytes) return;
+      const { clock, unreadMs } = this.#options;
+      const nowMs = clock.monotonicMs();
+      this.look(nowMs);
+      if (nowMs - this.#movedMs >= unreadMs) this.giveUp();
+      else this.#lookLater();
+    });
   }
 }
 

@@ -69,7 +69,11 @@ describe('a client that begins and does not end', () => {
     for (let at = 0; at < 1500; at += 1) {
       const payload = message.subarray(at, at + 1);
       raw.send(frame({ type: frameTypes.data, stream: 1, payload }), filler, filler, filler);
-      if (at % 100 === 99) await hostile.put(other, 'beside');
+      if (at % 100 !== 99) continue;
+      await hostile.put(other, 'beside');
+      // What has not been sent yet is held by this process too, though not by the door.
+      raw.send(pingFrame());
+      await raw.next(frameTypes.ping);
     }
     expect(heldNow() - before).toBeLessThan(40 * mebibyte);
     await hostile.put(other, 'still');

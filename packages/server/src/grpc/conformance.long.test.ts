@@ -121,6 +121,9 @@ async function failure(answer: Promise<unknown>): Promise<readonly [number, stri
   throw new Error('the call went well');
 }
 
+/** At the server, as it runs out here and there: whose clock is the first is not said. */
+const endsOfTime = ['deadline-exceeded', 'cancelled'];
+
 describe('calls of one message', () => {
   it('are answered, with nothing in them and with megabytes', async () => {
     expect((await ask('Echo', 'hello')).toString()).toBe('hello');
@@ -170,7 +173,8 @@ describe('calls of one message', () => {
   it('end with their time', async () => {
     const [code] = await failure(ask('Wait', '', { deadline: Date.now() + 50 }));
     expect(code).toBe(codes.DEADLINE_EXCEEDED);
-    await eventually(() => expect(ends).toEqual(['deadline-exceeded']));
+    await eventually(() => expect(ends).toHaveLength(1));
+    expect(endsOfTime).toContain(ends[0]);
     await eventually(() => expect(served.context.deadlines.underWay).toBe(0));
   });
 });
@@ -185,7 +189,8 @@ describe('a call that waits with its client', () => {
     expect(await short).toEqual([codes.ABORTED, 'deadline-exceeded']);
     expect(ends).toEqual(['deadline-exceeded']);
     expect((await named)[0]).toBe(codes.DEADLINE_EXCEEDED);
-    await eventually(() => expect(ends).toEqual(['deadline-exceeded', 'deadline-exceeded']));
+    await eventually(() => expect(ends).toHaveLength(2));
+    expect(endsOfTime).toContain(ends[1]);
     long.cancel();
     expect((await failure(long.answer))[0]).toBe(codes.CANCELLED);
   });
