@@ -248,8 +248,11 @@ class Cluster {
   }
 }
 
-const readOf = (call: GrpcCall, consistency?: ReadOptions['consistency']): ReadOptions =>
-  consistency ? { ...call, consistency } : call;
+/** Of announcements: who may ask for them was judged before (method-needs.ts). */
+const readOf = (
+  { actor, signal }: GrpcCall,
+  consistency: ReadOptions['consistency'] = { level: 'linearizable' },
+): ReadOptions => ({ actor, subject: 'own', signal, consistency });
 
 const urlOf = (address: string, isTls: boolean): string =>
   `${isTls ? 'https' : 'http'}://${address}`;

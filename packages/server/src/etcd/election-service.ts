@@ -18,7 +18,14 @@ import {
 } from '@holdfast/proto/etcd-election';
 import type { KeyValue } from '@holdfast/proto/internal';
 
-import { type GrpcCall, type GrpcMethod, type GrpcMethods, unaryMethod } from '../grpc/method.ts';
+import { flat, shapeOf } from '../field-count.ts';
+import {
+  type GrpcCall,
+  type GrpcMethod,
+  type GrpcMethods,
+  shaped,
+  unaryMethod,
+} from '../grpc/method.ts';
 import { type AnswerCall, serverStreamMethod } from '../grpc/server-stream.ts';
 import { GrpcStatus, statusCodes } from '../grpc/status.ts';
 import { kvKeyspace } from '../http/kv-view.ts';
@@ -26,6 +33,9 @@ import { etcdStatus } from './etcd-status.ts';
 import { at, changePlace, KeyQueue, type QueueOptions } from './key-queue.ts';
 import { isMovingOn, leaseOf, waitStatusOf } from './lock-service.ts';
 import { headerOf } from './response-header.ts';
+
+/** Whose leadership it is stands in a message of its own. */
+const ofLeader = { shape: shapeOf([1, flat]) };
 
 export function electionService(options: QueueOptions): GrpcMethods {
   const of = (name: string) => ({ name: `Election/${name}`, statusOf: waitStatusOf });
@@ -35,8 +45,10 @@ export function electionService(options: QueueOptions): GrpcMethods {
       [CampaignRequest, CampaignResponse],
       (request, call) => campaign(options, request, call),
     ),
-    unaryMethod(of('Proclaim'), [ProclaimRequest, ProclaimResponse], (request, call) =>
-      proclaim(options.engine(), request, call),
+    unaryMethod(
+      of('Proclaim'),
+      [shaped(ProclaimRequest, ofLeader), ProclaimResponse],
+      (request, call) => proclaim(options.engine(), request, call),
     ),
     unaryMethod(of('Leader'), [LeaderRequest, LeaderResponse], (request, call) =>
       leader(options, request, call),
@@ -44,7 +56,7 @@ export function electionService(options: QueueOptions): GrpcMethods {
     serverStreamMethod(of('Observe'), [LeaderRequest, LeaderResponse], (request, call) =>
       new Observer(options, request, call).run(),
     ),
-    unaryMethod(of('Resign'), [ResignRequest, ResignResponse], (request, call) =>
+    unaryMethod(of('Resign'), [shaped(ResignRequest, ofLeader), ResignResponse], (request, call) =>
       resign(options.engine(), request, call),
     ),
   ];

@@ -16,7 +16,7 @@ export type EtcdSettings = {
 
 /**
  * Progress as often as etcd tells of it. A watcher costs about a kilobyte. A stream that is not
- * read holds 16 KiB and one answer, most often, so the bound is reached by some ten thousand.
+ * read holds 64 KiB and one answer at the most: four thousand of them reach the bound.
  */
 export const defaultEtcdSettings: EtcdSettings = {
   electionMs: 1200,

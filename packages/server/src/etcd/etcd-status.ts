@@ -2,12 +2,13 @@
 // try again (the texts of etcd's api/v3rpc/rpctypes). What etcd has no sentence for is said in
 // ours.
 import type { ErrorCode, HoldfastError } from '@holdfast/base/errors';
+import { AccessError, type AccessReason } from '@holdfast/domain/access-error';
 
 import { errorTable, operatingErrorOf } from '../errors.ts';
 import { GrpcStatus, type StatusCode, statusCodes } from '../grpc/status.ts';
 
 const { failedPrecondition, invalidArgument, notFound, outOfRange } = statusCodes;
-const { resourceExhausted, unavailable } = statusCodes;
+const { permissionDenied, resourceExhausted, unauthenticated, unavailable } = statusCodes;
 
 const row = (code: StatusCode, text: string) => ({ code, text: `etcdserver: ${text}` });
 
@@ -47,6 +48,23 @@ const sentences = {
     failedPrecondition,
     're-configuration failed due to not enough started members',
   ),
+  rootUserMissing: row(failedPrecondition, 'root user does not exist'),
+  rootRoleMissing: row(failedPrecondition, 'root user does not have root role'),
+  userExists: row(failedPrecondition, 'user name already exists'),
+  userEmpty: row(invalidArgument, 'user name is empty'),
+  userMissing: row(failedPrecondition, 'user name not found'),
+  roleExists: row(failedPrecondition, 'role name already exists'),
+  roleEmpty: row(invalidArgument, 'role name is empty'),
+  roleMissing: row(failedPrecondition, 'role name not found'),
+  authFailed: row(invalidArgument, 'authentication failed, invalid user ID or password'),
+  permissionDenied: row(permissionDenied, 'permission denied'),
+  permissionMissing: row(invalidArgument, 'permission not given'),
+  roleNotGranted: row(failedPrecondition, 'role is not granted to the user'),
+  permissionNotGranted: row(failedPrecondition, 'permission is not granted to the role'),
+  authNotOn: row(failedPrecondition, 'authentication is not enabled'),
+  invalidToken: row(unauthenticated, 'invalid auth token'),
+  invalidManagement: row(invalidArgument, 'invalid auth management'),
+  authChanged: row(invalidArgument, 'revision of auth store is old'),
 } as const;
 
 export type EtcdSentence = keyof typeof sentences;
@@ -66,6 +84,7 @@ const sentenceOfCode: Partial<Record<ErrorCode, EtcdSentence>> = {
   'no-leader': 'noLeader',
   'no-quorum': 'noLeader',
   'not-leader': 'noLeader',
+  'access-changed': 'authChanged',
   'leadership-lost': 'leaderFailed',
   'deadline-exceeded': 'timedOut',
   'shutting-down': 'stopped',
@@ -79,8 +98,43 @@ const sentenceOfText: readonly (readonly [ErrorCode, string, EtcdSentence])[] = 
   ['invalid-argument', 'a transaction writes the same key twice', 'duplicateKey'],
 ];
 
+/** As etcd says what users, roles and permissions are refused with. */
+const sentenceOfReason: Readonly<Record<AccessReason, EtcdSentence>> = {
+  'not-on': 'authNotOn',
+  'nobody-asks': 'userEmpty',
+  'proof-ended': 'invalidToken',
+  'wrong-password': 'authFailed',
+  denied: 'permissionDenied',
+  'root-user-missing': 'rootUserMissing',
+  'root-role-missing': 'rootRoleMissing',
+  'root-protected': 'invalidManagement',
+  'user-empty': 'userEmpty',
+  'user-exists': 'userExists',
+  'user-missing': 'userMissing',
+  'role-empty': 'roleEmpty',
+  'role-exists': 'roleExists',
+  'role-missing': 'roleMissing',
+  'role-not-granted': 'roleNotGranted',
+  'permission-missing': 'permissionMissing',
+  'permission-invalid': 'invalidManagement',
+  'permission-not-granted': 'permissionNotGranted',
+};
+
+/** Why a watcher is cancelled, as etcd's clients compare it: the text of the error in Go. */
+export function cancelReasonOf(error: AccessError): string {
+  const { code, message } = etcdStatusOf(error);
+  return `rpc error: code = ${goNames[code]} desc = ${message}`;
+}
+
+const goNames: Partial<Record<StatusCode, string>> = {
+  [invalidArgument]: 'InvalidArgument',
+  [permissionDenied]: 'PermissionDenied',
+  [unauthenticated]: 'Unauthenticated',
+};
+
 /** Of anything that a call has failed with. */
 export function etcdStatusOf(thrown: unknown): GrpcStatus {
+  if (thrown instanceof AccessError) return etcdStatus(sentenceOfReason[thrown.reason]);
   const error: HoldfastError = operatingErrorOf(thrown);
   const sentence = sentenceOfCode[error.code] ?? sentenceByText(error);
   if (sentence) return etcdStatus(sentence);

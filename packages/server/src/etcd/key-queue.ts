@@ -89,14 +89,14 @@ export class KeyQueue {
   ): Promise<ResponseHeader | undefined> {
     const { header, body } = await this.#engine.range(
       rangeRequest(at(key), { keysOnly: true }),
-      call,
+      lookOf(call),
     );
     return BigInt(body.kvs[0]?.createRevision ?? 0) === createRevision ? header : undefined;
   }
 
   /** Who is in front of all. */
   async first(call: GrpcCall): Promise<Answer<KeyValue | undefined>> {
-    const { header, body } = await this.#engine.range(rangeRequest(this.range), call);
+    const { header, body } = await this.#engine.range(rangeRequest(this.range), lookOf(call));
     return { header, body: extreme(body.kvs, (one, other) => one < other) };
   }
 
@@ -124,7 +124,7 @@ export class KeyQueue {
     const consistency = { level: 'stale' } as const;
     const { header, body } = await this.#engine.range(
       rangeRequest(this.range, { keysOnly: true }),
-      { ...call, consistency, minRevision },
+      { ...lookOf(call), consistency, minRevision },
     );
     const inFront = body.kvs.filter((kv) => BigInt(kv.createRevision) < createRevision);
     const isThere = body.kvs.some(
@@ -160,6 +160,12 @@ export class KeyQueue {
     }
   }
 }
+
+/**
+ * What is read of a queue is no answer: its client will read next to nothing of it, and would be
+ * taken for one that does not read as long as it waits.
+ */
+const lookOf = (call: GrpcCall): GrpcCall => ({ ...call, room: undefined });
 
 /** What is done to a place as long as it is that one; undefined: it is not. */
 export async function changePlace(

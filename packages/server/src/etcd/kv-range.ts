@@ -12,17 +12,14 @@ import { kvKeyspace } from '../http/kv-view.ts';
 import { etcdStatus } from './etcd-status.ts';
 
 const revisionMax = BigInt(Number.MAX_SAFE_INTEGER);
+const sortOrders: ReadonlySet<number> = new Set(Object.values(RangeRequest_SortOrder));
+const sortTargets: ReadonlySet<number> = new Set(Object.values(RangeRequest_SortTarget));
 
 /** Throws a GrpcStatus where etcd refuses it. */
 export function engineRange(request: RangeRequest): EngineRange {
   if (request.key.length === 0) throw etcdStatus('emptyKey');
   const { sortOrder, sortTarget } = request;
-  if (
-    !isKnown(RangeRequest_SortOrder, sortOrder) ||
-    !isKnown(RangeRequest_SortTarget, sortTarget)
-  ) {
-    throw etcdStatus('invalidSort');
-  }
+  if (!sortOrders.has(sortOrder) || !sortTargets.has(sortTarget)) throw etcdStatus('invalidSort');
   return {
     keyspace: kvKeyspace,
     key: request.key,
@@ -94,9 +91,6 @@ const ascendingBy: Readonly<Record<number, Compare>> = {
 };
 
 const withoutValue = (kv: KeyValue): KeyValue => ({ ...kv, value: new Uint8Array(0) });
-
-const isKnown = (of: Readonly<Record<string, number>>, value: number): boolean =>
-  Object.values(of).includes(value);
 
 /** Below zero is as zero; more than can be held is all. */
 export const naturalOf = (value: bigint): number =>

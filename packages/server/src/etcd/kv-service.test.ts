@@ -254,6 +254,25 @@ describe('Txn', () => {
     expect(held.slice(0, 3)).toEqual([true, true, true]);
   });
 
+  it('goes eight transactions deep, writes each key once, and takes keys of 16 KiB', async () => {
+    const engine = new MemoryEngine({ clock: new ManualClock() });
+    methods = kvService({ engine: () => engine, requestBytesMax: 100_000 });
+    const within = (op: RequestOp, depth: number): RequestOp => {
+      if (depth === 0) return op;
+      return opOf('requestTxn', TxnRequest, { success: [within(op, depth - 1)] });
+    };
+    await txn({ success: [within(putOp('deep'), 7)] });
+    const tooLarge = '3 etcdserver: request is too large';
+    await expect(txn({ success: [within(putOp('deep'), 8)] })).rejects.toThrow(tooLarge);
+    await put('k'.repeat(16 * 1024), 'v');
+    await expect(put('k'.repeat(16 * 1024 + 1), 'v')).rejects.toThrow(tooLarge);
+    const deletion = opOf('requestDeleteRange', DeleteRangeRequest, { key: bytes('twice') });
+    const inOne = [within(putOp('twice'), 1), within(deletion, 1)];
+    await expect(txn({ success: inOne })).rejects.toThrow(
+      '3 etcdserver: duplicate key given in txn request',
+    );
+  });
+
   it('refuses in the words of etcd', async () => {
     await expect(txn({ success: [putOp('a'), putOp('a')] })).rejects.toThrow(
       '3 etcdserver: duplicate key given in txn request',
@@ -261,6 +280,19 @@ describe('Txn', () => {
     const many = Array.from({ length: 129 }, (_, at) => putOp(`k${at}`, ''));
     await expect(txn({ success: many })).rejects.toThrow(
       '3 etcdserver: too many operations in txn request',
+    );
+    const nested = (ops: number): RequestOp => ({
+      request: {
+        $case: 'requestTxn',
+        value: { compare: [], success: many.slice(99, 99 + ops), failure: [] },
+      },
+    });
+    await txn({ success: [...many.slice(0, 99), nested(28)] });
+    await expect(txn({ success: [...many.slice(0, 99), nested(29)] })).rejects.toThrow(
+      '3 etcdserver: too many operations in txn request',
+    );
+    await expect(txn({ success: [{ request: undefined }] })).rejects.toThrow(
+      '3 etcdserver: key not found',
     );
     await expect(txn({ success: [putOp('')] })).rejects.toThrow('key is not provided');
     await expect(txn({ compare: [versionIs('', 0n)] })).rejects.toThrow('key is not provided');

@@ -14,12 +14,16 @@ import {
   TxnResponse,
 } from '@holdfast/proto/etcd';
 
-import { type GrpcCall, type UnaryMethod, unaryMethod } from '../grpc/method.ts';
+import { txnShape } from '../field-count.ts';
+import { type GrpcCall, shaped, type UnaryMethod, unaryMethod } from '../grpc/method.ts';
 import type { EtcdServiceOptions } from './etcd-service-options.ts';
 import { etcdStatus, etcdStatusOf } from './etcd-status.ts';
 import { engineRange, etcdRange, revisionOf } from './kv-range.ts';
 import { engineDelete, enginePut, engineTxn, etcdTxn, expectedBytes } from './kv-txn.ts';
 import { headerOf } from './response-header.ts';
+
+/** Refused by its bytes where it has more operations than anybody could want. */
+const boundTxn = shaped(TxnRequest, { shape: txnShape, tooMany: () => etcdStatus('tooManyOps') });
 
 /** The methods by their paths. */
 export function kvService(
@@ -37,7 +41,7 @@ export function kvService(
     unaryMethod(of('DeleteRange'), [DeleteRangeRequest, DeleteRangeResponse], (request, call) =>
       deleteRange(engine(), request, call),
     ),
-    unaryMethod(of('Txn'), [TxnRequest, TxnResponse], (request, call) =>
+    unaryMethod(of('Txn'), [boundTxn, TxnResponse], (request, call) =>
       txn(engine(), request, call),
     ),
     unaryMethod(of('Compact'), [CompactionRequest, CompactionResponse], (request, call) =>
@@ -101,5 +105,6 @@ async function compact(
 
 function readOptions({ serializable }: RangeRequest, call: GrpcCall): ReadOptions {
   const consistency: Consistency = { level: serializable ? 'stale' : 'linearizable' };
-  return { actor: call.actor, signal: call.signal, room: call.room, consistency };
+  const { actor, subject, signal, room } = call;
+  return { actor, subject, signal, room, consistency };
 }

@@ -23,7 +23,7 @@ import { kvKeyspace } from '../http/kv-view.ts';
 import { etcdStatus } from './etcd-status.ts';
 import { engineRange, etcdRange } from './kv-range.ts';
 
-/** etcd's own default (--max-txn-ops), of the longest of the three lists. */
+/** etcd's own default (--max-txn-ops), of the longest list of each level on any way down. */
 const txnOpsMax = 128;
 
 /** Throws a GrpcStatus where etcd refuses it. */
@@ -42,14 +42,15 @@ export function engineDelete({ key, rangeEnd, prevKv }: DeleteRangeRequest): Eng
 }
 
 /** Throws a GrpcStatus where etcd refuses it. */
-export function engineTxn({ compare, success, failure }: TxnRequest): EngineTxn {
-  if (Math.max(compare.length, success.length, failure.length) > txnOpsMax) {
-    throw etcdStatus('tooManyOps');
-  }
+export function engineTxn(request: TxnRequest, opsMax = txnOpsMax): EngineTxn {
+  const { compare, success, failure } = request;
+  const ops = Math.max(compare.length, success.length, failure.length);
+  if (ops > opsMax) throw etcdStatus('tooManyOps');
+  const operation = (one: RequestOp): EngineOp => engineOp(one, opsMax - ops);
   return {
     compare: compare.map(engineCompare),
-    success: success.map(engineOp),
-    failure: failure.map(engineOp),
+    success: success.map(operation),
+    failure: failure.map(operation),
   };
 }
 
@@ -75,7 +76,8 @@ function expectedOf(ops: readonly RequestOp[]): number {
   return bytes;
 }
 
-function engineOp({ request }: RequestOp): EngineOp {
+/** `opsMax`: what a transaction within it may have. */
+function engineOp({ request }: RequestOp, opsMax: number): EngineOp {
   switch (request?.$case) {
     case 'requestRange':
       return { request: { $case: 'range', value: engineRange(request.value) } };
@@ -84,9 +86,9 @@ function engineOp({ request }: RequestOp): EngineOp {
     case 'requestDeleteRange':
       return { request: { $case: 'deleteRange', value: engineDelete(request.value) } };
     case 'requestTxn':
-      return { request: { $case: 'txn', value: engineTxn(request.value) } };
+      return { request: { $case: 'txn', value: engineTxn(request.value, opsMax) } };
     default:
-      throw etcdStatus('emptyKey'); // etcd says the same of an operation that is none.
+      throw etcdStatus('keyNotFound'); // What etcd says of an operation that is none.
   }
 }
 
@@ -96,30 +98,22 @@ function engineCompare(compare: Compare): EngineCompare {
   return { keyspace: kvKeyspace, key, rangeEnd, result, target: targetOf(compare) };
 }
 
+type Target = NonNullable<EngineCompare['target']>;
+
+/** By each target that may be named: nothing, to be compared with. */
+const nothingBy: Readonly<Record<number, Target>> = {
+  [Compare_CompareTarget.CREATE]: { $case: 'createRevision', value: 0n },
+  [Compare_CompareTarget.MOD]: { $case: 'modRevision', value: 0n },
+  [Compare_CompareTarget.VALUE]: { $case: 'value', value: new Uint8Array(0) },
+  [Compare_CompareTarget.LEASE]: { $case: 'lease', value: 0n },
+};
+/** Where none of those is named, as in etcd. */
+const noVersion: Target = { $case: 'version', value: 0n };
+
 /** The named target counts; where another one or none was given, it is compared with nothing. */
-function targetOf({ target, targetUnion }: Compare): EngineCompare['target'] {
-  switch (target) {
-    case Compare_CompareTarget.CREATE: {
-      const value = targetUnion?.$case === 'createRevision' ? targetUnion.value : 0n;
-      return { $case: 'createRevision', value };
-    }
-    case Compare_CompareTarget.MOD: {
-      const value = targetUnion?.$case === 'modRevision' ? targetUnion.value : 0n;
-      return { $case: 'modRevision', value };
-    }
-    case Compare_CompareTarget.VALUE: {
-      const value = targetUnion?.$case === 'value' ? targetUnion.value : new Uint8Array(0);
-      return { $case: 'value', value };
-    }
-    case Compare_CompareTarget.LEASE: {
-      const value = targetUnion?.$case === 'lease' ? targetUnion.value : 0n;
-      return { $case: 'lease', value };
-    }
-    default: {
-      const value = targetUnion?.$case === 'version' ? targetUnion.value : 0n;
-      return { $case: 'version', value };
-    }
-  }
+function targetOf({ target, targetUnion }: Compare): Target {
+  const nothing = nothingBy[target] ?? noVersion;
+  return targetUnion?.$case === nothing.$case ? targetUnion : nothing;
 }
 
 /** The answer to the transaction that was asked for. */

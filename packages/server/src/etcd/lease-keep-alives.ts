@@ -71,8 +71,8 @@ export class LeaseKeepAlives implements StreamReader {
   async #ttlOf(engine: Engine, id: bigint): Promise<number> {
     if (id <= 0n) return 0;
     try {
-      const { actor, signal } = this.#call;
-      const { body } = await engine.leaseKeepAlive(id, { actor, signal });
+      const { actor, subject, signal } = this.#call;
+      const { body } = await engine.leaseKeepAlive(id, { actor, subject, signal });
       return wholeSeconds(body.ttlMs);
     } catch (error) {
       if (isHoldfastError(error, 'not-found')) return 0;

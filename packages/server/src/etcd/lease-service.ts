@@ -85,8 +85,9 @@ async function timeToLive(
 ): Promise<LeaseTimeToLiveResponse> {
   if (ID <= 0n) return unknownLease(engine, ID);
   try {
-    const { actor, signal } = call;
-    const { header, body } = await engine.leaseTimeToLive(ID, { actor, signal, keys });
+    const { actor, subject, signal } = call;
+    const asked = { actor, subject, signal, keys };
+    const { header, body } = await engine.leaseTimeToLive(ID, asked);
     return {
       ...{ header: headerOf(header), ID },
       TTL: Math.floor(body.remainingMs / 1000),
@@ -107,10 +108,13 @@ const unknownLease = (engine: Engine, ID: bigint): LeaseTimeToLiveResponse => ({
   ...{ TTL: -1, grantedTTL: 0, keys: [] },
 });
 
-async function leases(engine: Engine, { actor, signal }: GrpcCall): Promise<LeaseLeasesResponse> {
+async function leases(
+  engine: Engine,
+  { actor, subject, signal }: GrpcCall,
+): Promise<LeaseLeasesResponse> {
   const { header, body } = await engine.leases(
     { limit: Number.MAX_SAFE_INTEGER },
-    { actor, signal },
+    { actor, subject, signal },
   );
   return { header: headerOf(header), leases: body.ids.map((ID) => ({ ID })) };
 }

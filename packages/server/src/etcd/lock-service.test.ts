@@ -10,8 +10,10 @@ import {
   UnlockRequest,
   UnlockResponse,
 } from '@holdfast/proto/etcd-lock';
+import type { RangeResponse } from '@holdfast/proto/internal';
 import { beforeEach, describe, expect, it } from 'vitest';
 
+import type { CallRoom } from '../grpc/call-room.ts';
 import { type UnaryMethod, unframed } from '../grpc/method.ts';
 import { GrpcStatus } from '../grpc/status.ts';
 import { kvKeyspace } from '../http/kv-view.ts';
@@ -36,14 +38,14 @@ async function granted(ttlMs = 10_000): Promise<bigint> {
 }
 
 /** A call that may be ended, with what its client gets. */
-function begin(lease: bigint) {
+function begin(lease: bigint, { room }: { readonly room?: CallRoom } = {}) {
   const end = new AbortController();
   const method = methods.get('/v3lockpb.Lock/Lock') as UnaryMethod;
   let state = 'waits';
   const answer = (async () => {
     try {
       const message = encode(LockRequest, { name, lease });
-      const bytes = await method.handle(message, { ...call, signal: end.signal });
+      const bytes = await method.handle(message, { ...call, signal: end.signal, room });
       state = 'holds';
       return LockResponse.decode(unframed(bytes));
     } catch (error) {
@@ -170,6 +172,22 @@ describe('who waits for a lock', () => {
     await engine.leaseRevoke(lease, call);
     await second.answer;
     expect(second.state()).toBe('2 mutex: session is expired');
+  });
+
+  it('holds no room for answers, however many wait with it', async () => {
+    const heeded: RangeResponse[] = [];
+    const room: CallRoom = {
+      isFull: false,
+      wait: async () => undefined,
+      heed: (body) => void heeded.push(body),
+      expect: () => undefined,
+    };
+    const holder = await begin(await granted(), { room }).answer;
+    for (let count = 1; count <= 5; count += 1) {
+      begin(await granted(), { room });
+      await waits(count);
+    }
+    expect([holder?.key.length, heeded]).toEqual([expect.any(Number), []]);
   });
 
   it('is refused without a lease that is there', async () => {

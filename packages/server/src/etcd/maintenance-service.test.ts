@@ -171,6 +171,17 @@ describe('Hash and HashKV', () => {
     expect(new Set(here.map((one) => one.hash)).size).toBe(3);
   });
 
+  it('wait for a revision that the leader has told of, and that is not applied here yet', async () => {
+    await put(cluster, 'a', '1');
+    const { engine } = cluster;
+    const range = engine.range.bind(engine);
+    engine.range = async (request, options) => {
+      await put(cluster, 'a', '2');
+      return await range(request, options);
+    };
+    expect(await hashKv(3n)).toMatchObject({ hashRevision: 3 });
+  });
+
   it('are refused at revisions that are not there', async () => {
     for (let at = 0; at < 5; at += 1) await put(cluster, 'a', `${at}`);
     await cluster.engine.compact({ revision: 4 }, call);

@@ -23,8 +23,9 @@ import {
 
 import { type GrpcCall, type GrpcMethod, type GrpcMethods, unaryMethod } from '../grpc/method.ts';
 import { GrpcStatus, statusCodes } from '../grpc/status.ts';
+import { readAnnouncements } from './announcements.ts';
 import { alarmText, answerAlarm, ownAlarms } from './etcd-alarms.ts';
-import type { Operator } from './etcd-operator.ts';
+import type { OperatedEngine, Operator } from './etcd-operator.ts';
 import { etcdStatus, etcdStatusOf } from './etcd-status.ts';
 import { etcdClusterVersion, etcdVersion } from './etcd-version.ts';
 import { revisionOf } from './kv-range.ts';
@@ -112,11 +113,14 @@ class Maintenance {
     return { header: headerOfStatus(status), hash };
   }
 
-  async hashKv({ revision: asked }: HashKVRequest, { signal }: GrpcCall): Promise<HashKVResponse> {
+  async hashKv({ revision: asked }: HashKVRequest, call: GrpcCall): Promise<HashKVResponse> {
     const engine = this.#operator.engine();
+    const { signal } = call;
+    const wanted = revisionOf(asked);
+    await caughtUp(engine, wanted, call);
     const turn = this.#lastHash.then(() => {
       signal.throwIfAborted();
-      return engine.store.hashRevision(revisionOf(asked));
+      return engine.store.hashRevision(wanted);
     });
     this.#lastHash = turn.catch(() => undefined); // Told to whoever has asked.
     const { hash, revision, compactRevision } = await waitFor(turn, signal);
@@ -144,6 +148,12 @@ class Maintenance {
     }
     return { header: headerOfStatus(engine.status()) };
   }
+}
+
+/** Who wrote through this member may be answered, by the leader, before it has applied that. */
+async function caughtUp(engine: OperatedEngine, wanted: number, call: GrpcCall) {
+  if (wanted <= engine.status().revision) return;
+  await readAnnouncements(engine, call); // A linearizable read of next to nothing.
 }
 
 function refuseDowngrade(action: DowngradeRequest['action']): never {

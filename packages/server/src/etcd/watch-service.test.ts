@@ -18,6 +18,8 @@ import {
 } from '@holdfast/proto/etcd';
 import { beforeEach, describe, expect, it } from 'vitest';
 
+import { testAccess } from '../access/access.fixture.ts';
+import { EngineSlot } from '../engine-slot.ts';
 import type { StreamMethod } from '../grpc/method.ts';
 import { settled, TestStream } from '../grpc/test-stream.fixture.ts';
 import type { Figure } from '../metrics.ts';
@@ -88,8 +90,10 @@ function serve(settings: Partial<EtcdSettings>, requestBytesMax = 1.5 * 1024 * 1
   clock = new ManualClock();
   engine = new MemoryEngine({ clock });
   figures = [];
+  const slot = new EngineSlot();
+  slot.fill(engine);
   const methods = watchService({
-    ...{ engine: () => engine, clock, requestBytesMax },
+    ...{ engine: () => engine, access: testAccess(slot, clock), clock, requestBytesMax },
     settings: { ...defaultEtcdSettings, ...settings },
     show: (...shown) => figures.push(...shown),
   });
@@ -495,26 +499,42 @@ describe('a client that does not read', () => {
     expect(told.join('')).toBe('010101');
   });
 
-  it('is given up when the room of all is used up, the one first that waits longest', async () => {
+  it('is given up when the room of all is used up, and those that read are told all', async () => {
     serve({ watchUnreadBytesMax: 100_000 });
     const streams = Array.from({ length: 6 }, begin);
-    for (const stream of streams) {
-      stream.create('a');
-      stream.room = 1;
-    }
-    streams[2]?.read();
-    await put('a', 'x'.repeat(1000));
+    const [reader, ...stuck] = streams as [Stream, ...Stream[]];
+    for (const stream of streams) stream.create('a');
+    for (const stream of stuck) stream.room = 1;
+    await put('a', 'x'.repeat(30_000));
     await settled();
-    expect(streams.map(({ status }) => status)).toEqual(Array(6).fill(undefined));
-    streams[0]?.read(1);
+    // Three of them hold more than the bound, and the others are made nothing for the time being.
+    expect(streams.map(({ answers }) => answers.length)).toEqual([2, 2, 2, 2, 2, 1]);
+    await put('a', 'y');
+    await clock.advanceAsync(4800);
+    expect([figure('watch_unread_bytes'), reader.answers.length]).toEqual([4 * 30_037, 2]);
+    expect(streams.every(({ status }) => status === undefined)).toBe(true);
+    await clock.advanceAsync(1400);
+    await settled();
+    // One for the stream that was made nothing, a second later one for what the reader was owed.
+    const gone = stuck.map(({ isAbandoned }) => isAbandoned);
+    expect([reader.isAbandoned, ...gone]).toEqual([false, true, true, false, false, false]);
+    expect(stuck[0]?.status).toContain('14 the answers of this stream were not read');
+    expect((await reader.news()).at(-1)).toBe('0@3 a=y@3');
+    expect(figure('watch_streams_given_up_total')).toBe(2);
+    expect(engine.watcherCount).toBe(4);
+  });
+
+  it('keeps the others waiting no longer than until it reads', async () => {
+    serve({ watchUnreadBytesMax: 10_000 });
+    const [slow, other] = [begin(), begin()];
+    for (const stream of [slow, other]) stream.create('a');
+    slow.room = 1;
     await put('a', 'x'.repeat(20_000));
     await settled();
-    const gone = streams.map(({ isAbandoned }) => isAbandoned);
-    expect(gone).toEqual([false, true, false, false, false, false]);
-    expect(streams[1]?.status).toContain('14 the answers of this stream were not read');
-    expect(figure('watch_streams_given_up_total')).toBe(1);
-    expect(figure('watch_unread_bytes')).toBeLessThanOrEqual(100_000);
-    expect(engine.watcherCount).toBe(5);
+    expect([slow.answers.length, other.answers.length]).toEqual([2, 1]);
+    slow.read();
+    await settled();
+    expect([slow.answers.length, other.answers.length]).toEqual([2, 2]);
   });
 
   it('leaves nothing behind when it goes', async () => {
@@ -537,7 +557,12 @@ describe('streams', () => {
     const open = () =>
       method.open({
         ...{ actor: 'tester', signal: new AbortController().signal, header: () => undefined },
-        ...{ end: () => undefined, pause: () => undefined, resume: () => undefined },
+        ...{
+          unsentBytes: () => 0,
+          end: () => undefined,
+          pause: () => undefined,
+          resume: () => undefined,
+        },
         send: (message) => sent.push(message) > 0,
       });
     const value = { ...WatchCreateRequest.decode(new Uint8Array(0)), key: bytes('a') };

@@ -6,7 +6,7 @@ import type { Figure } from '../metrics.ts';
 import type { EtcdServiceOptions } from './etcd-service-options.ts';
 import type { EtcdSettings } from './etcd-settings.ts';
 import { etcdStatusOf } from './etcd-status.ts';
-import { UnreadAnswers } from './unread-answers.ts';
+import { UnreadEvents } from './unread-events.ts';
 import { WatchAnswers } from './watch-answers.ts';
 import { WatchStream } from './watch-stream.ts';
 import { WatcherCount } from './watcher.ts';
@@ -23,7 +23,7 @@ const overheadBytes = 512 * 1024;
 
 export function watchService(options: WatchServiceOptions): ReadonlyMap<string, GrpcMethod> {
   const { engine, clock, settings, requestBytesMax } = options;
-  const unread = new UnreadAnswers(settings.watchUnreadBytesMax);
+  const unread = new UnreadEvents({ clock, bytesMax: settings.watchUnreadBytesMax });
   const shared = {
     ...{ clock, unread },
     answers: new WatchAnswers(),
@@ -41,10 +41,10 @@ export function watchService(options: WatchServiceOptions): ReadonlyMap<string, 
   return new Map([['/etcdserverpb.Watch/Watch', watch]]);
 }
 
-const figuresOf = (unread: UnreadAnswers): readonly Figure[] => [
+const figuresOf = (unread: UnreadEvents): readonly Figure[] => [
   {
     name: 'watch_unread_bytes',
-    help: 'Answers to watches that streams without room hold, at the most',
+    help: 'Answers to watches that were sent and not read',
     read: () => unread.bytes,
   },
   {

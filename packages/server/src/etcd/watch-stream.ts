@@ -2,17 +2,31 @@
 // portion of one watcher at a time, only while the client reads; so one that does not costs cursors
 // and one answer. What it answers, and in which order, is etcd's (server/etcdserver/api/v3rpc).
 import type { Clock } from '@holdfast/base/clock';
-import { isHoldfastError } from '@holdfast/base/errors';
+import { type HoldfastError, isHoldfastError } from '@holdfast/base/errors';
 import { Fifo } from '@holdfast/base/fifo';
 import { revision } from '@holdfast/base/ids';
-import type { Engine, PulledWatch, PulledWatches, WatchBatch } from '@holdfast/engine/engine';
+import { AccessError } from '@holdfast/domain/access-error';
+import type {
+  Engine,
+  PulledRequest,
+  PulledWatch,
+  PulledWatches,
+  WatchBatch,
+} from '@holdfast/engine/engine';
 import { type WatchCreateRequest, WatchRequest, type WatchResponse } from '@holdfast/proto/etcd';
 
-import { decoded, type FramedMessage, type StreamCall, type StreamReader } from '../grpc/method.ts';
+import { flat, shapeOf } from '../field-count.ts';
+import {
+  decoded,
+  type FramedMessage,
+  type StreamCall,
+  type StreamReader,
+  shaped,
+} from '../grpc/method.ts';
 import { GrpcStatus, statusCodes } from '../grpc/status.ts';
 import { kvKeyspace } from '../http/kv-view.ts';
-import { etcdStatus, etcdStatusOf } from './etcd-status.ts';
-import type { UnreadAnswers } from './unread-answers.ts';
+import { cancelReasonOf, etcdStatus, etcdStatusOf } from './etcd-status.ts';
+import type { UnreadEvents, UnreadShare } from './unread-events.ts';
 import { answerBytes, filterOf, noWatchId, type WatchAnswers } from './watch-answers.ts';
 import { WatchProgress } from './watch-progress.ts';
 import type { Watcher, WatcherCount } from './watcher.ts';
@@ -22,12 +36,24 @@ export type WatchStreamOptions = {
   readonly engine: Engine;
   readonly clock: Clock;
   readonly answers: WatchAnswers;
-  readonly unread: UnreadAnswers;
+  readonly unread: UnreadEvents;
   readonly watchers: WatcherCount;
   readonly progressMs: number;
   /** Answers that would be larger come in parts to those who ask for it. */
   readonly answerBytesMax: number;
 };
+
+/** What is left of an answer, and whose it is. */
+type Parts = {
+  readonly watcher: Watcher;
+  readonly range: PulledRequest;
+  readonly rest: Generator<FramedMessage, void, void>;
+};
+
+/** To create, to cancel, to be told of progress. */
+const boundRequest = shaped(WatchRequest, {
+  shape: shapeOf([1, flat], [2, flat], [3, flat]),
+});
 
 /** Events that one portion has, if no revision has more. */
 const eventsPerRead = 256;
@@ -45,12 +71,15 @@ export class WatchStream implements StreamReader {
   readonly #watches: PulledWatches;
   readonly #watchers = new Map<bigint, Watcher>();
   readonly #progress: WatchProgress;
+  readonly #unread: UnreadShare;
   /** Those that have more to read. */
   readonly #ready = new Fifo<Watcher>();
   /** The rest of an answer that comes in parts: nothing else is said before its end. */
-  #parts: Generator<FramedMessage, void, void> | undefined;
+  #parts: Parts | undefined;
   #nextId = 0n;
   #hasRoom = true;
+  /** Whether the client may watch what it has asked for is being found out. */
+  #isAdmitting = false;
   #isAsked = false;
   #isOver = false;
 
@@ -58,7 +87,13 @@ export class WatchStream implements StreamReader {
   constructor(call: StreamCall, options: WatchStreamOptions) {
     this.#call = call;
     this.#options = options;
-    this.#watches = options.engine.pull((reason) => this.#call.end(etcdStatusOf(reason)));
+    this.#unread = options.unread.join({
+      unsentBytes: () => call.unsentBytes(),
+      makeOn: () => this.#ask(),
+      giveUp: () => call.end(unread(), true),
+    });
+    const onFail = (reason: HoldfastError): void => this.#call.end(etcdStatusOf(reason));
+    this.#watches = options.engine.pull(onFail, call.subject);
     this.#progress = new WatchProgress({
       clock: options.clock,
       intervalMs: options.progressMs,
@@ -70,7 +105,7 @@ export class WatchStream implements StreamReader {
   }
 
   onMessage(message: Uint8Array): void {
-    const { requestUnion } = decoded(WatchRequest, message);
+    const { requestUnion } = decoded(boundRequest, message);
     switch (requestUnion?.$case) {
       case 'createRequest':
         return this.#create(requestUnion.value);
@@ -87,25 +122,19 @@ export class WatchStream implements StreamReader {
   }
 
   onRoom(): void {
-    if (this.#hasRoom) return;
     this.#hasRoom = true;
-    this.#options.unread.remove(this);
+    this.#unread.clear();
     this.#listen();
     this.#ask();
   }
 
   onGone(): void {
     this.#isOver = true;
-    this.#options.unread.remove(this);
+    this.#unread.clear();
     this.#progress.close();
     for (const watcher of this.#watchers.values()) this.#remove(watcher);
     this.#watches.close();
     this.#parts = undefined;
-  }
-
-  /** Its answers are in the way of others. */
-  giveUp(): void {
-    this.#call.end(unread(), true);
   }
 
   // ---------------------------------------------------------------- requests
@@ -116,18 +145,50 @@ export class WatchStream implements StreamReader {
     if (watchId > 0n && this.#watchers.has(watchId)) return this.#refuse(reasons.duplicate);
     const { watchers } = this.#options;
     if (watchers.count >= watchers.max) return this.#refuse(etcdStatus('tooManyRequests').message);
+    const admission = this.#watches.admit(rangeOf(request));
+    if (admission) this.#openLater(request, admission);
+    else this.#tryOpen(request);
+  }
+
+  /** What is asked for after it waits with it: watchers get their ids in order. */
+  #openLater(request: WatchCreateRequest, admission: Promise<undefined>): void {
+    this.#isAdmitting = true;
+    this.#listen();
+    const goOn = (act: () => void): void => {
+      if (this.#isOver) return;
+      try {
+        act();
+        this.#isAdmitting = false;
+        this.#listen();
+      } catch (error) {
+        this.#call.end(etcdStatusOf(error));
+      }
+    };
+    admission.then(
+      () => goOn(() => this.#tryOpen(request)),
+      (error: unknown) => goOn(() => this.#refuseFor(request, error)),
+    );
+  }
+
+  #tryOpen(request: WatchCreateRequest): void {
     try {
       this.#open(request);
     } catch (error) {
-      if (isHoldfastError(error, 'invalid-argument')) return this.#refuse(reasons.emptyRange);
-      if (!isHoldfastError(error, 'compacted')) throw error;
-      const id = this.#newId(watchId);
-      this.#say({ watchId: id, created: true });
-      this.#sayCompacted(id, error.details);
+      this.#refuseFor(request, error);
     }
   }
 
-  /** Throws `compacted`, and `invalid-argument` for an empty range. */
+  /** Throws what ends the whole stream. */
+  #refuseFor({ watchId }: WatchCreateRequest, error: unknown): void {
+    if (error instanceof AccessError) return this.#refuse(cancelReasonOf(error));
+    if (isHoldfastError(error, 'invalid-argument')) return this.#refuse(reasons.emptyRange);
+    if (!isHoldfastError(error, 'compacted')) throw error;
+    const id = this.#newId(watchId);
+    this.#say({ watchId: id, created: true });
+    this.#sayCompacted(id, error.details);
+  }
+
+  /** Throws `compacted`, `invalid-argument` for an empty range, and what its user may not. */
   #open(request: WatchCreateRequest): void {
     const { startRevision } = request;
     const start = Number(startRevision > revisionMax ? revisionMax : startRevision);
@@ -135,7 +196,7 @@ export class WatchStream implements StreamReader {
     const watcher: Watcher = {
       id: this.#newId(request.watchId),
       filter: filterOf(request.filters),
-      isFragmenting: request.fragment,
+      inParts: request.fragment ? rangeOf(request) : undefined,
       wantsProgress: request.progressNotify,
       start,
       watch,
@@ -150,12 +211,8 @@ export class WatchStream implements StreamReader {
     if (watch.behind) this.#isReady(watcher);
   }
 
-  #openWatch(
-    { key, rangeEnd, prevKv }: WatchCreateRequest,
-    start: number,
-    onReady: () => void,
-  ): PulledWatch {
-    const range = { keyspace: kvKeyspace, key, rangeEnd, prevKv };
+  #openWatch(request: WatchCreateRequest, start: number, onReady: () => void): PulledWatch {
+    const range = rangeOf(request);
     const asked = start === 0 ? range : { ...range, startRevision: revision(start) };
     return this.#watches.open(asked, onReady);
   }
@@ -203,7 +260,7 @@ export class WatchStream implements StreamReader {
 
   readonly #turn = (): number => {
     this.#isAsked = false;
-    if (this.#isOver || !this.#hasRoom) return 0;
+    if (this.#isOver || !this.#hasRoom || !this.#unread.mayMake) return 0;
     try {
       return this.#work();
     } catch (error) {
@@ -220,21 +277,28 @@ export class WatchStream implements StreamReader {
     this.#progress.tellNext();
     const watcher = this.#ready.shift();
     if (!watcher) this.#progress.tellAll();
-    return watcher && !watcher.isOver ? this.#read(watcher) : 0;
+    return watcher ? this.#read(watcher) : 0;
   }
 
   #read(watcher: Watcher): number {
     let batches: readonly WatchBatch[];
     try {
-      batches = watcher.watch.next(eventsPerRead);
+      batches = this.#watches.next(watcher.watch, eventsPerRead);
     } catch (error) {
-      if (!isHoldfastError(error, 'compacted')) throw error;
-      this.#remove(watcher);
-      this.#sayCompacted(watcher.id, error.details);
+      this.#endFor(watcher, error);
       return 0;
     }
     if (watcher.watch.behind) this.#ready.push(watcher);
     return batches.length === 0 ? 0 : this.#sendEvents(watcher, batches);
+  }
+
+  /** Throws what is no reason for a watcher to end. */
+  #endFor(watcher: Watcher, error: unknown): void {
+    const isDenied = error instanceof AccessError;
+    if (!isDenied && !isHoldfastError(error, 'compacted')) throw error;
+    this.#remove(watcher);
+    if (!isDenied) this.#sayCompacted(watcher.id, error.details);
+    else this.#say({ watchId: watcher.id, canceled: true, cancelReason: cancelReasonOf(error) });
   }
 
   // ---------------------------------------------------------------- answers
@@ -242,9 +306,11 @@ export class WatchStream implements StreamReader {
   #sendEvents(watcher: Watcher, batches: readonly WatchBatch[]): number {
     const { engine, answers, answerBytesMax: bytesMax } = this.#options;
     const header = engine.header();
-    if (watcher.isFragmenting && answerBytes(batches) >= bytesMax) {
+    const range = watcher.inParts;
+    if (range && answerBytes(batches) >= bytesMax) {
       watcher.hasHeard = true;
-      this.#parts = answers.fragments(watcher, batches, { header, bytesMax });
+      const rest = answers.fragments(watcher, batches, { header, bytesMax });
+      this.#parts = { watcher, range, rest };
       return this.#sendPart(this.#parts);
     }
     const answer = answers.events(watcher, batches, header);
@@ -254,8 +320,17 @@ export class WatchStream implements StreamReader {
     return answer.length;
   }
 
-  #sendPart(parts: Generator<FramedMessage, void, void>): number {
-    const { value, done } = parts.next();
+  /** A client that reads slowly may have lost its right since the part before. */
+  #sendPart({ watcher, range, rest }: Parts): number {
+    try {
+      this.#watches.require(range);
+    } catch (error) {
+      this.#parts = undefined;
+      this.#endFor(watcher, error);
+      this.#listen();
+      return 0;
+    }
+    const { value, done } = rest.next();
     if (done) this.#parts = undefined;
     else this.#send(value);
     this.#listen();
@@ -273,18 +348,26 @@ export class WatchStream implements StreamReader {
   }
 
   #send(message: FramedMessage): void {
-    if (this.#call.send(message) || this.#isOver) return;
+    if (this.#isOver) return;
+    this.#unread.sent(message.length);
+    if (this.#call.send(message)) return;
     this.#hasRoom = false;
     this.#listen();
-    this.#options.unread.add(this, message.length);
   }
 
   /** Whoever does not read, or is in the middle of being told something, is not heard. */
   #listen(): void {
-    if (this.#hasRoom && !this.#parts) this.#call.resume();
+    if (this.#hasRoom && !this.#parts && !this.#isAdmitting) this.#call.resume();
     else this.#call.pause();
   }
 }
+
+const rangeOf = ({ key, rangeEnd, prevKv }: WatchCreateRequest): PulledRequest => ({
+  keyspace: kvKeyspace,
+  key,
+  rangeEnd,
+  prevKv,
+});
 
 /** What a client reads of it tells it to resume: to it the member was merely unavailable. */
 const unread = (): GrpcStatus =>

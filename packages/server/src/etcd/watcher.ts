@@ -1,13 +1,13 @@
 // One watcher of a stream of etcd's Watch, and how many there are.
-import type { PulledWatch } from '@holdfast/engine/engine';
+import type { PulledRequest, PulledWatch } from '@holdfast/engine/engine';
 
 import type { EventFilter } from './watch-answers.ts';
 
 export type Watcher = {
   readonly id: bigint;
   readonly filter: EventFilter;
-  /** Takes answers in parts. */
-  readonly isFragmenting: boolean;
+  /** What it watches, of one that takes answers in parts: others are told all at once. */
+  readonly inParts: PulledRequest | undefined;
   readonly wantsProgress: boolean;
   /** The first revision that it asked for; 0: whatever comes. */
   readonly start: number;

@@ -9,6 +9,7 @@ import type { Timer } from '@holdfast/base/clock';
 import type { CallReader, CallStream } from '../grpc/call-stream.ts';
 import { type FramedMessage, unframed } from '../grpc/method.ts';
 import { GrpcStatus, statusCodes } from '../grpc/status.ts';
+import { houseSignHeader } from '../http/house-sign.ts';
 import type { HttpContext } from '../http/http-context.ts';
 import { metadataOf } from './gateway-headers.ts';
 import { errorText, httpStatusOf, streamErrorText } from './gateway-status.ts';
@@ -102,6 +103,11 @@ export class GatewayCall implements CallStream {
     }
   }
 
+  /** As text, which is longer than what was sent. */
+  get unsentBytes(): number {
+    return this.#exchange.response.writableLength;
+  }
+
   /** Its close follows, and ends what there is of it. */
   abandon(): void {
     this.#exchange.response.destroy();
@@ -124,7 +130,11 @@ export class GatewayCall implements CallStream {
   #beginStream(): void {
     const { response } = this.#exchange;
     if (response.headersSent) return;
-    response.writeHead(200, { 'Content-Type': 'application/json', 'X-Accel-Buffering': 'no' });
+    response.writeHead(200, {
+      'Content-Type': 'application/json',
+      'X-Accel-Buffering': 'no',
+      ...houseSignHeader,
+    });
   }
 
   #endStream(status: GrpcStatus | 'ok'): void {
@@ -143,6 +153,7 @@ export class GatewayCall implements CallStream {
     response.writeHead(httpStatus, {
       'Content-Type': 'application/json',
       'Content-Length': bytes.length,
+      ...houseSignHeader,
     });
     if (bytes.length > uncountedBytesMax) {
       const { answers } = this.#options.context;

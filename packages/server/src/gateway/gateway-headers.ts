@@ -8,7 +8,7 @@ import { GrpcStatus, statusCodes } from '../grpc/status.ts';
  * behind `Bearer`; other metadata stands behind `Grpc-Metadata-`.
  */
 export function metadataOf(headers: IncomingHttpHeaders, name: string): string | undefined {
-  if (name === 'grpc-timeout') return textOf(headers['grpc-timeout']);
+  if (name === 'grpc-timeout' || name === 'holdfast-actor') return textOf(headers[name]);
   const named = textOf(headers[`grpc-metadata-${name}`]);
   return named ?? (name === 'token' || name === 'authorization' ? tokenOf(headers) : undefined);
 }

@@ -67,6 +67,10 @@ const services: Readonly<Record<string, Readonly<Record<string, readonly string[
 /** The gateway's own one, and those of etcd 3.3 and before, which old programs still say. */
 export const gatewayPrefixes: readonly string[] = ['/v3', '/v3beta', '/v3alpha'];
 
+/** Whatever looks like one and is none is not for the gateway to answer. */
+export const isGatewayUrl = (url: string): boolean =>
+  url.startsWith('/v3') && gatewayPrefixes.some((prefix) => url.startsWith(`${prefix}/`));
+
 /** A method's path, `/package.Service/Method`, by what stands behind the prefix: `/kv/range`. */
 export const gatewayPaths: ReadonlyMap<string, string> = new Map(
   Object.entries(services).flatMap(([service, methods]) =>

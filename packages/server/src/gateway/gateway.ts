@@ -4,12 +4,14 @@ import { must, violated } from '@holdfast/base/assert';
 import type { FastifyInstance } from 'fastify';
 
 import { etcdStatusOf } from '../etcd/etcd-status.ts';
+import { statusOfFailure } from '../grpc/failed-call.ts';
+import { type GrpcCallerIdentity, identityOf } from '../grpc/grpc-caller.ts';
 import { timeoutMsOf } from '../grpc/grpc-timeout.ts';
-import type { GrpcMethods } from '../grpc/method.ts';
+import type { GrpcMethod, GrpcMethods } from '../grpc/method.ts';
 import { GrpcStatus, statusCodes } from '../grpc/status.ts';
 import { serveStream } from '../grpc/streaming.ts';
 import { serveUnary } from '../grpc/unary.ts';
-import { actorOf } from '../http/call-options.ts';
+import { houseSignHeader } from '../http/house-sign.ts';
 import type { HttpContext } from '../http/http-context.ts';
 import { GatewayCall, type GatewayExchange } from './gateway-call.ts';
 import { metadataOf, refuseOtherOrigins } from './gateway-headers.ts';
@@ -51,6 +53,16 @@ export function gatewayRoutes(
   }
 }
 
+/** Of which nothing was found out yet. */
+const anyCall = { name: 'through the gateway', statusOf: etcdStatusOf };
+
+/** What is called, and by whom. */
+type Called = {
+  readonly path: string;
+  readonly method: GrpcMethod;
+  readonly caller: GrpcCallerIdentity;
+};
+
 class Gateway {
   readonly #options: GatewayOptions;
   #shapes: Promise<ReadonlyMap<string, MethodShape>> | undefined;
@@ -66,10 +78,11 @@ class Gateway {
       this.#shapes ??= loadShapes();
       const shapes = await this.#shapes;
       await this.#waitForRoom();
+      const called = await this.#called(path, exchange);
       // Whoever left meanwhile is not told of any more, either.
-      if (!exchange.response.destroyed) this.#begin(path, exchange, shapes);
+      if (!exchange.response.destroyed) this.#begin(called, exchange, shapes);
     } catch (error) {
-      refuse(exchange, error instanceof GrpcStatus ? error : etcdStatusOf(error));
+      refuse(exchange, statusOfFailure(error, anyCall, this.#options.context));
     }
   }
 
@@ -85,12 +98,22 @@ class Gateway {
     }
   }
 
-  #begin(path: string, exchange: GatewayExchange, shapes: ReadonlyMap<string, MethodShape>): void {
-    const { context, methods, messageBytesMax, answerBytesMax } = this.#options;
-    const { headers, socket } = exchange.request;
+  async #called(path: string, { request }: GatewayExchange): Promise<Called> {
+    const { context, methods } = this.#options;
     const method = methods.get(path);
     if (!method) throw new GrpcStatus(statusCodes.unimplemented, `unknown method ${path}`);
-    const actor = actorOf(headers, socket);
+    const { headers, socket } = request;
+    const call = { header: (name: string) => metadataOf(headers, name) };
+    const caller = await identityOf(context.access, { call, method, socket });
+    return { path, method, caller };
+  }
+
+  #begin(
+    { path, method, caller }: Called,
+    exchange: GatewayExchange,
+    shapes: ReadonlyMap<string, MethodShape>,
+  ): void {
+    const { context, messageBytesMax, answerBytesMax } = this.#options;
     const isPatient = method.kind === 'stream' || method.waitsWithClient === true;
     const call = new GatewayCall(exchange, {
       context,
@@ -100,7 +123,7 @@ class Gateway {
       jsonBytesMax: jsonBytesOf(messageBytesMax),
       answerBytesMax: answerBytesMax ?? defaultAnswerBytesMax,
     });
-    const options = { context, actor, messageBytesMax, door: 'gateway' } as const;
+    const options = { context, door: 'gateway', caller, messageBytesMax } as const;
     if (method.kind === 'unary') serveUnary(call, method, options);
     else serveStream(call, method, options);
   }
@@ -141,6 +164,7 @@ function refuse({ response }: GatewayExchange, status: GrpcStatus): void {
   const httpStatus = status instanceof NotAllowed ? 405 : httpStatusOf(status);
   const text = errorText(status);
   response.writeHead(httpStatus, {
+    ...houseSignHeader,
     'Content-Type': 'application/json',
     'Content-Length': Buffer.byteLength(text),
   });
