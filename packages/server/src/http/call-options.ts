@@ -87,10 +87,6 @@ export function consistencyOf(query: Query): Consistency {
   return { level };
 }
 
-/** Whom the client's certificate names; without one nobody is verified, and the record says so. */
-export const actorOf = (headers: IncomingHttpHeaders, socket: Socket): string =>
-  actorNamed(headers['holdfast-actor'], socket);
-
 /** As it names itself, which counts only where no certificate does. */
 export function actorNamed(named: string | readonly string[] | undefined, socket: Socket): string {
   const certified = certifiedNameOf(socket);
@@ -101,6 +97,9 @@ export function actorNamed(named: string | readonly string[] | undefined, socket
   }
   return `unverified:${named}`;
 }
+
+/** One that has shown its password, or a token. */
+export const userActor = (name: string): string => `user:${visible(name)}`;
 
 const visible = (name: string): string =>
   name.replaceAll(/[^\x20-\x7e\xa0-\xff]/g, '?').slice(0, actorLengthMax);

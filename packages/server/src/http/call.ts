@@ -2,11 +2,10 @@
 import type { IncomingHttpHeaders, IncomingMessage } from 'node:http';
 
 import type { Deadline } from '@holdfast/base/deadline';
+import type { Subject } from '@holdfast/domain/subject';
 import type { ReadOptions, WriteOptions } from '@holdfast/engine/engine';
 import type { FastifyRequest } from 'fastify';
-
 import {
-  actorOf,
   consistencyOf,
   invalid,
   parseQuery,
@@ -16,13 +15,23 @@ import {
   sessionOf,
   timeoutOf,
 } from './call-options.ts';
+import { actorOf, subjectOf } from './caller.ts';
 import type { HttpContext } from './http-context.ts';
+
+/** Who asks, and until when it waits. */
+export type Asker = {
+  readonly actor: string;
+  readonly subject: Subject | undefined;
+  readonly signal: AbortSignal;
+};
 
 const noQuery: Query = Object.freeze({});
 
 export class Call {
   readonly query: Query;
   readonly actor: string;
+  /** Who is proven to ask; looked for only while it matters. */
+  readonly subject: Subject | undefined;
   readonly #headers: IncomingHttpHeaders;
   readonly #deadline: Deadline;
 
@@ -31,7 +40,8 @@ export class Call {
     const { headers } = raw;
     this.#headers = headers;
     this.query = queryOf(raw.url ?? '', known);
-    this.actor = actorOf(headers, raw.socket);
+    this.actor = actorOf(raw);
+    this.subject = context.access.isOn ? subjectOf(raw) : undefined;
     this.#deadline = context.deadlines.begin(timeoutOf(headers));
   }
 
@@ -39,9 +49,14 @@ export class Call {
     return this.#deadline.signal;
   }
 
+  /** Of a call that neither reads at a level nor stands in a session. */
+  get asker(): Asker {
+    return { actor: this.actor, subject: this.subject, signal: this.signal };
+  }
+
   /** With the session that the headers name. */
   get write(): WriteOptions {
-    const options = { actor: this.actor, signal: this.signal };
+    const options = this.asker;
     const session = sessionOf(this.#headers);
     return session === undefined ? options : { ...options, session };
   }
@@ -49,15 +64,16 @@ export class Call {
   /** Of a write that can be in no session: one that is repeated does no harm. */
   get plainWrite(): WriteOptions {
     if (sessionOf(this.#headers)) throw invalid('this call takes no session: it may be repeated');
-    return { actor: this.actor, signal: this.signal };
+    return this.asker;
   }
 
   /** The query's `consistency`, `max-age-ms` and `min-revision`. */
   get read(): ReadOptions {
-    if (this.query === noQuery) return { actor: this.actor, signal: this.signal };
+    if (this.query === noQuery) return this.asker;
     const minRevision = revisionOf(this.query, 'min-revision');
     const consistency = consistencyOf(this.query);
-    const options = { actor: this.actor, signal: this.signal, consistency };
+    const { actor, subject, signal } = this;
+    const options = { actor, subject, signal, consistency };
     return minRevision === undefined ? options : { ...options, minRevision };
   }
 

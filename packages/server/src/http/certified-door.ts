@@ -12,6 +12,7 @@ import { type TlsMaterial, tlsVersionMin, verdictOn } from '@holdfast/transport/
 import { isTlsHello, tlsFailureOf } from '@holdfast/transport/tls-words';
 
 import { heedFirstBytes, heedSpeakers, type Speaker } from './first-bytes.ts';
+import { houseSign, houseSignHeader } from './house-sign.ts';
 import { problemContentType, problemOf, problemText } from './problem.ts';
 
 export type DoorTls = {
@@ -107,7 +108,8 @@ function answerClearText(socket: Socket): void {
   const text = problemText({ ...problemOf(clearText), status: 400 });
   socket.end(
     `HTTP/1.1 400 Bad Request\r\nContent-Type: ${problemContentType}\r\n` +
-      `Content-Length: ${Buffer.byteLength(text)}\r\nConnection: close\r\n\r\n${text}`,
+      `Content-Length: ${Buffer.byteLength(text)}\r\n` +
+      `${houseSign.name}: ${houseSign.value}\r\nConnection: close\r\n\r\n${text}`,
   );
   // What it has sent is not read; it is given a moment to read the answer.
   socket.resume();
@@ -124,6 +126,7 @@ function onlyCertified(listener: RequestListener, onTurnedAway: TurnedAway): Req
     onTurnedAway(addressOf(request.socket), refusal.message);
     const problem = problemOf(refusal);
     response.writeHead(problem.status, {
+      ...houseSignHeader,
       'Content-Type': problemContentType,
       Connection: 'close',
     });

@@ -6,6 +6,7 @@ import { type ErrorCode, HoldfastError } from '@holdfast/base/errors';
 import { isTlsHello } from '@holdfast/transport/tls-words';
 
 import type { TurnedAway } from './certified-door.ts';
+import { houseSign } from './house-sign.ts';
 import { HttpStatusError, problemContentType, problemOf, problemText } from './problem.ts';
 
 const reasons: Readonly<Record<number, string>> = {
@@ -41,7 +42,7 @@ function answerClientError(error: ParserError, socket: Socket): void {
   socket.end(
     `HTTP/1.1 ${problem.status} ${reasons[problem.status]}\r\n` +
       `Content-Type: ${problemContentType}\r\nContent-Length: ${Buffer.byteLength(text)}\r\n` +
-      `Connection: close\r\n\r\n${text}`,
+      `${houseSign.name}: ${houseSign.value}\r\nConnection: close\r\n\r\n${text}`,
   );
 }
 

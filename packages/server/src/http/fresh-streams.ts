@@ -24,10 +24,15 @@ export class FreshStreams {
     this.#options = options;
   }
 
-  /** Throws `stale-unknown` where it is too late already; answers how to be let go of. */
-  guard(maxAgeMs: number, end: Guarded['end']): () => void {
+  /** Throws `stale-unknown` where this member may know of nothing as young. */
+  require(maxAgeMs: number): void {
     const stale = stalenessOf(this.#options.ageMs(), maxAgeMs);
     if (stale) throw stale;
+  }
+
+  /** Throws `stale-unknown` where it is too late already; answers how to be let go of. */
+  guard(maxAgeMs: number, end: Guarded['end']): () => void {
+    this.require(maxAgeMs);
     const guarded = { maxAgeMs, end };
     this.#guarded.add(guarded);
     this.#timer ??= this.#schedule();

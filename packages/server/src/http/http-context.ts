@@ -4,7 +4,9 @@ import type { HoldfastError } from '@holdfast/base/errors';
 import type { RecentCounts } from '@holdfast/base/recent-counts';
 import type { FastifyInstance } from 'fastify';
 
+import type { Access } from '../access/access.ts';
 import type { EngineSlot } from '../engine-slot.ts';
+import { operatingErrorOf } from '../errors.ts';
 import type { AnswerGate } from './answer-gate.ts';
 import type { CallDeadlines } from './call-deadlines.ts';
 import type { FreshStreams } from './fresh-streams.ts';
@@ -27,8 +29,10 @@ export type HttpLimits = {
   /** A list whose reader has taken nothing for so long is broken off. */
   readonly unreadMs: number;
   readonly connectionsMax: number;
-  /** Of one connection that speaks frames. */
+  /** Of all clients that speak frames. */
   readonly watchesMax: number;
+  /** What all of them together may leave unread, looked at once a second. */
+  readonly framesUnreadBytesMax: number;
   /** The longest that a call may wait, and its default. */
   readonly callTimeoutMs: number;
   /** Between two comments on a quiet event stream. */
@@ -44,13 +48,23 @@ export const defaultHttpLimits: HttpLimits = {
   unreadBytesMax: 64 * 1024 * 1024,
   unreadMs: 30_000,
   connectionsMax: 10_000,
-  watchesMax: 65_536,
+  watchesMax: 200_000,
+  framesUnreadBytesMax: 256 * 1024 * 1024,
   callTimeoutMs: 30_000,
   heartbeatMs: 15_000,
 };
 
+/** As etcd's --max-request-bytes; a larger body-bytes-max holds for it, too. */
+const etcdRequestBytes = 1.5 * 1024 * 1024;
+
+/** Of one request of gRPC or in frames. */
+export const requestBytesMax = ({ bodyBytesMax }: Pick<HttpLimits, 'bodyBytesMax'>): number =>
+  Math.max(etcdRequestBytes, bodyBytesMax);
+
 export type HttpContext = {
   readonly slot: EngineSlot;
+  /** Who asks, and what only root may do. */
+  readonly access: Access;
   readonly clock: Clock;
   readonly deadlines: CallDeadlines;
   readonly limits: HttpLimits;
@@ -66,6 +80,15 @@ export type HttpContext = {
   /** A fault that the client is not told: for the log. */
   readonly onFault: (error: unknown, where: string) => void;
 };
+
+/** To be asked of whatever a call has failed with: of a fault its client learns next to nothing. */
+export function tellFault(
+  { onFault }: Pick<HttpContext, 'onFault'>,
+  error: unknown,
+  where: string,
+): void {
+  if (operatingErrorOf(error).code === 'internal') onFault(error, where);
+}
 
 /** A group of routes: registers itself on an encapsulated app. */
 export type RouteGroup = (app: FastifyInstance, context: HttpContext) => void;

@@ -12,6 +12,8 @@ import { AppliedBefore } from '@holdfast/engine/applied-before';
 import { clientDialect } from '@holdfast/transport/frame';
 import fastify, { type FastifyError, type FastifyInstance, type FastifyReply } from 'fastify';
 
+import { Access } from '../access/access.ts';
+import { needOf } from '../access/route-needs.ts';
 import type { EngineSlot } from '../engine-slot.ts';
 import { type Operator, type OperatorOptions, requireEngine } from '../etcd/etcd-operator.ts';
 import { etcdServices } from '../etcd/etcd-services.ts';
@@ -25,16 +27,19 @@ import { Metrics } from '../metrics.ts';
 import { AnswerGate } from './answer-gate.ts';
 import { acceptJsonBodies } from './body-parsers.ts';
 import { CallDeadlines } from './call-deadlines.ts';
+import { identifying, subjectOf } from './caller.ts';
 import { createCertifiedServer, type DoorTls, type TurnedAway } from './certified-door.ts';
 import { clientErrors } from './client-error.ts';
 import { heedSpeakers, http2Magic, type Speaker } from './first-bytes.ts';
 import { FreshStreams } from './fresh-streams.ts';
 import { healthRoutes } from './health-routes.ts';
+import { houseSign } from './house-sign.ts';
 import {
   defaultHttpLimits,
   type HttpContext,
   type HttpLimits,
   type RouteGroup,
+  requestBytesMax,
 } from './http-context.ts';
 import { serializerOf, validatorOf } from './json-body.ts';
 import { keyRoutes, kvRoutes } from './kv-routes.ts';
@@ -68,6 +73,8 @@ export type HttpAppOptions = {
   readonly operator?: OperatorOptions;
   /** Counts the calls that fail, by code; default: one of its own. */
   readonly failures?: RecentCounts;
+  /** Default: one of its own, with tokens that live for a day. */
+  readonly access?: Access;
   /** Of etcd's API. */
   readonly etcd?: Partial<EtcdSettings>;
   /** Undefined: it speaks in clear text. */
@@ -90,21 +97,22 @@ export function buildHttpApp(options: HttpAppOptions): FastifyInstance {
   const { tls, onTurnedAway = () => undefined } = options;
   const metrics = options.metrics ?? new Metrics({ process: false });
   const frames = new FrameDoor(context, onTurnedAway);
+  metrics.show(...frames.figures);
   const etcd = etcdMethodsOf(context, options, metrics);
   const grpc = new GrpcDoor({ ...etcd, onTurnedAway });
   const speakers: readonly Speaker[] = [
     { magic: clientDialect.magic, accept: (socket) => frames.accept(socket) },
     { magic: http2Magic, accept: (socket) => grpc.accept(socket) },
   ];
-  const app = createApp({ limits: context.limits, tls, onTurnedAway, speakers });
+  const table = new RouteTable();
+  const app = createApp({ context, table, tls, onTurnedAway, speakers });
   app.addHook('preClose', async () => {
     grpc.leave();
     await drain(context);
-    await frames.close();
+    frames.close();
     grpc.close();
   });
   app.addHook('onClose', async () => context.deadlines.close());
-  const table = new RouteTable();
   app.addHook('onRoute', (route) => table.add(route.method, route.url));
   acceptJsonBodies(app, context.limits.bodyBytesMax);
   answerErrors(app, context, table);
@@ -112,7 +120,9 @@ export function buildHttpApp(options: HttpAppOptions): FastifyInstance {
   app.register(async (scope) => keyRoutes(scope, context));
   app.register(async (scope) => gatewayRoutes(scope, etcd));
   app.register(async (scope) => {
+    signAnswers(scope);
     timeRequests(scope, context);
+    judgeRequests(scope, context);
     kvRoutes(scope, context);
     leaseRoutes(scope, context);
     quotaRoutes(scope, context);
@@ -126,8 +136,6 @@ export function buildHttpApp(options: HttpAppOptions): FastifyInstance {
   return app;
 }
 
-/** As etcd's --max-request-bytes; a larger body-bytes-max holds for it, too. */
-const etcdRequestBytes = 1.5 * 1024 * 1024;
 /** Of a message beyond its request. */
 const grpcOverheadBytes = 512 * 1024;
 
@@ -137,12 +145,12 @@ function etcdMethodsOf(
   { etcd: settings, operator }: Pick<HttpAppOptions, 'etcd' | 'operator'>,
   metrics: Metrics,
 ): GatewayOptions {
-  const { slot, clock, limits } = context;
-  const requestBytesMax = Math.max(etcdRequestBytes, limits.bodyBytesMax);
+  const { slot, clock, access, limits } = context;
+  const bytesMax = requestBytesMax(limits);
   const methods = withStandardServices({
     clock,
     methods: etcdServices({
-      ...{ engine: () => slot.engine, requestBytesMax, clock },
+      ...{ engine: () => slot.engine, access, requestBytesMax: bytesMax, clock },
       settings: { ...defaultEtcdSettings, ...settings },
       show: (...figures) => metrics.show(...figures),
       operator: operator && operatorOf(context, operator),
@@ -150,7 +158,7 @@ function etcdMethodsOf(
     isReady: () => slot.notReadyReason() === undefined,
     statusOf: etcdStatusOf,
   });
-  return { context, methods, messageBytesMax: requestBytesMax + grpcOverheadBytes };
+  return { context, methods, messageBytesMax: bytesMax + grpcOverheadBytes };
 }
 
 /** While the engine starts or ends, its operators are refused as all others. */
@@ -161,18 +169,20 @@ function operatorOf({ slot, clock }: HttpContext, options: OperatorOptions): Ope
 /** What calls stand on; its `deadlines` are to be closed. */
 export function contextOf(options: HttpAppOptions): HttpContext {
   const limits = { ...defaultHttpLimits, ...options.limits };
+  const { slot, clock } = options;
   return {
-    slot: options.slot,
-    clock: options.clock,
+    slot,
+    clock,
+    access: options.access ?? new Access({ slot, clock }),
     limits,
-    answers: new AnswerGate({ clock: options.clock, ...limits }),
-    deadlines: new CallDeadlines(options.clock, limits.callTimeoutMs),
+    answers: new AnswerGate({ clock, ...limits }),
+    deadlines: new CallDeadlines(clock, limits.callTimeoutMs),
     times: new RequestTimes(),
-    failures: options.failures ?? new RecentCounts(options.clock, failuresWindowMs),
+    failures: options.failures ?? new RecentCounts(clock, failuresWindowMs),
     streams: new Set(),
     freshStreams: new FreshStreams({
-      clock: options.clock,
-      ageMs: () => options.slot.status()?.ageMs,
+      clock,
+      ageMs: () => slot.status()?.ageMs,
     }),
     onFault: options.onFault ?? (() => undefined),
   };
@@ -190,13 +200,13 @@ async function drain({ streams, deadlines }: HttpContext): Promise<void> {
 }
 
 function createApp(parts: ServerParts): FastifyInstance {
-  const { limits, onTurnedAway } = parts;
+  const { context, onTurnedAway } = parts;
   const app = fastify({
     // Else it loads two compilers of its own, for which a member that starts would wait.
     schemaController: {
       compilersFactory: { buildValidator: noOtherCompiler, buildSerializer: noOtherCompiler },
     },
-    bodyLimit: limits.bodyBytesMax,
+    bodyLimit: context.limits.bodyBytesMax,
     forceCloseConnections: true,
     return503OnClosing: false,
     routerOptions: { maxParamLength: 16 * 1024 },
@@ -213,14 +223,16 @@ const noOtherCompiler = (): never =>
   violated('bodies are checked and written by the compilers of json-body.ts');
 
 type ServerParts = {
-  readonly limits: HttpLimits;
+  readonly context: HttpContext;
+  readonly table: RouteTable;
   readonly tls: DoorTls | undefined;
   readonly onTurnedAway: TurnedAway;
   readonly speakers: readonly Speaker[];
 };
 
 function createHttpServer(listener: RequestListener, parts: ServerParts): Server {
-  const { limits, tls, onTurnedAway, speakers } = parts;
+  const { context, table, tls, onTurnedAway, speakers } = parts;
+  const { limits } = context;
   const http = {
     keepAliveTimeout: limits.keepAliveMs,
     requestTimeout: limits.requestTimeoutMs,
@@ -228,7 +240,7 @@ function createHttpServer(listener: RequestListener, parts: ServerParts): Server
     connectionsCheckingInterval: Math.min(connectionsCheckMs, limits.headersTimeoutMs),
     noDelay: true,
   };
-  const gated = gatePipelines(listener);
+  const gated = gatePipelines(identifying(listener, { context, table }));
   const handshakeMs = limits.headersTimeoutMs;
   const server: Server = tls
     ? createCertifiedServer({ tls, http, handshakeMs, onTurnedAway, speakers }, gated)
@@ -287,12 +299,31 @@ function notRouted(method: string, path: string, allowed: readonly string[]): Ht
   return new HttpStatusError(405, error, { Allow: allow });
 }
 
+/** The hot routes sign their answers themselves, by the revision that each of them tells. */
+function signAnswers(app: FastifyInstance): void {
+  app.addHook('onRequest', (_request, reply, done) => {
+    reply.header(houseSign.name, houseSign.value);
+    done();
+  });
+}
+
 /** The hot routes tell their times themselves: a hook costs them listeners on each response. */
 function timeRequests(app: FastifyInstance, context: HttpContext): void {
   app.addHook('onResponse', async (request, reply) => {
     const route = request.routeOptions.url ?? 'none';
     const answer = { status: reply.statusCode, durationMs: reply.elapsedTime };
     context.times.observe(route, request.method, answer);
+  });
+}
+
+/** What an engine is not asked for is judged before the route begins (route-needs.ts). */
+function judgeRequests(app: FastifyInstance, { access, slot }: HttpContext): void {
+  app.addHook('onRequest', async (request) => {
+    const need = needOf(request.method, request.routeOptions.url ?? '');
+    if (need === 'root') await access.requireRoot(subjectOf(request.raw));
+    else if (need === 'user' && slot.state === 'serving') {
+      await access.requireUser(subjectOf(request.raw));
+    }
   });
 }
 
@@ -309,6 +340,7 @@ function describeApi(app: FastifyInstance, version: string): void {
     },
   });
   app.register(async (scope) => {
+    signAnswers(scope);
     scope.get('/openapi.json', { schema: { hide: true } }, () => app.swagger());
   });
 }

@@ -13,7 +13,7 @@ import { Type } from 'typebox';
 import type { Log } from '../log.ts';
 import { roundedOrNull } from '../nullable.ts';
 import { withCall } from './call.ts';
-import { actorOf } from './call-options.ts';
+import { actorOf } from './caller.ts';
 import { flipRoute } from './flip-route.ts';
 import type { HttpContext } from './http-context.ts';
 import { responses } from './schemas.ts';
@@ -119,7 +119,7 @@ function compareRoutes(
     },
     async (request) => {
       const engine = engineOf(options);
-      const actor = actorOf(request.headers, request.raw.socket);
+      const actor = actorOf(request.raw);
       await withCall(context, { request }, ({ signal }) => engine.integrity.allowOverwrite(signal));
       options.log.info({ actor }, 'the state of this member may be overwritten');
       return integrityView(engine);
@@ -139,7 +139,7 @@ function scrubRoutes(app: FastifyInstance, options: IntegrityRouteOptions): void
     { schema: { tags, summary: 'Begin a pass over the files at rest now', response } },
     (request) => {
       const engine = engineOf(options);
-      const actor = actorOf(request.headers, request.raw.socket);
+      const actor = actorOf(request.raw);
       engine.soundness.scrubber?.start();
       options.log.info({ actor }, 'a pass over the files at rest was asked for');
       return scrubView(engine);

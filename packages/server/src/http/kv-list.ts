@@ -7,7 +7,7 @@ import type { Engine, ResponseHeader } from '@holdfast/engine/engine';
 import type { KeyValue, RangeRequest, RangeResponse } from '@holdfast/proto/internal';
 import type { FastifyReply } from 'fastify';
 
-import type { Call } from './call.ts';
+import type { Asker, Call } from './call.ts';
 import { flagOf, invalid, naturalOf } from './call-options.ts';
 import type { HttpContext } from './http-context.ts';
 import { headerView, kvKeyspace, kvView } from './kv-view.ts';
@@ -42,7 +42,7 @@ export async function sendList(
   const { engine } = context.slot;
   const page = pageOf(call);
   const pin = await pinOf(engine, call, page);
-  const pages = new PageReader(engine, { page, pin, actor: call.actor });
+  const pages = new PageReader(engine, { page, pin, asker: call.asker });
   await new SlicedAnswer(context, reply, () => pages.next()).send(call.signal);
 }
 
@@ -71,7 +71,7 @@ async function pinOf(engine: Engine, call: Call, page: Page): Promise<Pin> {
   return { header, revision: cursor.revision, count: undefined };
 }
 
-type Pinned = { readonly page: Page; readonly pin: Pin; readonly actor: string };
+type Pinned = { readonly page: Page; readonly pin: Pin; readonly asker: Asker };
 
 /**
  * A page's text in slices. Between two of them it holds no key and no value of the store, which
@@ -106,12 +106,13 @@ class PageReader {
 
   /** All slices are of the same revision, which is here. */
   async #read(isFirst: boolean): Promise<RangeResponse> {
-    const { page, pin, actor } = this.#pinned;
+    const { page, pin, asker } = this.#pinned;
     const limit = Math.min(page.limit - this.#taken, stepKeys);
     const wanted = { limit, revision: pin.revision, keysOnly: page.keysOnly };
     const request = rangeOf(page, this.#from, wanted);
     const { body } = await this.#engine.range(request, {
-      actor,
+      actor: asker.actor,
+      subject: asker.subject,
       consistency: { level: 'stale' },
       uncounted: !isFirst || pin.count !== undefined,
     });

@@ -101,9 +101,8 @@ function keepAliveRoute(app: FastifyInstance, context: HttpContext): void {
     },
     (request) =>
       withCall(context, { request }, async (call) => {
-        const { actor, signal } = call;
         const id = idOfPath(request);
-        const answer = await context.slot.engine.leaseKeepAlive(id, { actor, signal });
+        const answer = await context.slot.engine.leaseKeepAlive(id, call.asker);
         return { ...headerView(answer.header), ...timeView(answer.body) };
       }),
   );
@@ -124,8 +123,7 @@ function timeToLiveRoute(app: FastifyInstance, context: HttpContext): void {
     },
     (request) =>
       withCall(context, { request, own: ['keys'] }, async (call) => {
-        const { actor, signal } = call;
-        const options = { actor, signal, keys: flagOf(call.query, 'keys') };
+        const options = { ...call.asker, keys: flagOf(call.query, 'keys') };
         const id = idOfPath(request);
         const { header, body } = await context.slot.engine.leaseTimeToLive(id, options);
         const named = body.keys === undefined ? {} : { keys: keysView(body.keys) };

@@ -10,7 +10,7 @@ import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { type TSchema, Type } from 'typebox';
 
 import type { Log } from '../log.ts';
-import { actorOf } from './call-options.ts';
+import { actorOf } from './caller.ts';
 import type { HttpContext } from './http-context.ts';
 import { breakerView, type Clocks, connectionViews, type NameOf } from './link-view.ts';
 import { responses } from './schemas.ts';
@@ -216,7 +216,7 @@ class LinkDoor {
   }
 
   #asked(request: FastifyRequest, name: string | undefined) {
-    const actor = actorOf(request.headers, request.raw.socket);
+    const actor = actorOf(request.raw);
     const links = this.#links;
     const peer = name === undefined ? undefined : this.#peerNamed(links, name);
     return { links, peer, who: { actor, peer: peer ? this.#options.nameOf(peer.peer) : 'all' } };

@@ -4,6 +4,7 @@ import type { HoldfastError } from '@holdfast/base/errors';
 import { jsonSafe } from '@holdfast/base/json';
 
 import { errorTable, operatingErrorOf } from '../errors.ts';
+import { houseSignHeader } from './house-sign.ts';
 
 export const problemContentType = 'application/problem+json';
 
@@ -54,7 +55,11 @@ export function problemOf(thrown: unknown): Problem {
 
 /** Headers that go with the document: 405 names the methods, 503 and 429 when to come again. */
 export function problemHeaders(thrown: unknown, problem: Problem): Record<string, string> {
-  const headers: Record<string, string> = { 'Content-Type': problemContentType };
+  const headers: Record<string, string> = {
+    'Content-Type': problemContentType,
+    ...houseSignHeader,
+  };
+  if (problem.status === 401) headers['WWW-Authenticate'] = 'Basic realm="holdfast"';
   if (problem.status === 503 || problem.status === 429) headers['Retry-After'] = '1';
   return thrown instanceof HttpStatusError ? { ...headers, ...thrown.headers } : headers;
 }

@@ -11,6 +11,10 @@ export class RouteTable {
     this.#routes.set(url, route);
   }
 
+  has(method: string, path: string): boolean {
+    return this.methodsOf(path).includes(method);
+  }
+
   /** The methods of `path` (without its query), sorted; empty where no route is. */
   methodsOf(path: string): readonly string[] {
     const methods = new Set<string>();

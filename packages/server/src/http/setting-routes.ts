@@ -5,7 +5,7 @@ import { type Static, Type } from 'typebox';
 
 import type { LiveSettings } from '../live-settings.ts';
 import type { Log } from '../log.ts';
-import { actorOf } from './call-options.ts';
+import { actorOf } from './caller.ts';
 import { responses } from './schemas.ts';
 
 export type SettingRouteOptions = {
@@ -64,7 +64,7 @@ export function settingRoutes(app: FastifyInstance, options: SettingRouteOptions
       },
     },
     (request) => {
-      const actor = actorOf(request.headers, request.raw.socket);
+      const actor = actorOf(request.raw);
       const changed = settings.change(request.body);
       log.info({ actor, changed }, 'settings were changed, until this process ends');
       return { settings: settings.view, changed };

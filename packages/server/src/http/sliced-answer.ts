@@ -6,6 +6,7 @@ import type { ServerResponse } from 'node:http';
 import { HoldfastError, isHoldfastError } from '@holdfast/base/errors';
 import type { FastifyReply } from 'fastify';
 
+import { houseSign } from './house-sign.ts';
 import type { HttpContext } from './http-context.ts';
 
 export type Slice = { readonly bytes: Buffer; readonly isLast: boolean };
@@ -67,6 +68,7 @@ export class SlicedAnswer {
     const { raw } = this.#reply;
     raw.statusCode = 200;
     raw.setHeader('Content-Type', 'application/json; charset=utf-8');
+    raw.setHeader(houseSign.name, houseSign.value);
   }
 
   #breakOff(error: unknown): void {

@@ -4,6 +4,7 @@ import { connect, type Socket } from 'node:net';
 
 import type { Clock } from '@holdfast/base/clock';
 import { ManualClock } from '@holdfast/base/manual-clock';
+import type { ReadOptions } from '@holdfast/engine/engine';
 import { MemoryEngine } from '@holdfast/engine/memory-engine';
 import type { FastifyInstance } from 'fastify';
 
@@ -94,4 +95,15 @@ export async function eventually(check: () => void | Promise<void>): Promise<voi
       await new Promise((resolve) => setImmediate(resolve));
     }
   }
+}
+
+/** With which options reads are asked for from now on. */
+export function readsOf(engine: MemoryEngine): readonly ReadOptions[] {
+  const asked: ReadOptions[] = [];
+  const range = engine.range.bind(engine);
+  engine.range = (request, options) => {
+    asked.push(options);
+    return range(request, options);
+  };
+  return asked;
 }
