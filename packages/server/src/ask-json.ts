@@ -6,20 +6,29 @@ import { request as httpsRequest } from 'node:https';
 
 import { type TlsMaterial, tlsVersionMin } from '@holdfast/transport/tls-link';
 
+import { authorizationOf, type Credentials } from './access/credentials.ts';
+
 export type Question = {
   /** Undefined: a GET. */
   readonly body?: object | undefined;
   readonly tls?: TlsMaterial | undefined;
+  readonly user?: Credentials | undefined;
   readonly signal: AbortSignal;
 };
 
 export type JsonAnswer = { readonly isGood: boolean; readonly text: string };
 
 /** Rejects with what the network threw, or with an AbortError. */
-export async function askJson(url: string, { body, tls, signal }: Question): Promise<JsonAnswer> {
+export async function askJson(
+  url: string,
+  { body, tls, user, signal }: Question,
+): Promise<JsonAnswer> {
   const options = {
     method: body ? 'POST' : 'GET',
-    headers: { 'content-type': 'application/json' },
+    headers: {
+      'content-type': 'application/json',
+      ...(user && { authorization: authorizationOf(user) }),
+    },
     agent: false,
     signal,
   } as const;

@@ -1,6 +1,8 @@
-// Goal: the collector runs seldom during a load, and as ever after it, however loads end or
-// overlap. Method: what V8 would be told; and that this V8 knows the flag.
+// Goal: the collector lets a small heap grow by more than its share, as large as it is by now, and
+// runs seldom during a load, however loads end or overlap. Method: what V8 would be told; and that
+// this V8 knows the flag.
 import { execFileSync } from 'node:child_process';
+import { ManualClock } from '@holdfast/base/manual-clock';
 import { describe, expect, it } from 'vitest';
 import { Collector, growing } from './collector.ts';
 
@@ -8,8 +10,9 @@ const megabyte = 1024 * 1024;
 
 function newCollector(heapBytes: number) {
   const flags: string[] = [];
-  const port = { setFlag: (flag: string) => void flags.push(flag), heapBytes: () => heapBytes };
-  return { collector: new Collector(port), flags };
+  const heap = { bytes: heapBytes };
+  const port = { setFlag: (flag: string) => void flags.push(flag), heapBytes: () => heap.bytes };
+  return { collector: new Collector(port), flags, heap };
 }
 
 describe('Collector', () => {
@@ -41,6 +44,40 @@ describe('Collector', () => {
     ends[0]?.();
     await first;
     expect(flags).toEqual([growing(200), growing(0)]);
+  });
+
+  it('follows the heap as it grows, and leaves it to V8 once it is large', () => {
+    const clock = new ManualClock();
+    const { collector, flags, heap } = newCollector(32 * megabyte);
+    const stop = collector.follow(clock);
+    expect(flags).toEqual([growing(400)]);
+    heap.bytes = 34 * megabyte; // Hardly another share.
+    clock.advance(5000);
+    expect(flags).toEqual([growing(400)]);
+    heap.bytes = 128 * megabyte;
+    clock.advance(1000);
+    heap.bytes = 400 * megabyte;
+    clock.advance(5000);
+    heap.bytes = 64 * megabyte;
+    clock.advance(1000);
+    expect(flags).toEqual([growing(400), growing(100), growing(0), growing(200)]);
+    stop();
+    heap.bytes = 32 * megabyte;
+    clock.advance(5000);
+    expect(flags.slice(4)).toEqual([growing(0)]);
+  });
+
+  it('keeps to the share that a load began with until it ends', async () => {
+    const clock = new ManualClock();
+    const { collector, flags, heap } = newCollector(32 * megabyte);
+    const stop = collector.follow(clock);
+    await collector.seldomWhile(async () => {
+      heap.bytes = 400 * megabyte;
+      clock.advance(5000);
+      expect(flags).toEqual([growing(400)]);
+    });
+    expect(flags).toEqual([growing(400), growing(0)]);
+    stop();
   });
 
   it('sets a flag that this Node has', () => {

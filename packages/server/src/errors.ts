@@ -43,6 +43,7 @@ export const errorTable: Readonly<Record<ErrorCode, ErrorMapping>> = {
   'unsupported-media-type': row(415, 3, { exitCode: 2, title: 'This content type is not taken' }),
   'permission-denied': row(403, 7, { exitCode: 8, title: 'Not allowed' }),
   unauthenticated: row(401, 16, { exitCode: 8, title: 'Who are you?' }),
+  'access-changed': row(503, 14, { exitCode: 5, title: 'What users may do changed meanwhile' }),
   'session-expired': row(409, 9, { exitCode: 4, title: 'The session is not known any more' }),
   'stale-unknown': row(503, 14, { exitCode: 5, title: 'The state is too old or of unknown age' }),
   unavailable: row(503, 14, { exitCode: 5, title: 'Not available now' }),

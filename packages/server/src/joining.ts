@@ -12,6 +12,7 @@ import { lookAtPeer } from '@holdfast/transport/peer-look';
 import type { TlsMaterial } from '@holdfast/transport/tls-link';
 import { tlsFailureOf } from '@holdfast/transport/tls-words';
 
+import type { Credentials } from './access/credentials.ts';
 import { askJson } from './ask-json.ts';
 import { errorTable } from './errors.ts';
 import type { Log } from './log.ts';
@@ -19,6 +20,8 @@ import type { Log } from './log.ts';
 export type JoiningOptions = {
   /** HOST:PORT of any member, as clients reach it. */
   readonly address: string;
+  /** Who asks, where access control is on. */
+  readonly user: Credentials | undefined;
   /** Where clients are served under TLS: what this machine shows, as all members have the like. */
   readonly tls: (() => TlsMaterial) | undefined;
   /** As members speak with each other. */
@@ -127,11 +130,12 @@ export class Joining {
   }
 
   async #call(path: string, signal: AbortSignal, body?: object): Promise<unknown> {
-    const { address, tls } = this.#options;
+    const { address, tls, user } = this.#options;
     try {
       const url = `${tls ? 'https' : 'http'}://${address}${path}`;
       const ending = AbortSignal.any([signal, AbortSignal.timeout(callMs)]);
-      const answer = await askJson(url, { body, tls: tls?.(), signal: ending });
+      const question = { body, user, tls: tls?.(), signal: ending };
+      const answer = await askJson(url, question);
       const read = parsed(answer.text, address);
       if (answer.isGood) return read;
       throw tls ? refusal(read, address) : refusalInClear(read, address);
@@ -185,13 +189,18 @@ const isNoHttp = (error: unknown): boolean =>
 function refusal(problem: unknown, address: string): HoldfastError {
   const { code, detail } = problem as { readonly code?: string; readonly detail?: string };
   const known = code !== undefined && code in errorTable ? (code as ErrorCode) : 'internal';
-  return new HoldfastError(known, `${address} (--join) says: ${detail ?? 'no'}`);
+  const advice = isOfAccess(problem) ? ': name a user root (--join-user NAME:PASSWORD)' : '';
+  return new HoldfastError(known, `${address} (--join) says: ${detail ?? 'no'}${advice}`);
 }
+
+/** Refused by users and permissions, which give a reason (access-error.ts). */
+const isOfAccess = (problem: unknown): boolean =>
+  typeof (problem as { readonly reason?: unknown }).reason === 'string';
 
 /** Its advice is for clients; a machine that joins speaks TLS when it has a certificate itself. */
 function refusalInClear(problem: unknown, address: string): HoldfastError {
   const refused = refusal(problem, address);
-  if (refused.code !== 'unauthenticated') return refused;
+  if (refused.code !== 'unauthenticated' || isOfAccess(problem)) return refused;
   return new HoldfastError(
     refused.code,
     `the members of this cluster speak TLS with clients, and ${address} (--join) is asked in ` +

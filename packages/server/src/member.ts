@@ -14,6 +14,7 @@ import type { MemberChange } from '@holdfast/engine/member-plan';
 import { StoreGuard } from '@holdfast/engine/store-guard';
 import { lockDirectory, makeRoot, NodeDisk } from '@holdfast/storage/node-disk';
 import type { FastifyInstance } from 'fastify';
+import { Access } from './access/access.ts';
 import { type BackupSchedule, scheduleOf } from './backup-schedule.ts';
 import { standForVoter } from './candidacy.ts';
 import { ContentChecker } from './content-checker.ts';
@@ -225,6 +226,7 @@ export class Member {
           ? undefined
           : new Joining({
               ...{ address, clock, log, tls: this.#certificates.client },
+              user: settings.joinUser,
               peers: peerNetworkOf(this.#certificates),
             }),
       onUnsaved: (error) =>
@@ -357,6 +359,7 @@ export class Member {
     return buildHttpApp({
       slot: this.#slot,
       clock,
+      access: new Access({ slot: this.#slot, clock, tokenLifeMs: settings.tokenLifeMs }),
       version,
       metrics: this.#metrics,
       etcd: settings.etcd,
@@ -381,6 +384,8 @@ export class Member {
         requestTimeoutMs: settings.requestTimeoutMs,
         callTimeoutMs: settings.callTimeoutMs,
         connectionsMax: settings.connectionsMax,
+        watchesMax: settings.etcd.watchersMax,
+        framesUnreadBytesMax: settings.etcd.watchUnreadBytesMax,
       },
     });
   }

@@ -6,6 +6,7 @@ import { HoldfastError, messageOf } from '@holdfast/base/errors';
 import { SystemClock } from '@holdfast/base/system-clock';
 import { SystemRandom } from '@holdfast/base/system-random';
 
+import { collector } from './collector.ts';
 import { exitCodeOf } from './errors.ts';
 import { flipVariable } from './http/flip-route.ts';
 import { type Log, openLog } from './log.ts';
@@ -32,9 +33,11 @@ export async function runMember(
   const { logLevel: level, logFormat: format, name } = settings;
   const log = openLog({ level, format, name });
   onBug((report) => log.error(report, 'this should not happen'));
+  const clock = new SystemClock();
+  const stopFollowing = collector.follow(clock);
   const member = new Member({
     settings,
-    clock: new SystemClock(),
+    clock,
     random: new SystemRandom(),
     log,
     canFlipMemory: variables[flipVariable] === '1',
@@ -56,6 +59,7 @@ export async function runMember(
   } finally {
     process.off('SIGHUP', reread);
     faults.close();
+    stopFollowing();
     onBug(undefined);
   }
 }

@@ -21,7 +21,8 @@ describe('where a setting comes from', () => {
   it('is a flag before a variable before a line of the file before the default', () => {
     writeFileSync(
       file,
-      '# of n7\nname: n7\nquota-bytes: 9000000\nsegment-bytes: 2000000\ncluster-token: s3cret\n',
+      '# of n7\nname: n7\nquota-bytes: 9000000\nsegment-bytes: 2000000\ncluster-token: s3cret\n' +
+        'join-user: root:s3cret\n',
     );
     const flags = { config: file, quotaBytes: '7000000' };
     const variables = { HOLDFAST_QUOTA_BYTES: '8000000', HOLDFAST_SEGMENT_BYTES: '3000000' };

@@ -24,7 +24,7 @@ export type SettingLine = {
 };
 
 /** Whoever knows it may begin a cluster that passes for this one. */
-const secretKeys: ReadonlySet<SettingKey> = new Set(['cluster-token']);
+const secretKeys: ReadonlySet<SettingKey> = new Set(['cluster-token', 'join-user']);
 const secretText = '(set, and not shown)';
 
 /** In the order of the table. Throws `invalid-argument` as a start would. */

@@ -55,8 +55,14 @@ export const settingTable = {
   },
   'cluster-token': text('tells clusters with the same addresses apart; the same on all members'),
   join: address(undefined, 'client address of a member of a running cluster to be added to'),
+  'join-user': text('NAME:PASSWORD of a user root, where access control is on: for --join alone'),
   observer: { kind: 'flag', default: false, help: 'with --join: get all data, and never vote' },
   insecure: { kind: 'flag', default: false, help: 'listen beyond this machine without identities' },
+  'token-life-ms': number(
+    day,
+    { lo: 1000, hi: 365 * day },
+    'how long a token counts that this member gives out (access control)',
+  ),
   'tls-peer-cert': text('certificate for members, with a DNS entry that is --name (PEM file)'),
   'tls-peer-key': text('its private key (PEM file)'),
   'tls-peer-ca': text("authorities of the other members' certificates (PEM file)"),
@@ -204,12 +210,12 @@ export const settingTable = {
   'watchers-max': number(
     200_000,
     { lo: 100, hi: 10_000_000 },
-    "watchers of etcd's clients on this member at a time",
+    "watchers of etcd's clients on this member at a time, and as many in frames",
   ),
   'watch-unread-bytes-max': number(
     256 * mebibyte,
     { lo: mebibyte, hi: terabyte },
-    'answers to watches that nobody has read; beyond it the stream that waited longest is ended',
+    'answers to watches that nobody has read, and as much in frames; ends those that read nothing',
   ),
   'watch-progress-ms': number(
     600_000,

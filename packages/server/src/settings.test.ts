@@ -168,6 +168,7 @@ describe('combinations', () => {
     [{ advertiseClient: '127.0.0.1:0' }, 'not 0'],
     [{ join: '127.0.0.1:4653', initialCluster: three }, '--join and --initial-cluster'],
     [{ observer: true }, '--observer needs --join'],
+    [{ join: '127.0.0.1:4653', joinUser: 'root' }, '--join-user is NAME:PASSWORD'],
     [{ electionMinMs: '1200' }, '--election-min-ms is less'],
     [{ heartbeatMs: '300' }, 'at most a third'],
     [{ pingSilenceMs: '5001' }, '--ping-silence-ms is a whole number from 500 to 5000'],

@@ -6,6 +6,7 @@ import type { IntegritySettings, ScrubSettings } from '@holdfast/engine/integrit
 import type { ReplicaSettings } from '@holdfast/replica/settings';
 import { type Address, parseAddress } from '@holdfast/transport/address';
 
+import { type Credentials, passwordOf } from './access/credentials.ts';
 import {
   type ConnectionSettings,
   connectionsOf,
@@ -50,6 +51,8 @@ export type MemberSettings = {
   readonly isClusterNamed: boolean;
   /** The client address of a member of a running cluster to be added to. */
   readonly join: string | undefined;
+  /** With `join`, where access control is on: a user root. */
+  readonly joinUser: Credentials | undefined;
   /** It gets all data and never votes. */
   readonly isObserver: boolean;
   readonly tls: TlsSettings;
@@ -58,6 +61,8 @@ export type MemberSettings = {
   readonly heartbeatMs: number;
   readonly electionMinMs: number;
   readonly electionMaxMs: number;
+  /** Of those that this member gives out. */
+  readonly tokenLifeMs: number;
   readonly valueBytesMax: number;
   readonly quotaBytes: number;
   readonly segmentBytes: number;
@@ -173,6 +178,7 @@ function placesOf(reader: Reader, name: string) {
     clusterToken: reader.maybe('cluster-token'),
     isClusterNamed: initial !== undefined || reader.maybe('cluster-token') !== undefined,
     join,
+    joinUser: joinUserOf(reader),
     isObserver: reader.isSet('observer'),
     tls,
   };
@@ -194,10 +200,18 @@ function joinOf(reader: Reader, isNamed: boolean): string | undefined {
   );
 }
 
+function joinUserOf(reader: Reader): Credentials | undefined {
+  const text = reader.maybe('join-user');
+  const user = text === undefined ? undefined : passwordOf(text);
+  if (text === undefined || user) return user;
+  throw refused('--join-user is NAME:PASSWORD');
+}
+
 function numbersOf(reader: Reader) {
   return {
     logLevel: reader.text('log-level'),
     logFormat: reader.text('log-format'),
+    tokenLifeMs: reader.number('token-life-ms'),
     heartbeatMs: reader.number('heartbeat-ms'),
     electionMinMs: reader.number('election-min-ms'),
     electionMaxMs: reader.number('election-max-ms'),

@@ -95,6 +95,7 @@ export class TransportPair {
   append(): void {
     this.near.send({
       ...{ type: 'append-entries', from: a, to: b, term: term(3), commit: index(1) },
+      isNotice: false,
       previous: { index: index(1), term: term(1) },
       entries: [{ index: index(2), term: term(3), kind: 'command', payload: utf8('x') }],
     });

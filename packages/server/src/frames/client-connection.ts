@@ -5,6 +5,7 @@
 import type { Timer } from '@holdfast/base/clock';
 import type { Deadline } from '@holdfast/base/deadline';
 import { HoldfastError } from '@holdfast/base/errors';
+import { AccessError } from '@holdfast/domain/access-error';
 import { AppliedBefore } from '@holdfast/engine/applied-before';
 import {
   Hello,
@@ -15,7 +16,6 @@ import {
   Responses,
 } from '@holdfast/proto/client';
 import { encode } from '@holdfast/proto/encode';
-import type { ResponseOp } from '@holdfast/proto/internal';
 import { decodePayload } from '@holdfast/transport/decode-payload';
 import {
   clientDialect,
@@ -25,15 +25,20 @@ import {
   knownClientFeatures,
   payloadBytesMax,
 } from '@holdfast/transport/frame';
-import { closeWithin, FrameLink } from '@holdfast/transport/frame-link';
+import { closeWithin, type FrameHandler, FrameLink } from '@holdfast/transport/frame-link';
 import type { Link, LinkEnd } from '@holdfast/transport/link';
 
 import { errorTable, operatingErrorOf } from '../errors.ts';
-import type { HttpContext } from '../http/http-context.ts';
+import { requireFewParts } from '../field-count.ts';
+import { type HttpContext, requestBytesMax, tellFault } from '../http/http-context.ts';
+import { responseBytes, sizeOf } from './answer-size.ts';
+import { type Caller, isProven, nobody } from './caller.ts';
 import { ClientWatches } from './client-watches.ts';
-import { requireFewFields } from './field-count.ts';
 import { failure, failureOf } from './frame-call.ts';
 import { answerTo } from './more-calls.ts';
+import { otherVersion, tooLong, tooMany, unread } from './refusals.ts';
+import { requestsShape } from './request-shape.ts';
+import type { WatchCount } from './watch-count.ts';
 
 /** A hello has a name in it, and no data. */
 const helloBytesMax = 4096;
@@ -45,14 +50,16 @@ const leaveMs = 1000;
 const inFlightMax = 4096;
 /** Of one frame; more than may be under way are refused, of this many more nothing is read. */
 const requestsMax = 4 * inFlightMax;
+/** What a frame may hold beyond the longest request: a client gathers no more into one. */
+const gatheredBytesMax = 1024 * 1024;
+/** Of one who has not said who it is, while access control is on: each request is refused. */
+const unprovenBytesMax = 64 * 1024;
 /** While so much waits to be read by the client, its reads are refused. */
 const unreadBytesHigh = 8 * 1024 * 1024;
 /** With more the connection ends: whoever does not read its answers has no use for them. */
 const unreadBytesMax = 64 * 1024 * 1024;
 /** Answers that leave in one frame, before another one is begun. */
 const frameBytesAim = 1024 * 1024;
-/** What a response takes beside its keys and values, at the most. */
-const responseBytes = 64;
 
 /** A request that has no answer yet. */
 type Running = {
@@ -66,9 +73,11 @@ const nameOf = ({ request }: Request): string => request?.$case ?? 'unknown';
 export type ClientConnectionOptions = {
   readonly context: HttpContext;
   readonly link: Link;
-  /** Whom the other side names itself, judged by what else is known of it. Throws its refusal. */
-  readonly actorOf: (named: string) => string;
+  /** Who the other side is, by what it says and what else is known of it. Throws its refusal. */
+  readonly callerOf: (hello: Hello) => Caller | Promise<Caller>;
   readonly onOver: (connection: ClientConnection, reason: string | undefined) => void;
+  /** Of all connections of the member. */
+  readonly watchCount: WatchCount;
 };
 
 export class ClientConnection {
@@ -78,8 +87,12 @@ export class ClientConnection {
   readonly #watches: ClientWatches;
   #takenBytes = 0;
   #takenMs: number;
-  #actor: string | undefined;
+  #caller: Caller | undefined;
+  #isGreeting = false;
+  #isOver = false;
   #underWay = 0;
+  /** When nothing is under way any more. */
+  #isToLeave = false;
   #answers: Response[] = [];
 
   constructor(options: ClientConnectionOptions) {
@@ -96,7 +109,10 @@ export class ClientConnection {
     this.#takenMs = context.clock.monotonicMs();
     this.#watches = new ClientWatches({
       context,
-      actor: () => this.#actor ?? '',
+      caller: () => this.#caller ?? nobody,
+      isProven: () => isProven(this.#caller, context),
+      onUnproven: () => this.#askAnew(),
+      count: options.watchCount,
       pendingBytes: () => this.#link.pendingBytes,
       send: (payload) => this.#sendFrame(frameKinds.clientWatchReports, payload),
     });
@@ -126,6 +142,22 @@ export class ClientConnection {
     }
   }
 
+  /** What was said to it and that the system has not taken yet. */
+  get unreadBytes(): number {
+    return this.#link.pendingBytes;
+  }
+
+  /** For how long it has taken nothing of that, as far as `look` has seen. */
+  get unreadMs(): number {
+    if (this.unreadBytes === 0) return 0;
+    return this.#options.context.clock.monotonicMs() - this.#takenMs;
+  }
+
+  /** What it has not read is in the way of others. */
+  giveUp(): void {
+    this.#end(`it left ${this.unreadBytes} bytes unread, and their room was needed`);
+  }
+
   /** What was answered leaves before; what is still under way is answered to nobody. */
   close(): void {
     this.#flush();
@@ -133,27 +165,60 @@ export class ClientConnection {
     this.#leave(undefined);
   }
 
-  #greet({ kind, payload }: Frame): void {
+  #greet(frame: Frame): void {
     try {
-      if (kind !== frameKinds.clientHello) {
-        throw new HoldfastError('corrupt', `the first frame has kind ${kind}, no hello`);
-      }
-      const { protocolVersion, actor } = decodePayload(Hello, payload, 'a hello');
-      if (protocolVersion !== clientProtocolVersion) throw otherVersion(protocolVersion);
-      this.#actor = this.#options.actorOf(actor);
+      const caller = this.#callerIn(frame);
+      if (!(caller instanceof Promise)) return this.#welcome(caller);
+      this.#timer.cancel();
+      caller.then(
+        (proven) => this.#welcome(proven),
+        (error: unknown) => this.#turnAway(error),
+      );
     } catch (error) {
-      if (!(error instanceof HoldfastError)) throw error;
-      this.#link.send(frameKinds.clientHelloResponse, this.#helloResponse(error));
-      this.#leave(error.message);
-      return;
+      this.#turnAway(error);
     }
+  }
+
+  #callerIn({ kind, payload }: Frame): Caller | Promise<Caller> {
+    if (this.#isGreeting)
+      throw new HoldfastError('corrupt', 'a frame before the hello was answered');
+    this.#isGreeting = true;
+    if (kind !== frameKinds.clientHello) {
+      throw new HoldfastError('corrupt', `the first frame has kind ${kind}, no hello`);
+    }
+    const hello = decodePayload(Hello, payload, 'a hello');
+    const { protocolVersion } = hello;
+    if (protocolVersion !== clientProtocolVersion) throw otherVersion(protocolVersion);
+    return this.#options.callerOf(hello);
+  }
+
+  #turnAway(error: unknown): void {
+    if (this.#isOver) return; // While it was looked at who it is.
+    const refused = operatingErrorOf(error);
+    tellFault(this.#options.context, error, 'frames, hello');
+    this.#link.send(frameKinds.clientHelloResponse, this.#helloResponse(refused));
+    this.#leave(refused.message);
+  }
+
+  #welcome(caller: Caller): void {
+    if (this.#isOver) return; // As above.
+    this.#caller = caller;
     this.#timer.cancel();
     this.#link.send(frameKinds.clientHelloResponse, this.#helloResponse());
-    this.#link.trust({
+    const handler: FrameHandler = {
       onFrame: (frame) => this.#heed(frame),
       onDrain: () => this.#watches.drained(),
       onEnd: (end) => this.#over(mistakeIn(end)),
-    });
+    };
+    this.#link.trust(handler, () => this.#frameBytesMax);
+  }
+
+  /** Who has said who it is, while that did not matter, is asked anew: it may send that much. */
+  get #frameBytesMax(): number {
+    const { access, limits } = this.#options.context;
+    const { subject, isNamed } = this.#caller ?? nobody;
+    if (access.isOn && !subject && !isNamed) return unprovenBytesMax;
+    return requestBytesMax(limits) + gatheredBytesMax;
   }
 
   #helloResponse(refused?: HoldfastError): Uint8Array {
@@ -165,6 +230,7 @@ export class ClientConnection {
       memberName: status?.name ?? '',
       features: knownClientFeatures,
       inFlightMax,
+      frameBytesMax: this.#frameBytesMax,
       refusal: refused && failure(refused),
     });
   }
@@ -175,9 +241,10 @@ export class ClientConnection {
     if (kind !== frameKinds.clientRequests) {
       throw new HoldfastError('corrupt', `kind ${kind} does not belong on a client's connection`);
     }
-    requireFewFields(payload, requestsMax, 'requests');
+    requireFewParts(payload, requestsShape, { max: requestsMax, what: 'requests' });
     const { requests } = decodePayload(Requests, payload, 'a frame of requests');
     for (const request of requests) this.#take(request);
+    if (this.#isToLeave) this.#askAnew();
   }
 
   #take(request: Request): void {
@@ -185,10 +252,13 @@ export class ClientConnection {
     if (!refused) return this.#run(request);
     this.#options.context.failures.add(refused.code);
     this.#answer(failureOf(request.id, refused));
+    // Those beside it in the frame are answered before.
+    this.#isToLeave ||= refused.code === 'unauthenticated';
   }
 
   #refusalOf({ request }: Request): HoldfastError | undefined {
-    if (this.#underWay >= inFlightMax) return tooMany();
+    if (this.#underWay >= inFlightMax) return tooMany(inFlightMax);
+    if (!isProven(this.#caller, this.#options.context)) return new AccessError('proof-ended');
     if (request?.$case !== 'range' && request?.$case !== 'list') return undefined;
     if (this.#link.pendingBytes <= unreadBytesHigh) return undefined;
     return unread(this.#link.pendingBytes);
@@ -202,7 +272,8 @@ export class ClientConnection {
     this.#underWay += 1;
     try {
       const { bodyBytesMax: valueBytesMax } = limits;
-      const call = { request, actor: this.#actor ?? '', signal: deadline.signal, valueBytesMax };
+      const { actor, subject } = this.#caller ?? nobody;
+      const call = { request, actor, subject, signal: deadline.signal, valueBytesMax };
       answerTo(slot.engine, call).then(
         (response) => this.#done(running, response),
         (thrown: unknown) => this.#failed(running, thrown),
@@ -213,14 +284,25 @@ export class ClientConnection {
   }
 
   #failed(running: Running, thrown: unknown): void {
-    const { failures, onFault } = this.#options.context;
+    const { context } = this.#options;
     const { request } = running;
     const error = operatingErrorOf(thrown);
     const response = failureOf(request.id, error);
     if (error instanceof AppliedBefore) return this.#done(running, response);
-    failures.add(error.code);
-    if (error.code === 'internal') onFault(thrown, `frames, ${nameOf(request)}`);
+    context.failures.add(error.code);
+    tellFault(context, thrown, `frames, ${nameOf(request)}`);
     this.#done(running, response, errorTable[error.code].status);
+    if (error.code === 'unauthenticated') this.#askAnew();
+  }
+
+  /** What it has shown does not count (any more): it may say hello again. */
+  #askAnew(): void {
+    if (!this.#caller?.isNamed || this.#isOver) return;
+    this.#isToLeave = true;
+    if (this.#underWay > 0) return; // Whoever waits for an answer gets it.
+    this.#flush();
+    this.#watches.flush();
+    this.#leave('who it has said it is does not count any more');
   }
 
   #done({ request, deadline, beganMs }: Running, response: Response, status = 200): void {
@@ -232,6 +314,7 @@ export class ClientConnection {
       status,
       durationMs: clock.monotonicMs() - beganMs,
     });
+    if (this.#isToLeave) this.#askAnew();
   }
 
   #answer(response: Response): void {
@@ -279,6 +362,7 @@ export class ClientConnection {
   }
 
   #over(reason: string | undefined): void {
+    this.#isOver = true;
     this.#timer.cancel();
     this.#watches.close();
     this.#answers = [];
@@ -289,62 +373,3 @@ export class ClientConnection {
 /** What it said that it should not have; a client that is killed, or cut off, has made none. */
 const mistakeIn = (end: LinkEnd): string | undefined =>
   end.type === 'failed' && end.isSpoken ? end.reason : undefined;
-
-/** Of what stands in it in bytes; the rest is a few numbers. */
-function sizeOf(response: Response['response'] | ResponseOp['response']): number {
-  switch (response?.$case) {
-    case 'range':
-      return sizeOfPairs(response.value.kvs);
-    case 'put':
-      return sizeOfPairs(response.value.prevKv ? [response.value.prevKv] : []);
-    case 'deleteRange':
-      return sizeOfPairs(response.value.prevKvs);
-    case 'txn':
-      return response.value.responses.reduce(
-        (sum, inner) => sum + sizeOf(inner.response),
-        responseBytes,
-      );
-    case 'failure':
-      return responseBytes + response.value.message.length + response.value.details.length;
-    case 'leaseTime':
-      return response.value.keys.reduce((sum, key) => sum + key.length + 8, responseBytes);
-    case 'leases':
-      return responseBytes + response.value.ids.length * 10;
-    default:
-      return responseBytes;
-  }
-}
-
-const sizeOfPairs = (
-  pairs: readonly { readonly key: Uint8Array; readonly value: Uint8Array }[],
-): number =>
-  pairs.reduce(
-    (sum, { key, value }) => sum + key.length + value.length + responseBytes,
-    responseBytes,
-  );
-
-const tooMany = (): HoldfastError =>
-  new HoldfastError(
-    'resource-exhausted',
-    `${inFlightMax} requests of this connection are under way: wait for answers first`,
-  );
-
-const unread = (bytes: number): HoldfastError =>
-  new HoldfastError(
-    'resource-exhausted',
-    `${bytes} bytes of answers wait to be read on this connection: read them first`,
-  );
-
-const tooLong = (id: number, size: number): Response =>
-  failureOf(
-    id,
-    new HoldfastError('too-large', `the answer has ${size} bytes: ask for less at a time`, {
-      outcome: 'unknown',
-    }),
-  );
-
-const otherVersion = (version: number): HoldfastError =>
-  new HoldfastError(
-    'version-mismatch',
-    `the client speaks protocol version ${version}, this member ${clientProtocolVersion}`,
-  );

@@ -1,180 +1,158 @@
-// One watch of a client, from its order to its end. It pulls from the engine no more than the
-// client has given it credit for: without any it lets go of the engine's cursor and of all that
-// this held, and remembers from where to go on. There may be tens of thousands on a connection, so
-// what is the same for all stands in their ground, and signals are made only where they are needed.
-import type { HoldfastError } from '@holdfast/base/errors';
+// One watch of a client: its place in history, the credit that it was given, and what of a long
+// revision is still to be told. It is small, because a member has many of them; without credit it
+// has not even a cursor, and with no more than a part of a revision left it holds only that.
 import { type Revision, revision } from '@holdfast/base/ids';
-import type { Engine, WatchRequest, WatchStream } from '@holdfast/engine/engine';
+import type {
+  PulledRequest,
+  PulledWatch,
+  PulledWatches,
+  WatchBatch,
+} from '@holdfast/engine/engine';
 import type { WatchOpen } from '@holdfast/proto/client';
 
-import { operatingErrorOf } from '../errors.ts';
-import { failure, ownKeyspace } from './frame-call.ts';
+import { ownKeyspace } from './frame-call.ts';
 import type { ReportOutlet } from './report-outlet.ts';
-import type { EncodedEvents, EventsItem } from './watch-events.ts';
+import type { EncodedEvents } from './watch-events.ts';
 
 /** No client needs more at once, and sums stay exact. */
 const creditMax = 2 ** 40;
 /** How often progress may be asked for. */
 const progressMsMin = 100;
+/** Events of one read, if no revision has more. */
+const eventsPerRead = 256;
 
 /** What the watches of one connection stand on. */
 export type WatchGround = {
-  /** Throws while there is none. */
-  readonly engine: () => Engine;
-  readonly actor: () => string;
+  readonly watches: PulledWatches;
   readonly events: EncodedEvents;
   readonly outlet: ReportOutlet;
-  /** Ends it once this member may know of nothing younger; answers how to be let go of. */
-  readonly guardFresh: (maxAgeMs: number, end: (reason: HoldfastError) => void) => () => void;
+  /** It has something to tell, and credit for it: it wants a turn. */
+  readonly onReady: (watch: ClientWatch) => void;
 };
 
 export class ClientWatch {
-  readonly #id: number;
-  readonly #order: WatchOpen;
-  readonly #ground: WatchGround;
-  /** What is to be told of its end. */
-  #reason: HoldfastError | undefined;
-  #isOver = false;
-  #stream: WatchStream | undefined;
-  /** Of what it waits for before there is a stream. */
-  #opening: AbortController | undefined;
-  /** The first revision that is still owed; undefined until the engine has said where it stands. */
+  readonly id: number;
+  /** Zero: it wants to hear nothing of progress. */
+  readonly progressMs: number;
+  /** When it was told something last. */
+  toldMs = 0;
+  /** It waits for its turn. */
+  isReady = false;
+  isOver = false;
+  readonly #range: Omit<PulledRequest, 'startRevision'>;
+  #pulled: PulledWatch | undefined;
+  /** Of the revision before `#next`, from an event on. */
+  #rest: { readonly batch: WatchBatch; readonly from: number } | undefined;
+  /** The first revision of which nothing was told; undefined until it stands. */
   #next: Revision | undefined;
   #credit: number;
-  #wake: (() => void) | undefined;
+  #hasBegun = false;
 
-  constructor(id: number, order: WatchOpen, ground: WatchGround) {
-    this.#id = id;
-    this.#order = order;
-    this.#ground = ground;
+  /** Throws `invalid-argument` for a keyspace that is not the client's. */
+  constructor(id: number, order: WatchOpen) {
+    const { key, rangeEnd, prevKv, progressMs, startRevision } = order;
+    this.id = id;
+    this.progressMs = progressMs === 0 ? 0 : Math.max(progressMs, progressMsMin);
+    // Their own bytes: else each would keep the frame that it came in.
+    const bounds = { key: key.slice(), rangeEnd: rangeEnd.slice() };
+    this.#range = { keyspace: ownKeyspace(order), ...bounds, prevKv };
+    this.#next = startRevision === 0 ? undefined : revision(startRevision);
     this.#credit = Math.min(order.credit, creditMax);
-    this.#next = order.startRevision === 0 ? undefined : revision(order.startRevision);
   }
 
-  /** Until it is over. What it ends with, other than a cancel, is told, and answered. */
-  async run(): Promise<HoldfastError | undefined> {
-    const { maxAgeMs } = this.#order;
-    let letGo: (() => void) | undefined;
-    try {
-      if (maxAgeMs > 0) {
-        letGo = this.#ground.guardFresh(maxAgeMs, (reason) => this.end(reason));
-      }
-      let stream = await this.#open();
-      this.#next ??= revision(stream.startedAt + 1);
-      const started = { revision: this.#next - 1 };
-      this.#ground.outlet.tell(this.#id, { $case: 'started', value: started });
-      while (await this.#read(stream)) stream = await this.#open();
-      return this.#reason && this.#fail(this.#reason);
-    } catch (thrown) {
-      return this.#fail(thrown);
-    } finally {
-      letGo?.();
-    }
+  /** Undefined: at once. Rejects with `permission-denied`, `unauthenticated`. */
+  admit({ watches }: WatchGround): Promise<unknown> | undefined {
+    return watches.admit(this.#range);
   }
 
-  /** The client has taken so many bytes. */
-  credit(bytes: number): void {
+  /** Answers the revision up to which nothing is told. Throws `compacted`, `invalid-argument`. */
+  begin(ground: WatchGround): number {
+    this.#hasBegun = true;
+    this.#next ??= revision(ground.watches.revision + 1);
+    const seen = this.#next - 1;
+    this.#open(ground);
+    if (!this.#isPaid) this.#park();
+    return seen;
+  }
+
+  /** There is more to tell, and credit for it. */
+  get hasMore(): boolean {
+    return this.#isPaid && (this.#rest !== undefined || this.#pulled?.behind === true);
+  }
+
+  /** The client has taken so many bytes. Throws `compacted`. */
+  pay(bytes: number, ground: WatchGround): void {
     this.#credit = Math.min(this.#credit + bytes, creditMax);
-    if (this.#credit > 0) this.#wake?.();
-  }
-
-  /** Nobody wants it any more: nothing is told. */
-  cancel(): void {
-    this.#isOver = true;
-    this.#stream?.close();
-    this.#opening?.abort();
-    this.#wake?.();
-  }
-
-  /** The client is told why. */
-  end(reason: HoldfastError): void {
-    if (this.#isOver) return;
-    this.#reason = reason;
-    this.cancel();
-  }
-
-  async #open(): Promise<WatchStream> {
-    const { engine, actor } = this.#ground;
-    const { minRevision } = this.#order;
-    const wants = this.#wants();
-    if (minRevision === 0) {
-      this.#stream = await engine().watch(wants, { actor: actor() });
-    } else {
-      this.#opening = new AbortController();
-      const { signal } = this.#opening;
-      const options = { actor: actor(), signal, minRevision: revision(minRevision) };
-      this.#stream = await engine().watch(wants, options);
-    }
-    if (this.#isOver) this.#stream.close();
-    return this.#stream;
-  }
-
-  #wants(): WatchRequest {
-    const { key, rangeEnd, prevKv, progressMs } = this.#order;
-    return {
-      keyspace: ownKeyspace(this.#order),
-      key,
-      rangeEnd,
-      prevKv,
-      ...(this.#next === undefined ? {} : { startRevision: this.#next }),
-      ...(progressMs === 0 ? {} : { progressMs: Math.max(progressMs, progressMsMin) }),
-    };
+    if (this.#hasBegun && this.#isPaid && !this.#pulled && !this.#rest) this.#open(ground);
   }
 
   /**
-   * Until the credit is spent, and there is some again: then true. Meanwhile it leaves nothing
-   * open, and holds nothing of the store.
+   * Tells what one read gives, as far as the credit goes; answers its bytes. Throws as `pay`, and
+   * what the client may not read any more.
    */
-  async #read(stream: WatchStream): Promise<boolean> {
-    if (this.#credit > 0) {
-      for await (const item of stream) {
-        if (item.type === 'events') await this.#tellEvents(item);
-        else this.#tellProgress(item.revision);
-        if (this.#isOver || this.#credit <= 0) break;
-      }
+  tell(ground: WatchGround): number {
+    if (this.#rest) ground.watches.require(this.#range); // It may have waited long for its credit.
+    const told = this.#rest ? this.#tellPart(ground, this.#rest) : this.#read(ground);
+    if (!this.#isPaid || this.#rest) this.#park();
+    else if (!this.#pulled) this.#open(ground);
+    return told;
+  }
+
+  /** Where it has been told everything so far; answers whether it is. */
+  tellProgress({ watches, outlet }: WatchGround): boolean {
+    const present = watches.revision;
+    if (!this.#pulled || this.#pulled.behind || (this.#next ?? 0) > present + 1) return false;
+    this.#next = revision(present + 1);
+    outlet.tell(this.id, { $case: 'progress', value: { revision: present } });
+    return true;
+  }
+
+  close(): void {
+    this.isOver = true;
+    this.#rest = undefined;
+    this.#park();
+  }
+
+  get #isPaid(): boolean {
+    return this.#credit > 0;
+  }
+
+  #open({ watches, onReady }: WatchGround): void {
+    const start = this.#next;
+    const request = start === undefined ? this.#range : { ...this.#range, startRevision: start };
+    this.#pulled = watches.open(request, () => onReady(this));
+  }
+
+  /** It holds nothing of the store; what was read and not told is read again. */
+  #park(): void {
+    this.#pulled?.close();
+    this.#pulled = undefined;
+  }
+
+  #read(ground: WatchGround): number {
+    let told = 0;
+    const batches = this.#pulled ? ground.watches.next(this.#pulled, eventsPerRead) : [];
+    for (const batch of batches) {
+      if (!this.#isPaid || this.#rest) return told;
+      told += this.#tellPart(ground, { batch, from: 0 });
     }
-    stream.close();
-    this.#stream = undefined;
-    if (this.#credit <= 0) await this.#paid();
-    return !this.#isOver;
-  }
-
-  /** All events of a revision, in as many parts as it takes; each goes when there is room. */
-  async #tellEvents(item: EventsItem): Promise<void> {
-    const { events, outlet } = this.#ground;
-    for (const part of events.partsOf(item)) {
-      for (let turn = outlet.turn(); turn; turn = outlet.turn()) await turn;
-      if (this.#credit <= 0) await this.#paid();
-      if (this.#isOver) return;
-      this.#credit -= part.length;
-      outlet.tellEvents(this.#id, part);
+    // What lies between the last event and the present is not this watch's, and may be forgotten.
+    if (this.#pulled && !this.#pulled.behind && !this.#rest) {
+      const past = revision(ground.watches.revision + 1);
+      if (past > (this.#next ?? 0)) this.#next = past;
     }
-    this.#next = revision(item.revision + 1);
+    return told;
   }
 
-  /** What lies below it is not owed; what lies at it may be. */
-  #tellProgress(at: Revision): void {
-    if (this.#next === undefined || at > this.#next) this.#next = at;
-    this.#ground.outlet.tell(this.#id, { $case: 'progress', value: { revision: at } });
-  }
-
-  /** Resolves when there is credit again, or when it is over. */
-  #paid(): Promise<void> | undefined {
-    if (this.#isOver) return undefined;
-    return new Promise((resolve) => {
-      this.#wake = (): void => {
-        this.#wake = undefined;
-        resolve();
-      };
-    });
-  }
-
-  /** Whom nobody wants any more tells nothing of how it ended. */
-  #fail(thrown: unknown): HoldfastError | undefined {
-    if (this.#isOver && this.#reason === undefined) return undefined;
-    const error = this.#reason ?? operatingErrorOf(thrown);
-    this.#isOver = true;
-    this.#ground.outlet.tell(this.#id, { $case: 'failure', value: failure(error) });
-    return error;
+  #tellPart(
+    { events, outlet }: WatchGround,
+    { batch, from }: { readonly batch: WatchBatch; readonly from: number },
+  ): number {
+    const { bytes, until } = events.part(batch, from);
+    this.#next = revision(batch.revision + 1);
+    this.#rest = until < batch.events.length ? { batch, from: until } : undefined;
+    this.#credit -= bytes.length;
+    outlet.tellEvents(this.id, bytes);
+    return bytes.length;
   }
 }

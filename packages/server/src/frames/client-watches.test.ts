@@ -10,7 +10,8 @@ import { frameKinds } from '@holdfast/transport/frame';
 import { SocketLink, TcpNetwork } from '@holdfast/transport/tcp-link';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 
-import { listen, type TestDoor, testDoor } from '../http/test-door.fixture.ts';
+import { eventually, listen, readsOf, type TestDoor, testDoor } from '../http/test-door.fixture.ts';
+import { Metrics } from '../metrics.ts';
 import {
   cancelOf,
   creditOf,
@@ -49,8 +50,8 @@ async function greeted(): Promise<FrameClient> {
 }
 
 /** With the socket below, to do to it what no client does. */
-async function onSocket() {
-  const socket = connect(port, '127.0.0.1');
+async function onSocket(at = port) {
+  const socket = connect(at, '127.0.0.1');
   await once(socket, 'connect');
   const network = Object.assign(new TcpNetwork(), { dial: async () => new SocketLink(socket) });
   const client = await FrameClient.greeted(port, network);
@@ -187,6 +188,20 @@ describe('a watch', () => {
     await write(client, ['a', '3'], ['a', '4']);
     expect(await client.toldSoMuch(1, 2)).toEqual(['started 3', '4: a=4']);
   });
+
+  it('waits for it no longer than its client does', async () => {
+    const client = await greeted();
+    const reads = readsOf(door.engine);
+    client.order(watchOf(1, 'a', { minRevision: 9 }), watchOf(2, 'a', { minRevision: 9 }));
+    await write(client, ['a', '2']);
+    const isLeft = (): unknown[] => reads.map(({ signal }) => signal?.aborted);
+    expect(isLeft()).toEqual([false, false]);
+    client.order(cancelOf(1));
+    await write(client, ['a', '3']);
+    expect(isLeft()).toEqual([true, false]);
+    client.link.destroy();
+    await eventually(() => expect(isLeft()).toEqual([true, true]));
+  });
 });
 
 describe('a member that ends', () => {
@@ -301,6 +316,43 @@ describe('a client that does not read its connection', () => {
   });
 });
 
+describe('clients that leave too much unread together', () => {
+  it('lose the one that leaves the most, and the figures show it', async () => {
+    const metrics = new Metrics({ process: false });
+    const limits = { framesUnreadBytesMax: 24_000_000 };
+    const small = testDoor({
+      clock,
+      limits,
+      metrics,
+      onTurnedAway: (_, why) => turnedAway.push(why),
+    });
+    const at = await listen(small.app);
+    const good = await FrameClient.greeted(at);
+    clients.push(good);
+    const value = new Uint8Array(1_000_000).fill(97);
+    for (let n = 0; n < 8; n += 1) good.send(requestOf(n + 1, put(`v${n}`, value)));
+    await good.until(() => good.responses.size === 8);
+    const [worst, other] = [await onSocket(at), await onSocket(at)];
+    for (const { socket } of [worst, other]) socket.pause();
+    worst.client.send(...[1, 2, 3, 4].map((id) => requestOf(id, get('v', 'w'))));
+    other.client.send(requestOf(1, get('v', 'w')));
+    const shown = (): Promise<string> =>
+      metrics.render({ status: undefined, phases: [], times: [] });
+    const unread = async (): Promise<number> =>
+      Number(/frame_unread_bytes (\d+)/.exec(await shown())?.[1] ?? 0);
+    while ((await unread()) < 25_000_000) await new Promise((resolve) => setImmediate(resolve));
+    expect(await shown()).toMatch(/frame_connections 3/);
+    await clock.advanceAsync(2000);
+    expect(turnedAway).toEqual([]); // The first look sees that something has left before.
+    await clock.advanceAsync(3000);
+    expect(turnedAway).toEqual([expect.stringMatching(/bytes unread, and their room was needed/)]);
+    expect(await unread()).toBeLessThan(24_000_000);
+    other.socket.resume();
+    expect((await other.client.answerTo(1)).response?.$case).toBe('range');
+    await small.app.close();
+  });
+});
+
 describe('many watches on a connection', () => {
   it('10,000 are told of one key and of their own, and answers come beside them', async () => {
     const client = await greeted();
@@ -375,11 +427,15 @@ describe('orders that are no orders', () => {
 it('a fault of this member is told as one, and noted', async () => {
   const client = await greeted();
   const { engine } = door;
-  engine.watch = () => Promise.reject(new TypeError('oops'));
+  engine.pull = () => {
+    throw new TypeError('oops');
+  };
   client.order(watchOf(1, 'a'));
   expect(await client.toldSoMuch(1, 1)).toEqual(['failure internal']);
   expect(door.faults.splice(0)).toEqual([expect.any(TypeError)]);
-  engine.watch = () => Promise.reject(new HoldfastError('no-leader', 'nobody'));
+  engine.pull = () => {
+    throw new HoldfastError('no-leader', 'nobody');
+  };
   client.order(watchOf(2, 'a'));
   expect(await client.toldSoMuch(2, 1)).toEqual(['failure no-leader']);
 });

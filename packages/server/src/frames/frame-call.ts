@@ -3,6 +3,7 @@
 import { HoldfastError } from '@holdfast/base/errors';
 import { revision } from '@holdfast/base/ids';
 import { jsonSafe } from '@holdfast/base/json';
+import type { Subject } from '@holdfast/domain/subject';
 import { AppliedBefore } from '@holdfast/engine/applied-before';
 import type {
   Consistency,
@@ -27,6 +28,7 @@ export const rangeKeysMax = 1000;
 export type FrameCall = {
   readonly request: Request;
   readonly actor: string;
+  readonly subject: Subject | undefined;
   readonly signal: AbortSignal;
   /** Of a value. */
   readonly valueBytesMax: number;
@@ -111,18 +113,18 @@ export const responseOf = (
 const agePlusOne = ({ ageMs }: ResponseHeader): number =>
   ageMs === undefined ? 0 : Math.ceil(ageMs) + 1;
 
-export function writeOptions({ request, actor, signal }: FrameCall): WriteOptions {
+export function writeOptions({ request, actor, subject, signal }: FrameCall): WriteOptions {
   const { session } = request;
-  if (!session) return { actor, signal };
+  if (!session) return { actor, subject, signal };
   if (session.id === 0n || session.sequence === 0n) {
     throw invalid('a write of a session has its id and a sequence, both above zero');
   }
-  return { actor, signal, session };
+  return { actor, subject, signal, session };
 }
 
-export function readOptions({ request, actor, signal }: FrameCall): ReadOptions {
+export function readOptions({ request, actor, subject, signal }: FrameCall): ReadOptions {
   const consistency = consistencyOf(request);
-  const options = { actor, signal, consistency };
+  const options = { actor, subject, signal, consistency };
   return request.minRevision === 0
     ? options
     : { ...options, minRevision: revision(request.minRevision) };

@@ -141,10 +141,15 @@ export class FrameClient {
     return client;
   }
 
-  async greet(actor = 'tester', protocolVersion = clientProtocolVersion): Promise<HelloResponse> {
+  async greet(
+    actor = 'tester',
+    protocolVersion = clientProtocolVersion,
+    who: { readonly user?: string; readonly password?: string; readonly token?: string } = {},
+  ): Promise<HelloResponse> {
+    const nobody = { user: '', password: '', token: '' };
     this.link.send(
       frameKinds.clientHello,
-      Hello.encode({ protocolVersion, actor, features: 0 }).finish(),
+      Hello.encode({ protocolVersion, actor, features: 0, ...nobody, ...who }).finish(),
     );
     await this.until(() => this.frames.length > 0);
     return HelloResponse.decode((this.frames[0] as Frame).payload);

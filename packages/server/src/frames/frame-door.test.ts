@@ -200,14 +200,42 @@ describe('who speaks badly', () => {
 
   it('with a frame of a million requests, is let go before any is read', async () => {
     const [bad, good] = [await greeted(), await greeted()];
-    const payload = new Uint8Array(4_000_000);
-    for (let at = 0; at < payload.length; at += 4) payload.set([0x0a, 2, 8, 1], at);
+    const payload = repeated(500_000, 0x0a, 2, 8, 1);
     bad.link.send(frameKinds.clientRequests, payload);
     expect((await bad.ended()).type).toBe('ended');
     expect(turnedAway.join()).toMatch(/more than 16384 requests in one frame/);
     expect(failures.counts().size).toBe(0);
     good.send(requestOf(1, put('a', 'x')));
     expect((await good.answerTo(1)).response?.$case).toBe('put');
+  });
+
+  it.each([
+    ['a transaction of empty operations', 11, [0x12, 0]],
+    ['a transaction of operations that are there', 11, [0x12, 4, 0x1a, 2, 8, 0]],
+    ['a range', 8, [8, 0]],
+    ['a put', 9, [8, 0]],
+    ['a deletion', 10, [8, 0]],
+    ['a compaction', 12, [8, 0]],
+    ['a place in a session', 3, [8, 0]],
+  ])('with a million fields in %s, is let go before any is read', async (_what, field, bytes) => {
+    const [bad, good] = [await greeted(), await greeted()];
+    const parts = repeated(Math.floor(2_000_000 / bytes.length), ...bytes);
+    bad.link.send(frameKinds.clientRequests, requestWith(field, parts));
+    expect((await bad.ended()).type).toBe('ended');
+    expect(turnedAway.join()).toMatch(/more than 65536 fields in one frame/);
+    expect(failures.counts().size).toBe(0);
+    good.send(requestOf(1, put('a', 'x')));
+    expect((await good.answerTo(1)).response?.$case).toBe('put');
+  });
+
+  it('with a frame longer than any request, is let go, and a value at the limit is taken', async () => {
+    const [bad, good] = [await greeted(), await greeted()];
+    const value = new Uint8Array(1024 * 1024);
+    good.send(requestOf(1, put('a', value)), requestOf(2, put('b', value)));
+    expect((await good.answerTo(2)).response?.$case).toBe('put');
+    bad.send(...[1, 2, 3].map((id) => requestOf(id, put(`${id}`, value))));
+    await bad.ended();
+    expect(turnedAway.join()).toMatch(/announces 31\d+ bytes, the limit is 2621440/);
   });
 
   it('with a broken checksum, or more bytes than a stranger may send, is let go', async () => {
@@ -247,7 +275,7 @@ describe('who speaks badly', () => {
   it('by not reading its answers, gets no more of them', async () => {
     const client = await greeted();
     const value = new Uint8Array(900_000).fill(97);
-    client.send(...Array.from({ length: 12 }, (_, at) => requestOf(at + 1, put(`v${at}`, value))));
+    for (let at = 0; at < 12; at += 1) client.send(requestOf(at + 1, put(`v${at}`, value)));
     await client.until(() => client.responses.size === 12);
     const { client: deaf, socket } = await onSocket();
     socket.pause();
@@ -268,6 +296,19 @@ describe('who speaks badly', () => {
 
 const varint = (value: number): readonly number[] =>
   value < 0x80 ? [value] : [(value & 0x7f) | 0x80, ...varint(value >>> 7)];
+
+const repeated = (count: number, ...bytes: readonly number[]): Uint8Array => {
+  const all = new Uint8Array(count * bytes.length);
+  for (let at = 0; at < all.length; at += bytes.length) all.set(bytes, at);
+  return all;
+};
+
+/** A frame of one request that has one field. */
+function requestWith(field: number, value: Uint8Array): Uint8Array {
+  const inner = [Uint8Array.from([(field << 3) | 2, ...varint(value.length)]), value];
+  const length = inner.reduce((sum, part) => sum + part.length, 0);
+  return Buffer.concat([Uint8Array.from([0x0a, ...varint(length)]), ...inner]);
+}
 
 /** A transaction in a transaction, and so on, as request 1. */
 function nested(depth: number): Uint8Array {

@@ -137,10 +137,15 @@ it('grants leases, keeps them, tells of them, and ends them with their keys', as
   expect(await resultOf({ $case: 'leases', value: { limit: 0 } })).toEqual({ ids, count: 2 });
   expect(await resultOf({ $case: 'leases', value: { limit: 1 } })).toEqual({ ids: [7n], count: 2 });
   expect(await resultOf({ $case: 'leases', value: { limit: 10_001 } })).toBe('invalid-argument');
-  expect(await resultOf({ $case: 'leaseRevoke', value: { id: 7n } })).toEqual({ deleted: 1 });
+  expect(await resultOf({ $case: 'leaseRevoke', value: { id: 7n, judgedAt: 0 } })).toEqual({
+    deleted: 1,
+  });
   for (const kind of ['leaseRevoke', 'leaseKeepAlive'] as const) {
-    expect(await resultOf({ $case: kind, value: { id: 7n } })).toBe('not-found');
-    expect(await resultOf({ $case: kind, value: { id: 0n } })).toBe('invalid-argument');
+    const ask = (id: bigint) =>
+      kind === 'leaseRevoke'
+        ? resultOf({ $case: kind, value: { id, judgedAt: 0 } })
+        : resultOf({ $case: kind, value: { id } });
+    expect([await ask(7n), await ask(0n)]).toEqual(['not-found', 'invalid-argument']);
   }
 });
 

@@ -64,8 +64,7 @@ async function carryOutLeases(engine: Engine, call: FrameCall): Promise<Response
       return responseOf(id, header, { $case: 'leaseRevoke', value: body });
     }
     case 'leaseKeepAlive': {
-      const { actor, signal } = call;
-      const { header, body } = await engine.leaseKeepAlive(request.value.id, { actor, signal });
+      const { header, body } = await engine.leaseKeepAlive(request.value.id, askerOf(call));
       return responseOf(id, header, { $case: 'leaseTime', value: timeOf(body, []) });
     }
     case 'leaseTime':
@@ -82,8 +81,7 @@ async function leaseTime(
   call: FrameCall,
   { id, keys }: LeaseTimeRequest,
 ): Promise<Response> {
-  const { actor, signal } = call;
-  const { header, body } = await engine.leaseTimeToLive(id, { actor, signal, keys });
+  const { header, body } = await engine.leaseTimeToLive(id, { ...askerOf(call), keys });
   // What hangs on it in another keyspace is not the clients' to know.
   const own = (body.keys ?? []).filter(({ keyspace }) => keyspace === kvKeyspace);
   const value = timeOf(
@@ -129,8 +127,14 @@ async function carryOutSessions(engine: Engine, call: FrameCall): Promise<Respon
 /** Of a write that can be in no session: one that is repeated does no harm. */
 function plainWrite(call: FrameCall): WriteOptions {
   if (call.request.session) throw invalid('this call takes no session: it may be repeated');
-  return { actor: call.actor, signal: call.signal };
+  return askerOf(call);
 }
+
+const askerOf = ({ actor, subject, signal }: FrameCall): WriteOptions => ({
+  actor,
+  subject,
+  signal,
+});
 
 /** Zero: the cluster chooses the id. */
 const grantOf = ({ ttlMs, id }: LeaseGrantRequest | SessionRegisterRequest) => ({

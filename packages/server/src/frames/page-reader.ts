@@ -30,8 +30,8 @@ export async function readPage(
   const first = await engine.range(step, { ...options, uncounted });
   let more = page.take(first.body);
   step.revision = range.revision || first.header.revision;
-  const { actor, signal } = options;
-  const pinned = { actor, consistency: { level: 'stale' }, uncounted: true } as const;
+  const { actor, subject, signal } = options;
+  const pinned = { actor, subject, consistency: { level: 'stale' }, uncounted: true } as const;
   const again = { ...pinned, minRevision: revision(step.revision), ...(signal && { signal }) };
   while (more && !page.isFull) {
     step.key = page.next;

@@ -1,6 +1,6 @@
 // The way out for all that one connection's watches tell. Reports of one event of the event loop
-// leave together. Watches take turns where much waits to be read: what they say must not keep the
-// answers of other requests from a client, nor cost more memory than that.
+// leave together. It says where much waits to be read: what watches say must not keep the answers
+// of other requests from a client, nor cost more memory than that.
 import { emptyBytes } from '@holdfast/base/bytes';
 import { type WatchReport, WatchReports } from '@holdfast/proto/client';
 import { encode } from '@holdfast/proto/encode';
@@ -9,8 +9,6 @@ import { encode } from '@holdfast/proto/encode';
 const waitingBytesMax = 256 * 1024;
 /** Reports that leave in one frame, before another one is begun. */
 const frameBytesAim = 256 * 1024;
-/** Watches that get their turn together; what they say is seen before the next ones get theirs. */
-const turnsTogether = 256;
 
 export type ReportOutletOptions = {
   /** Bytes that wait in the link. */
@@ -23,17 +21,15 @@ export class ReportOutlet {
   readonly #options: ReportOutletOptions;
   #reports: Uint8Array[] = [];
   #bytes = 0;
-  #waiting: (() => void)[] = [];
   #isOver = false;
 
   constructor(options: ReportOutletOptions) {
     this.#options = options;
   }
 
-  /** Undefined: speak now; else when it resolves, and ask again. */
-  turn(): Promise<void> | undefined {
-    if (this.#isOver || this.#hasRoom) return undefined;
-    return new Promise((resolve) => this.#waiting.push(resolve));
+  /** Where there is none, there will be when something has left. */
+  get hasRoom(): boolean {
+    return this.#bytes + this.#options.pendingBytes() < waitingBytesMax;
   }
 
   tell(id: number, report: WatchReport['report']): void {
@@ -43,11 +39,6 @@ export class ReportOutlet {
   /** As `tell` of events, without copying them twice. */
   tellEvents(id: number, events: Uint8Array): void {
     this.#add(reportOfEvents(id, events));
-  }
-
-  /** Something that waited has left. */
-  drained(): void {
-    this.#giveTurns();
   }
 
   /** What was said leaves now. */
@@ -66,15 +57,10 @@ export class ReportOutlet {
     if (from < reports.length) this.#send(reports.slice(from), bytes);
   }
 
-  /** Nobody is told anything any more; those that wait find out by themselves. */
+  /** Nobody is told anything any more. */
   close(): void {
     this.#isOver = true;
     this.#reports = [];
-    for (const go of this.#waiting.splice(0)) go();
-  }
-
-  get #hasRoom(): boolean {
-    return this.#bytes + this.#options.pendingBytes() < waitingBytesMax;
   }
 
   #add(report: Uint8Array): void {
@@ -87,13 +73,6 @@ export class ReportOutlet {
   #send(reports: readonly Uint8Array[], bytes: number): boolean {
     this.#bytes -= bytes;
     return this.#options.send(joined(reports, bytes));
-  }
-
-  #giveTurns(): void {
-    if (this.#isOver || this.#waiting.length === 0 || !this.#hasRoom) return;
-    for (const go of this.#waiting.splice(0, turnsTogether)) go();
-    // After what they say, which is said in promises.
-    if (this.#waiting.length > 0) setImmediate(() => this.#giveTurns());
   }
 }
 

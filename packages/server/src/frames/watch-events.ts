@@ -1,40 +1,34 @@
-// What a watch tells its client, as bytes. A crowd that is told the same of one revision shares
-// them; a revision that is long goes in parts, each made when it is asked for, because nobody may
-// hold the memory of all.
-import type { WatchEvent as EngineEvent, WatchItem } from '@holdfast/engine/engine';
+// What a watch tells its client of a revision, as bytes. A crowd that is told the same shares them;
+// a revision that is long goes in parts, each made when it is told, because nobody may hold the
+// memory of all.
+import type { WatchEvent as EngineEvent, WatchBatch } from '@holdfast/engine/engine';
 import { type WatchEvent, WatchEvents } from '@holdfast/proto/client';
 import { encode } from '@holdfast/proto/encode';
-
-export type EventsItem = Extract<WatchItem, { readonly type: 'events' }>;
 
 /** A part ends with the event with which it has so many bytes of keys and values. */
 const partBytesAim = 256 * 1024;
 /** What an event takes beside its keys and values, at the most. */
 const eventBytes = 96;
 
-export class EncodedEvents {
-  /** By the events, which the store shares among watchers of one range. */
-  readonly #known = new WeakMap<readonly EngineEvent[], Uint8Array>();
+/** An encoded WatchEvents, and the first event that is not in it. */
+export type EventsPart = { readonly bytes: Uint8Array; readonly until: number };
 
-  /** Encoded WatchEvents; all of a revision that is not long in one. */
-  *partsOf({ events, revision }: EventsItem): Generator<Uint8Array, void, void> {
-    const known = this.#known.get(events);
-    if (known) {
-      yield known;
-      return;
-    }
-    for (let from = 0; from < events.length; ) {
-      const until = endOfPart(events, from);
-      const hasMore = until < events.length;
-      const part = encode(WatchEvents, {
-        revision,
-        events: (hasMore || from > 0 ? events.slice(from, until) : events).map(toProto),
-        hasMore,
-      });
-      if (from === 0 && !hasMore) this.#known.set(events, part);
-      yield part;
-      from = until;
-    }
+export class EncodedEvents {
+  /** Whole revisions, by the events, which the store shares among watchers of one range. */
+  readonly #known = new WeakMap<readonly EngineEvent[], EventsPart>();
+
+  /** From that event on; all of a revision that is not long. */
+  part({ revision, events }: WatchBatch, from: number): EventsPart {
+    const known = from === 0 ? this.#known.get(events) : undefined;
+    if (known) return known;
+    const until = endOfPart(events, from);
+    const isWhole = from === 0 && until === events.length;
+    const told = isWhole ? events : events.slice(from, until);
+    const hasMore = until < events.length;
+    const bytes = encode(WatchEvents, { revision, events: told.map(toProto), hasMore });
+    const part = { bytes, until };
+    if (isWhole) this.#known.set(events, part);
+    return part;
   }
 }
 

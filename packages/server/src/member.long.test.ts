@@ -23,6 +23,7 @@ import { NodeDisk } from '@holdfast/storage/node-disk';
 import { type Logger, pino } from 'pino';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 
+import { isListed } from './access/route-needs.ts';
 import { deriveClusterId, deriveMemberId } from './identity.ts';
 import { Member } from './member.ts';
 import { parseScrape } from './prometheus-scrape.fixture.ts';
@@ -98,6 +99,14 @@ async function threeMembers(): Promise<readonly Member[]> {
 }
 
 describe('one member', () => {
+  it('has said of each of its routes whose it is', async () => {
+    const member = single();
+    await member.start();
+    const { paths } = await askJson<{ paths: object }>(member, '/openapi.json');
+    expect(Object.keys(paths).length).toBeGreaterThan(40);
+    expect(Object.keys(paths).filter((path) => !isListed(path))).toEqual([]);
+  });
+
   it('serves, stops, and finds its data again', async () => {
     const first = single();
     await first.start();
