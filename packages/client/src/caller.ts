@@ -43,6 +43,7 @@ export type Call = Ask & {
 export type Reply = Pick<WireAnswer, 'status' | 'headers' | 'response'> & {
   readonly endpoint: string;
   readonly body: Uint8Array;
+  readonly isRead: boolean;
   /** An earlier try of this call may have taken effect. */
   readonly afterUnknown: boolean;
 };
@@ -259,7 +260,9 @@ export class Caller {
       if (visit.isStray) return thrownAway(answer);
       const body = await bodyOf(answer);
       const { status, headers, response } = answer;
-      return { endpoint: visit.address, status, headers, body, response, afterUnknown: false };
+      const isRead = call.kind === 'read';
+      const endpoint = visit.address;
+      return { endpoint, status, headers, body, response, isRead, afterUnknown: false };
     } catch (error) {
       return asHoldfastError(error);
     }

@@ -24,6 +24,7 @@ const codes: ReadonlySet<string> = new Set<ErrorCode>([
   'unsupported-media-type',
   'permission-denied',
   'unauthenticated',
+  'access-changed',
   'session-expired',
   'stale-unknown',
   'unavailable',
@@ -36,6 +37,9 @@ const codes: ReadonlySet<string> = new Set<ErrorCode>([
   'unimplemented',
   'internal',
 ]);
+
+/** In `details.reason`: somebody answers there that is no member of Holdfast. */
+export const foreignReason = 'foreign';
 
 /** What a status says where nobody says more. */
 const codeByStatus: Readonly<Record<number, ErrorCode>> = {
@@ -92,6 +96,10 @@ export function errorOfFailure({ code, message, outcome, details }: Failure): Ho
     details: parseProblem(details) ?? {},
   });
 }
+
+/** Whether a member has said this: a document with a code of the closed list. */
+export const isProblem = (text: string): boolean =>
+  codes.has(String(parseProblem(text)?.['code'])) || text.includes('"urn:holdfast:error:');
 
 function parseProblem(text: string): Record<string, unknown> | undefined {
   try {

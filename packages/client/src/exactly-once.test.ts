@@ -18,6 +18,7 @@ const ok = (afterUnknown = false): Reply => ({
   status: 200,
   headers: {},
   body: new Uint8Array(),
+  isRead: false,
   afterUnknown,
 });
 

@@ -2,12 +2,11 @@
 // together, kept in line where the member or the network has no room for more, and answered in
 // whatever order it likes. Nothing is sent twice.
 import { HoldfastError } from '@holdfast/base/errors';
+import { Fifo } from '@holdfast/base/fifo';
 import { type Request, Requests, type Response } from '@holdfast/proto/client';
 import { encode } from '@holdfast/proto/encode';
 import type { Compare, RequestOp } from '@holdfast/proto/internal';
 import { payloadBytesMax } from '@holdfast/transport/frame';
-
-import { Line } from './line.ts';
 
 /** Everything but its number, which the connection gives. */
 export type FrameRequest = Omit<Request, 'id'>;
@@ -71,9 +70,10 @@ class Waiting {
 export class FrameCalls {
   readonly #options: FrameCallsOptions;
   readonly #sent = new Map<number, Waiting>();
-  readonly #line = new Line<Waiting>();
+  readonly #line = new Fifo<Waiting>();
   #isFlushing = false;
   #inFlightMax = 0;
+  #frameBytesMax = payloadBytesMax;
   #number = 0;
 
   constructor(options: FrameCallsOptions) {
@@ -85,16 +85,24 @@ export class FrameCalls {
     this.#inFlightMax = count;
   }
 
+  /** Of a frame, as the member says. */
+  set frameBytesMax(bytes: number) {
+    this.#frameBytesMax = bytes;
+  }
+
   /** Requests that have no answer yet, in line or sent; the member may work on one given up. */
   get underWay(): number {
     return this.#sent.size + this.#line.length;
   }
 
-  /** Rejects with the signal's reason; with `too-large`, or as the connection fails. */
-  ask(request: FrameRequest, signal?: AbortSignal): Promise<Response> {
+  /**
+   * Undefined: the member takes no frame that is so long. Rejects with the signal's reason, or as
+   * the connection fails.
+   */
+  ask(request: FrameRequest, signal?: AbortSignal): Promise<Response> | undefined {
     if (signal?.aborted) return Promise.reject(signal.reason as Error);
     const bytes = sizeOf(request.request);
-    if (bytes > payloadBytesMax) return Promise.reject(tooLarge());
+    if (bytes > this.#frameBytesMax) return undefined;
     this.#number += 1;
     const one = numbered(this.#number, request);
     return new Promise((resolve, reject) => {
@@ -159,10 +167,11 @@ export class FrameCalls {
   /** The next ones in line, as many as fit into a frame and may be under way. */
   #takeBatch(): Request[] {
     const batch: Request[] = [];
+    const bytesAim = Math.min(batchBytesAim, this.#frameBytesMax);
     let bytes = 0;
     while (this.#sent.size < this.#inFlightMax && batch.length < batchMax) {
       const waiting = this.#line.first;
-      if (!waiting || (bytes > 0 && bytes + waiting.bytes > batchBytesAim)) break;
+      if (!waiting || (bytes > 0 && bytes + waiting.bytes > bytesAim)) break;
       this.#line.shift();
       if (waiting.isGivenUp) continue;
       bytes += waiting.bytes;
@@ -229,9 +238,6 @@ const compareBytes = ({ key, rangeEnd, target }: Compare): number =>
   key.length +
   rangeEnd.length +
   (target?.$case === 'value' ? target.value.length : 0);
-
-const tooLarge = (): HoldfastError =>
-  new HoldfastError('too-large', `a request of more than ${payloadBytesMax} bytes`);
 
 const malformed = (): HoldfastError =>
   new HoldfastError('invalid-argument', 'a number in the request is not whole, or too large');

@@ -107,6 +107,24 @@ describe('a call', () => {
     });
   });
 
+  it('is in frames as long as its member takes them, and where it is longer itself in none', async () => {
+    const frameBytesMax = 64 * 1024;
+    const { clock, member, connection } = await opened({ inFlightMax: 100, frameBytesMax });
+    member.respond = () => ({ $case: 'put', value: { prevKv: undefined } });
+    const calls = Array.from({ length: 60 }, () => connection.call(putOf(9000)));
+    await clock.advanceAsync(100);
+    await Promise.all(calls);
+    expect(member.frames).toBe(9);
+    expect(connection.ask(putOf(frameBytesMax))).toBeUndefined();
+    for (let at = 0; at < 1000; at += 1) connection.watch({ ...order, key: Buffer.alloc(500) });
+    await clock.advanceAsync(10);
+    expect(member.orders.length).toBe(1000);
+    expect(member.longest).toBeGreaterThan(50_000);
+    expect(member.longest).toBeLessThanOrEqual(frameBytesMax);
+    const far = { ...order, rangeEnd: Buffer.alloc(frameBytesMax) };
+    expect([connection.knowsWatch(order), connection.knowsWatch(far)]).toEqual([true, false]);
+  });
+
   it('that can not be written down fails alone', async () => {
     const { clock, member, connection } = await opened();
     member.respond = () => nothing;
@@ -185,13 +203,13 @@ describe('a connection', () => {
   it('says what it knows of its member, and asks for nothing else', async () => {
     const keepAlive = { $case: 'leaseKeepAlive', value: { id: 7n } } as const;
     const { connection: old } = await opened({ features: 0 });
-    expect([old.knows(get.request), old.knows(keepAlive), old.knowsWatches]).toEqual([
+    expect([old.knows(get.request), old.knows(keepAlive), old.knowsWatch(order)]).toEqual([
       true,
       false,
       false,
     ]);
     const { connection: present } = await opened({ features: 0xff });
-    expect([present.knows(keepAlive), present.knowsWatches]).toEqual([true, true]);
+    expect([present.knows(keepAlive), present.knowsWatch(order)]).toEqual([true, true]);
   });
 
   it('ends where the member says what no member says', async () => {

@@ -22,11 +22,13 @@ import {
   type Frame,
   frameKinds,
   knownClientFeatures,
+  payloadBytesMax,
 } from '@holdfast/transport/frame';
 import { FrameLink } from '@holdfast/transport/frame-link';
 import { introduce } from '@holdfast/transport/introduction';
 import type { LinkEnd } from '@holdfast/transport/link';
 
+import type { ClientUser } from './authorized-http.ts';
 import { errorOfFailure } from './errors.ts';
 import { FrameCalls, type FrameRequest } from './frame-calls.ts';
 import type { FrameNetwork } from './frame-network.ts';
@@ -45,6 +47,8 @@ export type FrameConnectionOptions = {
   readonly address: string;
   /** Who asks, for the history; empty: not said. */
   readonly actor: string;
+  /** Who asks, where access control is on. */
+  readonly user?: ClientUser | undefined;
   /** For the dial and the hello. */
   readonly timeoutMs: number;
   readonly signal?: AbortSignal | undefined;
@@ -112,7 +116,7 @@ export class FrameConnection {
    * what the member refuses it with.
    */
   static async open(options: FrameConnectionOptions): Promise<FrameConnection> {
-    const { network, clock, address, actor, timeoutMs, signal } = options;
+    const { network, clock, address, timeoutMs, signal } = options;
     const deadline = startDeadline(clock, timeoutMs, signal);
     try {
       const dialled = await network.dial(address, deadline.signal);
@@ -128,7 +132,7 @@ export class FrameConnection {
       const connection = new FrameConnection(options, link, hold);
       await introduce(link, {
         kind: frameKinds.clientHello,
-        payload: encode(Hello, helloOf(actor)),
+        payload: encode(Hello, helloOf(options)),
         heed: (frame) => connection.#welcome(frame),
         brokenOff: (end) => notGreeted(address, end),
         signal: deadline.signal,
@@ -167,22 +171,25 @@ export class FrameConnection {
     return !isMore(request) || (this.#features & clientFeatures.moreRequests) !== 0;
   }
 
-  get knowsWatches(): boolean {
-    return (this.#features & clientFeatures.watches) !== 0;
+  /** Whether it knows watches, and takes an order of that length in a frame. */
+  knowsWatch(order: FrameWatchOrder): boolean {
+    return (this.#features & clientFeatures.watches) !== 0 && this.#watches.takes(order);
   }
 
   /**
    * The member's answer, which may be a failure. Rejects with a TransportFailure where the
-   * connection ends before it, with the signal's reason, or `too-large`.
+   * connection ends before it, or with the signal's reason. Undefined: it is longer than what the
+   * member takes in a frame.
    */
-  ask(request: FrameRequest, signal?: AbortSignal): Promise<Response> {
+  ask(request: FrameRequest, signal?: AbortSignal): Promise<Response> | undefined {
     if (this.#ended) return Promise.reject(this.#ended);
     return this.#calls.ask(request, signal);
   }
 
-  /** The member's answer, never a `failure`: that is thrown. */
+  /** The member's answer, never a `failure`: that is thrown, as is `too-large`. */
   async call(request: FrameRequest, signal?: AbortSignal): Promise<Response> {
     const answer = await this.ask(request, signal);
+    if (!answer) throw new HoldfastError('too-large', 'a request is longer than a frame may be');
     if (answer.response?.$case === 'failure') throw errorOfFailure(answer.response.value);
     return answer;
   }
@@ -221,6 +228,9 @@ export class FrameConnection {
     this.#memberId = memberId(answer.memberId);
     this.#features = answer.features & knownClientFeatures;
     this.#calls.inFlightMax = answer.inFlightMax;
+    const frameBytesMax = answer.frameBytesMax || payloadBytesMax;
+    this.#calls.frameBytesMax = frameBytesMax;
+    this.#watches.frameBytesMax = frameBytesMax;
     this.#link.trust({
       onHeard: () => this.#heard(),
       onFrame: (frame) => this.#heed(frame),
@@ -270,11 +280,12 @@ export class FrameConnection {
   }
 }
 
-const helloOf = (actor: string): Hello => ({
-  protocolVersion: clientProtocolVersion,
-  actor,
-  features: knownClientFeatures,
-});
+/** What a client begins with, behind the preface. */
+export function helloOf({ actor, user }: Pick<FrameConnectionOptions, 'actor' | 'user'>): Hello {
+  const { name = '', password = '', token = '' }: Partial<Record<string, string>> = user ?? {};
+  const [protocolVersion, features] = [clientProtocolVersion, knownClientFeatures];
+  return { protocolVersion, actor, features, user: name, password, token };
+}
 
 /** Those that the first members did not know. */
 function isMore(request: Request['request']): boolean {

@@ -5,7 +5,7 @@ import { createSecureContext, type SecureContext, connect as tlsConnect } from '
 
 import { parseAddress } from '@holdfast/transport/address';
 import type { Link, LinkNetwork } from '@holdfast/transport/link';
-import { dialSocket, SocketLink } from '@holdfast/transport/tcp-link';
+import { afterEvent, dialSocket, SocketLink } from '@holdfast/transport/tcp-link';
 
 import type { ClientTls } from './client-tls.ts';
 
@@ -16,6 +16,7 @@ export type FrameNetwork = Pick<LinkNetwork, 'dial' | 'secure' | 'afterEvent'> &
 };
 
 export class SocketNetwork implements FrameNetwork {
+  readonly afterEvent = afterEvent;
   readonly #tls: (() => ClientTls) | undefined;
   readonly #sockets = new WeakMap<Link, Socket>();
   #made: { readonly of: ClientTls; readonly context: SecureContext } | undefined;
@@ -32,10 +33,6 @@ export class SocketNetwork implements FrameNetwork {
     const link = new SocketLink(socket);
     this.#sockets.set(link, socket);
     return link;
-  }
-
-  afterEvent(action: () => void): void {
-    process.nextTick(action);
   }
 
   hold(link: Link, isHeld: boolean): void {

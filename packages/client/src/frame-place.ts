@@ -6,6 +6,7 @@ import { waitFor } from '@holdfast/base/deadline';
 import { HoldfastError, isHoldfastError } from '@holdfast/base/errors';
 import type { ClusterId } from '@holdfast/base/ids';
 
+import type { ClientUser } from './authorized-http.ts';
 import type { ClientSettings } from './client-settings.ts';
 import { FrameConnection, OtherLanguage } from './frame-connection.ts';
 import type { FrameNetwork } from './frame-network.ts';
@@ -23,6 +24,8 @@ export type FramePlaceOptions = {
   readonly clock: Clock;
   /** Who asks, for the history; empty: not said. */
   readonly actor: string;
+  /** Who asks, where access control is on; not left out by mistake. */
+  readonly user: ClientUser | undefined;
   readonly settings: () => Pick<ClientSettings, 'connectTimeoutMs' | 'connectionIdleMs'>;
   /** Before anything is asked there. What it throws ends the connection, and is told. */
   readonly onGreeted: (endpoint: string, cluster: ClusterId) => void;
@@ -89,13 +92,13 @@ export class FramePlace {
   }
 
   async #dial(): Promise<FrameConnection | undefined> {
-    const { network, clock, actor, settings, onGreeted, onHeard } = this.#options;
+    const { network, clock, actor, user, settings, onGreeted, onHeard } = this.#options;
     const address = this.#endpoint;
     const dialling = new AbortController();
     this.#dialling = dialling;
     try {
       const connection = await FrameConnection.open({
-        ...{ network, clock, address, actor, timeoutMs: settings().connectTimeoutMs },
+        ...{ network, clock, address, actor, user, timeoutMs: settings().connectTimeoutMs },
         signal: dialling.signal,
         onHeard: () => onHeard(address),
         onBusy: () => this.#noteBusy(),

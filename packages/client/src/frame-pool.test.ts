@@ -40,7 +40,7 @@ async function made(hello: ScriptedHello = {}) {
   const heard: string[] = [];
   const refuse: { reason?: HoldfastError } = {};
   const pool = new FramePool({
-    ...{ network: world.client, clock, actor: 'ann' },
+    ...{ network: world.client, clock, actor: 'ann', user: undefined },
     settings: () => defaultClientSettings,
     onGreeted: (_endpoint, cluster) => {
       greeted.push(cluster);
@@ -205,6 +205,16 @@ describe('a member that speaks no frames', () => {
     expect(await ask()).toMatchObject({ revision: 7 });
     expect(await ask(keepAlive)).toBeUndefined();
     expect(await settled(pool.watch({ endpoint, order, signal: never }))).toBeUndefined();
+    expect([member.asked.length, member.orders.length]).toEqual([1, 0]);
+  });
+
+  it('of shorter ones than this is asked over HTTP for what fits into none', async () => {
+    const { ask, pool, settled, member } = await made({ frameBytesMax: 250 });
+    expect(await ask()).toMatchObject({ revision: 7 });
+    const value = rangeRequest({ keyspace: 0, key: Buffer.alloc(150) });
+    expect(await ask({ ...noOptions, request: { $case: 'range', value } })).toBeUndefined();
+    const long = { ...order, key: Buffer.alloc(200) };
+    expect(await settled(pool.watch({ endpoint, order: long, signal: never }))).toBeUndefined();
     expect([member.asked.length, member.orders.length]).toEqual([1, 0]);
   });
 });

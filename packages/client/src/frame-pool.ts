@@ -27,7 +27,7 @@ export class FramePool implements FramePort {
 
   async watch({ endpoint, order, signal }: FrameWatchAsk): Promise<FrameWatchAnswer | undefined> {
     const connection = await this.#at(endpoint).opened(signal);
-    if (!connection?.knowsWatches) return undefined;
+    if (!connection?.knowsWatch(order)) return undefined;
     const watch = connection.watch(order);
     const onAbort = (): void => watch.close(signal.reason);
     if (signal.aborted) onAbort();
@@ -88,6 +88,6 @@ function askOn(
   { request, signal }: FrameAsk,
 ): Promise<Response | 'answered' | undefined> {
   if (request === 'ping') return waitFor(connection.ping(), signal).then(() => 'answered');
-  if (connection.knows(request.request)) return connection.ask(request, signal);
-  return Promise.resolve(undefined);
+  const answer = connection.knows(request.request) ? connection.ask(request, signal) : undefined;
+  return answer ?? Promise.resolve(undefined);
 }

@@ -2,6 +2,7 @@
 // yet, and the member is given credit for no more than that: a watch that nobody reads costs its
 // room, and keeps nothing else of the connection.
 import { HoldfastError } from '@holdfast/base/errors';
+import { Fifo } from '@holdfast/base/fifo';
 import {
   type WatchEvent,
   WatchEvents,
@@ -12,9 +13,9 @@ import {
 } from '@holdfast/proto/client';
 import { encode } from '@holdfast/proto/encode';
 import { decodePayload } from '@holdfast/transport/decode-payload';
+import { payloadBytesMax } from '@holdfast/transport/frame';
 
 import { errorOfFailure } from './errors.ts';
-import { Line } from './line.ts';
 
 /** Everything but the credit, which the connection gives. */
 export type FrameWatchOrder = Omit<WatchOpen, 'credit'>;
@@ -30,8 +31,11 @@ export type FrameWatchItem =
 
 /** Bytes of events that a watch has room for, and a part of a revision beyond that. */
 const roomBytes = 256 * 1024;
-/** Orders of one frame. */
+/** Orders of one frame, and their bytes before another one is begun. */
 const ordersMax = 4096;
+const ordersBytesAim = 1024 * 1024;
+/** What an order takes beside its key and its end, at the most. */
+const orderBytes = 96;
 
 export type FrameWatchesOptions = {
   /** False: it certainly did not leave, and is tried again when something has. */
@@ -46,9 +50,19 @@ export class FrameWatches {
   #orders: WatchOrder[] = [];
   #isFlushing = false;
   #number = 0;
+  #frameBytesMax = payloadBytesMax;
 
   constructor(options: FrameWatchesOptions) {
     this.#options = options;
+  }
+
+  /** As the member says. */
+  set frameBytesMax(bytes: number) {
+    this.#frameBytesMax = bytes;
+  }
+
+  takes(order: FrameWatchOrder): boolean {
+    return openBytes(order) <= this.#frameBytesMax;
   }
 
   get count(): number {
@@ -108,10 +122,23 @@ export class FrameWatches {
 
   #flush(): void {
     while (this.#orders.length > 0) {
-      const orders = this.#orders.slice(0, ordersMax);
+      const count = this.#fitting();
+      const orders = this.#orders.slice(0, count);
       if (!this.#options.send(encode(WatchOrders, { orders }))) return;
-      this.#orders = this.#orders.slice(ordersMax);
+      this.#orders = this.#orders.slice(count);
     }
+  }
+
+  /** How many of the next orders go into one frame: one at least. */
+  #fitting(): number {
+    const bytesAim = Math.min(ordersBytesAim, this.#frameBytesMax);
+    let [count, bytes] = [0, 0];
+    for (const order of this.#orders) {
+      bytes += sizeOf(order);
+      if (count === ordersMax || (count > 0 && bytes > bytesAim)) break;
+      count += 1;
+    }
+    return count;
   }
 }
 
@@ -123,7 +150,7 @@ export class FrameWatch {
   /** The revision up to which nothing is told. Rejects as the watch fails. */
   readonly started: Promise<number>;
   readonly #ties: Ties;
-  readonly #queue = new Line<Queued>();
+  readonly #queue = new Fifo<Queued>();
   #settleStart: { resolve: (revision: number) => void; reject: (reason: unknown) => void };
   /** Of a revision whose rest has not come yet. */
   #parts: WatchEvent[] = [];
@@ -230,5 +257,11 @@ export class FrameWatch {
     this.#unpaid = 0;
   }
 }
+
+const sizeOf = ({ order }: WatchOrder): number =>
+  order?.$case === 'open' ? openBytes(order.value) : orderBytes;
+
+const openBytes = ({ key, rangeEnd }: FrameWatchOrder): number =>
+  orderBytes + key.length + rangeEnd.length;
 
 const closed = (): HoldfastError => new HoldfastError('cancelled', 'the watch was closed');

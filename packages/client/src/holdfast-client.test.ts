@@ -3,6 +3,7 @@
 // real sockets, on which a member is frozen: it takes connections, and says nothing.
 import { once } from 'node:events';
 import { createServer, type Server, type ServerResponse } from 'node:http';
+import { type AddressInfo, createServer as createTcpServer, type Socket } from 'node:net';
 
 import { ManualClock } from '@holdfast/base/manual-clock';
 import { SeededRandom } from '@holdfast/base/seeded-random';
@@ -56,6 +57,38 @@ describe('the endpoints of a client', () => {
     expect(told.at(0)).toBe('a dead open');
     expect(told.at(-1)).toBe('a healthy closed');
     await client.close();
+  });
+});
+
+describe('the user of a client', () => {
+  it('is named in its greeting, too, where frames are spoken', async () => {
+    const user = { name: 'alice', password: 'a word of hers' };
+    const sockets: Socket[] = [];
+    const server = createTcpServer();
+    // In frames as it is; over HTTP it would be in base64.
+    const named = new Promise<void>((resolve) => {
+      server.on('connection', (socket) => {
+        sockets.push(socket);
+        let said = '';
+        socket.on('error', () => undefined); // The client is closed while it waits.
+        socket.on('data', (bytes) => {
+          said += bytes.toString('latin1');
+          if (said.includes(user.password)) resolve();
+        });
+      });
+    });
+    await once(server.listen(0, '127.0.0.1'), 'listening');
+    const { port } = server.address() as AddressInfo;
+    const client = new HoldfastClient({ endpoints: [`127.0.0.1:${port}`], user });
+    const call = client.kv.get('k').catch(() => undefined); // Nobody answers here.
+    try {
+      await named;
+    } finally {
+      await client.close();
+      await call;
+      for (const socket of sockets) socket.destroy();
+      server.close();
+    }
   });
 });
 
@@ -126,6 +159,7 @@ class FreezableMember {
   constructor() {
     this.#server = createServer(({ url }, response) => {
       if (this.isFrozen) return;
+      response.setHeader('X-Holdfast', '1');
       if (url?.includes('watch')) return this.#stream(response);
       if (url === '/ping') this.pings += 1;
       response.end('{}');

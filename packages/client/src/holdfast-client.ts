@@ -7,6 +7,7 @@ import type { Random } from '@holdfast/base/random';
 import { SystemClock } from '@holdfast/base/system-clock';
 import { SystemRandom } from '@holdfast/base/system-random';
 
+import { AuthorizedHttp, type ClientUser } from './authorized-http.ts';
 import type { BackupApi } from './backup-api.ts';
 import { Caller } from './caller.ts';
 import type { ClientApi, ExactlyOnceApi } from './client-api.ts';
@@ -42,6 +43,7 @@ import { KvCalls } from './kv-calls.ts';
 import type { LeaseApi } from './lease-api.ts';
 import { LeaseCalls } from './lease-calls.ts';
 import type { MemberApi } from './member-api.ts';
+import { MembersHttp } from './members-http.ts';
 import { OneClusterHttp } from './one-cluster-http.ts';
 import type { QuotaApi } from './quota-api.ts';
 import { RetryBudget } from './retry-budget.ts';
@@ -56,8 +58,10 @@ export type HoldfastClientOptions = {
   readonly endpoints: readonly string[];
   /** For one call with all its tries; 10 s unless said otherwise. */
   readonly timeoutMs?: number;
-  /** Who asks, for the history: visible characters. Unverified until there are identities. */
+  /** Who asks, for the history: visible characters. Unverified, unless a user is named, too. */
   readonly actor?: string;
+  /** Who asks, where access control is on. A password is sent with each request: use TLS. */
+  readonly user?: ClientUser | undefined;
   /**
    * Undefined: in clear text. As a function it is asked at each new connection, so that a client
    * that lives long may be given new certificates; it answers the same object until then.
@@ -111,7 +115,9 @@ export class HoldfastClient implements ClientApi, AsyncDisposable {
     const { clock = new SystemClock(), random = new SystemRandom() } = ports;
     // Looking after endpoints alone keeps no process from its end.
     const lookClock = ports.clock ?? new SystemClock({ keepsAlive: false });
-    this.#http = ports.http ?? new UndiciHttp({ ...this.#settings, tls: asked(options.tls) });
+    const network = ports.http ?? new UndiciHttp({ ...this.#settings, tls: asked(options.tls) });
+    const plain = new MembersHttp(network);
+    this.#http = options.user ? new AuthorizedHttp(plain, options.user) : plain;
     this.#frames = this.#newFrames(options, ports, lookClock);
     const pings = this.#frames ? new FramedPings(this.#http, this.#frames) : this.#http;
     const endpoints = this.#newEndpoints(options, { http: pings, random, clock: lookClock });
@@ -178,7 +184,7 @@ export class HoldfastClient implements ClientApi, AsyncDisposable {
   }
 
   #newFrames(
-    { actor = '', tls, isHttpOnly = false }: HoldfastClientOptions,
+    { actor = '', user, tls, isHttpOnly = false }: HoldfastClientOptions,
     ports: Partial<HoldfastClientPorts>,
     clock: Clock,
   ): FramePort | undefined {
@@ -187,6 +193,7 @@ export class HoldfastClient implements ClientApi, AsyncDisposable {
       network: new SocketNetwork(asked(tls)),
       clock,
       actor,
+      user,
       settings: () => this.#settings,
       onHeard: (address) => this.#endpoints.at(address).heard(),
       // A member that is starting does not know yet, and is taken as it is.

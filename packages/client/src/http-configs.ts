@@ -25,7 +25,9 @@ import { resumingWatch } from './resuming-watch.ts';
 import {
   isOwnShadow,
   jsonOf,
+  jsonWithRevision,
   limitsOf,
+  neededNumber,
   numberHeader,
   ownShadow,
   preconditionHeaders,
@@ -194,13 +196,13 @@ const readCall = (path: string, options: ReadOptions): Call => ({
 const contentOf = (reply: Reply): ConfigContent => ({
   content: reply.body,
   format: reply.headers['x-holdfast-format'] ?? 'text',
-  version: numberHeader(reply, 'x-holdfast-version') ?? 0,
-  revision: numberHeader(reply, 'x-holdfast-revision') ?? 0,
+  version: neededNumber(reply, 'x-holdfast-version'),
+  revision: neededNumber(reply, 'x-holdfast-revision'),
   ageMs: numberHeader(reply, 'x-holdfast-age-ms'),
 });
 
 /** "Unchanged" after a try of unknown outcome may well be that try's own change. */
 function resultOf(reply: Reply): PublishResult {
-  const { revision, version, changed } = jsonOf<PublishResult>(reply);
+  const { revision, version, changed } = jsonWithRevision<PublishResult>(reply);
   return { revision, version, changed: changed || reply.afterUnknown };
 }

@@ -30,7 +30,7 @@ class TestMembers implements HttpPort {
 
 const answer = (text: string): HttpAnswer => ({
   status: 200,
-  headers: {},
+  headers: { 'x-holdfast': '1' },
   body: (async function* () {
     yield new TextEncoder().encode(text);
   })(),

@@ -3,6 +3,16 @@
 // is decided in caller.ts alone.
 import { HoldfastError, type Outcome } from '@holdfast/base/errors';
 
+import { foreignReason } from './errors.ts';
+
+type TransportFailureOptions = {
+  readonly outcome: Outcome;
+  readonly reason: string;
+  readonly cause?: unknown;
+  /** Of an answer that is no member's. */
+  readonly status?: number | undefined;
+};
+
 /**
  * The way to an endpoint failed: no answer of a member stands behind it. `not-applied` where no
  * byte of the request can have left (refused, no route, connect deadline), else `unknown`.
@@ -10,13 +20,13 @@ import { HoldfastError, type Outcome } from '@holdfast/base/errors';
 export class TransportFailure extends HoldfastError {
   readonly endpoint: string;
 
-  constructor(
-    endpoint: string,
-    what: string,
-    options: { readonly outcome: Outcome; readonly reason: string; readonly cause?: unknown },
-  ) {
-    const { outcome, reason, cause } = options;
-    super('unavailable', `${endpoint}: ${what}`, { outcome, cause, details: { endpoint, reason } });
+  constructor(endpoint: string, what: string, options: TransportFailureOptions) {
+    const { outcome, cause, ...more } = options;
+    super('unavailable', `${endpoint}: ${what}`, {
+      outcome,
+      cause,
+      details: { endpoint, ...more },
+    });
     this.endpoint = endpoint;
   }
 
@@ -28,6 +38,11 @@ export class TransportFailure extends HoldfastError {
   /** Its endpoint has died, and with it all that was under way there. */
   get isDeath(): boolean {
     return this.details['reason'] === 'dead';
+  }
+
+  /** Whoever answers there is no member of Holdfast (members-http.ts). */
+  get isForeign(): boolean {
+    return this.details['reason'] === foreignReason;
   }
 
   /** This client has waited long enough for this answer; others may have come. */

@@ -32,7 +32,9 @@ import {
   etagRevision,
   isOwnShadow,
   jsonOf,
+  jsonWithRevision,
   limitsOf,
+  neededNumber,
   numberHeader,
   ownShadow,
   preconditionHeaders,
@@ -53,6 +55,12 @@ type KvView = {
   readonly lease?: string;
 };
 
+type KvList = {
+  readonly revision: number;
+  readonly items: readonly KvView[];
+  readonly next: string | null;
+};
+
 const pageLimit = 1_000;
 
 export class KvCalls implements KvApi {
@@ -69,7 +77,7 @@ export class KvCalls implements KvApi {
     const frame = putFrame(key, value, options);
     const call = { method: 'PUT', path, headers, body: value, frame } as const;
     const reply = await this.#write(call, options);
-    return { revision: reply.response?.revision ?? etagRevision(reply) };
+    return { revision: reply.response?.revision ?? neededNumber(reply, 'x-holdfast-revision') };
   }
 
   async get(
@@ -99,7 +107,7 @@ export class KvCalls implements KvApi {
     const call = readCall(`/v1/kv${query}`, options);
     const reply = await send(this.#session, { ...call, frame: listFrame(options) });
     if (reply.response) return pageOf(reply.response, options);
-    const page = jsonOf<{ revision: number; items: KvView[]; next: string | null }>(reply);
+    const page = jsonWithRevision<KvList>(reply);
     return { items: page.items.map(itemOf), revision: page.revision, next: page.next ?? undefined };
   }
 
@@ -118,7 +126,7 @@ export class KvCalls implements KvApi {
     const call = { method: 'DELETE', path: `/v1/kv${pathOf(key)}`, headers, frame } as const;
     const reply = await this.#write(call, options);
     if (reply.response) return deletionOf(reply.response);
-    return jsonOf<{ revision: number; deleted: number }>(reply);
+    return jsonWithRevision<{ revision: number; deleted: number }>(reply);
   }
 
   async txn(request: unknown, options: KvWriteOptions = {}): Promise<unknown> {
@@ -187,11 +195,11 @@ const readCall = (path: string, options: ReadOptions): Call => ({
 
 const kvValueOf = (reply: Reply): KvValue => ({
   value: reply.body,
-  createRevision: numberHeader(reply, 'x-holdfast-create-revision') ?? 0,
+  createRevision: neededNumber(reply, 'x-holdfast-create-revision'),
   modRevision: etagRevision(reply),
-  version: numberHeader(reply, 'x-holdfast-version') ?? 0,
+  version: neededNumber(reply, 'x-holdfast-version'),
   lease: reply.headers['x-holdfast-lease'],
-  revision: numberHeader(reply, 'x-holdfast-revision') ?? 0,
+  revision: neededNumber(reply, 'x-holdfast-revision'),
   ageMs: numberHeader(reply, 'x-holdfast-age-ms'),
 });
 

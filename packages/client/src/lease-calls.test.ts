@@ -41,7 +41,7 @@ const aborted = (signal: AbortSignal): Promise<never> =>
 
 const answer = (text: string): HttpAnswer => ({
   status: 200,
-  headers: {},
+  headers: { 'x-holdfast': '1' },
   body: (async function* () {
     yield new TextEncoder().encode(text);
   })(),

@@ -16,7 +16,9 @@ export function grantFrame(ttlMs: number, text: string | undefined): FrameReques
 
 export function revokeFrame(text: string): FrameRequest | undefined {
   const id = idOf(text);
-  return id === undefined ? undefined : writeFrame({ $case: 'leaseRevoke', value: { id } });
+  return id === undefined
+    ? undefined
+    : writeFrame({ $case: 'leaseRevoke', value: { id, judgedAt: 0 } });
 }
 
 export function keepAliveFrame(text: string): FrameRequest | undefined {

@@ -1,7 +1,7 @@
 // Asks each endpoint which cluster it is of before anything else is sent to it, so that two
 // clusters among the endpoints of one client are noticed, and no write goes to the wrong one. Once
 // an endpoint; with a single one there is nothing to compare.
-import { isHoldfastError, messageOf } from '@holdfast/base/errors';
+import { messageOf } from '@holdfast/base/errors';
 import type { EndpointSet } from './endpoint-set.ts';
 import {
   type HttpAnswer,
@@ -51,9 +51,11 @@ export class OneClusterHttp implements HttpPort {
       return await this.#meet(pingRequest(endpoint, signal));
     } catch (error) {
       if (!(error instanceof TransportFailure)) throw error;
-      const reason = isHoldfastError(error) ? String(error.details['reason']) : '';
-      const what = `${messageOf(error)} (when it was asked for its cluster)`;
-      throw new TransportFailure(endpoint, what, { outcome: 'not-applied', reason, cause: error });
+      const { reason, status } = error.details as { reason: string; status?: number };
+      const said = messageOf(error).replace(`${endpoint}: `, '');
+      const what = `${said} (when it was asked for its cluster)`;
+      const options = { outcome: 'not-applied', reason, status, cause: error } as const;
+      throw new TransportFailure(endpoint, what, options);
     }
   }
 }

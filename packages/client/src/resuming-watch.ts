@@ -9,6 +9,7 @@ import type { Random } from '@holdfast/base/random';
 
 import type { Caller } from './caller.ts';
 import type { ClientSettings } from './client-settings.ts';
+import { foreignReason } from './errors.ts';
 import type { FrameWatchOrder } from './frame-watches.ts';
 import { TransportFailure } from './http-port.ts';
 import { type WatchItem, watchItems } from './watch-streams.ts';
@@ -62,7 +63,7 @@ async function* streams(
 ): AsyncGenerator<WatchItem, void, void> {
   const { signal } = options;
   const backoff = new Backoff({ initialMs: 50, maxMs: 2_000 }, ports.random);
-  const position: Position = { next: options.fromRevision, failures: 0 };
+  const position: Position = { next: options.fromRevision, failures: 0, hasStood: false };
   for (;;) {
     signal.throwIfAborted();
     let isFree = true;
@@ -75,7 +76,7 @@ async function* streams(
       signal.throwIfAborted();
       // Where no member has a majority there is nothing to be missed: that may last.
       if (!isHoldfastError(error, 'stale-unknown')) position.failures += 1;
-      if (!mayResume(error) || position.failures >= failuresMax) throw error;
+      if (!mayResume(error, position) || position.failures >= failuresMax) throw error;
       isFree = error instanceof TransportFailure;
     }
     // A member that refuses is asked again as often as the client may (retry-budget.ts).
@@ -89,6 +90,8 @@ type Position = {
   next: number | undefined;
   /** Tries without a stream, in a row. */
   failures: number;
+  /** A member has once answered it. */
+  hasStood: boolean;
 };
 
 /** Every item of one connection, in order; the position moves before an item is handed on. */
@@ -103,6 +106,7 @@ async function* oneStream(
   try {
     const answer = await open(options, ports, { position, signal: end.signal });
     position.failures = 0;
+    position.hasStood = true;
     const { clock, settings } = ports;
     for await (const item of watchItems(answer, { clock, settings, end })) {
       if (isRepeated(item, position)) continue;
@@ -134,6 +138,13 @@ async function open(
 const isRepeated = (item: WatchItem, position: Position): boolean =>
   position.next !== undefined && item.revision < position.next;
 
-/** Everything but a refusal that the next endpoint would give as well. */
-const mayResume = (error: unknown): boolean =>
-  isHoldfastError(error) && (error.retryable || error.code === 'cancelled');
+/**
+ * Everything but a refusal that the next endpoint would give as well; and a watch that begins where
+ * others than members listen has the wrong endpoints. A failing proxy (5xx) may recover.
+ */
+function mayResume(error: unknown, { hasStood }: Position): boolean {
+  if (!isHoldfastError(error)) return false;
+  const { reason, status } = error.details;
+  if (!hasStood && reason === foreignReason && Number(status) < 500) return false;
+  return error.retryable || error.code === 'cancelled';
+}

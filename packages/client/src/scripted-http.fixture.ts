@@ -38,7 +38,7 @@ export class ScriptedHttp implements HttpPort {
 
 export const answer = (status: number, text: string): HttpAnswer => ({
   status,
-  headers: {},
+  headers: { 'x-holdfast-revision': '1' },
   body: (async function* () {
     yield new TextEncoder().encode(text);
   })(),

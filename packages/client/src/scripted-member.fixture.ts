@@ -28,6 +28,8 @@ export class ScriptedMember {
   readonly orders: WatchOrder[] = [];
   /** Of requests. */
   frames = 0;
+  /** Payload of any frame, in bytes. */
+  longest = 0;
   connections = 0;
   link: FrameLink | undefined;
   hello: ScriptedHello;
@@ -60,6 +62,7 @@ export class ScriptedMember {
     link.open({
       onEnd: () => undefined,
       onFrame: ({ kind, payload }) => {
+        this.longest = Math.max(this.longest, payload.length);
         if (kind === frameKinds.clientHello) return this.#welcome(link);
         if (kind === frameKinds.clientWatchOrders) {
           this.orders.push(...WatchOrders.decode(payload).orders);
@@ -104,7 +107,7 @@ export class ScriptedMember {
     const { isMute = false, ...more } = this.hello;
     if (isMute) return;
     const hello = { protocolVersion: 1, clusterId: 5n, memberId: 9n, memberName: 'n1' };
-    const limits = { features: 3, inFlightMax: 4, refusal: undefined };
+    const limits = { features: 3, inFlightMax: 4, refusal: undefined, frameBytesMax: 0 };
     const payload = HelloResponse.encode({ ...hello, ...limits, ...more }).finish();
     link.send(frameKinds.clientHelloResponse, payload);
   }

@@ -45,22 +45,28 @@ export async function sendForMaybe(session: Session, call: Call): Promise<Reply 
   }
 }
 
-/**
- * The body as JSON; something else is a fault of whoever answered, with an outcome nobody knows.
- */
+/** The body as JSON; something else is a fault of the member that answered. */
 export function jsonOf<T>(reply: Reply): T {
   try {
     return JSON.parse(new TextDecoder().decode(reply.body)) as T;
   } catch (cause) {
-    throw new HoldfastError(
-      'internal',
-      `${reply.endpoint} answered with something else than JSON`,
-      {
-        outcome: 'unknown',
-        cause,
-      },
-    );
+    throw faultOf(reply, 'something else than JSON', cause);
   }
+}
+
+/** The body as JSON that tells the revision which it speaks of. */
+export function jsonWithRevision<T extends { readonly revision: number }>(reply: Reply): T {
+  const view = jsonOf<T | null>(reply);
+  if (!Number.isSafeInteger(view?.revision)) throw faultOf(reply, 'no revision');
+  return view as T;
+}
+
+/** Of a read nothing has been done; of a write nobody knows. */
+function faultOf({ endpoint, isRead }: Reply, what: string, cause?: unknown): HoldfastError {
+  return new HoldfastError('internal', `${endpoint} answered with ${what}`, {
+    outcome: isRead ? 'not-applied' : 'unknown',
+    cause,
+  });
 }
 
 /** The body as JSON, and which endpoint has said so. */
@@ -78,9 +84,19 @@ export function numberHeader(reply: Reply, name: string): number | undefined {
   return text !== undefined && /^\d+$/.test(text) ? Number(text) : undefined;
 }
 
-/** The revision in an ETag such as `"12"`; zero where there is none. */
-export const etagRevision = (reply: Reply): number =>
-  Number(/^(?:W\/)?"(\d+)"$/.exec(reply.headers['etag'] ?? '')?.[1] ?? 0);
+/** A header that each such answer of a member has, and that is a number. */
+export function neededNumber(reply: Reply, name: string): number {
+  const value = numberHeader(reply, name);
+  if (value === undefined) throw faultOf(reply, `no ${name}`);
+  return value;
+}
+
+/** The revision in an ETag such as `"12"`. */
+export function etagRevision(reply: Reply): number {
+  const text = /^(?:W\/)?"(\d+)"$/.exec(reply.headers['etag'] ?? '')?.[1];
+  if (text === undefined) throw faultOf(reply, 'no ETag');
+  return Number(text);
+}
 
 /** `ifRevision` as a header: zero means "not there". */
 export function preconditionHeaders(ifRevision: number | undefined): Record<string, string> {

@@ -129,10 +129,10 @@ function withText(error: HoldfastError, message: string): HoldfastError {
   return new HoldfastError(code, message, { outcome, details, cause: error });
 }
 
-/** Nobody there, or a majority gone: another second of the same call changes nothing. */
+/** No member there, or a majority gone: another second of the same call changes nothing. */
 const isHopeless = (error: HoldfastError): boolean =>
   error.code === 'no-quorum' ||
-  (error instanceof TransportFailure && error.outcome === 'not-applied');
+  (error instanceof TransportFailure && (error.outcome === 'not-applied' || error.isForeign));
 
 const outOfService: ReadonlySet<string> = new Set<ErrorCode>([
   'no-leader',

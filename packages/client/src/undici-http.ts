@@ -134,7 +134,7 @@ function toAnswer(reply: Dispatcher.ResponseData, endpoint: string): HttpAnswer 
 
 async function* guarded(body: Readable, endpoint: string): AsyncGenerator<Uint8Array> {
   try {
-    for await (const part of partsOf(body)) yield part;
+    yield* partsOf(body);
   } catch (error) {
     throw transportFailure(endpoint, error);
   }
