@@ -4,6 +4,7 @@ import type { Clock } from '@holdfast/base/clock';
 import { HoldfastError } from '@holdfast/base/errors';
 import { jsonSafe } from '@holdfast/base/json';
 import type { Random } from '@holdfast/base/random';
+import { type ClientUser, clientUserOf } from '@holdfast/client/authorized-http';
 import type { ClientApi } from '@holdfast/client/client-api';
 import type { ClientTls } from '@holdfast/client/client-tls';
 import type { Command } from 'commander';
@@ -20,6 +21,8 @@ export type GlobalOptions = {
   readonly timeoutMs: number;
   /** Undefined: in clear text. */
   readonly tls?: (() => ClientTls) | undefined;
+  /** Who asks, where access control is on. */
+  readonly user?: ClientUser | undefined;
 };
 
 export type CliContext = {
@@ -42,11 +45,12 @@ export type CliContext = {
 
 /** The global options as one command sees them. Throws `invalid-argument`. */
 export function globalsOf(command: Command): GlobalOptions {
-  const { endpoints, output, timeout, ...flags } = command.optsWithGlobals<
-    { endpoints: string; output: OutputForm; timeout: number } & TlsFlags
+  const { endpoints, output, timeout, user, ...flags } = command.optsWithGlobals<
+    { endpoints: string; output: OutputForm; timeout: number; user?: string } & TlsFlags
   >();
   const tls = clientTlsFrom(flags, isSecure(endpoints, flags));
-  return { endpoints: parseEndpoints(endpoints), output, timeoutMs: timeout, tls };
+  const named = user === undefined ? undefined : clientUserOf(user);
+  return { endpoints: parseEndpoints(endpoints), output, timeoutMs: timeout, tls, user: named };
 }
 
 /** Opens a client for one piece of work, and closes it whatever happens. */

@@ -3,6 +3,7 @@
 import { type ErrorCode, HoldfastError, messageOf } from '@holdfast/base/errors';
 import { jsonSafe } from '@holdfast/base/json';
 import { isHandshakeFailure } from '@holdfast/client/client-tls';
+import { foreignReason } from '@holdfast/client/errors';
 import { errorTable } from '@holdfast/server/errors';
 import { CommanderError } from 'commander';
 import pc from 'picocolors';
@@ -40,7 +41,8 @@ const adviceByCode: Advice = {
   'shutting-down': 'That member is ending; name more members in --endpoints.',
   removed: 'To add the machine again, start it with an empty data directory and --join.',
   unauthenticated:
-    'Show a certificate that the members trust: --cert, --key, or HOLDFAST_CERT, HOLDFAST_KEY.',
+    'Say who you are: --user or HOLDFAST_USER, where users are asked for; or show a certificate ' +
+    'that the members trust: --cert and --key, or HOLDFAST_CERT and HOLDFAST_KEY.',
   'cluster-mismatch': 'Use an empty data directory, or the one that belongs to this cluster.',
   'version-mismatch': 'Run the version of Holdfast that wrote this data, or a newer one.',
 };
@@ -52,6 +54,10 @@ const namesAdvice =
 /** The sentence is etcd's, and stays; it says nothing about where to look. */
 const leaseText = 'requested lease not found';
 const leaseAdvice = 'Check the id; `holdfast lease list` shows the leases that there are.';
+
+const foreignAdvice =
+  'Look at --endpoints, or the variable HOLDFAST_ENDPOINTS: HOST:PORT is where a member listens ' +
+  'for clients. A proxy in between may answer so, too.';
 
 const authorityAdvice =
   'Name the authority of the members with --ca, or HOLDFAST_CA, and each endpoint as its ' +
@@ -118,6 +124,7 @@ function adviceOf(
   if (typeof hint === 'string') return `${capitalized(hint)}.`;
   if (code === 'not-found' && message.startsWith(leaseText)) return leaseAdvice;
   if (isHandshakeFailure(String(details['reason']))) return authorityAdvice;
+  if (details['reason'] === foreignReason) return foreignAdvice;
   const advice = (isAboutData ? adviceOnData[code] : undefined) ?? adviceByCode[code];
   return code === 'unavailable' && !areEndpointsNamed ? `${advice}\n${namesAdvice}` : advice;
 }

@@ -54,8 +54,8 @@ const context: CliContext = {
   env: process.env,
   signal: interrupt.signal,
   selfArgs: [...process.execArgv, process.argv[1] ?? fileURLToPath(import.meta.url)],
-  openClient: ({ endpoints, timeoutMs, tls }: GlobalOptions) =>
-    new HoldfastClient({ endpoints, timeoutMs, tls, ...actorOf(process.env) }),
+  openClient: ({ endpoints, timeoutMs, tls, user }: GlobalOptions) =>
+    new HoldfastClient({ endpoints, timeoutMs, tls, user, ...actorOf(process.env) }),
   runMember: async (flags, signal) => {
     // Loaded only here: the commands that ask a member need none of what a member is made of.
     const { runMember } = await import('@holdfast/server/run-member');
@@ -71,7 +71,7 @@ const context: CliContext = {
   exitCode: 0,
 };
 
-/** Who publishes, as the history shows it; unverified until there are identities. */
+/** Who publishes, as the history shows it; unverified, unless --user or --cert prove somebody. */
 function actorOf(env: NodeJS.ProcessEnv): { actor?: string } {
   const name = env['HOLDFAST_ACTOR'] ?? env['USER'] ?? '';
   return /^[\x21-\x7e]{1,64}$/.test(name) ? { actor: name } : {};

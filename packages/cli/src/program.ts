@@ -86,6 +86,11 @@ async function makeProgram(args: readonly string[], context: CliContext): Promis
         .argParser(durationMs)
         .helpGroup('Everywhere:'),
     )
+    .addOption(
+      new Option('--user <name:password>', 'who you are, where access control is on')
+        .default(context.env['HOLDFAST_USER'] || undefined, 'as HOLDFAST_USER says')
+        .helpGroup('Everywhere:'),
+    )
     .addOption(fileOption('--ca <file>', 'authority of the members, to ask them by TLS', env.ca))
     .addOption(fileOption('--cert <file>', 'your certificate, where they ask for one', env.cert))
     .addOption(fileOption('--key <file>', 'its private key', env.key))
@@ -102,7 +107,7 @@ const fileOption = (flags: string, text: string, fromEnvironment: string | undef
 
 const examples = `
 Environment: HOLDFAST_ENDPOINTS stands for --endpoints, HOLDFAST_CA, HOLDFAST_CERT and HOLDFAST_KEY
-for --ca, --cert and --key, NO_COLOR for no colours.
+for --ca, --cert and --key, HOLDFAST_USER for --user, NO_COLOR for no colours.
 
 Examples:
   holdfast dev                                  a cluster on this machine, until Ctrl-C

@@ -89,8 +89,8 @@ export async function runCommand(
     env: { HOLDFAST_ENDPOINTS: options.endpoints },
     signal: options.signal ?? new AbortController().signal,
     selfArgs: [],
-    openClient: ({ endpoints, timeoutMs, tls }: GlobalOptions) =>
-      new HoldfastClient({ endpoints, timeoutMs, tls, actor: 'tester' }),
+    openClient: ({ endpoints, timeoutMs, tls, user }: GlobalOptions) =>
+      new HoldfastClient({ endpoints, timeoutMs, tls, user, actor: 'tester' }),
     runMember: async () => 0,
     runSimulator: async () => 0,
     exitCode: 0,

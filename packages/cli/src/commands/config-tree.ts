@@ -145,6 +145,25 @@ async function findersOf(
   return () => walkTrees(roots);
 }
 
+async function requireDirectory(directory: string): Promise<void> {
+  const problem = await problemOf(directory);
+  if (problem === undefined) return;
+  const { text, hint } = problem;
+  throw new HoldfastError('invalid-argument', text, { details: { hint } });
+}
+
+async function problemOf(directory: string) {
+  try {
+    if ((await stat(directory)).isDirectory()) return undefined;
+    const hint = 'name the directory around it, and the file with --include';
+    return { text: `${directory} is no directory`, hint };
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
+    const hint = 'name a directory that is there, as DIR or PREFIX=DIR';
+    return { text: `there is no directory ${directory}`, hint };
+  }
+}
+
 /** One directory needs no prefix; several get their last part, so that names do not meet. */
 async function rootsOf(dirs: readonly string[]): Promise<readonly TreeRoot[]> {
   const roots = dirs.map((text) => {
@@ -154,9 +173,7 @@ async function rootsOf(dirs: readonly string[]): Promise<readonly TreeRoot[]> {
     return { prefix: dirs.length === 1 ? '' : basename(resolve(text)), directory: resolve(text) };
   });
   for (const [at, { prefix, directory }] of roots.entries()) {
-    if (!(await stat(directory)).isDirectory()) {
-      throw new HoldfastError('invalid-argument', `${directory} is no directory`);
-    }
+    await requireDirectory(directory);
     if (roots.findIndex((other) => other.prefix === prefix) !== at) {
       throw new HoldfastError(
         'invalid-argument',

@@ -164,6 +164,22 @@ describe('holdfast config import and export', () => {
     expect(onFile.code).toBe(2);
   });
 
+  it('say which directory is not there, and what to name', async () => {
+    const nowhere = join(directory, 'nodir');
+    for (const tree of [nowhere, `etc=${nowhere}`]) {
+      const { code, err } = await server.run('config', 'import', tree);
+      expect(err).toContain(`there is no directory ${nowhere} [invalid-argument]`);
+      expect(err).toContain('Name a directory that is there, as DIR or PREFIX=DIR');
+      expect(err).not.toContain('ENOENT');
+      expect(code).toBe(2);
+    }
+    const file = join(directory, 'a-file.json');
+    await writeFile(file, '{}');
+    const onFile = await server.run('config', 'import', file);
+    expect(onFile.err).toContain('a-file.json is no directory');
+    expect(onFile.err).toContain('Name the directory around it');
+  });
+
   it('take several trees with prefixes, globs, and lists of files', async () => {
     for (const name of ['x/conf', 'y/conf']) {
       await mkdir(join(directory, name), { recursive: true });
@@ -187,6 +203,8 @@ describe('holdfast config import and export', () => {
       .map((line) => JSON.parse(line).name);
     expect(names).toEqual(['b.md', 'conf/a.json', 'other/y/a.json', `${y.slice(1)}/b.md`]);
     expect((await server.run('config', 'import')).code).toBe(2);
-    expect((await server.run('config', 'import', join(directory, 'none'))).err).toContain('ENOENT');
+    expect((await server.run('config', 'import', join(directory, 'none'))).err).toContain(
+      'there is no directory',
+    );
   });
 });

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 
-import { startTestServer } from '../test-cluster.ts';
+import { runCommand, startTestServer } from '../test-cluster.ts';
 import { doorsIn, withoutSecrets } from './debug.ts';
 
 let folder: string;
@@ -38,6 +38,16 @@ describe('debug', () => {
     // What is there is never mixed with another time's.
     const again = await server.run('debug', '--dir', dir, ...endpoints);
     expect(again.code).toBe(4);
+  });
+
+  it('fails where nobody answers, and leaves what it has found', async () => {
+    const dir = join(folder, 'case');
+    const endpoints = '127.0.0.1:1,127.0.0.1:2';
+    const { code, out, err } = await runCommand(['debug', '--dir', dir], { endpoints });
+    expect(out).toMatch(/^127\.0\.0\.1:1: 0 pages, 11 missing: .*ECONNREFUSED/m);
+    expect(err).toMatch(/no endpoint answers: .*ECONNREFUSED.* \[unavailable\]/);
+    expect(code).toBe(5);
+    expect(readdirSync(dir)).toEqual(['about.json']);
   });
 
   it('asks one door of each member that the named ones know', () => {

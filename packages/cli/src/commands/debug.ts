@@ -68,9 +68,17 @@ Examples:
       const at = new Date(context.clock.wallMs()).toISOString();
       const about = { collectedBy: version, node: process.version, at, endpoints, silences };
       writeFileSync(join(dir, 'about.json'), `${JSON.stringify(about, undefined, 2)}\n`);
-      if (globals.output === 'json') return writeJson(context, { dir, ...about });
-      await context.terminal.out(summaryOf(dir, endpoints, all));
+      if (globals.output === 'json') await writeJson(context, { dir, ...about });
+      else await context.terminal.out(summaryOf(dir, endpoints, all));
+      judge(all);
     });
+}
+
+/** As other commands do, it fails where nobody answers, though that is a picture, too. */
+function judge(all: readonly Asked[]): void {
+  if (all.some(({ pages }) => pages.length > 0)) return;
+  const why = all.flatMap(({ silences }) => silences).at(0)?.why;
+  throw new HoldfastError('unavailable', `no endpoint answers: ${why}`);
 }
 
 function makeFolder(dir: string): void {

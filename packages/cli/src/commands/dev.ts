@@ -8,6 +8,7 @@ import pc from 'picocolors';
 
 import { type CliContext, writeJsonLine } from '../context.ts';
 import { DevCluster } from '../dev/dev-cluster.ts';
+import { assertSameCluster } from '../dev/dev-folder.ts';
 import { DevLock } from '../dev/dev-lock.ts';
 import type { MemberExit, MemberPlan } from '../dev/member-process.ts';
 import { assertPortsFree } from '../dev/ports-free.ts';
@@ -40,14 +41,18 @@ export function addDevCommand(program: Command, context: CliContext): void {
 async function runDev(options: DevOptions, command: Command, context: CliContext): Promise<void> {
   const dataDir = resolve(options.dataDir);
   makeDirectories(dataDir);
-  const page = `http://127.0.0.1:${options.basePort}/`;
-  const lock = await DevLock.take(dataDir, page);
+  const lock = await DevLock.take(dataDir, pageOf(`127.0.0.1:${options.basePort}`));
   const cluster = makeCluster({ ...options, dataDir }, context);
   try {
+    // A token is what a cluster is known by, whatever its members are.
+    if (context.env['HOLDFAST_CLUSTER_TOKEN'] === undefined) {
+      await assertSameCluster(dataDir, cluster.plans);
+    }
     await assertPortsFree(cluster.plans.flatMap((plan) => [plan.client, plan.peer]));
     context.terminal.err(`Starting ${count(options.nodes)} on ${dataDir} ...\n`);
     await cluster.start(context.signal);
-    await announce(cluster, page, { command, context });
+    for (const { name } of cluster.removed) tellRemoved(name, context);
+    await announce(cluster, { command, context });
     await untilEnded(cluster, context);
   } finally {
     if (cluster.members.some((member) => member.exit === undefined)) {
@@ -93,19 +98,25 @@ function tellExit(plan: MemberPlan, exit: MemberExit, context: CliContext): void
   );
 }
 
+const pageOf = (client: string): string => `http://${client}/`;
+
+const tellRemoved = (name: string, { terminal }: CliContext): void =>
+  terminal.err(`Member ${name} was removed from this cluster: the others go on without it.\n`);
+
 async function announce(
   cluster: DevCluster,
-  page: string,
   { command, context }: { readonly command: Command; readonly context: CliContext },
 ): Promise<void> {
-  const clients = cluster.plans.map((plan) => plan.client);
+  const running = cluster.members.filter(({ plan }) => !cluster.removed.includes(plan));
+  const clients = running.map(({ plan }) => plan.client);
+  const first = clients[0] as string;
+  const page = pageOf(first);
   if (command.optsWithGlobals()['output'] === 'json') {
-    const members = cluster.members.map(({ plan, pid }) => ({ ...plan, pid }));
+    const members = running.map(({ plan, pid }) => ({ ...plan, pid }));
     await writeJsonLine(context, { page, endpoints: clients, members });
     return;
   }
   const { bold, cyan } = pc.createColors(context.terminal.useColor);
-  const first = clients[0] as string;
   const flag = first === '127.0.0.1:4653' ? '' : ` --endpoints ${first}`;
   await context.terminal.out(
     [
@@ -116,6 +127,7 @@ async function announce(
       `  echo 'retries: 3' | npx holdfast config publish app.yaml -${flag}`,
       `  npx holdfast config get app.yaml${flag}`,
       `  npx holdfast status${flag}`,
+      `  ETCDCTL_API=3 etcdctl --endpoints ${first} put greeting hello`,
       '',
       'Ctrl-C ends all members; their data stays for the next time.',
       '',

@@ -3,14 +3,18 @@
 // members, which are real processes.
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 import { type Clock, sleep } from '@holdfast/base/clock';
+import { storeId } from '@holdfast/base/ids';
 import { SystemClock } from '@holdfast/base/system-clock';
+import { deriveClusterId, deriveMemberId } from '@holdfast/server/identity';
+import { IdentityFile } from '@holdfast/storage/identity-file';
+import { NodeDisk } from '@holdfast/storage/node-disk';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 
 import { type Outcome, runCommand } from '../test-cluster.ts';
@@ -28,6 +32,7 @@ beforeEach(async () => {
 
 afterEach(async () => {
   process.env['FAKE_MEMBER_DIES'] = '';
+  process.env['FAKE_MEMBER_REMOVED'] = '';
   await rm(directory, { recursive: true, force: true });
 });
 
@@ -46,7 +51,10 @@ type Dev = {
   readonly stop: () => void;
   readonly up: Promise<Up>;
 };
-type Up = { readonly members: readonly { readonly pid: number; readonly client: string }[] };
+type Up = {
+  readonly page: string;
+  readonly members: readonly { readonly pid: number; readonly client: string }[];
+};
 
 function startDev(basePort: number, nodes = 2): Dev {
   const stop = new AbortController();
@@ -66,6 +74,27 @@ function startDev(basePort: number, nodes = 2): Dev {
     },
   );
   return { ended, up, stop: () => stop.abort(new Error('asked to end')) };
+}
+
+/** The directories of so many members, as their first start makes them. */
+async function makeCluster(nodes: number, basePort: number): Promise<void> {
+  const plans = planMembers({ nodes, dataDir: directory, basePort });
+  const cluster = deriveClusterId(
+    plans.map(({ name, peer }) => ({ name, address: peer })),
+    undefined,
+  );
+  for (const { name, dataDir } of plans) {
+    await mkdir(dataDir);
+    const file = new IdentityFile({ disk: new NodeDisk(dataDir) });
+    await file.open();
+    await file.create({
+      clusterId: cluster,
+      memberId: deriveMemberId(cluster, name),
+      storeId: storeId(1n),
+      name,
+    });
+    await file.close();
+  }
 }
 
 /** Whether the process is still there. */
@@ -133,6 +162,47 @@ describe('holdfast dev', () => {
     expect(err).toContain('member n2 ended at its start');
     expect(err).toContain('belongs to another cluster');
     expect(code).not.toBe(0);
+  });
+
+  it('goes on without a member that was removed from its cluster, and says so', async () => {
+    process.env['FAKE_MEMBER_REMOVED'] = 'n1';
+    const basePort = await freeBase();
+    const dev = startDev(basePort);
+    const up = await dev.up;
+    expect(up.members.map(({ client }) => client)).toEqual([`127.0.0.1:${basePort + 10}`]);
+    expect(up.page).toBe(`http://127.0.0.1:${basePort + 10}/`);
+    dev.stop();
+    const { err } = await dev.ended;
+    expect(err).toContain('Member n1 was removed from this cluster: the others go on without it.');
+  });
+
+  it('fails where all members were removed, in their own words', async () => {
+    process.env['FAKE_MEMBER_REMOVED'] = 'n1,n2';
+    const { code, err } = await startDev(await freeBase()).ended;
+    expect(err).toContain('member n1 ended at its start: member n1 was removed from the cluster');
+    expect(err).toContain('"hint":"its log is ');
+    expect(err).not.toContain('level');
+    expect(code).toBe(10);
+  });
+
+  it('says what a folder holds that was made by another one, and starts nothing', async () => {
+    const basePort = await freeBase();
+    await makeCluster(3, basePort);
+    for (const [nodes, port, words] of [
+      [1, basePort, /holds a cluster of 3 \(n1, n2, n3\), not one of 1".*"say --nodes 3, /],
+      [4, basePort, /holds a cluster of 3 \(n1, n2, n3\), not one of 4".*"say --nodes 3, /],
+      [3, basePort + 100, /holds a cluster of 3 .*, made with another --base-port"/],
+    ] as const) {
+      const { code, err } = await startDev(port, nodes).ended;
+      expect(err).toMatch(words);
+      expect(err).toMatch(/name another --data-dir, or remove \/.*/);
+      expect(code).toBe(10);
+    }
+    expect((await readdir(directory)).toSorted()).toEqual(['n1', 'n2', 'n3']);
+    const dev = startDev(basePort, 3);
+    expect((await dev.up).members).toHaveLength(3);
+    dev.stop();
+    await dev.ended;
   });
 
   it('names the port that another program uses', async () => {

@@ -4,9 +4,10 @@
 import { join, resolve } from 'node:path';
 
 import { type Clock, sleep } from '@holdfast/base/clock';
-import { HoldfastError } from '@holdfast/base/errors';
+import { type ErrorCode, HoldfastError } from '@holdfast/base/errors';
+import { errorTable } from '@holdfast/server/errors';
 
-import { lastLines, type MemberExit, type MemberPlan, MemberProcess } from './member-process.ts';
+import { type MemberExit, type MemberPlan, MemberProcess } from './member-process.ts';
 
 export type DevClusterOptions = {
   readonly nodes: number;
@@ -57,6 +58,7 @@ export class DevCluster {
   readonly #options: DevClusterOptions;
   readonly #ports: DevClusterPorts;
   readonly #members: MemberProcess[] = [];
+  readonly #removed: MemberPlan[] = [];
   #isStopping = false;
 
   constructor(options: DevClusterOptions, ports: DevClusterPorts) {
@@ -69,7 +71,15 @@ export class DevCluster {
     return this.#members;
   }
 
-  /** Starts all members; rejects when one ends, or does not serve in time, with its last words. */
+  /** Those that found themselves removed from their cluster at their start. */
+  get removed(): readonly MemberPlan[] {
+    return this.#removed;
+  }
+
+  /**
+   * Starts all members; rejects when one ends, or does not serve in time, with its last words. One
+   * that was removed from the cluster ends, and the others go on, if there are any.
+   */
   async start(signal: AbortSignal): Promise<void> {
     for (const plan of this.plans) {
       const args = [
@@ -82,6 +92,10 @@ export class DevCluster {
       void member.exited.then((exit) => this.#ended(plan, exit));
     }
     await Promise.all(this.#members.map((member) => this.#untilReady(member, signal)));
+    const [first] = this.#members;
+    if (first && this.#removed.length === this.#members.length) {
+      throw await failedToStart(first, 'ended at its start');
+    }
   }
 
   /** Resolves when no member is left. */
@@ -104,17 +118,30 @@ export class DevCluster {
     const giveUpMs = clock.monotonicMs() + this.#options.readyWithinMs;
     while (!(await isReady(member.plan.client))) {
       signal.throwIfAborted();
-      if (member.exit !== undefined) throw await failedToStart(member, 'ended at its start');
+      if (member.exit !== undefined) return this.#endedAtStart(member);
       if (clock.monotonicMs() > giveUpMs) throw await failedToStart(member, 'is not ready in time');
       await sleep(clock, 100, signal);
     }
   }
+
+  async #endedAtStart(member: MemberProcess): Promise<void> {
+    const fault = await member.lastFault();
+    if (fault?.code !== 'removed') throw await failedToStart(member, 'ended at its start');
+    this.#removed.push(member.plan);
+  }
 }
 
+/** In its own words, where it has said why; else with the last ones of its log. */
 async function failedToStart(member: MemberProcess, what: string): Promise<HoldfastError> {
-  const words = await lastLines(member.plan.logPath, 8);
+  const { name, logPath } = member.plan;
+  const details = { log: logPath, hint: `its log is ${logPath}` };
+  const fault = await member.lastFault();
+  if (fault && isErrorCode(fault.code)) {
+    return new HoldfastError(fault.code, `member ${name} ${what}: ${fault.message}`, { details });
+  }
+  const words = await member.lastLines(8);
   const said = words === '' ? '' : `; its log ends with:\n${words}\n`;
-  return new HoldfastError('unavailable', `member ${member.plan.name} ${what}${said}`, {
-    details: { log: member.plan.logPath },
-  });
+  return new HoldfastError('unavailable', `member ${name} ${what}${said}`, { details });
 }
+
+const isErrorCode = (code: string): code is ErrorCode => Object.hasOwn(errorTable, code);

@@ -2,7 +2,7 @@
 // when the pipe ends, for whatever reason, the member closes itself, so that no orphan stays.
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { closeSync, mkdirSync, openSync } from 'node:fs';
+import { closeSync, fstatSync, mkdirSync, openSync } from 'node:fs';
 import { open } from 'node:fs/promises';
 import { dirname } from 'node:path';
 
@@ -18,16 +18,19 @@ export type MemberPlan = {
 
 export type MemberExit = { readonly code: number | null; readonly signal: string | null };
 
-const stopWithinMs = 10_000;
+/** As its log has it: a code of the house, and its sentence. */
+export type MemberFault = { readonly code: string; readonly message: string };
 
-/** A member has the memory that this command was given (bin/holdfast.js). */
-const memoryFlags = (): readonly string[] =>
-  process.execArgv.filter((flag) => flag.startsWith('--max-semi-space-size='));
+/** More than a member says after it. */
+const faultLinesMax = 8;
+const stopWithinMs = 10_000;
 
 export class MemberProcess {
   readonly plan: MemberPlan;
   /** Resolves when the process has ended; never rejects. */
   readonly exited: Promise<MemberExit>;
+  /** Where in its log this run begins: what stands before is of earlier ones. */
+  readonly #logStart: number;
   readonly #child: ChildProcess;
   readonly #clock: Clock;
   #exit: MemberExit | undefined;
@@ -37,10 +40,10 @@ export class MemberProcess {
     this.#clock = clock;
     mkdirSync(dirname(plan.logPath), { recursive: true });
     const log = openSync(plan.logPath, 'a');
+    this.#logStart = fstatSync(log).size;
     // A process group of its own: a terminal's Ctrl-C is told to the parent, which ends members in
     // order.
-    const command = [...memoryFlags(), ...args];
-    this.#child = spawn(process.execPath, command, { stdio: ['pipe', log, log], detached: true });
+    this.#child = spawn(process.execPath, args, { stdio: ['pipe', log, log], detached: true });
     closeSync(log);
     // The pipe breaks when the member has ended; that is told by `exited`.
     this.#child.stdin?.on('error', () => undefined);
@@ -53,6 +56,17 @@ export class MemberProcess {
 
   get exit(): MemberExit | undefined {
     return this.#exit;
+  }
+
+  /** The last lines that this run has logged. */
+  lastLines(count: number): Promise<string> {
+    return lastLines(this.plan.logPath, { from: this.#logStart, count });
+  }
+
+  /** What it has ended for, where it has said so. */
+  async lastFault(): Promise<MemberFault | undefined> {
+    const lines = (await this.lastLines(faultLinesMax)).split('\n');
+    return lines.map(faultIn).findLast((fault) => fault !== undefined);
   }
 
   /** Asks it to end, and ends it by force when it has not after ten seconds. */
@@ -76,12 +90,24 @@ export class MemberProcess {
   }
 }
 
+/** A line of its log, in JSON, or words of something else. */
+function faultIn(line: string): MemberFault | undefined {
+  try {
+    const { level, code, msg } = JSON.parse(line) as Record<string, unknown>;
+    return level === 'fatal' ? { code: String(code), message: String(msg) } : undefined;
+  } catch {
+    return undefined; // Words of something else, or the end of a line.
+  }
+}
+
+type LogPart = { readonly from: number; readonly count: number };
+
 /** The last lines of a member's log, for a person who has to know why it ended. */
-export async function lastLines(path: string, count: number): Promise<string> {
+async function lastLines(path: string, { from, count }: LogPart): Promise<string> {
   try {
     await using file = await open(path, 'r');
     const { size } = await file.stat();
-    const length = Math.min(size, 8_192);
+    const length = Math.min(Math.max(size - from, 0), 8_192);
     const { buffer } = await file.read(Buffer.alloc(length), 0, length, size - length);
     return buffer.toString('utf8').trimEnd().split('\n').slice(-count).join('\n');
   } catch {
