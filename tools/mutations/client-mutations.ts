@@ -41,6 +41,30 @@ export const clientMutations: readonly Mutation[] = [
     ],
   },
   {
+    name: 'read-request-before-the-own-term',
+    does: "a new leader takes a follower's request for a round before it has committed an entry",
+    rule: '13',
+    edits: [
+      {
+        file: round,
+        find: 'if (term !== core.term || core.commit < leader.firstIndex) return false;',
+        replace: 'if (term !== core.term || leader.firstIndex < 0) return false;',
+      },
+    ],
+  },
+  {
+    name: 'age-from-the-answer-to-a-read',
+    does: 'a follower takes the arrival of the answer to its read for the moment it is fresh from',
+    rule: '19',
+    edits: [
+      {
+        file: round,
+        find: 'core.noteFresh(read.sentAtMs, readIndex);',
+        replace: 'core.noteFresh(core.nowMs, readIndex);',
+      },
+    ],
+  },
+  {
     name: 'read-before-the-own-term',
     does: 'a new leader answers reads before it has committed an entry of its term',
     rule: '13',

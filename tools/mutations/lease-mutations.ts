@@ -139,8 +139,8 @@ export const leaseMutations: readonly Mutation[] = [
     edits: [
       {
         file: applier,
-        find: 'call);\n  } catch (error) {\n    return failed(state, error);\n  }\n  if (known)',
-        replace: 'call);\n  } catch {\n    return perform(state, call);\n  }\n  if (known)',
+        find: 'edAt);\n  } catch (error) {\n    return failed(state, error);\n  }\n  if (known)',
+        replace: 'edAt);\n  } catch {\n    return perform(state, call);\n  }\n  if (known)',
       },
     ],
   },

@@ -1,4 +1,5 @@
 // All planted bugs, in the order of the table.
+import { accessMutations } from './access-mutations.ts';
 import { clientMutations } from './client-mutations.ts';
 import { consensusMutations } from './consensus-mutations.ts';
 import { durabilityMutations } from './durability-mutations.ts';
@@ -12,4 +13,5 @@ export const mutations: readonly Mutation[] = [
   ...clientMutations,
   ...leaseMutations,
   ...integrityMutations,
+  ...accessMutations,
 ];

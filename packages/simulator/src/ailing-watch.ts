@@ -63,7 +63,7 @@ export class AilingWatch {
         done();
         this.#lastReadMs = Math.max(this.#lastReadMs, this.#options.nowMs());
       };
-      engine.range(anyKey, { actor: 'judge' }).then(answered, done);
+      engine.range(anyKey, { actor: 'judge', subject: 'own' }).then(answered, done);
     }
   }
 

@@ -3,6 +3,7 @@
 import { HoldfastError, isHoldfastError } from '@holdfast/base/errors';
 import type { MemberId } from '@holdfast/base/ids';
 import { pick, type Random } from '@holdfast/base/random';
+import type { ProvenUser } from '@holdfast/domain/subject';
 import type { Engine } from '@holdfast/engine/engine';
 import type { ClusterMember } from './cluster-member.ts';
 import type { EventQueue } from './event-queue.ts';
@@ -19,6 +20,8 @@ export type ClientCallsOptions = {
 const callTimeoutMs = 3000;
 
 export class ClientCalls {
+  /** Who they are proven to be, but for those whose rights come and go. */
+  subject: ProvenUser | undefined;
   readonly #options: ClientCallsOptions;
   readonly #abandon = new Map<ClusterMember, Set<() => void>>();
   /** Of calls that are over: a signal that never aborted serves the next call as well. */
@@ -27,6 +30,11 @@ export class ClientCalls {
 
   constructor(options: ClientCallsOptions) {
     this.#options = options;
+  }
+
+  /** What a call says of who asks. */
+  as(actor: string, signal: AbortSignal) {
+    return { actor, subject: this.subject, signal };
   }
 
   /** Operations that were asked of members since the beginning. */

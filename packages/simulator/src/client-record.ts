@@ -1,6 +1,7 @@
 // Everything that clients were told, and the judges of it. Clients report here; nothing else does.
 import type { EventQueue } from './event-queue.ts';
 import { History, type OpenCall, type Register, type RegisterAction } from './history.ts';
+import { type AccessEvent, AccessSafety, signerOf } from './judges/access-safety.ts';
 import { AcknowledgedWrites } from './judges/acknowledged-writes.ts';
 import { EventHistory, type HappenedEvent } from './judges/event-history.ts';
 import { LeaseKeys } from './judges/lease-keys.ts';
@@ -29,6 +30,7 @@ export class ClientRecord {
   /** What really happened, whatever clients were told. */
   readonly events = new EventHistory(emptyRevision);
   readonly effects = new SingleEffect(this.events);
+  readonly access = new AccessSafety();
   readonly leases = new LeaseSafety();
   readonly leaseKeys = new LeaseKeys();
   readonly sessions = new SessionAnswers();
@@ -49,9 +51,18 @@ export class ClientRecord {
   /** The first member reaches `revision`; members tell it before any client hears of it. */
   happened(revision: number, events: readonly HappenedEvent[]): void {
     this.events.happened(revision, events);
-    for (const { type, value } of events) {
-      if (type === 'put') this.effects.happened(value, revision);
+    for (const { type, key, value } of events) {
+      if (type !== 'put') continue;
+      this.effects.happened(value, revision);
+      const signer = signerOf(value);
+      if (signer) this.access.wrote({ ...signer, kind: 'write', key }, revision);
     }
+  }
+
+  /** As `happened`, of the access rules: nothing that clients see. */
+  rulesChanged(revision: number, events: readonly AccessEvent[]): void {
+    this.events.passed(revision);
+    this.access.changed(revision, events);
   }
 
   /** A stale or bounded read was answered now. */

@@ -2,6 +2,9 @@
 // sessions. They share who waits for which member, and end together.
 import type { MemberId } from '@holdfast/base/ids';
 import type { Random } from '@holdfast/base/random';
+import { SeededRandom } from '@holdfast/base/seeded-random';
+import type { ProvenUser } from '@holdfast/domain/subject';
+import { AccessClients } from './access-clients.ts';
 import { ClientCalls } from './client-calls.ts';
 import type { ClientRecord } from './client-record.ts';
 import type { ClusterMember } from './cluster-member.ts';
@@ -15,6 +18,8 @@ export type ClientsOptions = {
   readonly members: ReadonlyMap<MemberId, ClusterMember>;
   readonly record: ClientRecord;
   readonly keys: number;
+  /** Of the run. */
+  readonly seed: number;
   /** A generator of its own for each kind of client. */
   readonly fork: () => Random;
   readonly onFailure: (error: unknown) => void;
@@ -25,13 +30,17 @@ const plainCount = 4;
 const plainGapMs = 240;
 const lesseeCount = 2;
 const sessionCount = 2;
+const userCount = 3;
+/** Of runs: with users whose rights come and go. */
+const accessShare = 0.4;
 
 export class Clients {
   readonly #calls: ClientCalls;
   readonly #plain: Workload;
-  readonly #kinds: readonly (Workload | LeaseClients | SessionClients)[];
+  readonly #kinds: readonly (Workload | LeaseClients | SessionClients | AccessClients)[];
 
-  constructor({ fork, ...shared }: ClientsOptions) {
+  constructor({ fork, seed, ...shared }: ClientsOptions) {
+    const accessRandom = accessRandomOf(seed);
     const calls = new ClientCalls(shared);
     const parts = (): typeof shared & { calls: ClientCalls; random: Random } => ({
       ...shared,
@@ -44,6 +53,9 @@ export class Clients {
       this.#plain,
       new LeaseClients({ ...parts(), count: lesseeCount }),
       new SessionClients({ ...parts(), count: sessionCount }),
+      ...(accessRandom
+        ? [new AccessClients({ ...shared, calls, random: accessRandom, count: userCount })]
+        : []),
     ];
   }
 
@@ -54,6 +66,11 @@ export class Clients {
   /** No call begins after this; those in flight come to their end. */
   end(): void {
     for (const kind of this.#kinds) kind.end();
+  }
+
+  /** Who all but those of access-clients.ts are proven to be. */
+  get subject(): ProvenUser | undefined {
+    return this.#calls.subject;
   }
 
   /** Operations that members were asked for, all kinds of clients together. */
@@ -73,4 +90,10 @@ export class Clients {
   memberDown(member: ClusterMember): void {
     this.#calls.memberDown(member);
   }
+}
+
+/** A generator of its own: runs without users stay what they were. */
+function accessRandomOf(seed: number): Random | undefined {
+  const random = new SeededRandom(seed + 2 ** 32);
+  return random.fraction() < accessShare ? random : undefined;
 }

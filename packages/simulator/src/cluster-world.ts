@@ -106,8 +106,10 @@ class ClusterWorld implements FaultTarget {
       keys,
       onFailure: (error: unknown) => this.#fail(error),
     };
-    this.#clients = new Clients({ ...shared, record: this.#record, fork: () => this.#fork() });
-    this.#watchers = new Watchers({ ...shared, random: this.#fork(), count: 4 });
+    const fork = () => this.#fork();
+    this.#clients = new Clients({ ...shared, seed, record: this.#record, fork });
+    const subject = () => this.#clients.subject;
+    this.#watchers = new Watchers({ ...shared, subject, random: this.#fork(), count: 4 });
     this.#replacements = this.#newReplacements();
     this.#flips = new MemoryFlips({
       random: this.#fork(),
@@ -352,9 +354,10 @@ class ClusterWorld implements FaultTarget {
   }
 
   #judgeEnd(): void {
-    const engine = [...this.#cluster.values()][0]?.engine;
-    if (!engine) throw new Violation('liveness', 'a member ended after the heal');
-    judgeEnd(engine, { record: this.#record, watchers: this.#watchers });
+    // One that a scrub has just ended, for what had rotten before the heal, is not back yet.
+    const member = [...this.#cluster.values()].find(({ engine }) => engine !== undefined);
+    if (!member?.engine) throw new Violation('liveness', 'all members have ended after the heal');
+    judgeEnd(member.engine, { record: this.#record, watchers: this.#watchers });
   }
 
   #fail(error: unknown): void {
@@ -376,6 +379,7 @@ class ClusterWorld implements FaultTarget {
       counters: {
         ...this.#referee.counters,
         ...this.#record.counters,
+        ...this.#record.access.counters,
         leaseEnds: this.#record.leases.endCount,
         sessionRepeats: this.#record.sessions.repeatCount,
         operations: this.#clients.operationCount,

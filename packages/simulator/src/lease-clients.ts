@@ -60,7 +60,7 @@ export class LeaseClients {
     const { record } = this.#options;
     record.leases.asked(id, ttlMs);
     const isGranted = await this.#renew(id, (target, signal) =>
-      target.engine.leaseGrant({ id, ttlMs }, { actor, signal }),
+      target.engine.leaseGrant({ id, ttlMs }, this.#options.calls.as(actor, signal)),
     );
     if (!isGranted) return;
     const acts = this.#random.integer(0, 14);
@@ -74,7 +74,10 @@ export class LeaseClients {
   }
 
   async #keepAlive(id: bigint): Promise<void> {
-    await this.#renew(id, (target, signal) => target.engine.leaseKeepAlive(id, { actor, signal }));
+    const { calls } = this.#options;
+    await this.#renew(id, (target, signal) =>
+      target.engine.leaseKeepAlive(id, calls.as(actor, signal)),
+    );
   }
 
   /** Answers whether it was acknowledged. */
@@ -97,7 +100,7 @@ export class LeaseClients {
     record.writes.attempted(key, value);
     const request = { ...putRequest(key, value), key: utf8(key), keyspace, lease: id };
     const told = await calls.wait(target, (signal) =>
-      target.engine.put(request, { actor, signal }),
+      target.engine.put(request, calls.as(actor, signal)),
     );
     if ('answer' in told) record.effects.acknowledged(key, value, told.answer.header.revision);
     else if (told.error.outcome === 'not-applied') record.effects.refused(value);
@@ -108,7 +111,7 @@ export class LeaseClients {
     const target = calls.someone(this.#random);
     if (!target) return;
     record.leases.revokeAsked(id);
-    await calls.wait(target, (signal) => target.engine.leaseRevoke(id, { actor, signal }));
+    await calls.wait(target, (signal) => target.engine.leaseRevoke(id, calls.as(actor, signal)));
   }
 }
 

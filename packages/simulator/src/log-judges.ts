@@ -59,7 +59,7 @@ export class LogJudges {
   }
 
   observeRole(member: MemberId, { role, term, why }: SeenRole): void {
-    if (role === 'pre-candidate') this.members.observePreVote(member);
+    if (role === 'pre-candidate') this.members.observePreVote(member, term);
     // A candidate by its leader's word has asked nobody.
     if (role === 'candidate' && why === 'pre-vote won') this.members.observeCandidacy(member, term);
   }

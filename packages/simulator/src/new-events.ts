@@ -1,11 +1,12 @@
 // Reads what a store has reached before all others, right after it has applied it, for those who
 // judge what clients and watchers are told later. Owns which leases were there when it last looked.
-import { assert } from '@holdfast/base/assert';
 import { toText } from '@holdfast/base/bytes';
+import { accessKeyspace } from '@holdfast/domain/access-key';
 import type { KvStore } from '@holdfast/mvcc/kv-store';
 import type { WatchEvent } from '@holdfast/mvcc/watch-history';
 import type { ClientRecord } from './client-record.ts';
 import type { EventQueue } from './event-queue.ts';
+import type { AccessEvent } from './judges/access-safety.ts';
 import type { HappenedEvent } from './judges/event-history.ts';
 import { keyspace } from './key-requests.ts';
 import { leasedPrefix } from './lease-clients.ts';
@@ -35,16 +36,13 @@ export class NewEvents {
   #readEvents(store: KvStore): void {
     const { events } = this.#record;
     if (store.revision <= events.last) return;
-    const startRevision = events.last + 1;
-    const cursor = store.watch({ keyspace, ...allKeys, startRevision }, () => undefined);
-    while (events.last < store.revision) {
-      const batches = cursor.next(eventsPerRead);
-      assert(batches.length > 0 || cursor.behind, 'a store tells the events of its revisions');
-      for (const { revision, events: happened } of batches) {
-        this.#happened(revision, happened.map(toHappened));
-      }
+    const ofClients = eventsOf(store, keyspace, events.last + 1);
+    const ofRules = eventsOf(store, accessKeyspace, events.last + 1);
+    for (let at = events.last + 1; at <= store.revision; at += 1) {
+      const changed = ofRules.get(at);
+      if (changed) this.#record.rulesChanged(at, changed.map(toAccessEvent));
+      else this.#happened(at, (ofClients.get(at) ?? []).map(toHappened));
     }
-    cursor.close();
   }
 
   #happened(revision: number, events: readonly HappenedEvent[]): void {
@@ -63,6 +61,23 @@ export class NewEvents {
     this.#leases = present;
   }
 }
+
+/** All through the last revision, by their revisions. */
+function eventsOf(store: KvStore, space: number, from: number) {
+  const found = new Map<number, readonly WatchEvent[]>();
+  const request = { keyspace: space, ...allKeys, startRevision: from };
+  const cursor = store.watch(request, () => undefined);
+  while (cursor.behind) {
+    for (const { revision, events } of cursor.next(eventsPerRead)) found.set(revision, events);
+  }
+  cursor.close();
+  return found;
+}
+
+const toAccessEvent = ({ type, kv }: WatchEvent): AccessEvent => ({
+  key: kv.key.slice(),
+  value: type === 'put' ? kv.value.slice() : undefined,
+});
 
 const toHappened = (event: WatchEvent): HappenedEvent => ({
   type: event.type,

@@ -221,7 +221,9 @@ class RaftWorld implements FaultTarget {
   #operate(): void {
     const choice = this.#random.fraction();
     const anyone = this.#cores.get(pick(this.#random, this.members));
-    const member = this.#random.fraction() < 0.7 ? (this.#leader() ?? anyone) : anyone;
+    // A read that a follower asks for goes another way: as often as a leader's own.
+    const leaderShare = choice >= 0.7 && choice < 0.98 ? 0.4 : 0.7;
+    const member = this.#random.fraction() < leaderShare ? (this.#leader() ?? anyone) : anyone;
     if (!member?.raft || member.clock?.paused) return;
     if (choice < 0.7) this.#propose(member);
     else if (choice < 0.98) this.#read(member);
@@ -356,6 +358,8 @@ function randomSettings(random: Random): RaftSettings {
     inflightCountMax: pick(random, [1, 2, defaultRaftSettings.inflightCountMax]),
     inflightBytesMax: pick(random, [300, defaultRaftSettings.inflightBytesMax]),
     uncommittedBytesMax: pick(random, [2000, defaultRaftSettings.uncommittedBytesMax]),
+    commitNoticeMs: pick(random, [0, 40, defaultRaftSettings.commitNoticeMs]),
     idleCommitMs: pick(random, [0, 2000, defaultRaftSettings.idleCommitMs]),
+    readRoundMs: pick(random, [0, 40, defaultRaftSettings.readRoundMs]),
   };
 }

@@ -69,7 +69,7 @@ export class SessionClients {
     const id = this.#sessions;
     const ttlMs = this.#random.fraction() < 0.5 ? 60_000 : 1500;
     const told = await calls.wait(target, (signal) =>
-      target.engine.sessionRegister({ id, ttlMs }, { actor, signal }),
+      target.engine.sessionRegister({ id, ttlMs }, calls.as(actor, signal)),
     );
     return 'answer' in told ? { id, next: 1n, pending: new Set() } : undefined;
   }
@@ -131,8 +131,7 @@ export class SessionClients {
     const request = { ...putRequest(sent.key, sent.value), prevKv: true };
     return await calls.wait(target, async (signal) => {
       const { header, body } = await target.engine.put(request, {
-        actor,
-        signal,
+        ...calls.as(actor, signal),
         session: placeOf(sent),
       });
       return { revision: header.revision, before: registerOf(body.prevKv) };

@@ -5,6 +5,7 @@ import { utf8 } from '@holdfast/base/bytes';
 import { isHoldfastError } from '@holdfast/base/errors';
 import { type MemberId, revision } from '@holdfast/base/ids';
 import { pick, type Random } from '@holdfast/base/random';
+import type { ProvenUser } from '@holdfast/domain/subject';
 import type { Engine, WatchItem, WatchRequest, WatchStream } from '@holdfast/engine/engine';
 import type { ClusterMember } from './cluster-member.ts';
 import type { EventQueue } from './event-queue.ts';
@@ -24,6 +25,8 @@ export type WatchersOptions = {
   readonly members: ReadonlyMap<MemberId, ClusterMember>;
   readonly count: number;
   readonly keys: number;
+  /** Who they are proven to be. */
+  readonly subject: () => ProvenUser | undefined;
   readonly onFailure: (error: unknown) => void;
 };
 
@@ -158,7 +161,10 @@ export class Watchers {
     const connection = record.connect();
     const request = this.#request(watcher, connection.from);
     try {
-      const stream = await engine.watch(request, { actor: 'watcher' });
+      const stream = await engine.watch(request, {
+        actor: 'watcher',
+        subject: this.#options.subject(),
+      });
       if (isOpen()) watcher.stream = stream;
       for await (const item of stream) {
         if (!isOpen()) return;

@@ -3,7 +3,7 @@
 import { utf8 } from '@holdfast/base/bytes';
 import { HoldfastError } from '@holdfast/base/errors';
 import { pick, type Random } from '@holdfast/base/random';
-import type { ReadOptions } from '@holdfast/engine/engine';
+import type { Consistency } from '@holdfast/engine/engine';
 import type { ClientCalls, Target } from './client-calls.ts';
 import { ClientGroup } from './client-group.ts';
 import type { ClientRecord, Effect, EffectAnswer } from './client-record.ts';
@@ -30,6 +30,7 @@ export type WorkloadOptions = {
   readonly onFailure: (error: unknown) => void;
 };
 
+const actor = 'client';
 /** A member that is down answers nothing: the connection is refused. */
 const refusedPauseMs = 20;
 
@@ -94,7 +95,7 @@ export class Workload {
     const effects: Effect[] = [{ key, action: { type: 'put', value } }];
     const request = { ...putRequest(key, value), prevKv };
     return await this.#write(target, { client, effects }, async (signal) => {
-      const { header, body } = await target.engine.put(request, { actor: 'client', signal });
+      const { header, body } = await target.engine.put(request, this.#calls.as(actor, signal));
       const before = prevKv ? registerOf(body.prevKv) : untold;
       return { revision: header.revision, answers: [{ before, wrote: true }] };
     });
@@ -105,10 +106,10 @@ export class Workload {
     const effects: Effect[] = [{ key, action: { type: 'delete' } }];
     const request = { keyspace, key: utf8(key), rangeEnd: new Uint8Array(0), prevKv: true };
     return await this.#write(target, { client, effects }, async (signal) => {
-      const { header, body } = await target.engine.deleteRange(request, {
-        actor: 'client',
-        signal,
-      });
+      const { header, body } = await target.engine.deleteRange(
+        request,
+        this.#calls.as(actor, signal),
+      );
       const before = registerOf(body.prevKvs[0]);
       return { revision: header.revision, answers: [{ before, wrote: body.deleted > 0 }] };
     });
@@ -118,7 +119,10 @@ export class Workload {
   async #compareAndSet(target: Target, client: number): Promise<boolean> {
     const [key, value] = [this.#newKey(), this.#newValue()];
     const seen = await this.#calls.wait(target, (signal) =>
-      target.engine.range(rangeRequest(key), { ...staleRead, signal }),
+      target.engine.range(rangeRequest(key), {
+        ...this.#calls.as(actor, signal),
+        consistency: { level: 'stale' },
+      }),
     );
     if (!('answer' in seen)) return false;
     const expected = registerOf(seen.answer.body.kvs[0]);
@@ -130,7 +134,7 @@ export class Workload {
           success: [putOp(key, value)],
           failure: [rangeOp(key)],
         },
-        { actor: 'client', signal },
+        this.#calls.as(actor, signal),
       );
       const before = body.succeeded ? expected : rangedValue(body.responses[0]);
       return { revision: header.revision, answers: [{ before, wrote: body.succeeded }] };
@@ -151,7 +155,7 @@ export class Workload {
       failure: [],
     };
     return await this.#write(target, { client, effects }, async (signal) => {
-      const { header } = await target.engine.txn(request, { actor: 'client', signal });
+      const { header } = await target.engine.txn(request, this.#calls.as(actor, signal));
       const answer = { before: untold, wrote: true };
       return { revision: header.revision, answers: [answer, answer] };
     });
@@ -162,18 +166,17 @@ export class Workload {
     const at = this.#record.order.highest - this.#random.integer(0, 60);
     if (at < 1) return;
     await this.#calls.wait(target, (signal) =>
-      target.engine.compact({ revision: at }, { actor: 'client', signal }),
+      target.engine.compact({ revision: at }, this.#calls.as(actor, signal)),
     );
   }
 
   async #get(target: Target, client: number): Promise<void> {
     const key = this.#newKey();
     const call = this.#record.call(client, [{ key, action: { type: 'get' } }]);
-    const options: ReadOptions = { actor: 'client', consistency: { level: 'linearizable' } };
     const told = await this.#calls.wait(target, (signal) =>
       target.engine.range(rangeRequest(key), {
-        ...options,
-        signal,
+        ...this.#calls.as(actor, signal),
+        consistency: { level: 'linearizable' },
       }),
     );
     if (!('answer' in told)) call.refused();
@@ -186,11 +189,14 @@ export class Workload {
   async #staleGet({ member, engine }: Target): Promise<void> {
     const isBounded = this.#random.fraction() < 0.5;
     const maxAgeMs = pick(this.#random, [150, 500, 5000]);
-    const options: ReadOptions = isBounded
-      ? { actor: 'client', consistency: { level: 'bounded', maxAgeMs } }
-      : staleRead;
+    const consistency: Consistency = isBounded
+      ? { level: 'bounded', maxAgeMs }
+      : { level: 'stale' };
     const told = await this.#calls.wait({ member, engine }, (signal) =>
-      engine.range(rangeRequest(this.#newKey()), { ...options, signal }),
+      engine.range(rangeRequest(this.#newKey()), {
+        ...this.#calls.as(actor, signal),
+        consistency,
+      }),
     );
     if (!('answer' in told)) return;
     const { ageMs, revision: at } = told.answer.header;
@@ -230,4 +236,3 @@ export class Workload {
 }
 
 const untold = { untold: true } as const;
-const staleRead: ReadOptions = { actor: 'client', consistency: { level: 'stale' } };

@@ -39,6 +39,14 @@ export class EventHistory {
     this.#events.push(events);
   }
 
+  /** A revision in which nothing happened to the keys of clients. */
+  passed(revision: number): void {
+    if (revision !== this.last + 1) {
+      throw new Violation('event-history', `revision ${revision} follows ${this.last}`);
+    }
+    this.#events.push(none);
+  }
+
   at(revision: number): readonly HappenedEvent[] {
     return this.#events[revision - this.#empty - 1] ?? none;
   }

@@ -20,6 +20,8 @@ export class MembershipChanges {
   readonly #left = new Set<MemberId>();
   /** Those that have left and asked since then whether they would be elected. */
   readonly #asking = new Set<MemberId>();
+  /** The last term that each asked for while it belonged: answers to that may come late. */
+  readonly #askedFor = new Map<MemberId, number>();
   #settledIndex = -1;
   #changes = 0;
 
@@ -40,14 +42,15 @@ export class MembershipChanges {
     this.#settle(now);
   }
 
-  /** A member asks whether it would be elected. */
-  observePreVote(member: MemberId): void {
+  /** A member asks whether it would be elected in the term after its own. */
+  observePreVote(member: MemberId, own: Term): void {
     if (this.#left.has(member)) this.#asking.add(member);
+    else this.#askedFor.set(member, own + 1);
   }
 
   /** It was told that it would. */
   observeCandidacy(member: MemberId, term: Term): void {
-    if (!this.#asking.has(member)) return;
+    if (!this.#asking.has(member) || term === this.#askedFor.get(member)) return;
     const detail = `${member} was removed, and was told that it would be elected in term ${term}`;
     throw new Violation('membership', detail);
   }

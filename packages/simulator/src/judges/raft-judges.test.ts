@@ -225,14 +225,16 @@ describe('MembershipChanges', () => {
 
   it('refuses that one who has left is told that it would be elected', () => {
     const judge = new MembershipChanges();
-    judge.observePreVote(a);
+    judge.observePreVote(a, term(2));
     judge.observeLeader(seen(5, 4, bcd, abc));
     judge.observeCandidacy(a, term(3));
     judge.observeLeader(seen(6, 6, bcd));
     judge.observeCandidacy(a, term(3)); // Asked before it was out.
-    judge.observePreVote(a);
-    expect(() => judge.observeCandidacy(a, term(3))).toThrow(/was removed/);
+    judge.observePreVote(a, term(2));
+    judge.observeCandidacy(a, term(3)); // Asked again, and answered what it asked before.
+    judge.observePreVote(a, term(3));
+    expect(() => judge.observeCandidacy(a, term(4))).toThrow(/was removed/);
     judge.observeLeader(seen(7, 6, abc, bcd));
-    judge.observeCandidacy(a, term(4)); // Taken in again.
+    judge.observeCandidacy(a, term(5)); // Taken in again.
   });
 });
