@@ -14,7 +14,7 @@ export const holdfastCommand = fileURLToPath(
   new URL('../../packages/cli/bin/holdfast.js', import.meta.url),
 );
 /** With which the command runs when it is run by its name (the first line of it). */
-const holdfastFlags = readFileSync(holdfastCommand, 'utf8')
+export const holdfastFlags = readFileSync(holdfastCommand, 'utf8')
   .split('\n', 1)
   .flatMap((line) => line.split(' ').filter((word) => word.startsWith('--')));
 const clock = new SystemClock();

@@ -1,11 +1,10 @@
 // Hand-made frames, as request-writer.ts makes requests of HTTP: one template a request, copied
 // with another id and key each, so that a request costs the generator little more than the copy.
-import { noOptions } from '@holdfast/client/frame-connection';
+import { helloOf, noOptions } from '@holdfast/client/frame-connection';
 import { putRequest, rangeRequest } from '@holdfast/domain/requests';
 import { Hello, ReadLevel, type Request, Requests } from '@holdfast/proto/client';
 import {
   clientDialect,
-  clientProtocolVersion,
   encodeFrame,
   encodePreface,
   frameHeaderBytes,
@@ -38,11 +37,7 @@ export class FrameWriter {
 
   /** What a connection begins with. */
   static greeting(actor: string): Buffer {
-    const payload = Hello.encode({
-      protocolVersion: clientProtocolVersion,
-      actor,
-      features: 0,
-    }).finish();
+    const payload = Hello.encode(helloOf({ actor })).finish();
     const hello = encodeFrame({ kind: frameKinds.clientHello, flags: 0, group: 0, payload });
     return Buffer.concat([encodePreface(clientDialect), hello]);
   }

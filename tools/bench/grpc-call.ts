@@ -1,6 +1,8 @@
 // The frames of a call of gRPC: its head, and a message.
+import { frameFlags, frameOf, frameTypes } from '@holdfast/server/http2/frame';
+import type { FrameReader } from '@holdfast/server/http2/frame-reader';
+
 import { decodeHeaders } from './hpack.ts';
-import { type FrameReader, frameFlags, frameOf, frameTypes } from './http2-frames.ts';
 
 /** Before a message: whether it is compressed, and its length. */
 export const messageHeadBytes = 5;

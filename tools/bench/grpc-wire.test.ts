@@ -5,14 +5,18 @@ import { once } from 'node:events';
 import { createServer, type Http2Server, type ServerHttp2Stream } from 'node:http2';
 import { type AddressInfo, connect, type Socket } from 'node:net';
 import { PutRequest, RangeRequest } from '@holdfast/proto/etcd';
+import { frameOf, frameTypes, numberFrame, settingsFrame } from '@holdfast/server/http2/frame';
+import { FrameReader } from '@holdfast/server/http2/frame-reader';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 
 import { GrpcWire } from './grpc-wire.ts';
-import { FrameReader, frameOf, settingsFrame, windowUpdateFrame } from './http2-frames.ts';
 import type { LoadKind } from './load-plan.ts';
 
 type Seen = { readonly path: string; readonly authority: string; readonly message: Buffer };
 type Answer = (stream: ServerHttp2Stream, number: number) => void;
+
+const windowUpdateFrame = (stream: number, increment: number): Buffer =>
+  numberFrame(frameTypes.windowUpdate, stream, increment);
 
 let server: Http2Server;
 let socket: Socket | undefined;

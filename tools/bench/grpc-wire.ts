@@ -1,9 +1,11 @@
 // gRPC over HTTP/2 by hand, for etcd and for Holdfast alike: the status of every call is read, and
 // that a value came with every read.
+import { frameTypes } from '@holdfast/server/http2/frame';
+import { FrameReader } from '@holdfast/server/http2/frame-reader';
+
 import { decodeStatus, isEnd, messageHeadBytes } from './grpc-call.ts';
 import { GrpcWriter, numberOf } from './grpc-writer.ts';
 import { Http2Control } from './http2-control.ts';
-import { FrameReader, frameTypes } from './http2-frames.ts';
 import { isRead } from './load-plan.ts';
 import type { OnAnswer, Wire, WireOptions } from './wire.ts';
 

@@ -1,10 +1,10 @@
 // Hand-made calls of gRPC, as request-writer.ts makes requests of HTTP: a call is a HEADERS and a
 // DATA frame, copied from one template with another stream and key each.
 import { PutRequest, RangeRequest } from '@holdfast/proto/etcd';
+import { frameHeadBytes } from '@holdfast/server/http2/frame';
 
 import { headersFrame, messageFrame, messageHeadBytes } from './grpc-call.ts';
 import { requestHeads } from './hpack.ts';
-import { frameHeadBytes } from './http2-frames.ts';
 import { KeySequence, keyDigits } from './key-sequence.ts';
 import { isRead } from './load-plan.ts';
 import type { WirePlan } from './wire.ts';

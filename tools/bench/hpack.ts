@@ -1,27 +1,13 @@
 // Headers of HTTP/2 (HPACK, RFC 7541): what a client reads that allows its peer no table
 // (SETTINGS_HEADER_TABLE_SIZE = 0), and what it writes. Without a table a block means the same
 // whenever it comes, so that one that was seen need not be read again.
-import { decodeHuffman } from './huffman.ts';
+import { HeaderTable } from '@holdfast/server/http2/header-table';
+import { decodeHuffman } from '@holdfast/server/http2/huffman';
 
-type Field = readonly [name: string, value: string];
+type Field = { readonly name: string; readonly value: string };
 
-/** Of the static table (appendix A), from 1 on; values only where there are any. */
-const staticFields: readonly Field[] = [
-  ...[':authority', ':method GET', ':method POST', ':path /', ':path /index.html', ':scheme http'],
-  ...[':scheme https', ':status 200', ':status 204', ':status 206', ':status 304', ':status 400'],
-  ...[':status 404', ':status 500', 'accept-charset', 'accept-encoding gzip, deflate'],
-  ...['accept-language', 'accept-ranges', 'accept', 'access-control-allow-origin', 'age', 'allow'],
-  ...['authorization', 'cache-control', 'content-disposition', 'content-encoding'],
-  ...['content-language', 'content-length', 'content-location', 'content-range', 'content-type'],
-  ...['cookie', 'date', 'etag', 'expect', 'expires', 'from', 'host', 'if-match'],
-  ...['if-modified-since', 'if-none-match', 'if-range', 'if-unmodified-since', 'last-modified'],
-  ...['link', 'location', 'max-forwards', 'proxy-authenticate', 'proxy-authorization', 'range'],
-  ...['referer', 'refresh', 'retry-after', 'server', 'set-cookie', 'strict-transport-security'],
-  ...['transfer-encoding', 'user-agent', 'vary', 'via', 'www-authenticate'],
-].map((text) => {
-  const [name = '', ...value] = text.split(' ');
-  return [name, value.join(' ')];
-});
+/** Nothing is ever put into it: it answers what everybody knows (appendix A). */
+const table = new HeaderTable();
 
 /** Throws on what a peer may not send that was allowed no table, and on what is cut short. */
 export function decodeHeaders(block: Uint8Array): ReadonlyMap<string, string> {
@@ -29,7 +15,7 @@ export function decodeHeaders(block: Uint8Array): ReadonlyMap<string, string> {
   const headers = new Map<string, string>();
   while (!reader.isAtEnd) {
     const field = reader.field();
-    if (field) headers.set(field[0], field[1]);
+    if (field) headers.set(field.name, field.value);
   }
   return headers;
 }
@@ -56,8 +42,8 @@ class BlockReader {
     }
     // With indexing (which nothing can be put into), without, or never: to a reader all the same.
     const index = this.#integer(first & 0x40 ? 6 : 4);
-    const name = index === 0 ? this.#text() : staticField(index)[0];
-    return [name, this.#text()];
+    const name = index === 0 ? this.#text() : staticField(index).name;
+    return { name, value: this.#text() };
   }
 
   #text(): string {
@@ -66,7 +52,7 @@ class BlockReader {
     const bytes = this.#block.subarray(this.#at, this.#at + length);
     if (bytes.length < length) cutShort();
     this.#at += length;
-    return isHuffman ? decodeHuffman(bytes) : Buffer.from(bytes).toString('latin1');
+    return isHuffman ? huffmanText(bytes) : Buffer.from(bytes).toString('latin1');
   }
 
   /** Of so many bits in its first byte (section 5.1). */
@@ -90,9 +76,16 @@ class BlockReader {
 }
 
 function staticField(index: number): Field {
-  const field = staticFields[index - 1];
+  const field = table.at(index);
   if (!field) throw new Error(`a header by index ${index} of a table that was not allowed`);
   return field;
+}
+
+/** Throws on what is no such code. */
+export function huffmanText(bytes: Uint8Array): string {
+  const text = decodeHuffman(bytes, 0, bytes.length);
+  if (text === undefined) throw new Error('a header that is no Huffman code');
+  return text;
 }
 
 function cutShort(): never {

@@ -1,18 +1,18 @@
 // What a client of HTTP/2 owes its peer beside the calls: settings, pings, room to send. Room is
 // given once for about as long as a bench lasts, so that nothing is told twice.
 import {
-  type FrameReader,
   frameFlags,
   frameOf,
   frameTypes,
+  numberFrame,
   preface,
   settingIds,
   settingsFrame,
-  windowUpdateFrame,
-} from './http2-frames.ts';
+  windowAtFirst,
+  windowMost,
+} from '@holdfast/server/http2/frame';
+import type { FrameReader } from '@holdfast/server/http2/frame-reader';
 
-const windowAtFirst = 65_535;
-const windowMax = 2 ** 31 - 1;
 const tableBytesAtFirst = 4096;
 /** Of one stream: a watch is told no more than that. */
 const streamWindow = 2 ** 30;
@@ -25,7 +25,7 @@ export class Http2Control {
       [settingIds.enablePush, 0],
       [settingIds.initialWindowSize, streamWindow],
     ]),
-    windowUpdateFrame(0, windowMax - windowAtFirst),
+    numberFrame(frameTypes.windowUpdate, 0, windowMost - windowAtFirst),
   ]);
   /** Bytes that may be sent on all streams together. */
   sendWindow = windowAtFirst;
@@ -41,8 +41,8 @@ export class Http2Control {
   /** To be told of each frame of data. */
   received(bytes: number): void {
     this.#receivedBytes += bytes;
-    if (this.#receivedBytes < windowMax / 2) return;
-    this.#reply(windowUpdateFrame(0, this.#receivedBytes));
+    if (this.#receivedBytes < windowMost / 2) return;
+    this.#reply(numberFrame(frameTypes.windowUpdate, 0, this.#receivedBytes));
     this.#receivedBytes = 0;
   }
 
@@ -74,6 +74,6 @@ export class Http2Control {
       }
     }
     const head = { type: frameTypes.settings, flags: frameFlags.ack, stream: 0 };
-    this.#reply(frameOf(head, Buffer.alloc(0)));
+    this.#reply(frameOf(head));
   }
 }

@@ -1,7 +1,7 @@
 // One connection of the generator: keeps its share of requests in flight, and stamps each.
-import { once } from 'node:events';
-import { connect, type Socket } from 'node:net';
+import type { Socket } from 'node:net';
 
+import { openSocket } from './open-socket.ts';
 import { openWire } from './open-wire.ts';
 import type { Wire, WirePlan } from './wire.ts';
 
@@ -50,12 +50,7 @@ export class LoadConnection {
   }
 
   static async open(options: LoadConnectionOptions): Promise<LoadConnection> {
-    const colon = options.endpoint.lastIndexOf(':');
-    const host = options.endpoint.slice(0, colon);
-    const port = Number(options.endpoint.slice(colon + 1));
-    const socket = connect({ host, port, noDelay: true });
-    await once(socket, 'connect');
-    return new LoadConnection(options, socket);
+    return new LoadConnection(options, await openSocket(options.endpoint));
   }
 
   start(): void {

@@ -1,12 +1,12 @@
 // Writes at a steady pace, whatever the answers do: a write that is kept waiting counts from the
 // moment at which it was due, and so do those behind it. A process of its own; it begins with a
 // plan and ends when it is told to.
-import { once } from 'node:events';
-import { connect, type Socket } from 'node:net';
+import type { Socket } from 'node:net';
 
 import { messageOf } from '@holdfast/base/errors';
 
 import { Histogram } from './histogram.ts';
+import { openSocket } from './open-socket.ts';
 import { openWire } from './open-wire.ts';
 import type { Wire, WirePlan } from './wire.ts';
 
@@ -98,7 +98,7 @@ class PacedLoad {
   }
 
   static async open(plan: PacedPlan): Promise<PacedLoad> {
-    const opening = Array.from({ length: plan.connections }, () => openSocket(plan));
+    const opening = Array.from({ length: plan.connections }, () => openSocket(plan.endpoint));
     return new PacedLoad(plan, await Promise.all(opening));
   }
 
@@ -135,13 +135,6 @@ class PacedLoad {
     this.#histogram.record(ms);
     this.#maxMs = Math.max(this.#maxMs, ms);
   };
-}
-
-async function openSocket({ endpoint }: PacedPlan): Promise<Socket> {
-  const [host, port] = endpoint.split(':') as [string, string];
-  const socket = connect({ host, port: Number(port), noDelay: true });
-  await once(socket, 'connect');
-  return socket;
 }
 
 let load: PacedLoad | undefined;

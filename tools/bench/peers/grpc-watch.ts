@@ -2,11 +2,12 @@
 import { connect, type Socket } from 'node:net';
 
 import { WatchCreateRequest, WatchRequest, WatchResponse } from '@holdfast/proto/etcd';
+import { frameTypes } from '@holdfast/server/http2/frame';
+import { FrameReader } from '@holdfast/server/http2/frame-reader';
 
 import { decodeStatus, headersFrame, isEnd, messageFrame, messageHeadBytes } from '../grpc-call.ts';
 import { requestHeads } from '../hpack.ts';
 import { Http2Control } from '../http2-control.ts';
-import { FrameReader, frameTypes } from '../http2-frames.ts';
 import { NotServed, type WatchConnection, type WatchOptions } from './watch-connection.ts';
 
 const path = '/etcdserverpb.Watch/Watch';

@@ -1,7 +1,7 @@
 // Holdfast, as this checkout has built it, with the settings that it has by default.
 import { readFileSync } from 'node:fs';
 
-import { holdfastCommand } from '../bench-cluster.ts';
+import { holdfastCommand, holdfastFlags } from '../bench-cluster.ts';
 import { compactAll } from './etcd-compaction.ts';
 import type { Command, MemberPlan, PeerSystem, Role } from './peer-system.ts';
 
@@ -23,7 +23,15 @@ export class HoldfastSystem implements PeerSystem {
     return {
       program: process.execPath,
       args: [
-        ...[holdfastCommand, 'start', '--name', plan.name, '--data-dir', plan.data],
+        ...[
+          ...holdfastFlags,
+          holdfastCommand,
+          'start',
+          '--name',
+          plan.name,
+          '--data-dir',
+          plan.data,
+        ],
         ...['--listen-client', plan.client, '--listen-peer', plan.peer],
         ...['--initial-cluster', cluster],
       ],
