@@ -5,7 +5,10 @@ import { runSteps } from './lib/steps.mjs';
 
 const verdicts = await runSteps([
   ...staticGates,
-  { name: 'house rules and unit tests (vitest)', command: vitest('--project', 'unit') },
+  {
+    name: 'house rules and unit tests (vitest)',
+    command: vitest('--project', 'unit', '--project', 'long'),
+  },
   firstSeeds(50),
 ]);
 

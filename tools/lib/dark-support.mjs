@@ -2,6 +2,7 @@
 // iproute2 and nftables. Tries each of them, in a namespace that it removes again, and has one
 // sentence for what is missing.
 import { spawnSync } from 'node:child_process';
+import { installDebian } from './debian-packages.mjs';
 
 /** What the rig needs beside Node, as Debian calls it. */
 export const darkPackages = ['iproute2', 'nftables'];
@@ -69,20 +70,9 @@ function missingPackages() {
   return [...new Set(commands.filter(({ command }) => !works(command)).map(({ of }) => of))];
 }
 
-/**
- * Installs what is missing, where this is Debian and we are root; elsewhere it does nothing.
- * A failure is not told here: `whyNoDark` will say what is still not there.
- */
+/** A failure is not told here: `whyNoDark` will say what is still not there. */
 export function installDarkPackages() {
-  if (process.getuid?.() !== 0 || missingPackages().length === 0) return;
-  if (!works(['apt-get', '--version'])) return;
-  process.stderr.write(`installing ${darkPackages.join(' and ')} for the rig of tools/dark\n`);
-  const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive' };
-  /** @type {import('node:child_process').SpawnSyncOptions} */
-  const options = { env, stdio: ['ignore', 'ignore', 'inherit'] };
-  spawnSync('apt-get', ['update', '-qq'], options);
-  const args = ['install', '-y', '-qq', '--no-install-recommends', ...darkPackages];
-  spawnSync('apt-get', args, options);
+  if (missingPackages().length > 0) installDebian(darkPackages, 'the rig of tools/dark');
 }
 
 /** @param {string} namespace @param {readonly string[]} command */
