@@ -41,14 +41,22 @@ export function etcdRange(
   const { count, more } = answer;
   if (isPlain(request)) return { header, kvs: answer.kvs, more, count };
   const kvs = answer.kvs.filter((kv) => isWithin(request, kv)).sort(orderOf(request));
+  return { header, ...shownOf(request, kvs), count };
+}
+
+/** Of those that are asked for, in their order: what the answer has. */
+export function shownOf(
+  request: RangeRequest,
+  kvs: readonly KeyValue[],
+): Pick<RangeResponse, 'more'> & { readonly kvs: KeyValue[] } {
   const limit = naturalOf(request.limit);
   const isCut = limit > 0 && kvs.length > limit;
-  const shown = isCut ? kvs.slice(0, limit) : kvs;
-  return { header, kvs: request.keysOnly ? shown.map(withoutValue) : shown, more: isCut, count };
+  const shown = isCut ? kvs.slice(0, limit) : [...kvs];
+  return { kvs: request.keysOnly ? shown.map(withoutValue) : shown, more: isCut };
 }
 
 /** In the order of keys, and whatever their revisions. */
-function isPlain(request: RangeRequest): boolean {
+export function isPlain(request: RangeRequest): boolean {
   const { minModRevision, maxModRevision, minCreateRevision, maxCreateRevision } = request;
   const isFiltered =
     minModRevision !== 0n ||
@@ -63,7 +71,10 @@ function isPlain(request: RangeRequest): boolean {
   );
 }
 
-function isWithin(request: RangeRequest, { modRevision, createRevision }: KeyValue): boolean {
+export function isWithin(
+  request: RangeRequest,
+  { modRevision, createRevision }: KeyValue,
+): boolean {
   const { minModRevision, maxModRevision, minCreateRevision, maxCreateRevision } = request;
   return (
     (minModRevision === 0n || modRevision >= minModRevision) &&
@@ -73,10 +84,10 @@ function isWithin(request: RangeRequest, { modRevision, createRevision }: KeyVal
   );
 }
 
-type Compare = (a: KeyValue, b: KeyValue) => number;
+export type Compare = (a: KeyValue, b: KeyValue) => number;
 
 /** What has no order of its own but a target ascends, as in etcd. */
-function orderOf({ sortOrder, sortTarget }: RangeRequest): Compare {
+export function orderOf({ sortOrder, sortTarget }: RangeRequest): Compare {
   const ascending = ascendingBy[sortTarget] as Compare;
   if (sortOrder === RangeRequest_SortOrder.DESCEND) return (a, b) => ascending(b, a);
   return ascending;

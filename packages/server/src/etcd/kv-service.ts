@@ -9,17 +9,24 @@ import {
   PutRequest,
   PutResponse,
   RangeRequest,
-  RangeResponse,
   TxnRequest,
   TxnResponse,
 } from '@holdfast/proto/etcd';
 
 import { txnShape } from '../field-count.ts';
-import { type GrpcCall, shaped, type UnaryMethod, unaryMethod } from '../grpc/method.ts';
+import {
+  decoded,
+  type GrpcCall,
+  shaped,
+  type UnaryAnswer,
+  type UnaryMethod,
+  unaryMethod,
+} from '../grpc/method.ts';
 import type { EtcdServiceOptions } from './etcd-service-options.ts';
 import { etcdStatus, etcdStatusOf } from './etcd-status.ts';
-import { engineRange, etcdRange, revisionOf } from './kv-range.ts';
+import { revisionOf } from './kv-range.ts';
 import { engineDelete, enginePut, engineTxn, etcdTxn, expectedBytes } from './kv-txn.ts';
+import { answerRange } from './long-range.ts';
 import { headerOf } from './response-header.ts';
 
 /** Refused by its bytes where it has more operations than anybody could want. */
@@ -32,9 +39,11 @@ export function kvService(
   const { engine, requestBytesMax } = options;
   const of = (name: string) => ({ name: `KV/${name}`, statusOf: etcdStatusOf });
   const methods: readonly UnaryMethod[] = [
-    unaryMethod(of('Range'), [RangeRequest, RangeResponse], (request, call) =>
-      range(engine(), request, call),
-    ),
+    {
+      ...of('Range'),
+      kind: 'unary',
+      handle: async (message, call) => await range(engine, decoded(RangeRequest, message), call),
+    },
     unaryMethod(of('Put'), [PutRequest, PutResponse], (request, call) =>
       put(engine(), request, call),
     ),
@@ -62,12 +71,12 @@ function notTooLarge(method: UnaryMethod, requestBytesMax: number): UnaryMethod 
 }
 
 async function range(
-  engine: Engine,
+  engine: EtcdServiceOptions['engine'],
   request: RangeRequest,
   call: GrpcCall,
-): Promise<RangeResponse> {
-  const { header, body } = await engine.range(engineRange(request), readOptions(request, call));
-  return etcdRange(request, body, headerOf(header));
+): Promise<UnaryAnswer> {
+  const options = readOptions(request, call);
+  return await answerRange({ engine: engine(), request, options }, call.room);
 }
 
 async function put(engine: Engine, request: PutRequest, call: GrpcCall): Promise<PutResponse> {

@@ -181,6 +181,8 @@ describe('who waits for a lock', () => {
       wait: async () => undefined,
       heed: (body) => void heeded.push(body),
       expect: () => undefined,
+      begin: () => true,
+      turn: async () => undefined,
     };
     const holder = await begin(await granted(), { room }).answer;
     for (let count = 1; count <= 5; count += 1) {

@@ -7,7 +7,7 @@ import type { Socket } from 'node:net';
 import type { Timer } from '@holdfast/base/clock';
 
 import type { CallReader, CallStream } from '../grpc/call-stream.ts';
-import { type FramedMessage, unframed } from '../grpc/method.ts';
+import { type FramedMessage, type UnaryAnswer, unframed, wholeOf } from '../grpc/method.ts';
 import { GrpcStatus, statusCodes } from '../grpc/status.ts';
 import { houseSignHeader } from '../http/house-sign.ts';
 import type { HttpContext } from '../http/http-context.ts';
@@ -91,8 +91,9 @@ export class GatewayCall implements CallStream {
     return hasRoom;
   }
 
-  end(status: GrpcStatus | 'ok', message?: FramedMessage): void {
+  end(status: GrpcStatus | 'ok', answer?: UnaryAnswer): void {
     if (this.#isOver) return;
+    const message = answer && wholeOf(answer);
     if (this.#options.shape.isStreaming) {
       if (message) this.send(message);
       this.#endStream(status);

@@ -4,4 +4,15 @@ import type { AnswerRoom } from '@holdfast/engine/engine';
 export interface CallRoom extends AnswerRoom {
   /** Of an answer that is made where nobody can be asked to wait: as large as it may become. */
   expect(bytes: number): void;
+  /**
+   * Instead of `heed`, of an answer that is made in pieces, each of which is heeded in its turn:
+   * those that its connection asks for behind it wait until it is whole. Answers whether it may go
+   * on now; if not, what there is of it should be let go, as it may wait long for its `turn`.
+   */
+  begin(): boolean;
+  /**
+   * Between two pieces: lets all others run, and such answers one after another. Rejects when the
+   * client has gone, or with the signal.
+   */
+  turn(signal?: AbortSignal): Promise<void>;
 }

@@ -2,7 +2,7 @@
 // JSON gateway, and no handler knows which (speed.md, choice 1).
 import type { CallRoom } from './call-room.ts';
 import type { Holder } from './message-parser.ts';
-import type { FramedMessage } from './method.ts';
+import type { FramedMessage, UnaryAnswer } from './method.ts';
 import type { GrpcStatus } from './status.ts';
 
 export type CallReader = {
@@ -29,7 +29,7 @@ export interface CallStream extends Holder {
    * The last message, if any, and how the call ended. Of a stream that is gone: nothing. A client
    * that has not said all is told to stop.
    */
-  end(status: GrpcStatus | 'ok', message?: FramedMessage): void;
+  end(status: GrpcStatus | 'ok', message?: UnaryAnswer): void;
   /** What was sent and has not left for the client. */
   readonly unsentBytes: number;
   /** Ends it with all that was not read; the client hears that it broke. */

@@ -111,11 +111,14 @@ describe('a client that begins and does not end', () => {
 });
 
 /** Of 900 KB each. */
-async function fill(hostile: HostileDoor, keys: number): Promise<void> {
+async function fill(hostile: HostileDoor, keys: number, valueBytes = 900_000): Promise<void> {
   const client = await hostile.stock();
-  const value = new Uint8Array(900_000).fill(97);
+  const value = new Uint8Array(valueBytes).fill(97);
   for (let at = 0; at < keys; at += 1) await hostile.put(client, `v${at}`, value);
 }
+
+/** So many that an answer is made in pieces: 4 MB each, too. */
+const fillMany = (hostile: HostileDoor): Promise<void> => fill(hostile, 2000, 2100);
 
 const wide = settingsFrame([[initialWindowSize, 0x7fff_ffff]]);
 
@@ -144,11 +147,13 @@ describe('a client that asks and does not read', () => {
   });
 
   it.each([
-    ['from its socket', wide],
-    ['from its streams', settingsFrame()],
-  ])('%s, has no more made for it than a bound, until it reads', async (_what, settings) => {
+    ['from its socket', wide, 'few keys'],
+    ['from its streams', settingsFrame(), 'few keys'],
+    ['from its socket', wide, 'many keys'],
+    ['from its streams', settingsFrame(), 'many keys'],
+  ])('%s, has no more made for it than a bound, until it reads', async (_what, settings, keys) => {
     await using hostile = await HostileDoor.open();
-    await fill(hostile, 4);
+    await (keys === 'few keys' ? fill(hostile, 4) : fillMany(hostile));
     const other = await hostile.stock();
     const before = heldNow();
     const deaf = await hostile.raw(settings);
@@ -176,36 +181,51 @@ describe('a client that asks and does not read', () => {
     expect(hostile.turnedAway).toEqual(['it does not read its answers']);
   });
 
-  it('on many connections, holds no more than all may, and makes way', async () => {
-    await using hostile = await HostileDoor.open({ unreadBytesMax: 16 * mebibyte, unreadMs: 500 });
-    await fill(hostile, 4);
-    const before = heldNow();
-    for (let connections = 0; connections < 40; connections += 1) {
-      const deaf = await hostile.raw();
-      for (let at = 0; at < 10; at += 1) {
-        const message = { bytes: rangeMessage('v', 'w'), isLast: true };
-        deaf.send(callFrames(1 + 2 * at, rangePath, message));
+  it.each([
+    ['few keys', 20],
+    ['many keys', 12],
+  ])(
+    'of %s on many connections, holds no more than all may, and makes way',
+    async (keys, crowd) => {
+      await using hostile = await HostileDoor.open({
+        unreadBytesMax: 16 * mebibyte,
+        unreadMs: 500,
+      });
+      await (keys === 'few keys' ? fill(hostile, 4) : fillMany(hostile));
+      const before = heldNow();
+      for (let connections = 0; connections < crowd; connections += 1) {
+        const deaf = await hostile.raw();
+        for (let at = 0; at < 10; at += 1) {
+          const message = { bytes: rangeMessage('v', 'w'), isLast: true };
+          deaf.send(callFrames(1 + 2 * at, rangePath, message));
+        }
       }
-    }
-    const other = await hostile.stock();
-    await hostile.put(other, 'beside');
-    await eventually(() => {
-      expect(process.memoryUsage().arrayBuffers - before).toBeGreaterThan(28 * mebibyte);
-    });
-    const message = rangeMessage('v', 'w');
-    const answers = Promise.all(Array.from({ length: 5 }, () => other.say(rangePath, message)));
-    await hostile.put(other, 'beside');
-    expect(heldNow() - before).toBeLessThan(64 * mebibyte);
-    expect((await answers).map(({ status }) => status)).toEqual(Array(5).fill(0));
-    expect(hostile.turnedAway.length).toBeGreaterThan(0);
-  });
+      const other = await hostile.stock();
+      await hostile.put(other, 'beside');
+      await eventually(() => {
+        expect(process.memoryUsage().arrayBuffers - before).toBeGreaterThan(28 * mebibyte);
+      });
+      const message = rangeMessage('v', 'w');
+      const answers = Promise.all(Array.from({ length: 5 }, () => other.say(rangePath, message)));
+      await hostile.put(other, 'beside');
+      expect(heldNow() - before).toBeLessThan(64 * mebibyte);
+      expect((await answers).map(({ status }) => status)).toEqual(Array(5).fill(0));
+      while (hostile.turnedAway.length < crowd) {
+        expect((await other.say(rangePath, message)).status).toBe(0);
+      }
+    },
+  );
 
-  it('slowly, gets all its answers', async () => {
+  it.each([
+    ['a few keys', () => 'w'],
+    ['many keys', () => 'w'],
+    ['many keys and of some in turn', (at: number) => (at % 2 === 0 ? 'w' : 'v11')],
+  ])('slowly, gets all its answers of %s', async (what, rangeEnd) => {
     await using hostile = await HostileDoor.open();
-    await fill(hostile, 4);
+    await (what === 'a few keys' ? fill(hostile, 4) : fillMany(hostile));
     const client = await hostile.stock();
-    const streams = Array.from({ length: 10 }, () => client.begin(rangePath));
-    for (const stream of streams) stream.end(rangeMessage('v', 'w'));
+    const streams = Array.from({ length: 20 }, () => client.begin(rangePath));
+    for (const [at, stream] of streams.entries()) stream.end(rangeMessage('v1', rangeEnd(at)));
     for (const stream of streams) {
       await delay(5);
       const { status, messages } = await answerOf(stream);

@@ -7,7 +7,7 @@ import type { ServerStream, StreamReader } from '../http2/server-stream.ts';
 import type { ByteBudget } from './byte-budget.ts';
 import type { CallRoom } from './call-room.ts';
 import type { CallReader, CallStream } from './call-stream.ts';
-import type { FramedMessage } from './method.ts';
+import type { FramedMessage, UnaryAnswer } from './method.ts';
 import { encodeStatusMessage, type GrpcStatus } from './status.ts';
 import { type ConnectionAnswers, clientGone } from './unread-answers.ts';
 
@@ -44,6 +44,8 @@ export class Http2CallStream implements CallStream, CallRoom, StreamReader {
   #isHeldBack = false;
   /** Counted among those that are held back. */
   #isWaiting = false;
+  /** Its answer is made in pieces, and is not whole yet. */
+  #isLong = false;
   #heldBytes = 0;
   #unreadBytes = 0;
   #madeBytes = 0;
@@ -69,8 +71,9 @@ export class Http2CallStream implements CallStream, CallRoom, StreamReader {
     return this.#stream.send(message);
   }
 
-  end(status: GrpcStatus | 'ok', message?: FramedMessage): void {
+  end(status: GrpcStatus | 'ok', answer?: UnaryAnswer): void {
     if (this.isGone) return;
+    this.#endLong();
     if (status !== 'ok') {
       this.#grow(-this.#unreadBytes); // There will be no answer, whatever was counted for it.
       const fields = trailersOf(status);
@@ -78,12 +81,8 @@ export class Http2CallStream implements CallStream, CallRoom, StreamReader {
       return;
     }
     this.#begin();
-    if (message) {
-      this.#grow(message.length - this.#unreadBytes);
-      this.#madeBytes = message.length;
-      this.#accounts.answers.made(message.length);
-      this.#stream.send(message);
-    }
+    if (answer instanceof Uint8Array) this.#sendAll([answer]);
+    else if (answer) this.#sendAll(answer);
     this.#stream.end(okTrailers);
   }
 
@@ -166,6 +165,19 @@ export class Http2CallStream implements CallStream, CallRoom, StreamReader {
     this.#grow(bytes);
   }
 
+  begin(): boolean {
+    if (this.isGone) return false;
+    this.#isLong = true;
+    return this.#accounts.answers.beginLong(this);
+  }
+
+  async turn(signal?: AbortSignal): Promise<void> {
+    if (!this.isGone) await this.#accounts.answers.turn(this, signal);
+    await new Promise((resolve) => setImmediate(resolve));
+    if (this.isGone) throw clientGone();
+    signal?.throwIfAborted();
+  }
+
   onData(bytes: Uint8Array): void {
     this.#reader?.onBytes(bytes);
   }
@@ -179,6 +191,7 @@ export class Http2CallStream implements CallStream, CallRoom, StreamReader {
   }
 
   onGone(): void {
+    this.#endLong();
     const { held, answers } = this.#accounts;
     held.give(this.#heldBytes);
     this.#heldBytes = 0;
@@ -192,6 +205,19 @@ export class Http2CallStream implements CallStream, CallRoom, StreamReader {
   #waitNoMore(): void {
     if (this.#isWaiting) this.#accounts.heldBack.give(windowBytes);
     this.#isWaiting = false;
+  }
+
+  #endLong(): void {
+    if (this.#isLong) this.#accounts.answers.endLong(this);
+    this.#isLong = false;
+  }
+
+  #sendAll(pieces: readonly Uint8Array[]): void {
+    const bytes = pieces.reduce((sum, { length }) => sum + length, 0);
+    this.#grow(bytes - this.#unreadBytes);
+    this.#madeBytes = bytes;
+    this.#accounts.answers.made(bytes);
+    for (const piece of pieces) this.#stream.send(piece);
   }
 
   #grow(bytes: number): void {

@@ -1,6 +1,7 @@
 // What a service makes of its methods, whatever carries them: messages are bytes in and framed
 // bytes out, errors a status. A service knows of no stream of HTTP/2, so the JSON gateway calls the
 // same methods.
+import { concatBytes } from '@holdfast/base/bytes';
 import type { Subject } from '@holdfast/domain/subject';
 import { type Encoder, encode } from '@holdfast/proto/encode';
 
@@ -11,6 +12,9 @@ import { GrpcStatus, statusCodes } from './status.ts';
 
 /** A message behind its head, in one piece: what is sent is never copied into another buffer. */
 export type FramedMessage = Uint8Array;
+
+/** With which a call of one message each way ends: in one piece, or in pieces one after another. */
+export type UnaryAnswer = FramedMessage | readonly Uint8Array[];
 
 export type GrpcCaller = {
   readonly actor: string;
@@ -46,7 +50,7 @@ export type UnaryMethod = MethodBase & {
    * Its signal ends when the client gives the call up or is gone, and with the time that it gave.
    */
   readonly waitsWithClient?: boolean | undefined;
-  readonly handle: (message: Uint8Array, call: GrpcCall) => Promise<FramedMessage>;
+  readonly handle: (message: Uint8Array, call: GrpcCall) => Promise<UnaryAnswer>;
 };
 
 /** What a stream's handler is told, in this order but for the last; nothing after `onGone`. */
@@ -140,10 +144,22 @@ export function framed<T>(codec: Encoder<T>, value: T): FramedMessage {
 
 /** Writes the length of what stands behind a head that was left free. */
 export function withLength(message: Uint8Array): FramedMessage {
-  const length = message.length - messageHeadBytes;
-  new DataView(message.buffer, message.byteOffset).setUint32(1, length);
+  withLengthOfAll([message]);
   return message;
 }
 
+/** Writes the length of what stands in pieces, of which the first begins with a free head. */
+export function withLengthOfAll(pieces: readonly Uint8Array[]): readonly Uint8Array[] {
+  const [first] = pieces;
+  if (!first) throw new Error('a message has its head in its first piece');
+  const length = pieces.reduce((sum, piece) => sum + piece.length, 0) - messageHeadBytes;
+  new DataView(first.buffer, first.byteOffset).setUint32(1, length);
+  return pieces;
+}
+
+export const wholeOf = (answer: UnaryAnswer): FramedMessage =>
+  answer instanceof Uint8Array ? answer : concatBytes(...answer);
+
 /** The message of a frame. */
-export const unframed = (message: FramedMessage): Uint8Array => message.subarray(messageHeadBytes);
+export const unframed = (answer: UnaryAnswer): Uint8Array =>
+  wholeOf(answer).subarray(messageHeadBytes);

@@ -10,7 +10,7 @@ import { statusOfFailure } from './failed-call.ts';
 import type { GrpcCallerIdentity } from './grpc-caller.ts';
 import { timeoutMsOf } from './grpc-timeout.ts';
 import { MessageParser, tooMuch } from './message-parser.ts';
-import type { FramedMessage, UnaryMethod } from './method.ts';
+import type { UnaryAnswer, UnaryMethod } from './method.ts';
 import { GrpcStatus, statusCodes } from './status.ts';
 import type { UnfinishedCalls } from './unfinished-calls.ts';
 
@@ -30,7 +30,7 @@ export function serveUnary(stream: CallStream, method: UnaryMethod, options: Cal
   let message: Uint8Array | undefined;
   let wait: CallWait | undefined;
   let isOver = false;
-  const end = (status: GrpcStatus | 'ok', answer?: FramedMessage): void => {
+  const end = (status: GrpcStatus | 'ok', answer?: UnaryAnswer): void => {
     if (isOver) return;
     isOver = true;
     finish();
@@ -78,7 +78,7 @@ export function serveUnary(stream: CallStream, method: UnaryMethod, options: Cal
 
 type CarryOut = CallOptions & {
   readonly message: Uint8Array;
-  readonly end: (status: GrpcStatus | 'ok', answer?: FramedMessage) => void;
+  readonly end: (status: GrpcStatus | 'ok', answer?: UnaryAnswer) => void;
   /** Given for a call that waits with its client, and told of its wait. */
   readonly onWait: ((wait: CallWait) => void) | undefined;
 };

@@ -222,3 +222,118 @@ describe('the answers of all connections', () => {
     expect(givenUp.length).toBeGreaterThan(0);
   });
 });
+
+describe('an answer in pieces', () => {
+  /** As a range does it: lets go of what it has if it has to wait, and is made in two pieces. */
+  async function askLong(of: ConnectionAnswers, log: string[], name: string, grows: () => unknown) {
+    const call = {};
+    if (of.isFull) await of.wait(call);
+    if (!of.beginLong(call)) await of.turn(call);
+    of.change(call, mebibyte);
+    log.push(`${name} begins`);
+    await grows();
+    of.change(call, mebibyte);
+    of.endLong(call);
+    of.made(2 * mebibyte);
+    log.push(`${name} ends`);
+  }
+
+  function gate() {
+    const opens: (() => void)[] = [];
+    const open = async (): Promise<void> => {
+      opens.shift()?.();
+      await settled();
+    };
+    return { open, pass: () => new Promise<void>((resolve) => opens.push(resolve)) };
+  }
+
+  it('is whole before what its connection asks for behind it is begun, in order', async () => {
+    const [one, log, { open, pass }] = [connection('one'), [] as string[], gate()];
+    void askLong(one, log, 'a', pass);
+    void ask(one, log, 'short');
+    void askLong(one, log, 'b', pass);
+    await settled();
+    expect(log).toEqual(['a begins']);
+    await open();
+    expect(log.slice(1)).toEqual(['a ends', 'short', 'b begins']);
+  });
+
+  it('that waits for its turn, having waited for its connection, keeps nobody else waiting', async () => {
+    const [one, two, other] = [connection('one'), connection('two'), connection('other')];
+    const [log, { open, pass }] = [[] as string[], gate()];
+    void askLong(one, log, 'one', pass);
+    void askLong(two, log, 'two', pass);
+    void askLong(two, log, 'two again', pass);
+    void ask(two, log, 'short');
+    await open();
+    await open();
+    void askLong(other, log, 'other', pass);
+    void ask(other, log, 'other, short');
+    await open();
+    await open();
+    const order = ['one', 'two', 'two again', 'other'];
+    expect(log.filter((line) => line.endsWith('ends'))).toEqual(order.map((of) => `${of} ends`));
+    expect(log).toContain('short');
+    expect(log.at(-1)).toBe('other, short');
+  });
+
+  it('is the only one that grows, and others get their answers meanwhile', async () => {
+    const [one, two, other] = ['one', 'two', 'other'].map(connection) as [
+      ConnectionAnswers,
+      ConnectionAnswers,
+      ConnectionAnswers,
+    ];
+    const [log, { open, pass }] = [[] as string[], gate()];
+    void askLong(one, log, 'one', pass);
+    void askLong(two, log, 'two', pass);
+    await ask(other, log, 'other');
+    await settled();
+    expect(log).toEqual(['one begins', 'other']);
+    await open();
+    expect(log.slice(2)).toEqual(['one ends', 'two begins']);
+  });
+
+  it('waits for room among all, once, and for none in its own connection', async () => {
+    const [one, deaf, log, { open, pass }] = [
+      connection('one'),
+      connection('deaf'),
+      [] as string[],
+      gate(),
+    ];
+    void askLong(one, log, 'a', pass);
+    one.change({}, 20 * mebibyte);
+    void askLong(deaf, log, 'b', pass);
+    deaf.change({}, 20 * mebibyte);
+    deaf.made(20 * mebibyte);
+    await open();
+    expect(log).toEqual(['a begins', 'a ends']);
+    one.change({}, -20 * mebibyte);
+    await settled();
+    expect(log).toHaveLength(2);
+    deaf.change({}, -10 * mebibyte);
+    await settled();
+    expect(log.slice(2)).toEqual(['b begins']);
+  });
+
+  it('that is given up, or whose client goes, makes way for the next one', async () => {
+    const [one, two, log, { pass }] = [
+      connection('one'),
+      connection('two'),
+      [] as string[],
+      gate(),
+    ];
+    const [first, second, late] = [{}, {}, new AbortController()];
+    expect(one.beginLong(first)).toBe(true);
+    expect(one.beginLong(second)).toBe(false);
+    const turns = Promise.allSettled([one.turn(second, late.signal)]);
+    void askLong(two, log, 'two', pass);
+    late.abort();
+    one.endLong(second);
+    one.end(first, 0);
+    one.endLong(first);
+    await settled();
+    expect(log).toEqual(['two begins']);
+    expect((await turns).map((end) => end.status)).toEqual(['rejected']);
+    expect(one.isFull).toBe(false);
+  });
+});

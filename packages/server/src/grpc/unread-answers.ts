@@ -2,7 +2,8 @@
 // a bound, and those of all together up to another one; whoever wants more waits until there is
 // room, in order, so that nothing is made for which there is none. A reader that takes nothing for
 // a while, though much waits for it, is given up; where others wait for room, so is one that takes
-// too little, the slowest first, until there is room again.
+// too little, the slowest first, until there is room again. An answer that is made in pieces keeps
+// its place in its connection until it is whole, and only one of all connections grows at a time.
 import type { Clock, Timer } from '@holdfast/base/clock';
 import { HoldfastError } from '@holdfast/base/errors';
 import { LinkedList, ListLink } from '@holdfast/base/linked-list';
@@ -37,6 +38,8 @@ export class UnreadAnswers {
   #bytes = 0;
   /** Goes on, and has not said with how much: nobody else does before. */
   #starting: object | undefined;
+  /** The call whose answer is made in pieces: no other such one is meanwhile. */
+  #alone: object | undefined;
   /** While somebody waits, and a little longer. */
   #timer: Timer | undefined;
 
@@ -77,6 +80,20 @@ export class UnreadAnswers {
   /** It has said with how much, or ended. */
   hasStarted(who: object): void {
     if (this.#starting === who) this.#starting = undefined;
+  }
+
+  /** Answers whether nobody else makes an answer in pieces. */
+  takeTurn(call: object): boolean {
+    this.#alone ??= call;
+    return this.#alone === call;
+  }
+
+  isTurnOf(call: object): boolean {
+    return this.#alone === call;
+  }
+
+  giveTurn(call: object): void {
+    if (this.#alone === call) this.#alone = undefined;
   }
 
   startNext(): void {
@@ -159,6 +176,8 @@ export class ConnectionAnswers {
   readonly #options: ConnectionAnswersOptions;
   /** By their calls, in order. */
   readonly #waiting = new Map<object, Waiter>();
+  /** Those whose answers are made in pieces; the first one is, or waits for its turn. */
+  readonly #long = new Map<object, Waiter | undefined>();
   /** Counted, and of that what has been made. */
   #bytes = 0;
   #madeBytes = 0;
@@ -179,14 +198,51 @@ export class ConnectionAnswers {
 
   /** Nothing more may be made before something was read. */
   get isFull(): boolean {
-    return this.#waiting.size > 0 || !this.#hasRoom;
+    return this.#waiting.size > 0 || this.#long.size > 0 || !this.#hasRoom;
   }
 
   /** Rejects with `resource-exhausted` when its time is over. `change` or `end` has to follow. */
   wait(call: object, signal?: AbortSignal): Promise<void> {
+    return this.#waitIn(this.#waiting, call, { signal, leave: () => this.#waiting.delete(call) });
+  }
+
+  /** Of an answer in pieces; answers whether it is its turn. `endLong` has to follow. */
+  beginLong(call: object): boolean {
+    const { whole } = this.#options;
+    this.#long.set(call, undefined);
+    const mayGrow = this.#mayGrow(call);
+    whole.hasStarted(call); // It has: with nothing as long as it waits for its turn.
+    whole.startNext();
+    return mayGrow;
+  }
+
+  /** When it may grow, and begins to; as `wait`. */
+  async turn(call: object, signal?: AbortSignal): Promise<void> {
+    if (this.#mayGrow(call)) return;
+    const leave = (): void => void this.#long.set(call, undefined);
+    await this.#waitIn(this.#long, call, { signal, leave });
+  }
+
+  /** It is whole, or nothing more is made of it. */
+  endLong(call: object): void {
+    const { whole } = this.#options;
+    this.#long.get(call)?.refuse(clientGone());
+    this.#long.delete(call);
+    whole.giveTurn(call);
+    whole.hasStarted(call);
+    this.#place();
+    whole.startNext();
+  }
+
+  #waitIn(
+    queue: Map<object, Waiter | undefined>,
+    call: object,
+    of: { readonly signal: AbortSignal | undefined; readonly leave: () => void },
+  ): Promise<void> {
+    const { signal } = of;
     return new Promise((resolve, reject) => {
       const leave = (): void => {
-        this.#waiting.delete(call);
+        of.leave();
         signal?.removeEventListener('abort', onAbort);
         this.#place();
       };
@@ -201,7 +257,7 @@ export class ConnectionAnswers {
       };
       if (signal?.aborted) return onAbort();
       signal?.addEventListener('abort', onAbort, { once: true });
-      this.#waiting.set(call, { start, refuse });
+      queue.set(call, { start, refuse });
       this.#place();
     });
   }
@@ -212,7 +268,7 @@ export class ConnectionAnswers {
     this.#bytes += bytes;
     whole.add(bytes);
     if (bytes < 0 && this.#bytes === 0) this.#hasRead = true;
-    if (this.#waiting.size > 0) this.#place();
+    if (this.#waiting.size > 0 || this.#long.size > 0) this.#place();
     whole.hasStarted(call);
     whole.startNext();
   }
@@ -266,9 +322,11 @@ export class ConnectionAnswers {
 
   /** Answers which call goes on, if one has room. */
   start(): object | undefined {
-    const [next] = this.#waiting;
-    if (next === undefined || !this.#hasRoom) return undefined;
+    const isLong = this.#long.size > 0;
+    const [next] = isLong ? this.#long : this.#waiting;
+    if (next === undefined) return undefined;
     const [call, waiter] = next;
+    if (!waiter || !(isLong ? this.#mayGrow(call) : this.#hasRoom)) return undefined;
     waiter.start();
     return call;
   }
@@ -277,16 +335,30 @@ export class ConnectionAnswers {
   close(): void {
     this.#timer?.cancel();
     for (const waiter of this.#waiting.values()) waiter.refuse(clientGone());
+    for (const waiter of this.#long.values()) waiter?.refuse(clientGone());
   }
 
   get #hasRoom(): boolean {
     return this.#bytes < connectionBytesMax && this.#options.whole.hasRoom(this.#bytes);
   }
 
+  /** Room in its connection was there for it when it was let in. */
+  #mayGrow(call: object): boolean {
+    const { whole } = this.#options;
+    const [first] = this.#long.keys();
+    if (first !== call) return false;
+    return whole.isTurnOf(call) || (whole.hasRoom(this.#madeBytes) && whole.takeTurn(call));
+  }
+
+  get #isAwaited(): boolean {
+    for (const waiter of this.#long.values()) return waiter !== undefined;
+    return this.#waiting.size > 0 && this.#bytes < connectionBytesMax;
+  }
+
   /** One that is full itself waits for its own reader, and no other has to make way for it. */
   #place(): void {
     const { whole } = this.#options;
-    if (this.#waiting.size > 0 && this.#bytes < connectionBytesMax) whole.enqueue(this);
+    if (this.#isAwaited) whole.enqueue(this);
     else whole.leave(this);
   }
 
