@@ -6,16 +6,19 @@ import type { Socket } from 'node:net';
 
 import type { Timer } from '@holdfast/base/clock';
 
+import type { CallRoom } from '../grpc/call-room.ts';
 import type { CallReader, CallStream } from '../grpc/call-stream.ts';
+import { messageHeadBytes } from '../grpc/message-parser.ts';
 import { type FramedMessage, type UnaryAnswer, unframed, wholeOf } from '../grpc/method.ts';
 import { GrpcStatus, statusCodes } from '../grpc/status.ts';
+import { clientGone } from '../grpc/unread-answers.ts';
 import { houseSignHeader } from '../http/house-sign.ts';
 import type { HttpContext } from '../http/http-context.ts';
 import { metadataOf } from './gateway-headers.ts';
 import { errorText, httpStatusOf, streamErrorText } from './gateway-status.ts';
 import { MessageStream, readOneMessage } from './message-body.ts';
 import type { MethodShape } from './message-shapes.ts';
-import { jsonOf } from './message-to-json.ts';
+import { JsonOfPieces, jsonOf } from './message-to-json.ts';
 
 export type GatewayExchange = {
   readonly request: IncomingMessage;
@@ -35,6 +38,7 @@ export type GatewayCallOptions = {
   readonly answerBytesMax: number;
 };
 
+const nextTurn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
 const keepAliveMs = 30_000;
 /** Answers up to here are not counted among what waits for its readers. */
 const uncountedBytesMax = 16 * 1024;
@@ -93,16 +97,29 @@ export class GatewayCall implements CallStream {
 
   end(status: GrpcStatus | 'ok', answer?: UnaryAnswer): void {
     if (this.#isOver) return;
-    const message = answer && wholeOf(answer);
     if (this.#options.shape.isStreaming) {
-      if (message) this.send(message);
+      if (answer) this.send(wholeOf(answer));
       this.#endStream(status);
-    } else if (status !== 'ok') this.#answer(httpStatusOf(status), errorText(status));
-    else if (message) {
-      const text = this.#textOf(message);
-      if (text !== undefined) this.#answer(200, text);
-    }
+    } else if (status !== 'ok') this.#answer(httpStatusOf(status), [errorText(status)]);
+    else if (answer instanceof Uint8Array) {
+      const text = this.#textOf(answer);
+      if (text !== undefined) this.#answer(200, [text]);
+    } else if (answer) void this.#answerInPieces(answer);
   }
+
+  /** For what is made in pieces; when it has been made, the gate of big answers counts it. */
+  readonly room: CallRoom = {
+    isFull: false,
+    wait: async () => undefined,
+    heed: () => undefined,
+    expect: () => undefined,
+    begin: () => true,
+    turn: async (signal) => {
+      await nextTurn();
+      signal?.throwIfAborted();
+      if (this.#isOver) throw clientGone();
+    },
+  };
 
   /** As text, which is longer than what was sent. */
   get unsentBytes(): number {
@@ -141,29 +158,45 @@ export class GatewayCall implements CallStream {
   #endStream(status: GrpcStatus | 'ok'): void {
     const { response } = this.#exchange;
     if (status !== 'ok' && !response.headersSent) {
-      this.#answer(httpStatusOf(status), streamErrorText(status));
+      this.#answer(httpStatusOf(status), [streamErrorText(status)]);
       return;
     }
     this.#beginStream();
     this.#close(status === 'ok' ? '' : streamErrorText(status));
   }
 
-  #answer(httpStatus: number, text: string): void {
+  async #answerInPieces(pieces: readonly Uint8Array[]): Promise<void> {
+    const { shape, answerBytesMax } = this.#options;
+    if (pieces.reduce((sum, { length }) => sum + length, 0) > answerBytesMax) {
+      this.#refuseLength();
+      return;
+    }
+    const json = new JsonOfPieces(shape.response);
+    for (const [at, piece] of pieces.entries()) {
+      await nextTurn();
+      if (this.#isOver) return;
+      json.add(at === 0 ? piece.subarray(messageHeadBytes) : piece);
+    }
+    this.#answer(200, json.parts());
+  }
+
+  #answer(httpStatus: number, parts: readonly (string | Buffer)[]): void {
     const { response } = this.#exchange;
-    const bytes = Buffer.from(text);
+    const bytes = parts.reduce((sum, part) => sum + Buffer.byteLength(part), 0);
     response.writeHead(httpStatus, {
       'Content-Type': 'application/json',
-      'Content-Length': bytes.length,
+      'Content-Length': bytes,
       ...houseSignHeader,
     });
-    if (bytes.length > uncountedBytesMax) {
+    if (bytes > uncountedBytesMax) {
       const { answers } = this.#options.context;
       response.once(
         'close',
-        answers.hold(bytes.length, () => response.destroy()),
+        answers.hold(bytes, () => response.destroy()),
       );
     }
-    this.#close(bytes);
+    for (const part of parts.slice(0, -1)) response.write(part);
+    this.#close(parts.at(-1) ?? '');
   }
 
   #close(last: string | Uint8Array): void {
@@ -184,9 +217,14 @@ export class GatewayCall implements CallStream {
   #textOf(message: FramedMessage): string | undefined {
     const { shape, answerBytesMax } = this.#options;
     if (message.length <= answerBytesMax) return jsonOf(shape.response, unframed(message));
+    this.#refuseLength();
+    return undefined;
+  }
+
+  #refuseLength(): void {
+    const { answerBytesMax } = this.#options;
     const text = `the answer is larger than ${answerBytesMax} bytes: ask for less, with a limit`;
     this.#refuse(new GrpcStatus(statusCodes.resourceExhausted, text), false);
-    return undefined;
   }
 
   /** Ends the call from here: whoever serves it is told that nobody is there any more. */

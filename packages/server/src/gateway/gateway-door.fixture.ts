@@ -17,7 +17,9 @@ import {
   type GrpcCall,
   type GrpcMethod,
   type StreamCall,
+  type UnaryAnswer,
   unaryMethod,
+  wholeOf,
 } from '../grpc/method.ts';
 import type { HttpAppOptions } from '../http/http-server.ts';
 import { type TestDoor, testDoor } from '../http/test-door.fixture.ts';
@@ -56,6 +58,8 @@ export type FakeDoor = TestDoor & {
    * header alone: told the call, answers a value or throws.
    */
   onRange: (call: GrpcCall) => Promise<Uint8Array>;
+  /** The answer to a range comes cut in two, anywhere: nothing can be read of it. */
+  isCut: boolean;
   /** What a stream does with a message, after it was noted. */
   onMessage: (stream: FakeStream, id: string) => void;
 };
@@ -77,6 +81,7 @@ export function fakeDoor(
     clock,
     streams,
     onRange: async () => new Uint8Array(0),
+    isCut: false,
     onMessage: () => undefined,
   });
   return door;
@@ -94,8 +99,15 @@ function methodsOf(door: FakeDoor): ReadonlyMap<string, GrpcMethod> {
       return { header: undefined, kvs, more: false, count: 1 };
     },
   );
+  const cut = (answer: UnaryAnswer): UnaryAnswer => {
+    const bytes = wholeOf(answer);
+    return door.isCut ? [bytes.subarray(0, 10), bytes.subarray(10)] : bytes;
+  };
   return new Map<string, GrpcMethod>([
-    ['/etcdserverpb.KV/Range', range],
+    [
+      '/etcdserverpb.KV/Range',
+      { ...range, handle: async (...call) => cut(await range.handle(...call)) },
+    ],
     ['/v3lockpb.Lock/Lock', { ...range, name: 'Lock/Lock', waitsWithClient: true }],
     [
       '/etcdserverpb.Lease/LeaseKeepAlive',

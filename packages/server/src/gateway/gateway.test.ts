@@ -82,6 +82,27 @@ describe('the gateway', () => {
     });
   });
 
+  it('answers a long range in pieces, as it answers two halves of it', async () => {
+    await open();
+    const keys = Array.from({ length: 600 }, (_, at) => base64(`long-${String(at + 100)}`));
+    for (let at = 0; at < 600; at += 100) {
+      const success = keys.slice(at, at + 100).map((one) => ({ request_put: { key: one } }));
+      expect((await post('/v3/kv/txn', { success })).status).toBe(200);
+    }
+    const range = async (from: string, to: string) => {
+      const request = { key: base64(`long-${from}`), range_end: base64(`long-${to}`) };
+      const { body } = await post('/v3/kv/range', request);
+      return body as { kvs: readonly { key: string }[]; header: object; count: string };
+    };
+    const [whole, first, second] = [
+      await range('100', '999'),
+      await range('100', '400'),
+      await range('400', '999'),
+    ];
+    expect(whole).toEqual({ ...first, kvs: [...first.kvs, ...second.kvs], count: '600' });
+    expect(whole.kvs.map((kv) => kv.key)).toEqual(keys);
+  });
+
   it('takes any content type, an empty body, and the prefixes of old', async () => {
     await open();
     const types = ['application/json', 'application/x-www-form-urlencoded', 'text/plain', '', '?'];
@@ -281,7 +302,10 @@ describe('large answers', () => {
     door.onRange = async () => Buffer.alloc(900);
     expect((await post('/fake/kv/range', {})).status).toBe(200);
     door.onRange = async () => Buffer.alloc(1000);
-    expect(await post('/fake/kv/range', {})).toMatchObject({ status: 429, body: { code: 8 } });
+    const refused = { status: 429, body: { code: 8 } };
+    expect(await post('/fake/kv/range', {})).toMatchObject(refused);
+    door.isCut = true;
+    expect(await post('/fake/kv/range', {})).toMatchObject(refused);
   });
 
   it('wait for room while as much as may be has no reader', async () => {

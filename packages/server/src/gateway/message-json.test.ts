@@ -10,7 +10,7 @@ import {
   toBinary,
   toJson,
 } from '@bufbuild/protobuf';
-import { BinaryWriter } from '@bufbuild/protobuf/wire';
+import { BinaryReader, BinaryWriter } from '@bufbuild/protobuf/wire';
 import { FileDescriptorSetSchema } from '@bufbuild/protobuf/wkt';
 import { etcdDescriptorSet } from '@holdfast/proto/etcd-descriptors';
 import fc from 'fast-check';
@@ -21,7 +21,7 @@ import { parseExactly } from './exact-json.ts';
 import { gatewayPaths } from './gateway-paths.ts';
 import { writeMessage } from './message-from-json.ts';
 import { type FieldShape, type MessageShape, methodShapes } from './message-shapes.ts';
-import { jsonOf } from './message-to-json.ts';
+import { JsonOfPieces, jsonOf } from './message-to-json.ts';
 
 const set = fromBinary(FileDescriptorSetSchema, Buffer.from(etcdDescriptorSet, 'base64'));
 const registry = createFileRegistry(set);
@@ -101,6 +101,18 @@ const anyMessage = fc
   .constantFrom(...messages.values())
   .chain((shape) => fc.tuple(fc.constant(shape), objectOf(shape, 4)));
 
+function* cutBetweenFields(bytes: Uint8Array, cuts: readonly boolean[]): Generator<Uint8Array> {
+  const reader = new BinaryReader(bytes);
+  let from = 0;
+  for (let field = 0; reader.pos < bytes.length; field += 1) {
+    if (cuts[field]) yield bytes.subarray(from, reader.pos);
+    if (cuts[field]) from = reader.pos;
+    const [number, wireType] = reader.tag();
+    reader.skip(wireType, number);
+  }
+  yield bytes.subarray(from);
+}
+
 describe('messages and JSON', () => {
   it('are of all methods that the gateway has', () => {
     expect(methods.size).toBe(48);
@@ -126,6 +138,18 @@ describe('messages and JSON', () => {
         expect(JSON.parse(written)).toEqual(expected);
         // In the order of the fields' numbers, as etcd answers.
         expect(written).toBe(JSON.stringify(expected));
+      }),
+      { numRuns: 1000 },
+    );
+  });
+
+  it('are written in pieces as at once, wherever they are cut between two fields', () => {
+    fc.assert(
+      fc.property(anyMessage, fc.array(fc.boolean()), ([shape, value], cuts) => {
+        const bytes = bytesOf(shape, value);
+        const json = new JsonOfPieces(shape);
+        for (const piece of cutBetweenFields(bytes, cuts)) json.add(piece);
+        expect(Buffer.concat([...json.parts()]).toString()).toBe(jsonOf(shape, bytes));
       }),
       { numRuns: 1000 },
     );

@@ -13,7 +13,56 @@ export function jsonOf(shape: MessageShape, message: Uint8Array): string {
   return messageText(shape, new BinaryReader(message), message.length);
 }
 
+/** Of a message in pieces, each of which ends with a field of it; each is written as it comes. */
+export class JsonOfPieces {
+  readonly #shape: MessageShape;
+  /** Of each field the one text, or those of its list by pieces. */
+  readonly #values: (string | undefined)[] = [];
+  readonly #lists: Buffer[][] = [];
+
+  constructor(shape: MessageShape) {
+    this.#shape = shape;
+  }
+
+  add(piece: Uint8Array): void {
+    const values = fieldTexts(this.#shape, new BinaryReader(piece), piece.length);
+    for (const [at, value] of values.entries()) {
+      if (value === undefined) continue;
+      if (!this.#shape.fields[at]?.isRepeated) this.#values[at] = value;
+      else {
+        const list = this.#lists[at] ?? [];
+        list.push(Buffer.from(list.length > 0 ? `,${value}` : value));
+        this.#lists[at] = list;
+      }
+    }
+  }
+
+  /** The whole text, in parts. */
+  parts(): readonly Buffer[] {
+    const parts: Buffer[] = [];
+    const begin = (): string => (parts.length === 0 ? '{' : ',');
+    for (const [at, field] of this.#shape.fields.entries()) {
+      const [value, list] = [this.#values[at], this.#lists[at]];
+      const name = (): string => `${begin()}"${field.name}":`;
+      if (list) parts.push(Buffer.from(`${name()}[`), ...list, Buffer.from(']'));
+      else if (value !== undefined && !isNothing(field, value)) {
+        parts.push(Buffer.from(`${name()}${value}`));
+      }
+    }
+    parts.push(Buffer.from(parts.length === 0 ? '{}' : '}'));
+    return parts;
+  }
+}
+
 function messageText(shape: MessageShape, reader: BinaryReader, end: number): string {
+  return objectText(shape, fieldTexts(shape, reader, end));
+}
+
+function fieldTexts(
+  shape: MessageShape,
+  reader: BinaryReader,
+  end: number,
+): readonly (string | undefined)[] {
   const values: (string | undefined)[] = [];
   while (reader.pos < end) {
     const [number, wireType] = reader.tag();
@@ -27,7 +76,7 @@ function messageText(shape: MessageShape, reader: BinaryReader, end: number): st
     const before = values[at];
     values[at] = field.isRepeated && before !== undefined ? `${before},${value}` : value;
   }
-  return objectText(shape, values);
+  return values;
 }
 
 function objectText({ fields }: MessageShape, values: readonly (string | undefined)[]): string {
