@@ -264,17 +264,13 @@ describe('an answer in pieces', () => {
     void askLong(one, log, 'one', pass);
     void askLong(two, log, 'two', pass);
     void askLong(two, log, 'two again', pass);
-    void ask(two, log, 'short');
-    await open();
     await open();
     void askLong(other, log, 'other', pass);
     void ask(other, log, 'other, short');
-    await open();
-    await open();
-    const order = ['one', 'two', 'two again', 'other'];
-    expect(log.filter((line) => line.endsWith('ends'))).toEqual(order.map((of) => `${of} ends`));
-    expect(log).toContain('short');
-    expect(log.at(-1)).toBe('other, short');
+    for (let times = 0; times < 3; times += 1) await open();
+    expect(log.filter((line) => !line.endsWith('begins'))).toEqual([
+      ...['one ends', 'two ends', 'other ends', 'other, short', 'two again ends'],
+    ]);
   });
 
   it('is the only one that grows, and others get their answers meanwhile', async () => {
