@@ -17,7 +17,7 @@ import type { CallRoom } from '../grpc/call-room.ts';
 import { type GrpcCall, unframed } from '../grpc/method.ts';
 import { kvService } from './kv-service.ts';
 
-const keys = 1700;
+const keys = 2600;
 const nothing = new Uint8Array(0);
 const bytes = (text: string): Uint8Array => new TextEncoder().encode(text);
 const text = (of: Uint8Array): string => new TextDecoder().decode(of);
@@ -100,15 +100,15 @@ describe('a range in pieces', () => {
     ['all', () => all],
     ['everything', () => ({ key: new Uint8Array(1), rangeEnd: new Uint8Array(1) })],
     ['a limit', () => ({ ...all, limit: 1300n })],
-    ['a limit at the end of a piece', () => ({ ...all, limit: 1024n })],
+    ['a limit at the end of a piece', () => ({ ...all, limit: 2048n })],
     ['a limit beyond all', () => ({ ...all, limit: 5000n })],
     ['no values', () => ({ ...all, keysOnly: true })],
     ['an old revision', () => ({ ...all, revision: once })],
-    ['an old revision with a limit', () => ({ ...all, revision: once - 900n, limit: 700n })],
+    ['an old revision with a limit', () => ({ ...all, revision: once - 900n, limit: 1100n })],
     ['from the last key', () => ({ ...all, sortOrder: DESCEND, sortTarget: KEY })],
     ['by version', () => ({ ...all, sortOrder: ASCEND, sortTarget: VERSION })],
     ['by creation, the last first', () => ({ ...all, sortOrder: DESCEND, sortTarget: CREATE })],
-    ['by change, a few', () => ({ ...all, sortOrder: DESCEND, sortTarget: MOD, limit: 600n })],
+    ['by change, a few', () => ({ ...all, sortOrder: DESCEND, sortTarget: MOD, limit: 1600n })],
     [
       'by value, without it',
       () => ({ ...all, sortOrder: ASCEND, sortTarget: VALUE, keysOnly: true }),
@@ -129,7 +129,7 @@ describe('a range in pieces', () => {
 
   it.each<[string, Partial<RangeRequest>]>([
     ['few keys', { key: bytes('k00000'), rangeEnd: bytes('k00500') }],
-    ['a small limit', { ...all, limit: 512n }],
+    ['a small limit', { ...all, limit: 1024n }],
     ['a count', { ...all, countOnly: true }],
     ['one key', { key: bytes('k00000') }],
     ['no key', { key: bytes('x'), rangeEnd: bytes('y') }],
@@ -141,7 +141,7 @@ describe('a range in pieces', () => {
 
   it('is of one revision, whatever is written meanwhile', async () => {
     const before = await ask(all);
-    const room = new Room(async (turn) => await put(keyOf(turn * 400), 'meanwhile'));
+    const room = new Room(async (turn) => await put(keyOf(turn * 800), 'meanwhile'));
     expect(await ask(all, room)).toEqual(before);
     expect(room.heededKeys).toBe(keys);
     expect((await ask(all)).header?.revision).toBeGreaterThan(Number(before.header?.revision));

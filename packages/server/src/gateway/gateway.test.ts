@@ -84,8 +84,8 @@ describe('the gateway', () => {
 
   it('answers a long range in pieces, as it answers two halves of it', async () => {
     await open();
-    const keys = Array.from({ length: 600 }, (_, at) => base64(`long-${String(at + 100)}`));
-    for (let at = 0; at < 600; at += 100) {
+    const keys = Array.from({ length: 1200 }, (_, at) => base64(`long-${at + 1000}`));
+    for (let at = 0; at < 1200; at += 100) {
       const success = keys.slice(at, at + 100).map((one) => ({ request_put: { key: one } }));
       expect((await post('/v3/kv/txn', { success })).status).toBe(200);
     }
@@ -95,11 +95,11 @@ describe('the gateway', () => {
       return body as { kvs: readonly { key: string }[]; header: object; count: string };
     };
     const [whole, first, second] = [
-      await range('100', '999'),
-      await range('100', '400'),
-      await range('400', '999'),
+      await range('1000', '2200'),
+      await range('1000', '1400'),
+      await range('1400', '2200'),
     ];
-    expect(whole).toEqual({ ...first, kvs: [...first.kvs, ...second.kvs], count: '600' });
+    expect(whole).toEqual({ ...first, kvs: [...first.kvs, ...second.kvs], count: '1200' });
     expect(whole.kvs.map((kv) => kv.key)).toEqual(keys);
   });
 
