@@ -1,6 +1,7 @@
 // The limits that apply itself checks. They are part of the replicated behaviour: a member with
 // other limits than its peers would answer an entry differently, so a running cluster never changes
 // them. What an operator may tune is checked by the engine, before it proposes.
+import { keyBytesMax } from '@holdfast/base/key';
 
 export type StoreLimits = {
   readonly keyBytesMax: number;
@@ -31,7 +32,7 @@ export type StoreLimits = {
 };
 
 export const defaultStoreLimits: StoreLimits = {
-  keyBytesMax: 16 * 1024,
+  keyBytesMax,
   valueBytesMax: 8 * 1024 * 1024,
   txnOpsMax: 128,
   txnDepthMax: 8,

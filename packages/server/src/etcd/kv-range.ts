@@ -41,18 +41,18 @@ export function etcdRange(
   const { count, more } = answer;
   if (isPlain(request)) return { header, kvs: answer.kvs, more, count };
   const kvs = answer.kvs.filter((kv) => isWithin(request, kv)).sort(orderOf(request));
-  return { header, ...shownOf(request, kvs), count };
+  const { kvs: shown, more: isCut } = shownOf(request, kvs);
+  return { header, kvs: request.keysOnly ? shown.map(withoutValue) : shown, more: isCut, count };
 }
 
 /** Of those that are asked for, in their order: what the answer has. */
 export function shownOf(
   request: RangeRequest,
-  kvs: readonly KeyValue[],
-): Pick<RangeResponse, 'more'> & { readonly kvs: KeyValue[] } {
+  kvs: KeyValue[],
+): { readonly kvs: KeyValue[]; readonly more: boolean } {
   const limit = naturalOf(request.limit);
   const isCut = limit > 0 && kvs.length > limit;
-  const shown = isCut ? kvs.slice(0, limit) : [...kvs];
-  return { kvs: request.keysOnly ? shown.map(withoutValue) : shown, more: isCut };
+  return { kvs: isCut ? kvs.slice(0, limit) : kvs, more: isCut };
 }
 
 /** In the order of keys, and whatever their revisions. */
@@ -101,7 +101,7 @@ const ascendingBy: Readonly<Record<number, Compare>> = {
   [RangeRequest_SortTarget.VALUE]: (a, b) => Buffer.compare(a.value, b.value),
 };
 
-const withoutValue = (kv: KeyValue): KeyValue => ({ ...kv, value: new Uint8Array(0) });
+export const withoutValue = (kv: KeyValue): KeyValue => ({ ...kv, value: new Uint8Array(0) });
 
 /** Below zero is as zero; more than can be held is all. */
 export const naturalOf = (value: bigint): number =>

@@ -181,6 +181,7 @@ describe('who waits for a lock', () => {
       wait: async () => undefined,
       heed: (body) => void heeded.push(body),
       expect: () => undefined,
+      asLong: () => room,
       begin: () => true,
       turn: async () => undefined,
     };

@@ -1,6 +1,7 @@
 // Goal: a range in pieces answers what a range at once answers, whatever is asked and whatever
 // happens meanwhile, and lets others run. Method: the service over an engine in memory, asked with
 // a room, for which it makes pieces, and without one.
+import { keyBytesMax } from '@holdfast/base/key';
 import { ManualClock } from '@holdfast/base/manual-clock';
 import { MemoryEngine } from '@holdfast/engine/memory-engine';
 import { encode } from '@holdfast/proto/encode';
@@ -29,7 +30,6 @@ let methods: ReturnType<typeof kvService>;
 let once = 0n;
 
 class Room implements CallRoom {
-  readonly isFull = false;
   turns = 0;
   heededKeys = 0;
   isBegun = false;
@@ -42,12 +42,23 @@ class Room implements CallRoom {
     this.#isAlone = isAlone;
   }
 
-  async wait(): Promise<void> {}
+  /** As a real one: for whoever comes behind it. */
+  get isFull(): boolean {
+    return this.isBegun;
+  }
+
+  wait(): Promise<void> {
+    return Promise.reject(new Error('it waits for itself'));
+  }
 
   expect(): void {}
 
   heed({ kvs }: { readonly kvs: readonly unknown[] }): void {
     this.heededKeys += kvs.length;
+  }
+
+  asLong(): this {
+    return this;
   }
 
   begin(): boolean {
@@ -105,6 +116,8 @@ describe('a range in pieces', () => {
     ['no values', () => ({ ...all, keysOnly: true })],
     ['an old revision', () => ({ ...all, revision: once })],
     ['an old revision with a limit', () => ({ ...all, revision: once - 900n, limit: 1100n })],
+    ['a count at an old revision', () => ({ ...all, revision: once, countOnly: true })],
+    ['one key of an old revision', () => ({ ...all, revision: once, limit: 1n })],
     ['from the last key', () => ({ ...all, sortOrder: DESCEND, sortTarget: KEY })],
     ['by version', () => ({ ...all, sortOrder: ASCEND, sortTarget: VERSION })],
     ['by creation, the last first', () => ({ ...all, sortOrder: DESCEND, sortTarget: CREATE })],
@@ -131,6 +144,7 @@ describe('a range in pieces', () => {
     ['few keys', { key: bytes('k00000'), rangeEnd: bytes('k00500') }],
     ['a small limit', { ...all, limit: 1024n }],
     ['a count', { ...all, countOnly: true }],
+    ['no key that is asked for', { ...all, key: bytes('kx') }],
     ['one key', { key: bytes('k00000') }],
     ['no key', { key: bytes('x'), rangeEnd: bytes('y') }],
   ])('is none where there is little: %s', async (_name, request) => {
@@ -145,6 +159,16 @@ describe('a range in pieces', () => {
     expect(await ask(all, room)).toEqual(before);
     expect(room.heededKeys).toBe(keys);
     expect((await ask(all)).header?.revision).toBeGreaterThan(Number(before.header?.revision));
+  });
+
+  it('goes on behind a key that is as long as one may be', async () => {
+    const long = (last: number): string => `mz${String(last).padStart(keyBytesMax - 2, '0')}`;
+    for (let at = 0; at < 1030; at += 1) await put(at < 1020 ? `m${at}` : long(at), '');
+    const request = { key: bytes('m'), rangeEnd: bytes('n'), keysOnly: true };
+    const answer = await ask(request, new Room());
+    expect([answer.kvs.length, answer.count]).toEqual([1030, 1030]);
+    const last = { ...request, key: bytes(long(1029)), rangeEnd: new Uint8Array(1), limit: 2n };
+    expect((await ask(last, new Room())).kvs).toHaveLength(1);
   });
 
   it('is made of few large values as well', async () => {

@@ -1,10 +1,10 @@
 // A range of many keys, read and encoded in pieces, so that no other call waits for all of it: half
 // a million keys in one piece hold the event loop for longer than an election takes. All pieces are
 // of one revision. Its place in its connection and among all such ranges is its room's to keep.
-import { concatBytes } from '@holdfast/base/bytes';
 import { isHoldfastError } from '@holdfast/base/errors';
 import { revision } from '@holdfast/base/ids';
-import type { Engine, ReadOptions } from '@holdfast/engine/engine';
+import { keyAfter } from '@holdfast/base/key';
+import type { Answer, Engine, ReadOptions } from '@holdfast/engine/engine';
 import { encode } from '@holdfast/proto/encode';
 import { type RangeRequest, RangeResponse } from '@holdfast/proto/etcd';
 import type {
@@ -14,25 +14,29 @@ import type {
 } from '@holdfast/proto/internal';
 
 import type { CallRoom } from '../grpc/call-room.ts';
-import { messageHeadBytes } from '../grpc/message-parser.ts';
-import { framed, type UnaryAnswer, withLengthOfAll } from '../grpc/method.ts';
+import { framed, headed, type UnaryAnswer, withLengthOfAll } from '../grpc/method.ts';
+import { GrpcStatus, statusCodes } from '../grpc/status.ts';
 import {
   engineRange,
   etcdRange,
   isPlain,
   isWithin,
-  naturalOf,
   orderOf,
   shownOf,
+  withoutValue,
 } from './kv-range.ts';
 import { headerOf } from './response-header.ts';
-import { sortInTurns } from './turn-sort.ts';
+import { runLength, sortInTurns } from './turn-sort.ts';
 
 /** What is read, or encoded, without a turn: two milliseconds' work. A turn costs others', too. */
 const pieceKeys = 1024;
 const pieceBytes = 1024 * 1024;
-
-const noHead = new Uint8Array(messageHeadBytes);
+/** What is compared in a run of a sort, at the most. */
+const runBytes = 8 * 1024 * 1024;
+/** As etcd's: clients count the bytes of a message in 32 bits with a sign. */
+const messageBytesMax = 2 ** 31 - 1;
+/** Beginnings of a range whose revision is compacted each time before it is read. */
+const triesMax = 3;
 
 type Ask = {
   readonly engine: Engine;
@@ -40,33 +44,26 @@ type Ask = {
   readonly options: ReadOptions;
 };
 
+type Page = Answer<EngineRangeResponse>;
+
 /** The answer to a Range, framed. Throws what the engine refuses it with, or a GrpcStatus. */
 export async function answerRange(ask: Ask, room: CallRoom | undefined): Promise<UnaryAnswer> {
   const wanted = engineRange(ask.request);
-  return room && mayBeLong(ask.request)
-    ? await new LongRange(ask, wanted, room).answer()
-    : await answerWhole(ask, wanted);
+  if (room && mayBeLong(wanted)) return await new LongRange(ask, wanted, room.asLong()).answer();
+  const { header, body } = await ask.engine.range(wanted, ask.options);
+  return framed(RangeResponse, etcdRange(ask.request, body, headerOf(header)));
 }
 
-function mayBeLong(request: RangeRequest): boolean {
-  if (request.rangeEnd.length === 0 || request.countOnly) return false;
-  const limit = naturalOf(request.limit);
-  return limit === 0 || limit > pieceKeys || !isPlain(request);
-}
-
-async function answerWhole(
-  { engine, request, options }: Ask,
-  wanted: EngineRange,
-): Promise<UnaryAnswer> {
-  const { header, body } = await engine.range(wanted, options);
-  return framed(RangeResponse, etcdRange(request, body, headerOf(header)));
-}
+/** The present revision is counted at once; in an old one each key of the range is asked. */
+const mayBeLong = ({ rangeEnd, countOnly, revision: at }: EngineRange): boolean =>
+  rangeEnd.length > 0 && (!countOnly || at > 0);
 
 class LongRange {
   readonly #ask: Ask;
   readonly #wanted: EngineRange;
   readonly #room: CallRoom;
-  readonly #pieces: Uint8Array[] = [];
+  #pieces: Uint8Array[] = [];
+  #bytes = 0;
   #count = 0;
 
   constructor(ask: Ask, wanted: EngineRange, room: CallRoom) {
@@ -77,119 +74,157 @@ class LongRange {
 
   async answer(): Promise<UnaryAnswer> {
     const { request } = this.#ask;
-    const { header, body, isLong, isAlone } = await this.#begin();
-    if (!isLong) return framed(RangeResponse, etcdRange(request, body, headerOf(header)));
-    try {
-      this.#pieces.push(encode(RangeResponse, { ...nothing, header: headerOf(header) }, noHead));
-      if (this.#isCounted) this.#count = body.count;
-      const pages = this.#pages(
-        this.#wanted.revision || header.revision,
-        isAlone ? body : undefined,
-      );
-      const more = isPlain(request) ? await this.#copy(pages) : await this.#order(pages);
-      this.#pieces.push(encode(RangeResponse, { ...nothing, more, count: this.#count }));
-      return withLengthOfAll(this.#pieces);
-    } catch (error) {
-      // Its revision was compacted meanwhile, of which this client knows nothing.
-      if (!this.#isCounted || !isHoldfastError(error, 'compacted')) throw error;
-      return await answerWhole(this.#ask, this.#wanted);
+    const { at, isLong, first } = await this.#begin();
+    if (first && !isLong) {
+      return framed(RangeResponse, etcdRange(request, first.body, headerOf(first.header)));
+    }
+    for (let tries = 1, page = first; ; tries += 1, page = undefined) {
+      try {
+        return await this.#answerInPieces(page ?? (await this.#readAnew(at)));
+      } catch (error) {
+        // Its revision was compacted meanwhile, of which this client knows nothing.
+        const isOver = !this.#isCounted || tries === triesMax;
+        if (isOver || !isHoldfastError(error, 'compacted')) throw error;
+      }
     }
   }
 
-  /** The present revision is counted with the first piece; in an old one each key is asked. */
   get #isCounted(): boolean {
     return this.#wanted.revision === 0;
   }
 
-  /** Reads the first piece, which is all there is of most ranges. */
+  /** In a page; a limit and a count may be reached with it. */
+  get #step(): EngineRange {
+    const { limit, keysOnly, countOnly } = this.#wanted;
+    const page = { limit: Math.min(limit || pieceKeys, pieceKeys), countOnly: false };
+    return { ...this.#wanted, ...page, keysOnly: keysOnly || countOnly };
+  }
+
+  /** Reads the first page, which is all there is of most ranges; nothing, if it has to wait. */
   async #begin() {
     const { engine, options } = this.#ask;
     const room = this.#room;
     let isLong = false;
-    let isAlone = false;
-    const heed = (first: EngineRangeResponse): void => {
-      isLong = first.more || bytesOf(first.kvs) > pieceBytes;
-      if (isLong) isAlone = room.begin();
-      else room.heed(first);
+    let mayGoOn = true;
+    const heed = (body: EngineRangeResponse): void => {
+      isLong = this.#goesOn(body) || this.#wanted.countOnly || bytesOf(body.kvs) > pieceBytes;
+      if (isLong) mayGoOn = room.begin();
+      else room.heed(body);
     };
-    const answer = await engine.range(
-      { ...this.#wanted, limit: pieceKeys },
-      {
-        ...options,
-        uncounted: !this.#isCounted,
-        room: {
-          get isFull() {
-            return room.isFull;
-          },
-          wait: (signal) => room.wait(signal),
-          heed,
+    const answer = await engine.range(this.#step, {
+      ...options,
+      uncounted: !this.#isCounted,
+      room: {
+        get isFull() {
+          return room.isFull;
         },
+        wait: (signal) => room.wait(signal),
+        heed,
       },
-    );
-    return { ...answer, isLong, isAlone };
+    });
+    return { at: answer.header.revision, isLong, first: mayGoOn ? answer : undefined };
   }
 
-  /** All keys of the range, of which those of the first page may be at hand. */
-  async *#pages(
-    at: number,
-    first: EngineRangeResponse | undefined,
-  ): AsyncGenerator<readonly KeyValue[], void, void> {
+  /** Whether there is more to read: at an old revision also what is counted alone. */
+  #goesOn({ kvs, more }: EngineRangeResponse): boolean {
+    const { limit } = this.#wanted;
+    return more && !(this.#isCounted && limit > 0 && kvs.length >= limit);
+  }
+
+  /** In its turn, at a revision no older than `at`. */
+  async #readAnew(at: number): Promise<Page> {
+    await this.#turn();
+    return await this.#read(this.#step, at, !this.#isCounted);
+  }
+
+  async #read(step: EngineRange, at: number, uncounted: boolean): Promise<Page> {
     const { engine, options } = this.#ask;
     const { actor, subject, signal } = options;
-    const pinned = { actor, subject, consistency: { level: 'stale' }, uncounted: true } as const;
-    const again = { ...pinned, minRevision: revision(at), ...(signal && { signal }) };
-    const step = { ...this.#wanted, revision: at, limit: pieceKeys };
-    for (let page = first; ; page = undefined) {
-      if (!page) await this.#turn();
-      page ??= (await engine.range(step, again)).body;
+    const pinned = { actor, subject, consistency: { level: 'stale' }, uncounted } as const;
+    const minRevision = revision(at);
+    return await engine.range(step, { ...pinned, minRevision, ...(signal && { signal }) });
+  }
+
+  async #answerInPieces({ header, body }: Page): Promise<UnaryAnswer> {
+    const { request } = this.#ask;
+    this.#pieces = [];
+    this.#bytes = 0;
+    if (this.#isCounted) this.#count = body.count;
+    this.#add(headed(RangeResponse, { ...nothing, header: headerOf(header) }));
+    const pages = this.#pages(this.#wanted.revision || header.revision, body);
+    const more = isPlain(request) ? await this.#copy(pages) : await this.#order(pages);
+    this.#add(encode(RangeResponse, { ...nothing, more, count: this.#count }));
+    return withLengthOfAll(this.#pieces);
+  }
+
+  /** All keys of the range, up to the limit where no more are counted. */
+  async *#pages(
+    at: number,
+    first: EngineRangeResponse,
+  ): AsyncGenerator<readonly KeyValue[], void, void> {
+    for (let page = first; ; ) {
       yield page.kvs;
       const last = page.kvs.at(-1);
-      if (!page.more || !last) return;
-      step.key = concatBytes(last.key, new Uint8Array(1));
+      const key = page.more && last ? keyAfter(last.key) : undefined;
+      if (!key) return;
+      await this.#turn();
+      const step = { ...this.#step, key, revision: at, limit: pieceKeys };
+      page = (await this.#read(step, at, true)).body;
     }
   }
 
   /** As they come, up to the limit. Answers whether there are more. */
   async #copy(pages: AsyncIterable<readonly KeyValue[]>): Promise<boolean> {
-    const limit = this.#wanted.limit || Infinity;
+    const { limit, countOnly } = this.#wanted;
+    const most = countOnly ? 0 : limit || Infinity;
     let seen = 0;
     for await (const page of pages) {
-      const kvs = page.slice(0, Math.max(0, limit - seen));
+      const kvs = page.slice(0, Math.max(0, most - seen));
       seen += page.length;
       this.#room.heed({ ...nothing, kvs });
       await this.#encode(kvs);
-      if (seen >= limit && this.#isCounted) break;
+      if (seen >= most && this.#isCounted) break;
     }
     if (!this.#isCounted) this.#count = seen;
-    return this.#count > Math.min(seen, limit);
+    return !countOnly && this.#count > Math.min(seen, most);
   }
 
   /** Those that are asked for, in the order that is asked for. Answers whether there are more. */
   async #order(pages: AsyncIterable<readonly KeyValue[]>): Promise<boolean> {
     const { request } = this.#ask;
+    const { countOnly } = this.#wanted;
     const kept: KeyValue[] = [];
     let seen = 0;
     for await (const page of pages) {
-      const kvs = page.filter((kv) => isWithin(request, kv));
+      const kvs = countOnly ? [] : page.filter((kv) => isWithin(request, kv));
       kept.push(...kvs);
       seen += page.length;
       this.#room.heed({ ...nothing, kvs });
     }
     if (!this.#isCounted) this.#count = seen;
-    await sortInTurns(kept, orderOf(request), () => this.#turn());
+    const run = Math.min(runLength, Math.ceil((runBytes * kept.length) / (bytesOf(kept) + 1)) + 1);
+    await sortInTurns(kept, { run, compare: orderOf(request), turn: () => this.#turn() });
     const { kvs, more } = shownOf(request, kept);
     await this.#encode(kvs);
     return more;
   }
 
   async #encode(kvs: readonly KeyValue[]): Promise<void> {
+    const { keysOnly } = this.#ask.request;
     for (let from = 0; from < kvs.length; ) {
       const to = endOfPiece(kvs, from);
-      const piece = { ...nothing, kvs: kvs.slice(from, to) };
+      const piece = kvs.slice(from, to);
       if (from > 0) await this.#turn();
-      this.#pieces.push(encode(RangeResponse, piece));
+      const shown = keysOnly ? piece.map(withoutValue) : piece;
+      this.#add(encode(RangeResponse, { ...nothing, kvs: shown }));
       from = to;
     }
+  }
+
+  #add(piece: Uint8Array): void {
+    this.#pieces.push(piece);
+    this.#bytes += piece.length;
+    if (this.#bytes > messageBytesMax) throw tooLong(this.#bytes);
   }
 
   #turn(): Promise<void> {
@@ -198,6 +233,13 @@ class LongRange {
 }
 
 const nothing: RangeResponse = { header: undefined, kvs: [], more: false, count: 0 };
+
+const tooLong = (bytes: number): GrpcStatus =>
+  new GrpcStatus(
+    statusCodes.resourceExhausted,
+    `grpc: trying to send message larger than max (${bytes} vs. ${messageBytesMax}): ` +
+      'ask for less, with a limit',
+  );
 
 const sizeOf = ({ key, value }: KeyValue): number => key.length + value.length;
 

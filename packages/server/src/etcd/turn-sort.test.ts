@@ -14,11 +14,10 @@ describe('a sort in turns', () => {
     }));
     const sorted = [...items].sort((a, b) => a.rank - b.rank);
     let turns = 0;
-    await sortInTurns(
-      items,
-      (a, b) => a.rank - b.rank,
-      async () => void turns++,
-    );
+    await sortInTurns(items, {
+      compare: (a, b) => a.rank - b.rank,
+      turn: async () => void turns++,
+    });
     expect(items).toEqual(sorted);
     expect(turns).toBeGreaterThanOrEqual(Math.ceil(count / 2048) - 1);
   });

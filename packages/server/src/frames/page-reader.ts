@@ -1,7 +1,8 @@
 // A page of keys for one answer: in steps, so that others run between them, of one revision, and
 // ended where it gets long.
-import { concatBytes } from '@holdfast/base/bytes';
+import { emptyBytes } from '@holdfast/base/bytes';
 import { revision } from '@holdfast/base/ids';
+import { keyAfter } from '@holdfast/base/key';
 import type { Answer, Engine, ReadOptions } from '@holdfast/engine/engine';
 import type { ListRequest } from '@holdfast/proto/client';
 import type { KeyValue, RangeRequest, RangeResponse } from '@holdfast/proto/internal';
@@ -34,7 +35,9 @@ export async function readPage(
   const pinned = { actor, subject, consistency: { level: 'stale' }, uncounted: true } as const;
   const again = { ...pinned, minRevision: revision(step.revision), ...(signal && { signal }) };
   while (more && !page.isFull) {
-    step.key = page.next;
+    const next = page.next;
+    if (!next) break;
+    step.key = next;
     step.limit = page.nextLimit;
     more = page.take((await engine.range(step, again)).body);
   }
@@ -59,9 +62,8 @@ class Page {
   }
 
   /** Where what it does not have begins: behind its last key. */
-  get next(): Uint8Array {
-    const last = this.kvs.at(-1)?.key ?? new Uint8Array(0);
-    return concatBytes(last, new Uint8Array(1));
+  get next(): Uint8Array | undefined {
+    return keyAfter(this.kvs.at(-1)?.key ?? emptyBytes);
   }
 
   /** Whether there are keys behind those that it took. */

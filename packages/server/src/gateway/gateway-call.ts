@@ -6,15 +6,15 @@ import type { Socket } from 'node:net';
 
 import type { Timer } from '@holdfast/base/clock';
 
-import type { CallRoom } from '../grpc/call-room.ts';
 import type { CallReader, CallStream } from '../grpc/call-stream.ts';
 import { messageHeadBytes } from '../grpc/message-parser.ts';
 import { type FramedMessage, type UnaryAnswer, unframed, wholeOf } from '../grpc/method.ts';
 import { GrpcStatus, statusCodes } from '../grpc/status.ts';
-import { clientGone } from '../grpc/unread-answers.ts';
+import type { UnreadAnswers } from '../grpc/unread-answers.ts';
 import { houseSignHeader } from '../http/house-sign.ts';
 import type { HttpContext } from '../http/http-context.ts';
 import { metadataOf } from './gateway-headers.ts';
+import { GatewayRoom } from './gateway-room.ts';
 import { errorText, httpStatusOf, streamErrorText } from './gateway-status.ts';
 import { MessageStream, readOneMessage } from './message-body.ts';
 import type { MethodShape } from './message-shapes.ts';
@@ -36,15 +36,17 @@ export type GatewayCallOptions = {
   readonly jsonBytesMax: number;
   /** Of one message that is answered: its text must be one that can be made. */
   readonly answerBytesMax: number;
+  /** Of answers that are made in pieces, of all calls. */
+  readonly unread: UnreadAnswers;
 };
 
-const nextTurn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
 const keepAliveMs = 30_000;
 /** Answers up to here are not counted among what waits for its readers. */
 const uncountedBytesMax = 16 * 1024;
 
 export class GatewayCall implements CallStream {
   readonly path: string;
+  readonly room: GatewayRoom;
   readonly #exchange: GatewayExchange;
   readonly #options: GatewayCallOptions;
   #body: MessageStream | undefined;
@@ -57,6 +59,12 @@ export class GatewayCall implements CallStream {
     this.path = options.path;
     this.#exchange = exchange;
     this.#options = options;
+    const { context, unread } = options;
+    this.room = new GatewayRoom({
+      ...{ context, unread },
+      isOver: () => this.#isOver,
+      checkBytes: (bytes) => this.#checkBytes(bytes),
+    });
   }
 
   header(name: string): string | undefined {
@@ -100,26 +108,14 @@ export class GatewayCall implements CallStream {
     if (this.#options.shape.isStreaming) {
       if (answer) this.send(wholeOf(answer));
       this.#endStream(status);
-    } else if (status !== 'ok') this.#answer(httpStatusOf(status), [errorText(status)]);
-    else if (answer instanceof Uint8Array) {
+    } else if (status !== 'ok') {
+      this.room.endTurn();
+      this.#answer(httpStatusOf(status), [errorText(status)]);
+    } else if (answer instanceof Uint8Array) {
       const text = this.#textOf(answer);
       if (text !== undefined) this.#answer(200, [text]);
     } else if (answer) void this.#answerInPieces(answer);
   }
-
-  /** For what is made in pieces; when it has been made, the gate of big answers counts it. */
-  readonly room: CallRoom = {
-    isFull: false,
-    wait: async () => undefined,
-    heed: () => undefined,
-    expect: () => undefined,
-    begin: () => true,
-    turn: async (signal) => {
-      await nextTurn();
-      signal?.throwIfAborted();
-      if (this.#isOver) throw clientGone();
-    },
-  };
 
   /** As text, which is longer than what was sent. */
   get unsentBytes(): number {
@@ -166,18 +162,25 @@ export class GatewayCall implements CallStream {
   }
 
   async #answerInPieces(pieces: readonly Uint8Array[]): Promise<void> {
-    const { shape, answerBytesMax } = this.#options;
-    if (pieces.reduce((sum, { length }) => sum + length, 0) > answerBytesMax) {
-      this.#refuseLength();
-      return;
-    }
-    const json = new JsonOfPieces(shape.response);
-    for (const [at, piece] of pieces.entries()) {
-      await nextTurn();
+    const { shape, context } = this.#options;
+    try {
+      this.#checkBytes(pieces.reduce((sum, { length }) => sum + length, 0));
+      const json = new JsonOfPieces(shape.response);
+      for (const [at, piece] of pieces.entries()) {
+        await this.room.turn();
+        json.add(at === 0 ? piece.subarray(messageHeadBytes) : piece);
+      }
+      this.#answer(200, json.parts());
+    } catch (error) {
       if (this.#isOver) return;
-      json.add(at === 0 ? piece.subarray(messageHeadBytes) : piece);
+      if (error instanceof GrpcStatus) this.#refuse(error, false);
+      else {
+        context.onFault(error, this.path);
+        this.abandon();
+      }
+    } finally {
+      this.room.endTurn();
     }
-    this.#answer(200, json.parts());
   }
 
   #answer(httpStatus: number, parts: readonly (string | Buffer)[]): void {
@@ -217,14 +220,18 @@ export class GatewayCall implements CallStream {
   #textOf(message: FramedMessage): string | undefined {
     const { shape, answerBytesMax } = this.#options;
     if (message.length <= answerBytesMax) return jsonOf(shape.response, unframed(message));
-    this.#refuseLength();
+    this.#refuse(this.#tooLong(), false);
     return undefined;
   }
 
-  #refuseLength(): void {
+  #checkBytes(bytes: number): void {
+    if (bytes > this.#options.answerBytesMax) throw this.#tooLong();
+  }
+
+  #tooLong(): GrpcStatus {
     const { answerBytesMax } = this.#options;
     const text = `the answer is larger than ${answerBytesMax} bytes: ask for less, with a limit`;
-    this.#refuse(new GrpcStatus(statusCodes.resourceExhausted, text), false);
+    return new GrpcStatus(statusCodes.resourceExhausted, text);
   }
 
   /** Ends the call from here: whoever serves it is told that nobody is there any more. */
@@ -251,6 +258,7 @@ export class GatewayCall implements CallStream {
 
   #leave(): void {
     this.#isOver = true;
+    this.room.close();
     this.#body?.stop();
     this.#stalled?.cancel();
     this.#reader?.onGone();

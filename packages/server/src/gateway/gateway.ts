@@ -11,6 +11,7 @@ import type { GrpcMethod, GrpcMethods } from '../grpc/method.ts';
 import { GrpcStatus, statusCodes } from '../grpc/status.ts';
 import { serveStream } from '../grpc/streaming.ts';
 import { serveUnary } from '../grpc/unary.ts';
+import { UnreadAnswers } from '../grpc/unread-answers.ts';
 import { houseSignHeader } from '../http/house-sign.ts';
 import type { HttpContext } from '../http/http-context.ts';
 import { GatewayCall, type GatewayExchange } from './gateway-call.ts';
@@ -65,10 +66,13 @@ type Called = {
 
 class Gateway {
   readonly #options: GatewayOptions;
+  readonly #unread: UnreadAnswers;
   #shapes: Promise<ReadonlyMap<string, MethodShape>> | undefined;
 
   constructor(options: GatewayOptions) {
     this.#options = options;
+    const { clock, limits } = options.context;
+    this.#unread = new UnreadAnswers({ clock, bytesMax: limits.unreadBytesMax });
   }
 
   /** Never rejects. What is under way answers its own errors, which come to nobody here. */
@@ -122,6 +126,7 @@ class Gateway {
       isPatient,
       jsonBytesMax: jsonBytesOf(messageBytesMax),
       answerBytesMax: answerBytesMax ?? defaultAnswerBytesMax,
+      unread: this.#unread,
     });
     const options = { context, door: 'gateway', caller, messageBytesMax } as const;
     if (method.kind === 'unary') serveUnary(call, method, options);

@@ -4,10 +4,12 @@ import type { AnswerRoom } from '@holdfast/engine/engine';
 export interface CallRoom extends AnswerRoom {
   /** Of an answer that is made where nobody can be asked to wait: as large as it may become. */
   expect(bytes: number): void;
+  /** Of an answer that may be long, before anything else is asked: it waits among such ones. */
+  asLong(): CallRoom;
   /**
    * Instead of `heed`, of an answer that is made in pieces, each of which is heeded in its turn:
    * those that its connection asks for behind it wait until it is whole. Answers whether it may go
-   * on now; if not, what there is of it should be let go, as it may wait long for its `turn`.
+   * on now; if not, what there is of it is to be let go, as it may wait long for its `turn`.
    */
   begin(): boolean;
   /**

@@ -56,16 +56,19 @@ export class GrpcConnection implements PacedConnection {
     this.socket = socket;
     // HTTP/1.1 leaves its sockets half open: a client that has gone would be one that listens.
     socket.allowHalfOpen = false;
-    this.accounts = {
-      held: new ByteBudget(heldBytesMax, options.held),
-      heldBack: new ByteBudget(heldBackBytesMax, options.heldBack),
-      answers: new ConnectionAnswers({
+    const answers = (): ConnectionAnswers =>
+      new ConnectionAnswers({
         whole: options.unread,
         clock: options.clock,
         unreadMs: options.unreadMs,
         sentBytes: () => this.#connection.sentBytes,
         giveUp: () => this.#end('it does not read its answers'),
-      }),
+      });
+    this.accounts = {
+      held: new ByteBudget(heldBytesMax, options.held),
+      heldBack: new ByteBudget(heldBackBytesMax, options.heldBack),
+      answers: answers(),
+      longAnswers: answers(),
     };
     this.#timer = this.#endAfter(introductionMs, 'no settings in time');
     this.#connection = this.#open();
@@ -110,6 +113,7 @@ export class GrpcConnection implements PacedConnection {
         this.#timer.cancel();
         pace.forget(this);
         this.accounts.answers.close();
+        this.accounts.longAnswers.close();
         onOver(this, this.#reason ?? reason);
       },
     });

@@ -216,6 +216,19 @@ describe('a client that asks and does not read', () => {
     },
   );
 
+  it('long answers is given short ones beside them, on the same connection', async () => {
+    await using hostile = await HostileDoor.open();
+    await fillMany(hostile);
+    const client = await hostile.stock();
+    const long = Array.from({ length: 5 }, () => client.begin(rangePath));
+    for (const stream of long) stream.end(rangeMessage('v', 'w'));
+    for (let at = 0; at < 20; at += 1) {
+      expect((await client.say(rangePath, rangeMessage('v1'))).status).toBe(0);
+      await hostile.put(client, 'beside');
+    }
+    for (const stream of long) expect((await answerOf(stream)).status).toBe(0);
+  });
+
   it.each([
     ['a few keys', () => 'w'],
     ['many keys', () => 'w'],

@@ -31,12 +31,15 @@ export type CallAccounts = {
   /** Of `held`: by those of which it is not known yet who makes them. */
   readonly heldBack: ByteBudget;
   readonly answers: ConnectionAnswers;
+  /** Those that may be long: they wait for each other, and keep no others waiting. */
+  readonly longAnswers: ConnectionAnswers;
 };
 
 export class Http2CallStream implements CallStream, CallRoom, StreamReader {
   readonly path: string;
   readonly #stream: ServerStream;
   readonly #accounts: CallAccounts;
+  #answers: ConnectionAnswers;
   #reader: CallReader | undefined;
   #hasBegun = false;
   #isPaused = false;
@@ -53,6 +56,7 @@ export class Http2CallStream implements CallStream, CallRoom, StreamReader {
   constructor(stream: ServerStream, accounts: CallAccounts) {
     this.#stream = stream;
     this.#accounts = accounts;
+    this.#answers = accounts.answers;
     this.path = stream.headers.get(':path') ?? '';
     stream.open(this);
   }
@@ -146,11 +150,11 @@ export class Http2CallStream implements CallStream, CallRoom, StreamReader {
 
   /** For one who has gone there is no room: nothing is made for nobody. */
   get isFull(): boolean {
-    return this.isGone || this.#accounts.answers.isFull;
+    return this.isGone || this.#answers.isFull;
   }
 
   async wait(signal?: AbortSignal): Promise<void> {
-    if (!this.isGone) await this.#accounts.answers.wait(this, signal);
+    if (!this.isGone) await this.#answers.wait(this, signal);
     if (this.isGone) throw clientGone();
   }
 
@@ -165,14 +169,19 @@ export class Http2CallStream implements CallStream, CallRoom, StreamReader {
     this.#grow(bytes);
   }
 
+  asLong(): CallRoom {
+    this.#answers = this.#accounts.longAnswers;
+    return this;
+  }
+
   begin(): boolean {
     if (this.isGone) return false;
     this.#isLong = true;
-    return this.#accounts.answers.beginLong(this);
+    return this.#answers.beginLong(this);
   }
 
   async turn(signal?: AbortSignal): Promise<void> {
-    if (!this.isGone) await this.#accounts.answers.turn(this, signal);
+    if (!this.isGone) await this.#answers.turn(this, signal);
     await new Promise((resolve) => setImmediate(resolve));
     if (this.isGone) throw clientGone();
     signal?.throwIfAborted();
@@ -192,12 +201,12 @@ export class Http2CallStream implements CallStream, CallRoom, StreamReader {
 
   onGone(): void {
     this.#endLong();
-    const { held, answers } = this.#accounts;
+    const { held } = this.#accounts;
     held.give(this.#heldBytes);
     this.#heldBytes = 0;
     this.#waitNoMore();
-    answers.made(-this.#madeBytes);
-    answers.end(this, this.#unreadBytes);
+    this.#answers.made(-this.#madeBytes);
+    this.#answers.end(this, this.#unreadBytes);
     this.#unreadBytes = 0;
     this.#reader?.onGone();
   }
@@ -208,7 +217,7 @@ export class Http2CallStream implements CallStream, CallRoom, StreamReader {
   }
 
   #endLong(): void {
-    if (this.#isLong) this.#accounts.answers.endLong(this);
+    if (this.#isLong) this.#answers.endLong(this);
     this.#isLong = false;
   }
 
@@ -216,13 +225,13 @@ export class Http2CallStream implements CallStream, CallRoom, StreamReader {
     const bytes = pieces.reduce((sum, { length }) => sum + length, 0);
     this.#grow(bytes - this.#unreadBytes);
     this.#madeBytes = bytes;
-    this.#accounts.answers.made(bytes);
+    this.#answers.made(bytes);
     for (const piece of pieces) this.#stream.send(piece);
   }
 
   #grow(bytes: number): void {
     this.#unreadBytes += bytes;
-    this.#accounts.answers.change(this, bytes);
+    this.#answers.change(this, bytes);
   }
 
   #begin(): void {

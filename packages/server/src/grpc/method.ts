@@ -139,8 +139,11 @@ const noHead = new Uint8Array(messageHeadBytes);
 
 /** Uncompressed, with its head. */
 export function framed<T>(codec: Encoder<T>, value: T): FramedMessage {
-  return withLength(encode(codec, value, noHead));
+  return withLength(headed(codec, value));
 }
+
+/** Behind a head that says no length yet. */
+export const headed = <T>(codec: Encoder<T>, value: T): Uint8Array => encode(codec, value, noHead);
 
 /** Writes the length of what stands behind a head that was left free. */
 export function withLength(message: Uint8Array): FramedMessage {

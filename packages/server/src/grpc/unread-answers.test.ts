@@ -247,7 +247,7 @@ describe('an answer in pieces', () => {
     return { open, pass: () => new Promise<void>((resolve) => opens.push(resolve)) };
   }
 
-  it('is whole before what its connection asks for behind it is begun, in order', async () => {
+  it('is whole before another one of its connection is begun, in order', async () => {
     const [one, log, { open, pass }] = [connection('one'), [] as string[], gate()];
     void askLong(one, log, 'a', pass);
     void ask(one, log, 'short');
@@ -273,63 +273,68 @@ describe('an answer in pieces', () => {
     ]);
   });
 
-  it('is the only one that grows, and others get their answers meanwhile', async () => {
-    const [one, two, other] = ['one', 'two', 'other'].map(connection) as [
-      ConnectionAnswers,
-      ConnectionAnswers,
-      ConnectionAnswers,
-    ];
-    const [log, { open, pass }] = [[] as string[], gate()];
-    void askLong(one, log, 'one', pass);
-    void askLong(two, log, 'two', pass);
-    await ask(other, log, 'other');
+  it('grows alone, whoever has read before, and others get their answers meanwhile', async () => {
+    const log: string[] = [];
+    const { open, pass } = gate();
+    const names = ['a', 'b', 'c', 'd'] as const;
+    const all = names.map((name) => ({ name, of: connection(name) }));
+    for (const { of } of all.slice(2)) {
+      of.change({}, 1);
+      of.change({}, -1); // It has read before, and has no right to go first.
+    }
+    for (const { name, of } of all) void askLong(of, log, name, pass);
+    await ask(connection('other'), log, 'other');
     await settled();
-    expect(log).toEqual(['one begins', 'other']);
-    await open();
-    expect(log.slice(2)).toEqual(['one ends', 'two begins']);
+    expect(log).toEqual(['a begins', 'other']);
+    for (const _ of names) await open();
+    expect(log.slice(2)).toEqual(
+      names.flatMap((name, at) => [`${name} ends`, `${names[at + 1]} begins`]).slice(0, -1),
+    );
   });
 
-  it('waits for room among all, once, and for none in its own connection', async () => {
-    const [one, deaf, log, { open, pass }] = [
-      connection('one'),
-      connection('deaf'),
-      [] as string[],
-      gate(),
-    ];
+  it('waits for room among all, and for none in its own connection', async () => {
+    const [one, deaf] = [connection('one'), connection('deaf')];
+    const [log, { open, pass }] = [[] as string[], gate()];
     void askLong(one, log, 'a', pass);
-    one.change({}, 20 * mebibyte);
     void askLong(deaf, log, 'b', pass);
-    deaf.change({}, 20 * mebibyte);
-    deaf.made(20 * mebibyte);
+    deaf.change({}, 40 * mebibyte);
     await open();
     expect(log).toEqual(['a begins', 'a ends']);
-    one.change({}, -20 * mebibyte);
-    await settled();
-    expect(log).toHaveLength(2);
-    deaf.change({}, -10 * mebibyte);
+    deaf.change({}, -20 * mebibyte);
     await settled();
     expect(log.slice(2)).toEqual(['b begins']);
   });
 
+  it('makes those that do not read make way where it waits for room, and not for its turn', async () => {
+    const readers = Array.from({ length: 8 }, (_, at) => new Reader(`${at}`));
+    for (const reader of readers.slice(0, 4)) reader.get(5 * mebibyte);
+    const [one, two] = [connection('one'), connection('two')];
+    const [log, { open, pass }] = [[] as string[], gate()];
+    void askLong(one, log, 'a', pass);
+    void askLong(two, log, 'b', pass);
+    await clock.advanceAsync(10_000);
+    expect(givenUp).toEqual([]);
+    for (const reader of readers.slice(4)) reader.get(5 * mebibyte);
+    await open();
+    expect(log).toEqual(['a begins', 'a ends']);
+    await clock.advanceAsync(10_000);
+    expect([log.at(-1), givenUp.length > 0]).toEqual(['b begins', true]);
+  });
+
   it('that is given up, or whose client goes, makes way for the next one', async () => {
-    const [one, two, log, { pass }] = [
-      connection('one'),
-      connection('two'),
-      [] as string[],
-      gate(),
-    ];
-    const [first, second, late] = [{}, {}, new AbortController()];
+    const [one, two] = [connection('one'), connection('two')];
+    const [log, { pass }] = [[] as string[], gate()];
+    const [first, second, third, late] = [{}, {}, {}, new AbortController()];
     expect(one.beginLong(first)).toBe(true);
-    expect(one.beginLong(second)).toBe(false);
-    const turns = Promise.allSettled([one.turn(second, late.signal)]);
+    expect([one.beginLong(second), one.beginLong(third)]).toEqual([false, false]);
+    const turns = Promise.allSettled([one.turn(second, late.signal), one.turn(third)]);
     void askLong(two, log, 'two', pass);
-    late.abort();
-    one.endLong(second);
-    one.end(first, 0);
-    one.endLong(first);
+    late.abort(new Error('too late'));
+    for (const call of [second, third, first]) one.endLong(call);
     await settled();
     expect(log).toEqual(['two begins']);
-    expect((await turns).map((end) => end.status)).toEqual(['rejected']);
+    const reasons = (await turns).map((end) => end.status === 'rejected' && end.reason.message);
+    expect(reasons).toEqual(['too late', 'the client has gone']);
     expect(one.isFull).toBe(false);
   });
 });

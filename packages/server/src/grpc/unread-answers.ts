@@ -2,8 +2,8 @@
 // a bound, and those of all together up to another one; whoever wants more waits until there is
 // room, in order, so that nothing is made for which there is none. A reader that takes nothing for
 // a while, though much waits for it, is given up; where others wait for room, so is one that takes
-// too little, the slowest first, until there is room again. An answer that is made in pieces keeps
-// its place in its connection until it is whole, and only one of all connections grows at a time.
+// too little, the slowest first, until there is room again. Of the answers that are made in pieces
+// one grows at a time, in the order in which they were begun.
 import type { Clock, Timer } from '@holdfast/base/clock';
 import { HoldfastError } from '@holdfast/base/errors';
 import { LinkedList, ListLink } from '@holdfast/base/linked-list';
@@ -38,8 +38,9 @@ export class UnreadAnswers {
   #bytes = 0;
   /** Goes on, and has not said with how much: nobody else does before. */
   #starting: object | undefined;
-  /** The call whose answer is made in pieces: no other such one is meanwhile. */
-  #alone: object | undefined;
+  /** The call whose answer is made in pieces now, and those that wait for it, in order. */
+  #growing: object | undefined;
+  readonly #turns = new Map<object, Waiter>();
   /** While somebody waits, and a little longer. */
   #timer: Timer | undefined;
 
@@ -53,7 +54,7 @@ export class UnreadAnswers {
   }
 
   get isAwaited(): boolean {
-    return this.#readers.size + this.#strangers.size > 0;
+    return this.#readers.size + this.#strangers.size + this.#turns.size > 0;
   }
 
   /** Whether a connection with so much of its own may be answered. */
@@ -72,6 +73,27 @@ export class UnreadAnswers {
     if (!this.#timer) this.#lookLater();
   }
 
+  /** Answers whether it is the turn of an answer in pieces; it is until `endTurn`. */
+  takeTurn(call: object): boolean {
+    if (!this.#growing && this.#turns.size === 0 && this.hasRoom(0)) this.#growing = call;
+    return this.#growing === call;
+  }
+
+  awaitTurn(call: object, waiter: Waiter): void {
+    this.#turns.set(call, waiter);
+    if (!this.#timer) this.#lookLater();
+  }
+
+  /** Its answer is whole, or it does not wait any more. */
+  endTurn(call: object): void {
+    const waiter = this.#turns.get(call);
+    this.#turns.delete(call);
+    waiter?.refuse(clientGone());
+    if (this.#growing === call) this.#growing = undefined;
+    this.hasStarted(call);
+    this.startNext();
+  }
+
   leave(connection: ConnectionAnswers): void {
     this.#readers.delete(connection);
     this.#strangers.delete(connection);
@@ -82,22 +104,9 @@ export class UnreadAnswers {
     if (this.#starting === who) this.#starting = undefined;
   }
 
-  /** Answers whether nobody else makes an answer in pieces. */
-  takeTurn(call: object): boolean {
-    this.#alone ??= call;
-    return this.#alone === call;
-  }
-
-  isTurnOf(call: object): boolean {
-    return this.#alone === call;
-  }
-
-  giveTurn(call: object): void {
-    if (this.#alone === call) this.#alone = undefined;
-  }
-
   startNext(): void {
-    if (this.#starting || !this.isAwaited) return;
+    this.#giveTurn();
+    if (this.#starting || this.#readers.size + this.#strangers.size === 0) return;
     this.#starting = startOneOf(this.#readers) ?? startOneOf(this.#strangers);
   }
 
@@ -110,7 +119,17 @@ export class UnreadAnswers {
   }
 
   get #isTight(): boolean {
-    return this.isAwaited && this.#bytes >= this.#bytesMax;
+    if (this.#turns.size > 0 && !this.hasRoom(0)) return true;
+    return this.#readers.size + this.#strangers.size > 0 && this.#bytes >= this.#bytesMax;
+  }
+
+  #giveTurn(): void {
+    const [next] = this.#turns;
+    if (!next || this.#growing || !this.hasRoom(0)) return;
+    const [call, waiter] = next;
+    this.#turns.delete(call);
+    this.#growing = call;
+    waiter.start();
   }
 
   #lookLater(): void {
@@ -176,8 +195,8 @@ export class ConnectionAnswers {
   readonly #options: ConnectionAnswersOptions;
   /** By their calls, in order. */
   readonly #waiting = new Map<object, Waiter>();
-  /** Those whose answers are made in pieces; the first one is, or waits for its turn. */
-  readonly #long = new Map<object, Waiter | undefined>();
+  /** Those whose answers are made in pieces: nobody is let in before they are whole. */
+  readonly #long = new Set<object>();
   /** Counted, and of that what has been made. */
   #bytes = 0;
   #madeBytes = 0;
@@ -203,46 +222,9 @@ export class ConnectionAnswers {
 
   /** Rejects with `resource-exhausted` when its time is over. `change` or `end` has to follow. */
   wait(call: object, signal?: AbortSignal): Promise<void> {
-    return this.#waitIn(this.#waiting, call, { signal, leave: () => this.#waiting.delete(call) });
-  }
-
-  /** Of an answer in pieces; answers whether it is its turn. `endLong` has to follow. */
-  beginLong(call: object): boolean {
-    const { whole } = this.#options;
-    this.#long.set(call, undefined);
-    const mayGrow = this.#mayGrow(call);
-    whole.hasStarted(call); // It has: with nothing as long as it waits for its turn.
-    whole.startNext();
-    return mayGrow;
-  }
-
-  /** When it may grow, and begins to; as `wait`. */
-  async turn(call: object, signal?: AbortSignal): Promise<void> {
-    if (this.#mayGrow(call)) return;
-    const leave = (): void => void this.#long.set(call, undefined);
-    await this.#waitIn(this.#long, call, { signal, leave });
-  }
-
-  /** It is whole, or nothing more is made of it. */
-  endLong(call: object): void {
-    const { whole } = this.#options;
-    this.#long.get(call)?.refuse(clientGone());
-    this.#long.delete(call);
-    whole.giveTurn(call);
-    whole.hasStarted(call);
-    this.#place();
-    whole.startNext();
-  }
-
-  #waitIn(
-    queue: Map<object, Waiter | undefined>,
-    call: object,
-    of: { readonly signal: AbortSignal | undefined; readonly leave: () => void },
-  ): Promise<void> {
-    const { signal } = of;
     return new Promise((resolve, reject) => {
       const leave = (): void => {
-        of.leave();
+        this.#waiting.delete(call);
         signal?.removeEventListener('abort', onAbort);
         this.#place();
       };
@@ -257,9 +239,54 @@ export class ConnectionAnswers {
       };
       if (signal?.aborted) return onAbort();
       signal?.addEventListener('abort', onAbort, { once: true });
-      queue.set(call, { start, refuse });
+      this.#waiting.set(call, { start, refuse });
       this.#place();
     });
+  }
+
+  /**
+   * The call's answer is made in pieces. Answers whether it is its turn; if not, `turn` tells when.
+   * `endLong` has to follow.
+   */
+  beginLong(call: object): boolean {
+    const { whole } = this.#options;
+    this.#long.add(call);
+    this.#place();
+    const isItsTurn = whole.takeTurn(call);
+    whole.hasStarted(call); // It has: with nothing as long as it waits.
+    whole.startNext();
+    return isItsTurn;
+  }
+
+  /** Rejects with the signal's reason. */
+  turn(call: object, signal?: AbortSignal): Promise<void> {
+    const { whole } = this.#options;
+    return new Promise((resolve, reject) => {
+      if (whole.takeTurn(call)) return resolve();
+      const onAbort = (): void => {
+        reject(signal?.reason);
+        whole.endTurn(call);
+      };
+      const leave = (): void => signal?.removeEventListener('abort', onAbort);
+      const start = (): void => {
+        leave();
+        resolve();
+      };
+      const refuse = (reason: unknown): void => {
+        leave();
+        reject(reason);
+      };
+      if (signal?.aborted) return onAbort();
+      signal?.addEventListener('abort', onAbort, { once: true });
+      whole.awaitTurn(call, { start, refuse });
+    });
+  }
+
+  /** It is whole, or nothing more is made of it. */
+  endLong(call: object): void {
+    if (!this.#long.delete(call)) return;
+    this.#place();
+    this.#options.whole.endTurn(call);
   }
 
   /** The call's answer grows, or shrinks, by so much. */
@@ -268,7 +295,7 @@ export class ConnectionAnswers {
     this.#bytes += bytes;
     whole.add(bytes);
     if (bytes < 0 && this.#bytes === 0) this.#hasRead = true;
-    if (this.#waiting.size > 0 || this.#long.size > 0) this.#place();
+    if (this.#waiting.size > 0) this.#place();
     whole.hasStarted(call);
     whole.startNext();
   }
@@ -322,11 +349,9 @@ export class ConnectionAnswers {
 
   /** Answers which call goes on, if one has room. */
   start(): object | undefined {
-    const isLong = this.#long.size > 0;
-    const [next] = isLong ? this.#long : this.#waiting;
-    if (next === undefined) return undefined;
+    const [next] = this.#waiting;
+    if (next === undefined || this.#long.size > 0 || !this.#hasRoom) return undefined;
     const [call, waiter] = next;
-    if (!waiter || !(isLong ? this.#mayGrow(call) : this.#hasRoom)) return undefined;
     waiter.start();
     return call;
   }
@@ -335,30 +360,17 @@ export class ConnectionAnswers {
   close(): void {
     this.#timer?.cancel();
     for (const waiter of this.#waiting.values()) waiter.refuse(clientGone());
-    for (const waiter of this.#long.values()) waiter?.refuse(clientGone());
   }
 
   get #hasRoom(): boolean {
     return this.#bytes < connectionBytesMax && this.#options.whole.hasRoom(this.#bytes);
   }
 
-  /** Room in its connection was there for it when it was let in. */
-  #mayGrow(call: object): boolean {
-    const { whole } = this.#options;
-    const [first] = this.#long.keys();
-    if (first !== call) return false;
-    return whole.isTurnOf(call) || (whole.hasRoom(this.#madeBytes) && whole.takeTurn(call));
-  }
-
-  get #isAwaited(): boolean {
-    for (const waiter of this.#long.values()) return waiter !== undefined;
-    return this.#waiting.size > 0 && this.#bytes < connectionBytesMax;
-  }
-
   /** One that is full itself waits for its own reader, and no other has to make way for it. */
   #place(): void {
     const { whole } = this.#options;
-    if (this.#isAwaited) whole.enqueue(this);
+    const isServable = this.#long.size === 0 && this.#bytes < connectionBytesMax;
+    if (this.#waiting.size > 0 && isServable) whole.enqueue(this);
     else whole.leave(this);
   }
 

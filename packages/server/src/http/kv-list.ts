@@ -1,7 +1,8 @@
 // `GET /v1/kv`: a page of keys. All pages of one listing are read at the revision of the first, so
 // that what is written meanwhile neither hides a key nor shows one twice; the cursor carries it.
-import { concatBytes, prefixEnd, utf8 } from '@holdfast/base/bytes';
+import { prefixEnd, utf8 } from '@holdfast/base/bytes';
 import { revision } from '@holdfast/base/ids';
+import { keyAfter } from '@holdfast/base/key';
 import { rangeRequest } from '@holdfast/domain/requests';
 import type { Engine, ResponseHeader } from '@holdfast/engine/engine';
 import type { KeyValue, RangeRequest, RangeResponse } from '@holdfast/proto/internal';
@@ -132,7 +133,7 @@ class PageReader {
     }
     this.#taken += kvs.length;
     const last = kvs.at(-1);
-    if (last) this.#from = concatBytes(last.key, new Uint8Array([0]));
+    if (last) this.#from = keyAfter(last.key) ?? this.#from; // None is behind it: it is the last.
     return kvs;
   }
 

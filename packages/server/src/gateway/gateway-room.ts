@@ -1,0 +1,85 @@
+// Where answers of the gateway wait that are made in pieces: one of them grows at a time, and none
+// is begun while as much as may be has not been taken. Each counts until its response is closed.
+import type { RangeResponse } from '@holdfast/proto/internal';
+
+import type { CallRoom } from '../grpc/call-room.ts';
+import { ConnectionAnswers, clientGone, type UnreadAnswers } from '../grpc/unread-answers.ts';
+import type { HttpContext } from '../http/http-context.ts';
+
+/** Of an object for each pair of an answer that is not encoded yet. */
+const pairBytes = 256;
+
+export type GatewayRoomOptions = {
+  readonly context: Pick<HttpContext, 'clock' | 'limits'>;
+  /** Of all calls of the gateway. */
+  readonly unread: UnreadAnswers;
+  readonly isOver: () => boolean;
+  /** Throws where so many bytes are more than a document may have. */
+  readonly checkBytes: (bytes: number) => void;
+};
+
+export class GatewayRoom implements CallRoom {
+  readonly #options: GatewayRoomOptions;
+  /** Undefined: the gate of big answers sees to what is made at once. */
+  #answers: ConnectionAnswers | undefined;
+  #bytes = 0;
+
+  constructor(options: GatewayRoomOptions) {
+    this.#options = options;
+  }
+
+  get isFull(): boolean {
+    return this.#answers?.isFull ?? false;
+  }
+
+  async wait(signal?: AbortSignal): Promise<void> {
+    await this.#answers?.wait(this, signal);
+  }
+
+  expect(): void {}
+
+  heed({ kvs }: RangeResponse): void {
+    if (!this.#answers || this.#options.isOver()) return;
+    let bytes = 0;
+    for (const { key, value } of kvs) bytes += key.length + value.length;
+    this.#bytes += bytes + kvs.length * pairBytes;
+    this.#answers.change(this, bytes + kvs.length * pairBytes);
+    this.#options.checkBytes(this.#bytes);
+  }
+
+  asLong(): CallRoom {
+    const { context, unread } = this.#options;
+    const { clock, limits } = context;
+    // Who does not read is given up by the gate, which holds the text.
+    const reader = { sentBytes: () => 0, giveUp: () => undefined };
+    this.#answers = new ConnectionAnswers({
+      ...reader,
+      ...{ whole: unread, clock, unreadMs: limits.unreadMs },
+    });
+    return this;
+  }
+
+  begin(): boolean {
+    return !this.#options.isOver() && (this.#answers?.beginLong(this) ?? true);
+  }
+
+  async turn(signal?: AbortSignal): Promise<void> {
+    await this.#answers?.turn(this, signal);
+    await new Promise((resolve) => setImmediate(resolve));
+    if (this.#options.isOver()) throw clientGone();
+    signal?.throwIfAborted();
+  }
+
+  /** The text is whole. */
+  endTurn(): void {
+    this.#answers?.endLong(this);
+  }
+
+  /** Its response is closed. */
+  close(): void {
+    this.#answers?.endLong(this);
+    this.#answers?.end(this, this.#bytes);
+    this.#answers?.close();
+    this.#answers = undefined;
+  }
+}
