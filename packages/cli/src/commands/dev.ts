@@ -127,7 +127,7 @@ async function announce(
       `  echo 'retries: 3' | npx holdfast config publish app.yaml -${flag}`,
       `  npx holdfast config get app.yaml${flag}`,
       `  npx holdfast status${flag}`,
-      `  ETCDCTL_API=3 etcdctl --endpoints ${first} put greeting hello`,
+      `  ETCDCTL_API=3 ETCDCTL_ENDPOINTS=${first} etcdctl put greeting hello`,
       '',
       'Ctrl-C ends all members; their data stays for the next time.',
       '',

@@ -35,7 +35,7 @@ const pieceBytes = 1024 * 1024;
 const runBytes = 8 * 1024 * 1024;
 /** As etcd's: clients count the bytes of a message in 32 bits with a sign. */
 const messageBytesMax = 2 ** 31 - 1;
-/** Beginnings of a range whose revision is compacted each time before it is read. */
+/** Of a range whose revision is compacted each time before it is read; then it is read at once. */
 const triesMax = 3;
 
 type Ask = {
@@ -73,20 +73,21 @@ class LongRange {
   }
 
   async answer(): Promise<UnaryAnswer> {
-    const { request } = this.#ask;
     const { at, isLong, first } = await this.#begin();
-    if (first && !isLong) {
-      return framed(RangeResponse, etcdRange(request, first.body, headerOf(first.header)));
-    }
-    for (let tries = 1, page = first; ; tries += 1, page = undefined) {
+    if (first && !isLong) return this.#answerAtOnce(first);
+    for (let tries = 1, page = first; tries <= triesMax; tries += 1, page = undefined) {
       try {
         return await this.#answerInPieces(page ?? (await this.#readAnew(at)));
       } catch (error) {
         // Its revision was compacted meanwhile, of which this client knows nothing.
-        const isOver = !this.#isCounted || tries === triesMax;
-        if (isOver || !isHoldfastError(error, 'compacted')) throw error;
+        if (!this.#isCounted || !isHoldfastError(error, 'compacted')) throw error;
       }
     }
+    return this.#answerAtOnce(await this.#read(this.#wanted, at, false));
+  }
+
+  #answerAtOnce({ header, body }: Page): UnaryAnswer {
+    return framed(RangeResponse, etcdRange(this.#ask.request, body, headerOf(header)));
   }
 
   get #isCounted(): boolean {

@@ -4,7 +4,7 @@
 // and so is what it may have under way.
 import type { Timer } from '@holdfast/base/clock';
 import type { Deadline } from '@holdfast/base/deadline';
-import { HoldfastError } from '@holdfast/base/errors';
+import { HoldfastError, isHoldfastError } from '@holdfast/base/errors';
 import { AccessError } from '@holdfast/domain/access-error';
 import { AppliedBefore } from '@holdfast/engine/applied-before';
 import {
@@ -37,6 +37,7 @@ import { ClientWatches } from './client-watches.ts';
 import { failure, failureOf } from './frame-call.ts';
 import { answerTo } from './more-calls.ts';
 import { otherVersion, tooLong, tooMany, unread } from './refusals.ts';
+import { type RequestPace, RequestQueue } from './request-pace.ts';
 import { requestsShape } from './request-shape.ts';
 import type { WatchCount } from './watch-count.ts';
 
@@ -78,6 +79,8 @@ export type ClientConnectionOptions = {
   readonly onOver: (connection: ClientConnection, reason: string | undefined) => void;
   /** Of all connections of the member. */
   readonly watchCount: WatchCount;
+  readonly pace: RequestPace;
+  readonly reading: { pause(): void; resume(): void };
 };
 
 export class ClientConnection {
@@ -85,6 +88,7 @@ export class ClientConnection {
   readonly #link: FrameLink;
   readonly #timer: Timer;
   readonly #watches: ClientWatches;
+  readonly #requests: RequestQueue;
   #takenBytes = 0;
   #takenMs: number;
   #caller: Caller | undefined;
@@ -107,6 +111,14 @@ export class ClientConnection {
     });
     this.#timer = context.clock.schedule(helloMs, () => this.#end('no hello in time'));
     this.#takenMs = context.clock.monotonicMs();
+    this.#requests = new RequestQueue({
+      ...{ pace: options.pace, reading: options.reading, decode: requestsIn },
+      take: (request) => this.#take(request),
+      onTaken: () => {
+        if (this.#isToLeave) this.#askAnew();
+      },
+      onMistake: (error) => this.#heedMistake(error),
+    });
     this.#watches = new ClientWatches({
       context,
       caller: () => this.#caller ?? nobody,
@@ -241,10 +253,13 @@ export class ClientConnection {
     if (kind !== frameKinds.clientRequests) {
       throw new HoldfastError('corrupt', `kind ${kind} does not belong on a client's connection`);
     }
-    requireFewParts(payload, requestsShape, { max: requestsMax, what: 'requests' });
-    const { requests } = decodePayload(Requests, payload, 'a frame of requests');
-    for (const request of requests) this.#take(request);
-    if (this.#isToLeave) this.#askAnew();
+    this.#requests.push(payload);
+  }
+
+  /** As what is thrown where a frame is heeded. */
+  #heedMistake(error: unknown): void {
+    if (!isHoldfastError(error)) throw error;
+    this.#end(error.message);
   }
 
   #take(request: Request): void {
@@ -365,9 +380,16 @@ export class ClientConnection {
     this.#isOver = true;
     this.#timer.cancel();
     this.#watches.close();
+    this.#requests.close();
     this.#answers = [];
     this.#options.onOver(this, reason);
   }
+}
+
+/** Throws `corrupt`. */
+function requestsIn(payload: Uint8Array): readonly Request[] {
+  requireFewParts(payload, requestsShape, { max: requestsMax, what: 'requests' });
+  return decodePayload(Requests, payload, 'a frame of requests').requests;
 }
 
 /** What it said that it should not have; a client that is killed, or cut off, has made none. */

@@ -148,8 +148,16 @@ describe('a client that speaks frames', () => {
     const client = await FrameClient.connect(port);
     clients.push(client);
     const { inFlightMax } = await client.greet();
+    const { range } = door.engine;
+    let resolve = (): void => undefined;
+    const goOn = new Promise<void>((go) => {
+      resolve = go;
+    });
+    door.engine.range = (...call) => goOn.then(() => range.apply(door.engine, call));
     const many = Array.from({ length: inFlightMax + 10 }, (_, at) => requestOf(at + 1, get('a')));
     client.send(...many);
+    await client.until(() => client.responses.size === 10);
+    resolve();
     await client.until(() => client.responses.size === many.length);
     const failures = [...client.responses.values()].flatMap((one) => failureIn(one) ?? []);
     expect(failures.map(({ code }) => code)).toEqual(Array(10).fill('resource-exhausted'));

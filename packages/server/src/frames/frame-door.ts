@@ -10,6 +10,7 @@ import type { HttpContext } from '../http/http-context.ts';
 import type { Figure } from '../metrics.ts';
 import { callerOf } from './caller.ts';
 import { ClientConnection } from './client-connection.ts';
+import { RequestPace } from './request-pace.ts';
 import { WatchCount } from './watch-count.ts';
 
 /** Between two looks at who reads nothing. */
@@ -22,6 +23,7 @@ export class FrameDoor {
   readonly #onTurnedAway: TurnedAway;
   readonly #connections = new Set<ClientConnection>();
   readonly #watchCount: WatchCount;
+  readonly #pace = new RequestPace();
   #timer: Timer | undefined;
 
   constructor(context: HttpContext, onTurnedAway: TurnedAway) {
@@ -36,6 +38,8 @@ export class FrameDoor {
       context: this.#context,
       watchCount: this.#watchCount,
       link: new SocketLink(socket),
+      pace: this.#pace,
+      reading: { pause: () => void socket.pause(), resume: () => void socket.resume() },
       callerOf: (hello) => {
         const refusal = refusedCertificateOf(socket);
         if (refusal) throw refusal;

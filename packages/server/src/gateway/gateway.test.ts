@@ -296,6 +296,30 @@ describe('pages of browsers', () => {
   });
 });
 
+it('works no longer for a client that has gone, though it has asked for more', async () => {
+  await open();
+  let begun = 0;
+  const never = new Promise<Uint8Array>(() => undefined);
+  door.onRange = () => {
+    begun += 1;
+    return never;
+  };
+  const client = await connected();
+  const request = 'POST /fake/kv/range HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\n{}';
+  client.send(request.repeat(5));
+  await eventually(() => expect(begun).toBe(1));
+  client.close();
+  await eventually(
+    () =>
+      new Promise<void>((resolve, reject) => {
+        door.app.server.getConnections((_, count) =>
+          count === 0 ? resolve() : reject(new Error(`${count} connections are open`)),
+        );
+      }),
+  );
+  expect(begun).toBe(1);
+});
+
 describe('large answers', () => {
   it('are refused where no text can be made of them', async () => {
     await open({ answerBytesMax: 1000 });

@@ -273,15 +273,11 @@ describe('an answer in pieces', () => {
     ]);
   });
 
-  it('grows alone, whoever has read before, and others get their answers meanwhile', async () => {
+  it('grows alone, in the order of asking, and others get their answers meanwhile', async () => {
     const log: string[] = [];
     const { open, pass } = gate();
     const names = ['a', 'b', 'c', 'd'] as const;
     const all = names.map((name) => ({ name, of: connection(name) }));
-    for (const { of } of all.slice(2)) {
-      of.change({}, 1);
-      of.change({}, -1); // It has read before, and has no right to go first.
-    }
     for (const { name, of } of all) void askLong(of, log, name, pass);
     await ask(connection('other'), log, 'other');
     await settled();
@@ -290,6 +286,23 @@ describe('an answer in pieces', () => {
     expect(log.slice(2)).toEqual(
       names.flatMap((name, at) => [`${name} ends`, `${names[at + 1]} begins`]).slice(0, -1),
     );
+  });
+
+  it('has its turn in turn with strangers where its client has read before', async () => {
+    const log: string[] = [];
+    const { open, pass } = gate();
+    const names = ['a', 'b', 'c', 'd', 'e', 'f'] as const;
+    for (const name of names) {
+      const of = connection(name);
+      if (name >= 'd') {
+        of.change({}, 1);
+        of.change({}, -1);
+      }
+      void askLong(of, log, name, pass);
+    }
+    for (const _ of names) await open();
+    const ends = log.filter((line) => line.endsWith('ends')).map((line) => line[0]);
+    expect(ends).toEqual(['a', 'd', 'b', 'e', 'c', 'f']);
   });
 
   it('waits for room among all, and for none in its own connection', async () => {

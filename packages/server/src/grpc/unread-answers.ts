@@ -8,6 +8,7 @@ import type { Clock, Timer } from '@holdfast/base/clock';
 import { HoldfastError } from '@holdfast/base/errors';
 import { LinkedList, ListLink } from '@holdfast/base/linked-list';
 
+import { LongTurns, type Waiter } from './long-turns.ts';
 import { ReadPace } from './read-pace.ts';
 
 /** Of one connection; one answer may go beyond it. */
@@ -40,7 +41,7 @@ export class UnreadAnswers {
   #starting: object | undefined;
   /** The call whose answer is made in pieces now, and those that wait for it, in order. */
   #growing: object | undefined;
-  readonly #turns = new Map<object, Waiter>();
+  readonly #turns = new LongTurns();
   /** While somebody waits, and a little longer. */
   #timer: Timer | undefined;
 
@@ -79,16 +80,14 @@ export class UnreadAnswers {
     return this.#growing === call;
   }
 
-  awaitTurn(call: object, waiter: Waiter): void {
-    this.#turns.set(call, waiter);
+  awaitTurn(call: object, waiter: Waiter, hasRead: boolean): void {
+    this.#turns.add(call, waiter, hasRead);
     if (!this.#timer) this.#lookLater();
   }
 
   /** Its answer is whole, or it does not wait any more. */
   endTurn(call: object): void {
-    const waiter = this.#turns.get(call);
-    this.#turns.delete(call);
-    waiter?.refuse(clientGone());
+    this.#turns.take(call)?.refuse(clientGone());
     if (this.#growing === call) this.#growing = undefined;
     this.hasStarted(call);
     this.startNext();
@@ -124,12 +123,11 @@ export class UnreadAnswers {
   }
 
   #giveTurn(): void {
-    const [next] = this.#turns;
-    if (!next || this.#growing || !this.hasRoom(0)) return;
-    const [call, waiter] = next;
-    this.#turns.delete(call);
+    if (this.#growing || !this.hasRoom(0)) return;
+    const call = this.#turns.next();
+    if (!call) return;
     this.#growing = call;
-    waiter.start();
+    this.#turns.take(call)?.start();
   }
 
   #lookLater(): void {
@@ -183,8 +181,6 @@ export type ConnectionAnswersOptions = {
   readonly sentBytes: () => number;
   readonly giveUp: () => void;
 };
-
-type Waiter = { readonly start: () => void; readonly refuse: (reason: unknown) => void };
 
 /** A call is named by an object of its own. */
 export class ConnectionAnswers {
@@ -278,7 +274,7 @@ export class ConnectionAnswers {
       };
       if (signal?.aborted) return onAbort();
       signal?.addEventListener('abort', onAbort, { once: true });
-      whole.awaitTurn(call, { start, refuse });
+      whole.awaitTurn(call, { start, refuse }, this.#hasRead);
     });
   }
 

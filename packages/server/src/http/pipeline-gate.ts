@@ -7,7 +7,12 @@ import type { Socket } from 'node:net';
 
 /** Small requests of one connection that run beside the one whose turn it is. */
 const besideMax = 32;
-/** Reading stops while any wait, and what one read brings fits easily: more are an attack. */
+/**
+ * Reading stops while so many wait. It goes on before, as only who reads notices that the client
+ * has gone, and works for nobody otherwise.
+ */
+const readWhileWaiting = 64;
+/** What one read brings beyond that fits easily: more are an attack. */
 const waitingMax = 8192;
 
 type Exchange = {
@@ -79,17 +84,17 @@ class Lane {
     while (this.#waiting[0] && this.#mayRunBeside(this.#waiting[0])) {
       this.#runBeside(this.#waiting.shift() as Exchange);
     }
-    if (this.#waiting.length === 0) this.#socket.resume();
+    if (this.#waiting.length < readWhileWaiting) this.#socket.resume();
     else this.#stopReading();
   }
 
   /** Node reads on by itself after each request, in its next ticks: this comes right after them. */
   #stopReading(): void {
-    if (this.#isStopping) return;
+    if (this.#isStopping || this.#waiting.length < readWhileWaiting) return;
     this.#isStopping = true;
     queueMicrotask(() => {
       this.#isStopping = false;
-      if (this.#waiting.length > 0) this.#socket.pause();
+      if (this.#waiting.length >= readWhileWaiting) this.#socket.pause();
     });
   }
 }
