@@ -8,7 +8,7 @@ import type { Timer } from '@holdfast/base/clock';
 
 import type { CallReader, CallStream } from '../grpc/call-stream.ts';
 import { messageHeadBytes } from '../grpc/message-parser.ts';
-import { type FramedMessage, type UnaryAnswer, unframed, wholeOf } from '../grpc/method.ts';
+import { type FramedMessage, type UnaryAnswer, unframed } from '../grpc/method.ts';
 import { GrpcStatus, statusCodes } from '../grpc/status.ts';
 import type { UnreadAnswers } from '../grpc/unread-answers.ts';
 import { houseSignHeader } from '../http/house-sign.ts';
@@ -105,16 +105,19 @@ export class GatewayCall implements CallStream {
 
   end(status: GrpcStatus | 'ok', answer?: UnaryAnswer): void {
     if (this.#isOver) return;
+    if (answer && !(answer instanceof Uint8Array)) {
+      void this.#answerInPieces(answer);
+      return;
+    }
+    this.room.endTurn();
     if (this.#options.shape.isStreaming) {
-      if (answer) this.send(wholeOf(answer));
+      if (answer) this.send(answer);
       this.#endStream(status);
-    } else if (status !== 'ok') {
-      this.room.endTurn();
-      this.#answer(httpStatusOf(status), [errorText(status)]);
-    } else if (answer instanceof Uint8Array) {
+    } else if (status !== 'ok') this.#answer(httpStatusOf(status), [errorText(status)]);
+    else if (answer) {
       const text = this.#textOf(answer);
       if (text !== undefined) this.#answer(200, [text]);
-    } else if (answer) void this.#answerInPieces(answer);
+    }
   }
 
   /** As text, which is longer than what was sent. */

@@ -48,7 +48,8 @@ export class GatewayRoom implements CallRoom {
   }
 
   asLong(): CallRoom {
-    const { context, unread } = this.#options;
+    const { context, unread, isOver } = this.#options;
+    if (isOver()) return this; // Nobody would close what is opened now.
     const { clock, limits } = context;
     // Who does not read is given up by the gate, which holds the text.
     const reader = { sentBytes: () => 0, giveUp: () => undefined };
@@ -70,7 +71,7 @@ export class GatewayRoom implements CallRoom {
     signal?.throwIfAborted();
   }
 
-  /** The text is whole. */
+  /** All is made. */
   endTurn(): void {
     this.#answers?.endLong(this);
   }

@@ -332,6 +332,21 @@ describe('large answers', () => {
     expect(await post('/fake/kv/range', {})).toMatchObject(refused);
   });
 
+  it('that were made at once after all give their turn back before they are read', async () => {
+    await open();
+    const turns: unknown[] = [];
+    door.onRange = async ({ room }) => {
+      turns.push(room?.asLong().begin());
+      return Buffer.alloc(8 * 1024 * 1024);
+    };
+    const deaf = await connected();
+    deaf.socket.pause();
+    deaf.send('POST /fake/kv/range HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\n{}');
+    await eventually(() => expect(turns).toEqual([true]));
+    await post('/fake/kv/range', {});
+    expect(turns).toEqual([true, true]);
+  });
+
   it('wait for room while as much as may be has no reader', async () => {
     const large = 8 * 1024 * 1024;
     await open({ limits: { unreadBytesMax: large, unreadMs: 10_000 } });
