@@ -211,12 +211,13 @@ class LongRange {
   }
 
   async #encode(kvs: readonly KeyValue[]): Promise<void> {
-    const { keysOnly } = this.#ask.request;
+    // Values are read, and not wanted, where they are what is sorted by.
+    const isBare = this.#ask.request.keysOnly && !this.#wanted.keysOnly;
     for (let from = 0; from < kvs.length; ) {
       const to = endOfPiece(kvs, from);
       const piece = kvs.slice(from, to);
       if (from > 0) await this.#turn();
-      const shown = keysOnly ? piece.map(withoutValue) : piece;
+      const shown = isBare ? piece.map(withoutValue) : piece;
       this.#add(encode(RangeResponse, { ...nothing, kvs: shown }));
       from = to;
     }

@@ -2,12 +2,9 @@
 // is begun while as much as may be has not been taken. Each counts until its response is closed.
 import type { RangeResponse } from '@holdfast/proto/internal';
 
-import type { CallRoom } from '../grpc/call-room.ts';
+import { type CallRoom, heededBytes } from '../grpc/call-room.ts';
 import { ConnectionAnswers, clientGone, type UnreadAnswers } from '../grpc/unread-answers.ts';
 import type { HttpContext } from '../http/http-context.ts';
-
-/** Of an object for each pair of an answer that is not encoded yet. */
-const pairBytes = 256;
 
 export type GatewayRoomOptions = {
   readonly context: Pick<HttpContext, 'clock' | 'limits'>;
@@ -38,12 +35,11 @@ export class GatewayRoom implements CallRoom {
 
   expect(): void {}
 
-  heed({ kvs }: RangeResponse): void {
+  heed(body: RangeResponse): void {
     if (!this.#answers || this.#options.isOver()) return;
-    let bytes = 0;
-    for (const { key, value } of kvs) bytes += key.length + value.length;
-    this.#bytes += bytes + kvs.length * pairBytes;
-    this.#answers.change(this, bytes + kvs.length * pairBytes);
+    const bytes = heededBytes(body);
+    this.#bytes += bytes;
+    this.#answers.change(this, bytes);
     this.#options.checkBytes(this.#bytes);
   }
 

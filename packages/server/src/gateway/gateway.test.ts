@@ -4,7 +4,7 @@
 import { afterEach, describe, expect, it } from 'vitest';
 
 import { GrpcStatus, type StatusCode, statusCodes } from '../grpc/status.ts';
-import { eventually, listen, RawClient } from '../http/test-door.fixture.ts';
+import { eventually, listen, openConnections, RawClient } from '../http/test-door.fixture.ts';
 import { type FakeDoor, fakeDoor } from './gateway-door.fixture.ts';
 
 let door: FakeDoor;
@@ -309,14 +309,7 @@ it('works no longer for a client that has gone, though it has asked for more', a
   client.send(request.repeat(5));
   await eventually(() => expect(begun).toBe(1));
   client.close();
-  await eventually(
-    () =>
-      new Promise<void>((resolve, reject) => {
-        door.app.server.getConnections((_, count) =>
-          count === 0 ? resolve() : reject(new Error(`${count} connections are open`)),
-        );
-      }),
-  );
+  await eventually(async () => expect(await openConnections(door)).toBe(0));
   expect(begun).toBe(1);
 });
 

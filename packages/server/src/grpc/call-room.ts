@@ -1,5 +1,9 @@
 // Whether there is room for the answer of a call where its client reads.
 import type { AnswerRoom } from '@holdfast/engine/engine';
+import type { RangeResponse } from '@holdfast/proto/internal';
+
+/** Of an object for each pair of an answer that is not encoded yet. */
+const pairBytes = 256;
 
 export interface CallRoom extends AnswerRoom {
   /** Of an answer that is made where nobody can be asked to wait: as large as it may become. */
@@ -17,4 +21,11 @@ export interface CallRoom extends AnswerRoom {
    * client has gone, or with the signal.
    */
   turn(signal?: AbortSignal): Promise<void>;
+}
+
+/** What an answer weighs that is not encoded yet. */
+export function heededBytes({ kvs }: Pick<RangeResponse, 'kvs'>): number {
+  let bytes = 0;
+  for (const { key, value } of kvs) bytes += key.length + value.length + pairBytes;
+  return bytes;
 }

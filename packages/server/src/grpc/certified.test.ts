@@ -15,7 +15,13 @@ import type { TlsMaterial } from '@holdfast/transport/tls-link';
 import { afterEach, beforeAll, describe, expect, it } from 'vitest';
 
 import type { HttpLimits } from '../http/http-context.ts';
-import { eventually, listen, type TestDoor, testDoor } from '../http/test-door.fixture.ts';
+import {
+  eventually,
+  listen,
+  openConnections,
+  type TestDoor,
+  testDoor,
+} from '../http/test-door.fixture.ts';
 import { GrpcClient } from './grpc-client.fixture.ts';
 import { putMessage, putPath, rangeMessage, rangePath } from './hostile-door.fixture.ts';
 
@@ -134,12 +140,7 @@ describe('a hostile client under TLS', () => {
     client.begin(putPath).write(Buffer.of(0));
     await put(client, 'a');
     socket.end();
-    await eventually(async () => {
-      const count = await new Promise((resolve) =>
-        door.app.server.getConnections((_, open_) => resolve(open_)),
-      );
-      expect(count).toBe(0);
-    });
+    await eventually(async () => expect(await openConnections(door)).toBe(0));
   });
 
   it('that never reads is given up, and others get what they ask for', async () => {

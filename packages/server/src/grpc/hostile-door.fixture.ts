@@ -1,6 +1,5 @@
 // For the tests of hostile clients: the door on loopback, clients that speak frame by frame, and a
 // stock one beside them. Its dispose closes everything.
-import type { Server } from 'node:http';
 import { ManualClock } from '@holdfast/base/manual-clock';
 import { SystemClock } from '@holdfast/base/system-clock';
 import { encode } from '@holdfast/proto/encode';
@@ -10,6 +9,7 @@ import type { HttpLimits } from '../http/http-context.ts';
 import {
   eventually,
   listen,
+  openConnections,
   RawClient,
   type TestDoor,
   testDoor,
@@ -92,15 +92,10 @@ export class HostileDoor implements AsyncDisposable {
   }
 
   async nobodyIsLeft(): Promise<void> {
-    const server: Server = this.door.app.server;
-    await eventually(
-      () =>
-        new Promise<void>((resolve, reject) => {
-          server.getConnections((_, count) =>
-            count === 0 ? resolve() : reject(new Error(`${count} connections are open`)),
-          );
-        }),
-    );
+    await eventually(async () => {
+      const count = await openConnections(this.door);
+      if (count > 0) throw new Error(`${count} connections are open`);
+    });
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

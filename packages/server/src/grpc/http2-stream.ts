@@ -5,7 +5,7 @@ import { errorCodes } from '../http2/frame.ts';
 import { encodeHeaders } from '../http2/header-encoder.ts';
 import type { ServerStream, StreamReader } from '../http2/server-stream.ts';
 import type { ByteBudget } from './byte-budget.ts';
-import type { CallRoom } from './call-room.ts';
+import { type CallRoom, heededBytes } from './call-room.ts';
 import type { CallReader, CallStream } from './call-stream.ts';
 import type { FramedMessage, UnaryAnswer } from './method.ts';
 import { encodeStatusMessage, type GrpcStatus } from './status.ts';
@@ -20,8 +20,6 @@ const okTrailers = encodeHeaders([['grpc-status', '0']]);
 
 /** What a client may send on a stream that is not read. */
 export const windowBytes = 256 * 1024;
-/** Of an object for each pair of an answer that is not encoded yet. */
-const pairBytes = 256;
 /** Of the sentence in which a call ends, so that it fits the head of any client. */
 const statusMessageMax = 4096;
 
@@ -162,11 +160,8 @@ export class Http2CallStream implements CallStream, CallRoom, StreamReader {
     if (!this.isGone) this.#grow(bytes);
   }
 
-  heed({ kvs }: RangeResponse): void {
-    if (this.isGone) return;
-    let bytes = 0;
-    for (const { key, value } of kvs) bytes += key.length + value.length + pairBytes;
-    this.#grow(bytes);
+  heed(body: RangeResponse): void {
+    if (!this.isGone) this.#grow(heededBytes(body));
   }
 
   asLong(): CallRoom {

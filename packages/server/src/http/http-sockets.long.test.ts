@@ -1,7 +1,7 @@
 // The door on real sockets: clients that stop in the middle, flood, idle, or do not read. The
 // others must not notice. Timeouts are set short; nothing here sleeps.
 import { once } from 'node:events';
-import { request as httpRequest, type Server } from 'node:http';
+import { request as httpRequest } from 'node:http';
 
 import { utf8 } from '@holdfast/base/bytes';
 import { revision } from '@holdfast/base/ids';
@@ -10,7 +10,14 @@ import { putRequest } from '@holdfast/domain/requests';
 import { afterEach, describe, expect, it } from 'vitest';
 
 import type { HttpLimits } from './http-context.ts';
-import { eventually, listen, RawClient, type TestDoor, testDoor } from './test-door.fixture.ts';
+import {
+  eventually,
+  listen,
+  openConnections,
+  RawClient,
+  type TestDoor,
+  testDoor,
+} from './test-door.fixture.ts';
 
 let door: TestDoor;
 const clients: RawClient[] = [];
@@ -39,9 +46,6 @@ const putKey = (key: string, value: Uint8Array | string) => {
   const bytes = typeof value === 'string' ? utf8(value) : value;
   return door.engine.put(putRequest({ keyspace: 1, key: utf8(key) }, bytes), { actor: 'test' });
 };
-
-const openConnections = (server: Server): Promise<number> =>
-  new Promise((resolve) => server.getConnections((_, count) => resolve(count)));
 
 describe('one connection', () => {
   it('serves many requests, pipelined too', async () => {
@@ -75,7 +79,7 @@ describe('one connection', () => {
     client.close();
     await eventually(async () => {
       for (const answer of answers.splice(0)) answer();
-      expect(await openConnections(door.app.server)).toBe(0);
+      expect(await openConnections(door)).toBe(0);
     });
     expect(atOnce).toBe(1);
     expect(calls).toBeLessThan(40);

@@ -107,3 +107,7 @@ export function readsOf(engine: MemoryEngine): readonly ReadOptions[] {
   };
   return asked;
 }
+
+/** Of clients, at the server's side. */
+export const openConnections = ({ app }: Pick<TestDoor, 'app'>): Promise<number> =>
+  new Promise((resolve) => app.server.getConnections((_, count) => resolve(count)));
