@@ -325,6 +325,7 @@ export class EmbeddedEngine extends LeasingEngine implements Engine {
       store: this.store,
       access: this.#access,
       random: this.#options.random,
+      clock: this.#options.clock,
       lessor: this.#leader.lessor,
       execute: (request, options) => this.#execute(request, options),
       awaitVersion: (signal) => this.#writes.awaitVersion(leasesVersion, signal),

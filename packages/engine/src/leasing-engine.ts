@@ -1,7 +1,8 @@
 // The half of an Engine that is about leases, sessions, quotas and access, over the few things in
 // which engines differ. What is in the log goes there as a command; what only the leader's memory
 // knows is asked of it.
-import { HoldfastError, isHoldfastError } from '@holdfast/base/errors';
+import type { Clock } from '@holdfast/base/clock';
+import { HoldfastError } from '@holdfast/base/errors';
 import { type Revision, revision } from '@holdfast/base/ids';
 import type { Random } from '@holdfast/base/random';
 import type { AccessRules } from '@holdfast/domain/access-rules';
@@ -27,27 +28,26 @@ import {
   type MembersQuestion,
 } from './leader-question.ts';
 import type { Lessor } from './lessor.ts';
+import { askPatiently } from './patient-ask.ts';
 
 export type LeasePorts = {
   readonly store: KvStore;
   readonly access: AccessGuard;
   readonly random: Random;
+  readonly clock: Clock;
   readonly lessor: Lessor;
   /** Through the log. */
   execute(request: CommandRequest, options: WriteOptions): Promise<CommandResult>;
   /** Throws `failed-precondition` while a member knows neither leases nor sessions. */
   awaitVersion(signal?: AbortSignal): Promise<void>;
   /** Of the leader; rejects as its handler does. */
-  askLeader(question: Uint8Array, signal?: AbortSignal): Promise<Uint8Array>;
+  readonly askLeader: (question: Uint8Array, signal?: AbortSignal) => Promise<Uint8Array>;
   /** Until this member has applied it. */
   awaitRevision(wanted: Revision, signal?: AbortSignal): Promise<void>;
   /** Waits as the read asks; answers the age. */
   awaitConsistency(options: ReadOptions): Promise<number | undefined>;
   answer<T>(body: T, at: number, ageMs: number | undefined): Answer<T>;
 };
-
-/** Questions may be asked again: nothing is written by them. */
-const asksMax = 3;
 
 export abstract class LeasingEngine {
   protected abstract readonly leasePorts: LeasePorts;
@@ -180,29 +180,13 @@ export abstract class LeasingEngine {
     requireRange(id, 63);
     // A leader of an older version would take the question for a malformed write.
     await this.leasePorts.awaitVersion(options.signal);
-    const bytes = await this.#askPatiently(encodeQuestion(question), options.signal);
+    const { askLeader, clock } = this.leasePorts;
+    const body = encodeQuestion(question);
+    const bytes = await askPatiently(clock, () => askLeader(body, options.signal));
     const { ttlMs, remainingMs, revision: at } = decodeLeaseAnswer(bytes);
     return this.leasePorts.answer({ id, ttlMs, remainingMs }, revision(at), 0);
   }
-
-  /** A lost answer is asked for again: safe, for nothing was written. */
-  async #askPatiently(question: Uint8Array, signal: AbortSignal | undefined) {
-    for (let ask = 1; ; ask += 1) {
-      try {
-        return await this.leasePorts.askLeader(question, signal);
-      } catch (error) {
-        if (!isHoldfastError(error) || error.outcome !== 'unknown') throw error;
-        if (ask >= asksMax) throw unanswered(error);
-      }
-    }
-  }
 }
-
-const unanswered = (cause: HoldfastError): HoldfastError =>
-  new HoldfastError('unavailable', 'the leader changed before it answered: ask again', {
-    outcome: 'unknown',
-    cause,
-  });
 
 /** 63 bits: etcd's lease ids are signed, and above zero. */
 function positive(random: Random): bigint {

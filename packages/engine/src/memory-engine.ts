@@ -343,6 +343,7 @@ export class MemoryEngine extends LeasingEngine implements Engine {
       store: this.#store,
       access: this.#access,
       random,
+      clock: this.#clock,
       lessor: this.#lessor,
       execute: (request, options) => this.#execute(request, options),
       awaitVersion: () => Promise.resolve(),
