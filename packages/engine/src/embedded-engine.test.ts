@@ -367,8 +367,8 @@ describe('disks', () => {
     await world.settle(other.put('a', '3'));
     expect([full, other].map(({ engine }) => engine.status().disk)).toEqual(['unable', 'well']);
     full.disk.setFaults(undefined);
+    await world.until(() => full.engine.status().disk === 'well', 5000);
     await world.converge();
-    expect(full.engine.status().disk).toBe('well');
     expect((await world.settle(full.get('a'))).body).toBe('3');
   });
 

@@ -164,6 +164,7 @@ function runOnce(seed: number, seen: Set<string>): void {
     inflightCountMax: 4,
     idleCommitMs: seed % 3 === 0 ? 300 : 0,
     commitNoticeMs: seed % 2 === 0 ? 40 : 0,
+    spareAppendMs: seed % 5 === 0 ? 40 : 0,
   };
   const cluster = new TestCluster({ voters: size, settings });
   const watched = new Set<Raft>();

@@ -77,7 +77,7 @@ export function replicate(core: Core, leader: LeaderState): void {
 function maySendEntries(core: Core, progress: Progress): boolean {
   if (!progress.maySend(core.settings)) return false;
   if (progress.state.name === 'probe') return true;
-  if (progress.next <= core.log.last.index) return true;
+  if (progress.next <= core.log.last.index) return !progress.isPaced(core.nowMs);
   return isNoticeDue(core, progress);
 }
 
@@ -111,6 +111,8 @@ function orderAppend(core: Core, to: MemberId, progress: Progress): boolean {
     core.settings.appendCountMax,
   );
   const { repairTarget } = progress;
+  // What is far behind is sent one message after the other.
+  const isAll = hi > core.log.last.index;
   const isProbe = progress.state.name === 'probe';
   const order: AppendOrder = {
     to,
@@ -124,6 +126,7 @@ function orderAppend(core: Core, to: MemberId, progress: Progress): boolean {
   core.order(repairTarget === undefined ? order : { ...order, repairTarget });
   progress.commitSent = minIndex(core.commit, advance(hi, -1));
   progress.noticeDueMs = Number.POSITIVE_INFINITY;
+  if (isAll && hi > progress.next) progress.pacedUntilMs = core.nowMs + core.settings.spareAppendMs;
   progress.sent(hi, bytes, core.nowMs);
   return progress.state.name === 'replicate';
 }
@@ -224,6 +227,7 @@ export function advanceCommit(core: Core, leader: LeaderState): void {
   if (commit <= core.commit || core.log.termAt(commit) !== core.term) return;
   leader.uncommittedBytes -= bytesBetween(core, core.commit, commit);
   core.commitTo(commit);
+  for (const one of leader.progress.values()) one.isSpare = one.match < commit;
   maybeStartReadRound(core, leader);
   maybeLeaveJoint(core, leader);
   maybeStepDownAsRemoved(core);

@@ -29,6 +29,8 @@ export type ProgressCapture = {
   readonly ackedRoundAtMs: number;
   readonly commitSent: Index;
   readonly noticeDueMs: number;
+  readonly isSpare: boolean;
+  readonly pacedUntilMs: number;
   readonly repairTarget: Index | undefined;
   readonly fresh: { readonly stampMs: number; readonly commit: Index } | undefined;
   readonly inflight: readonly Inflight[];
@@ -55,6 +57,10 @@ export class Progress {
   commitSent: Index = index(0);
   /** When it is to be told of a commit that no entries have carried to it; Infinity: of none. */
   noticeDueMs = Number.POSITIVE_INFINITY;
+  /** The last commit did not wait for it: enough others were quicker. */
+  isSpare = false;
+  /** Until then entries for it wait while it is spare, so that one message takes them all. */
+  pacedUntilMs = Number.NEGATIVE_INFINITY;
   /** Set while the follower repairs its log: what it must sync before it counts again. */
   repairTarget: Index | undefined;
   /**
@@ -92,6 +98,8 @@ export class Progress {
       ackedRoundAtMs: this.ackedRoundAtMs,
       commitSent: this.commitSent,
       noticeDueMs: this.noticeDueMs,
+      isSpare: this.isSpare,
+      pacedUntilMs: this.pacedUntilMs,
       repairTarget: this.repairTarget,
       fresh: this.fresh,
       inflight: [...this.#inflight],
@@ -153,9 +161,23 @@ export class Progress {
     if (this.state.name !== 'replicate') this.becomeReplicate(agreed);
   }
 
-  /** What is committed leaves for it with the next Ready: somebody there waits for it. */
+  /**
+   * What is committed leaves for it with the next Ready: somebody there may ask for it soon. Where
+   * entries wait for their time, it leaves with these.
+   */
   tellCommit(nowMs: number): void {
     if (this.state.name === 'replicate') this.noticeDueMs = nowMs;
+  }
+
+  /** As tellCommit, and entries wait for nothing: somebody there waits for them. */
+  hurry(nowMs: number): void {
+    this.tellCommit(nowMs);
+    this.pacedUntilMs = Number.NEGATIVE_INFINITY;
+  }
+
+  /** Whether it is to get entries that there are later, together with those that follow them. */
+  isPaced(nowMs: number): boolean {
+    return this.isSpare && nowMs < this.pacedUntilMs;
   }
 
   becomeProbe(nextIndex: Index): void {

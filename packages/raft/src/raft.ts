@@ -292,8 +292,10 @@ function tellCommit({ role, nowMs }: Core, peer: MemberId): void {
 function nextDueMs(core: Core, leader: LeaderState): number {
   let dueMs = Math.min(leader.nextHeartbeatMs, leader.nextDutiesMs, leader.widenAtMs);
   for (const one of leader.progress.values()) {
-    // To whom nothing may leave, a notice leaves when an answer has come.
-    if (one.maySend(core.settings)) dueMs = Math.min(dueMs, one.noticeDueMs);
+    // To whom nothing may leave, what is owed leaves when an answer has come.
+    if (!one.maySend(core.settings)) continue;
+    const isWaiting = one.next <= core.log.last.index && one.isSpare;
+    dueMs = Math.min(dueMs, isWaiting ? one.pacedUntilMs : one.noticeDueMs);
   }
   return dueMs;
 }

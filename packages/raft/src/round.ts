@@ -30,10 +30,12 @@ export function handleReadIndexRequest(core: Core, message: ReadIndexRequest): v
   const { requestId, from } = message;
   if (core.role.name !== 'leader') {
     core.send({ type: 'read-index-response', to: from, requestId, readIndex: undefined });
-  } else if (isProof(core, core.role.leader, message)) {
-    core.role.leader.progress.get(from)?.tellCommit(core.nowMs);
-    answer(core, { requestId, from }, core.commit);
-  } else joinNextRound(core, core.role.leader, { requestId, from });
+    return;
+  }
+  const { leader } = core.role;
+  leader.progress.get(from)?.hurry(core.nowMs);
+  if (isProof(core, leader, message)) answer(core, { requestId, from }, core.commit);
+  else joinNextRound(core, leader, { requestId, from });
 }
 
 /**

@@ -63,6 +63,7 @@ export class TestCluster {
       ...defaultRaftSettings,
       idleCommitMs: 0,
       commitNoticeMs: 0,
+      spareAppendMs: 0,
       ...options.settings,
     };
     const ids = Array.from({ length: voters + learners }, (_, at) => memberId(BigInt(at + 1)));

@@ -359,6 +359,7 @@ function randomSettings(random: Random): RaftSettings {
     inflightBytesMax: pick(random, [300, defaultRaftSettings.inflightBytesMax]),
     uncommittedBytesMax: pick(random, [2000, defaultRaftSettings.uncommittedBytesMax]),
     commitNoticeMs: pick(random, [0, 40, defaultRaftSettings.commitNoticeMs]),
+    spareAppendMs: pick(random, [0, 40, defaultRaftSettings.spareAppendMs]),
     idleCommitMs: pick(random, [0, 2000, defaultRaftSettings.idleCommitMs]),
     readRoundMs: pick(random, [0, 40, defaultRaftSettings.readRoundMs]),
   };
