@@ -3,6 +3,7 @@
 import { SeededRandom } from '@holdfast/base/seeded-random';
 import { describe, expect, it } from 'vitest';
 import { KeyIndex } from './key-index.ts';
+import { TreeLoader } from './key-tree.ts';
 
 /** Keys that are put in one by one bring their texts along. */
 const noTexts = (): string => {
@@ -16,6 +17,15 @@ function keysOf(index: KeyIndex, lo: string, hi: string | undefined): string[] {
     return true;
   });
   return keys;
+}
+
+function livingSlots(index: KeyIndex, lo: string, hi: string | undefined): number[] {
+  const slots: number[] = [];
+  index.scanLiving(lo, hi, (slot) => {
+    slots.push(slot);
+    return true;
+  });
+  return slots;
 }
 
 describe('the key index', () => {
@@ -45,9 +55,29 @@ describe('the key index', () => {
       const [lo, hi] = [`k${random.integer(0, 3000)}`, `k${random.integer(0, 3000)}`];
       const inside = sorted.filter((key) => key >= lo && key < hi);
       expect(keysOf(index, lo, hi)).toEqual(inside);
-      expect(index.countLive(lo, hi)).toBe(inside.filter((key) => list.get(key)?.live).length);
+      const living = inside.map((key) => list.get(key)).filter((found) => found?.live);
+      expect(index.countLive(lo, hi)).toBe(living.length);
+      expect(livingSlots(index, lo, hi)).toEqual(living.map((found) => found?.slot));
       expect(index.slot(lo)).toBe(list.get(lo)?.slot ?? -1);
     }
+  });
+
+  it('passes by whole nodes of deleted keys', () => {
+    const size = 100_000;
+    const loader = new TreeLoader();
+    for (let slot = 0; slot < size; slot += 1) loader.push(slot * 2 + (slot === size / 2 ? 1 : 0));
+    let texts = 0;
+    const textOf = (slot: number): string => {
+      texts += 1;
+      return `${slot + size}`;
+    };
+    const root = loader.finish(textOf);
+    if (!root) throw new Error('the keys do not ascend');
+    const index = new KeyIndex(textOf, { root, size });
+    texts = 0;
+    expect(livingSlots(index, '', undefined)).toEqual([size / 2]);
+    expect(livingSlots(index, `${size}`, `${size + size / 2}`)).toEqual([]);
+    expect(texts).toBeLessThan(100);
   });
 
   it('fills leaves when keys come in order, and empties to nothing', () => {

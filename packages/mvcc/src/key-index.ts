@@ -13,6 +13,8 @@ import {
 
 export type KeyVisitor = (slot: number, live: boolean, key: string) => boolean;
 
+export type SlotVisitor = (slot: number) => boolean;
+
 export class KeyIndex {
   readonly #textOf: TextOf;
   #root: TreeNode;
@@ -71,11 +73,20 @@ export class KeyIndex {
    * Visits [lo, hi) in order until the visitor answers false. The visitor must not change the tree.
    */
   scan(lo: string, hi: string | undefined, visit: KeyVisitor): void {
-    this.#scan(this.#root, { lo, hi, visit });
+    this.#scan(this.#root, { lo, hi, visit, isLivingOnly: false });
+  }
+
+  /**
+   * As `scan`, of living keys alone: it passes by whole nodes of deleted ones, of which there may
+   * be any number before they are compacted.
+   */
+  scanLiving(lo: string, hi: string | undefined, visit: SlotVisitor): void {
+    const visitLiving: KeyVisitor = (slot, live) => !live || visit(slot);
+    this.#scan(this.#root, { lo, hi, visit: visitLiving, isLivingOnly: true });
   }
 
   /** Visits the slots of [lo, end) in order, without making texts of all their keys. */
-  scanSlots(lo: string, visit: (slot: number) => boolean): void {
+  scanSlots(lo: string, visit: SlotVisitor): void {
     this.#scanSlots(this.#root, lo, visit);
   }
 
@@ -87,6 +98,7 @@ export class KeyIndex {
 
   /** Answers false when the scan is to end. */
   #scan(node: TreeNode, scan: Scan): boolean {
+    if (scan.isLivingOnly && node.live === 0) return true;
     if (!node.children) return scanLeaf(node.values, this.#keys(node), scan);
     for (let at = upperBound(this.#keys(node), scan.lo); at < node.children.length; at += 1) {
       if (!this.#scan(node.children[at] as TreeNode, scan)) return false;
@@ -94,7 +106,7 @@ export class KeyIndex {
     return true;
   }
 
-  #scanSlots(node: TreeNode, lo: string, visit: (slot: number) => boolean): boolean {
+  #scanSlots(node: TreeNode, lo: string, visit: SlotVisitor): boolean {
     if (!node.children) {
       let at = lo === '' ? 0 : lowerBound(this.#keys(node), lo);
       for (; at < node.values.length; at += 1) {
@@ -226,6 +238,7 @@ type Scan = {
   readonly lo: string;
   readonly hi: string | undefined;
   readonly visit: KeyVisitor;
+  readonly isLivingOnly: boolean;
 };
 
 function scanLeaf(

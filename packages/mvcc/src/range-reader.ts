@@ -85,8 +85,8 @@ function readNow(
   if (!index) return { addresses, count: 0 };
   const { lo, hi } = wanted.range;
   if (wanted.limit > 0) {
-    index.scan(lo, hi, (slot, live) => {
-      if (live) addresses.push(state.newestOf(slot));
+    index.scanLiving(lo, hi, (slot) => {
+      addresses.push(state.newestOf(slot));
       return addresses.length < wanted.limit;
     });
   }
@@ -157,8 +157,8 @@ export function livingIn(state: StoreState, request: Ranged): readonly number[] 
   const addresses: number[] = [];
   const range = keyRange(request.key, request.rangeEnd);
   if (isEmptyRange(range)) return addresses;
-  state.indexOf(request.keyspace)?.scan(range.lo, range.hi, (slot, live) => {
-    if (live) addresses.push(state.newestOf(slot));
+  state.indexOf(request.keyspace)?.scanLiving(range.lo, range.hi, (slot) => {
+    addresses.push(state.newestOf(slot));
     return true;
   });
   return addresses;
