@@ -182,7 +182,7 @@ export abstract class LeasingEngine {
     await this.leasePorts.awaitVersion(options.signal);
     const { askLeader, clock } = this.leasePorts;
     const body = encodeQuestion(question);
-    const bytes = await askPatiently(clock, () => askLeader(body, options.signal));
+    const bytes = await askPatiently(clock, (signal) => askLeader(body, signal), options.signal);
     const { ttlMs, remainingMs, revision: at } = decodeLeaseAnswer(bytes);
     return this.leasePorts.answer({ id, ttlMs, remainingMs }, revision(at), 0);
   }

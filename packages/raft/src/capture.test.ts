@@ -59,6 +59,7 @@ function situationsOf(capture: CoreCapture): readonly string[] {
     'change-request': leader?.changeRequest !== undefined,
     inflight: progress.some((one) => one.inflight.length > 0),
     'repair-target': progress.some((one) => one.repairTarget !== undefined),
+    paced: progress.some((one) => one.isSpare && one.pacedUntilMs > fields.nowMs),
     stamps: progress.some((one) => one.stamp !== undefined && one.laterStamp !== undefined),
     'peer-snapshot': progress.some((one) => one.state.name === 'snapshot'),
     joint: configurations.some(({ configuration }) => configuration.votersOutgoing.length > 0),
@@ -77,7 +78,7 @@ function situationsOf(capture: CoreCapture): readonly string[] {
 const everything = [
   ...['follower', 'pre-candidate', 'candidate', 'leader', 'rounds', 'waiting-reads', 'transfer'],
   ...['change-request', 'inflight', 'repair-target', 'stamps', 'peer-snapshot', 'joint', 'held'],
-  ...['forwarded-reads', 'installing', 'repairing', 'status-lost', 'purged', 'unsynced'],
+  ...['forwarded-reads', 'installing', 'repairing', 'status-lost', 'purged', 'unsynced', 'paced'],
 ];
 
 const size = 5;
@@ -164,7 +165,7 @@ function runOnce(seed: number, seen: Set<string>): void {
     inflightCountMax: 4,
     idleCommitMs: seed % 3 === 0 ? 300 : 0,
     commitNoticeMs: seed % 2 === 0 ? 40 : 0,
-    spareAppendMs: seed % 5 === 0 ? 40 : 0,
+    spareAppendMs: seed % 3 === 0 ? 200 : 0,
   };
   const cluster = new TestCluster({ voters: size, settings });
   const watched = new Set<Raft>();

@@ -22,7 +22,7 @@ export type Input =
       readonly target: Pick<Configuration, 'voters' | 'learners'>;
     }
   | { readonly type: 'transfer-leadership'; readonly to: MemberId }
-  /** Somebody at `peer` waits for what is committed by now: tell it at once. */
+  /** Somebody at `peer` may soon ask for what is committed: tell it, with entries that wait. */
   | { readonly type: 'tell-commit'; readonly peer: MemberId }
   /** Gives leadership up and says so (a failing disk, a drain without a fit successor). */
   | { readonly type: 'resign' }

@@ -7,7 +7,11 @@ import type { EntryKind, LogId } from './entry.ts';
 import type { LeaderState } from './leader-state.ts';
 import { Progress } from './progress.ts';
 
-/** Appends one entry of the present term; it leaves for the followers with the next Ready. */
+/**
+ * Appends one entry of the present term. It leaves for the followers with the next Ready, and for
+ * those that are spare in their time; a configuration hurries: who is not in it may soon be
+ * followed no more.
+ */
 export function appendOwn(
   core: Core,
   leader: LeaderState,
@@ -17,7 +21,10 @@ export function appendOwn(
   core.appendToLog({ index: id.index, term: id.term, kind: what.kind, payload: what.payload });
   leader.uncommittedBytes += core.log.sizeAt(id.index);
   leader.lastAppendMs = core.nowMs;
-  if (what.kind === 'membership') syncProgress(core, leader);
+  if (what.kind === 'membership') {
+    syncProgress(core, leader);
+    for (const progress of leader.progress.values()) progress.hurry(core.nowMs);
+  }
   return id;
 }
 

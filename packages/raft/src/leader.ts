@@ -251,7 +251,9 @@ export function resign(core: Core, why: string): void {
 export function startTransfer(core: Core, to: MemberId): void {
   if (core.role.name !== 'leader' || to === core.id) return;
   const { leader } = core.role;
-  if (!core.configuration.voters.includes(to) || !leader.progress.has(to)) return;
+  const progress = leader.progress.get(to);
+  if (!core.configuration.voters.includes(to) || !progress) return;
+  progress.hurry(core.nowMs);
   leader.transfer = { to, deadlineMs: core.nowMs + core.settings.electionMaxMs, told: false };
   maybeFinishTransfer(core, leader, to);
 }

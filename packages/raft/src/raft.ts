@@ -295,7 +295,9 @@ function nextDueMs(core: Core, leader: LeaderState): number {
     // To whom nothing may leave, what is owed leaves when an answer has come.
     if (!one.maySend(core.settings)) continue;
     const isWaiting = one.next <= core.log.last.index && one.isSpare;
-    dueMs = Math.min(dueMs, isWaiting ? one.pacedUntilMs : one.noticeDueMs);
+    // In the middle of a turn what is due has not left yet: that is now, and no sign of sleep.
+    const sendMs = Math.max(core.nowMs, one.pacedUntilMs);
+    dueMs = Math.min(dueMs, isWaiting ? sendMs : one.noticeDueMs);
   }
   return dueMs;
 }

@@ -33,7 +33,6 @@ export function handleReadIndexRequest(core: Core, message: ReadIndexRequest): v
     return;
   }
   const { leader } = core.role;
-  leader.progress.get(from)?.hurry(core.nowMs);
   if (isProof(core, leader, message)) answer(core, { requestId, from }, core.commit);
   else joinNextRound(core, leader, { requestId, from });
 }
@@ -170,6 +169,8 @@ function answer(
   if (read.from === core.id) core.answerRead(read.requestId, readIndex);
   else {
     const { requestId, from: to } = read;
+    // It waits there for all that is committed by then.
+    if (core.role.name === 'leader') core.role.leader.progress.get(to)?.hurry(core.nowMs);
     core.send({ type: 'read-index-response', to, requestId, readIndex });
   }
 }

@@ -29,7 +29,7 @@ export type RaftSettings = {
   /**
    * A commit that no entries carry to a follower is told for itself after so long: under load there
    * are some by then, and two messages a follower are spared. Who reads from a follower meanwhile
-   * is told of the commit with its read; a watch there hears so much later. Chosen: shorter than
+   * is told of the commit with its read; a watch there hears so much later, or by spareAppendMs. Chosen: shorter than
    * anybody sees, longer than a client's next request takes.
    */
   readonly commitNoticeMs: number;
@@ -37,7 +37,9 @@ export type RaftSettings = {
    * A follower whom the last commit did not wait for, since others were quicker, is sent new
    * entries no more often than this (0: at once): a majority's latency and a majority's work are
    * what a write costs, and the others get many writes for the price of one. Whoever is among the
-   * quick and falls silent holds a commit up for so long, once. Chosen: less than anybody sees, and
+   * quick and falls silent holds a commit up for so long, once. Who reads from such a follower has
+   * all that the read waits for sent at once; whoever waits there for a revision, or watches, hears
+   * of it so much later. Chosen: less than anybody sees, and
    * several writes of one who writes alone.
    */
   readonly spareAppendMs: number;

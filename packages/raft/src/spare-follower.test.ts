@@ -1,7 +1,7 @@
 // Goal: followers that a commit does not wait for get many entries in one message, and nobody waits
 // for that: neither a commit whose quick followers have fallen silent, nor a reader, nor one who is
 // far behind. Method: a cluster whose messages are counted, and a clock that is moved by hand.
-import { memberId } from '@holdfast/base/ids';
+import { memberId, requestId } from '@holdfast/base/ids';
 import { describe, expect, it } from 'vitest';
 import type { RaftSettings } from './settings.ts';
 import { TestCluster } from './test-cluster.ts';
@@ -79,6 +79,39 @@ describe('a follower that no commit waits for', () => {
       write(cluster);
       expect(uncommitted(cluster)).toBe(0);
     }
+  });
+
+  it('is no reason to tick before now, in the middle of a turn either', () => {
+    const cluster = elected();
+    write(cluster);
+    const raft = cluster.raft(1);
+    cluster.nowMs += 2 * spareAppendMs;
+    const proposals = [{ requestId: requestId(9n), payload: new Uint8Array(1) }];
+    raft.step(cluster.nowMs, { type: 'propose', proposals });
+    expect(raft.nextTickMs).toBe(cluster.nowMs);
+  });
+
+  it('gets what waits at once where it is to lead, or the configuration changes', () => {
+    const cluster = elected();
+    for (let at = 0; at < 3; at += 1) write(cluster);
+    cluster.step(1, { type: 'transfer-leadership', to: memberId(3n) });
+    cluster.settle();
+    expect([cluster.leaders.map(({ id }) => id), lags(cluster)]).toEqual([[3n], [0, 0, 0]]);
+    const other = elected();
+    for (let at = 0; at < 3; at += 1) write(other);
+    other.change(1, [1, 2]);
+    other.settle();
+    expect(other.raft(3).status().configuration.voters).toEqual([1n, 2n]);
+  });
+
+  it('gets what was committed while a read of it waited for its turn', () => {
+    const cluster = elected(5);
+    write(cluster);
+    cluster.read(1);
+    cluster.read(5);
+    write(cluster);
+    expect(cluster.reads.length).toBe(2);
+    expect(lastOf(cluster, 5)).toBe(lastOf(cluster, 1));
   });
 
   it('gets all that there is when somebody reads from it', () => {

@@ -31,7 +31,7 @@ export type ForwardingOptions = {
   readonly questions: () => Unanswered;
   /** Something waits to be flushed at the end of this turn. */
   readonly onWaiting: () => void;
-  /** Whose writes are about to be answered: who reads there should find its own. */
+  /** Whose writes are about to be answered: who reads there should soon find its own. */
   readonly onWritten: (by: MemberId) => void;
 };
 
