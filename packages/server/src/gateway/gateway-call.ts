@@ -14,7 +14,7 @@ import type { UnreadAnswers } from '../grpc/unread-answers.ts';
 import { houseSignHeader } from '../http/house-sign.ts';
 import type { HttpContext } from '../http/http-context.ts';
 import { metadataOf } from './gateway-headers.ts';
-import { GatewayRoom } from './gateway-room.ts';
+import { type GatewayReader, GatewayRoom } from './gateway-room.ts';
 import { errorText, httpStatusOf, streamErrorText } from './gateway-status.ts';
 import { MessageStream, readOneMessage } from './message-body.ts';
 import type { MethodShape } from './message-shapes.ts';
@@ -43,6 +43,8 @@ export type GatewayCallOptions = {
 const keepAliveMs = 30_000;
 /** Answers up to here are not counted among what waits for its readers. */
 const uncountedBytesMax = 16 * 1024;
+/** Connections that have once taken the whole of an answer that is counted. */
+const readers = new WeakSet<Socket>();
 
 export class GatewayCall implements CallStream {
   readonly path: string;
@@ -53,6 +55,8 @@ export class GatewayCall implements CallStream {
   #reader: CallReader | undefined;
   #stalled: Timer | undefined;
   #isOver = false;
+  /** Of the text that was given to the response. */
+  #textBytes = 0;
 
   /** Of a response that has not been closed. */
   constructor(exchange: GatewayExchange, options: GatewayCallOptions) {
@@ -61,7 +65,7 @@ export class GatewayCall implements CallStream {
     this.#options = options;
     const { context, unread } = options;
     this.room = new GatewayRoom({
-      ...{ context, unread },
+      ...{ context, unread, reader: this.#newReader() },
       isOver: () => this.#isOver,
       checkBytes: (bytes) => this.#checkBytes(bytes),
     });
@@ -144,6 +148,16 @@ export class GatewayCall implements CallStream {
     return true;
   }
 
+  #newReader(): GatewayReader {
+    const { socket } = this.#exchange.request;
+    return {
+      hasRead: () => readers.has(socket),
+      sentBytes: () => this.#textBytes - this.unsentBytes,
+      // With all that it has asked for behind this.
+      giveUp: () => void socket.destroy(),
+    };
+  }
+
   #beginStream(): void {
     const { response } = this.#exchange;
     if (response.headersSent) return;
@@ -194,15 +208,22 @@ export class GatewayCall implements CallStream {
       'Content-Length': bytes,
       ...houseSignHeader,
     });
-    if (bytes > uncountedBytesMax) {
-      const { answers } = this.#options.context;
-      response.once(
-        'close',
-        answers.hold(bytes, () => response.destroy()),
-      );
-    }
     for (const part of parts.slice(0, -1)) response.write(part);
     this.#close(parts.at(-1) ?? '');
+    this.#textBytes = bytes;
+    if (bytes > uncountedBytesMax) this.#count(bytes);
+  }
+
+  /** Until it is taken; in one place, or who reads nothing of a long one is in the way of all. */
+  #count(bytes: number): void {
+    const { request, response } = this.#exchange;
+    response.once('finish', () => readers.add(request.socket));
+    if (this.room.made()) return;
+    const { answers } = this.#options.context;
+    response.once(
+      'close',
+      answers.hold(bytes, () => response.destroy()),
+    );
   }
 
   #close(last: string | Uint8Array): void {

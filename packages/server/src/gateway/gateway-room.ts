@@ -6,8 +6,19 @@ import { type CallRoom, heededBytes } from '../grpc/call-room.ts';
 import { ConnectionAnswers, clientGone, type UnreadAnswers } from '../grpc/unread-answers.ts';
 import type { HttpContext } from '../http/http-context.ts';
 
+/** Where the answer is read. */
+export type GatewayReader = {
+  /** It has once taken the whole of a long answer. */
+  readonly hasRead: () => boolean;
+  /** So much of the answer has been taken. */
+  readonly sentBytes: () => number;
+  /** Ends it: it takes nothing, and others wait. */
+  readonly giveUp: () => void;
+};
+
 export type GatewayRoomOptions = {
   readonly context: Pick<HttpContext, 'clock' | 'limits'>;
+  readonly reader: GatewayReader;
   /** Of all calls of the gateway. */
   readonly unread: UnreadAnswers;
   readonly isOver: () => boolean;
@@ -17,9 +28,10 @@ export type GatewayRoomOptions = {
 
 export class GatewayRoom implements CallRoom {
   readonly #options: GatewayRoomOptions;
-  /** Undefined: the gate of big answers sees to what is made at once. */
+  /** Of an answer that may be long. */
   #answers: ConnectionAnswers | undefined;
   #bytes = 0;
+  #madeBytes = 0;
 
   constructor(options: GatewayRoomOptions) {
     this.#options = options;
@@ -44,14 +56,13 @@ export class GatewayRoom implements CallRoom {
   }
 
   asLong(): CallRoom {
-    const { context, unread, isOver } = this.#options;
+    const { context, reader, unread, isOver } = this.#options;
     if (isOver()) return this; // Nobody would close what is opened now.
     const { clock, limits } = context;
-    // Who does not read is given up by the gate, which holds the text.
-    const reader = { sentBytes: () => 0, giveUp: () => undefined };
+    const { sentBytes, giveUp } = reader;
     this.#answers = new ConnectionAnswers({
-      ...reader,
       ...{ whole: unread, clock, unreadMs: limits.unreadMs },
+      ...{ sentBytes, giveUp, hasRead: reader.hasRead() },
     });
     return this;
   }
@@ -72,9 +83,21 @@ export class GatewayRoom implements CallRoom {
     this.#answers?.endLong(this);
   }
 
+  /**
+   * All is there to be read: whoever takes nothing of it makes way for those who wait. Answers
+   * whether it is counted here; the gate of big answers sees to what is not.
+   */
+  made(): boolean {
+    if (!this.#answers || this.#bytes === 0) return false;
+    this.#madeBytes = this.#bytes;
+    this.#answers.made(this.#madeBytes);
+    return true;
+  }
+
   /** Its response is closed. */
   close(): void {
     this.#answers?.endLong(this);
+    this.#answers?.made(-this.#madeBytes);
     this.#answers?.end(this, this.#bytes);
     this.#answers?.close();
     this.#answers = undefined;

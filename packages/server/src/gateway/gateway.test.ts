@@ -351,7 +351,8 @@ describe('large answers', () => {
     const request = 'POST /fake/kv/range HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\n{}';
     const reading = await connected();
     reading.socket.pause();
-    reading.send(request);
+    // The second one is not begun for a client that was given up.
+    reading.send(request.repeat(2));
     await eventually(() => expect(calls).toBe(1));
     const next = await connected();
     next.send(request);
@@ -364,6 +365,20 @@ describe('large answers', () => {
     await reading.closed();
     expect((await last).status).toBe(200);
     expect(calls).toBe(3);
+  });
+
+  it('that nobody reads hold up no small ones', async () => {
+    await open({ limits: { unreadBytesMax: 1024 } });
+    let calls = 0;
+    door.onRange = async () => {
+      calls += 1;
+      return Buffer.alloc(8 * 1024 * 1024);
+    };
+    const deaf = await connected();
+    deaf.socket.pause();
+    deaf.send('POST /fake/kv/range HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\n{}');
+    await eventually(() => expect(calls).toBe(1));
+    expect((await post('/v3/kv/put', { key })).status).toBe(200);
   });
 });
 

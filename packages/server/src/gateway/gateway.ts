@@ -64,6 +64,9 @@ type Called = {
   readonly caller: GrpcCallerIdentity;
 };
 
+/** Methods that answer many values. The others wait for nobody who does not read. */
+const largeAnswers: ReadonlySet<string> = new Set(['KV/Range', 'KV/Txn', 'KV/DeleteRange']);
+
 class Gateway {
   readonly #options: GatewayOptions;
   readonly #unread: UnreadAnswers;
@@ -81,8 +84,8 @@ class Gateway {
       const path = pathOf(place, exchange);
       this.#shapes ??= loadShapes();
       const shapes = await this.#shapes;
-      await this.#waitForRoom();
       const called = await this.#called(path, exchange);
+      if (largeAnswers.has(called.method.name)) await this.#waitForRoom();
       // Whoever left meanwhile is not told of any more, either.
       if (!exchange.response.destroyed) this.#begin(called, exchange, shapes);
     } catch (error) {

@@ -180,6 +180,8 @@ export type ConnectionAnswersOptions = {
   /** Of answers, and of nothing else: who answers pings has read none. */
   readonly sentBytes: () => number;
   readonly giveUp: () => void;
+  /** It has read before it was known here. */
+  readonly hasRead?: boolean;
 };
 
 /** A call is named by an object of its own. */
@@ -196,7 +198,7 @@ export class ConnectionAnswers {
   /** Counted, and of that what has been made. */
   #bytes = 0;
   #madeBytes = 0;
-  #hasRead = false;
+  #hasRead: boolean;
   #timer: Timer | undefined;
   /** As it was looked at last; undefined: not since there is something to read. */
   #sent: number | undefined;
@@ -204,6 +206,7 @@ export class ConnectionAnswers {
 
   constructor(options: ConnectionAnswersOptions) {
     this.#options = options;
+    this.#hasRead = options.hasRead ?? false;
   }
 
   /** It has once taken all that there was for it. */

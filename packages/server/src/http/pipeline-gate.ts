@@ -75,6 +75,10 @@ class Lane {
   /** Everything before it is answered; those that already run beside it were asked before it. */
   #turnOf(exchange: Exchange): void {
     if (this.#waiting[0] !== exchange) return; // It ran beside others.
+    if (this.#socket.destroyed) {
+      this.#waiting = []; // Nobody is there to be answered.
+      return;
+    }
     this.#waiting.shift();
     this.#listener(exchange.request, exchange.response);
     this.#goOn();
