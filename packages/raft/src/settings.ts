@@ -29,8 +29,8 @@ export type RaftSettings = {
   /**
    * A commit that no entries carry to a follower is told for itself after so long: under load there
    * are some by then, and two messages a follower are spared. Who reads from a follower meanwhile
-   * is told of the commit with its read; a watch there hears so much later, or by spareAppendMs. Chosen: shorter than
-   * anybody sees, longer than a client's next request takes.
+   * is told of the commit with its read; a watch there hears so much later, or by spareAppendMs.
+   * Chosen: shorter than anybody sees, longer than a client's next request takes.
    */
   readonly commitNoticeMs: number;
   /**
@@ -39,8 +39,8 @@ export type RaftSettings = {
    * what a write costs, and the others get many writes for the price of one. Whoever is among the
    * quick and falls silent holds a commit up for so long, once. Who reads from such a follower has
    * all that the read waits for sent at once; whoever waits there for a revision, or watches, hears
-   * of it so much later. Chosen: less than anybody sees, and
-   * several writes of one who writes alone.
+   * of it so much later. Chosen: less than anybody sees, and several writes of one who writes
+   * alone.
    */
   readonly spareAppendMs: number;
   /**
