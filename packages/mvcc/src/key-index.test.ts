@@ -12,7 +12,7 @@ const noTexts = (): string => {
 
 function keysOf(index: KeyIndex, lo: string, hi: string | undefined): string[] {
   const keys: string[] = [];
-  index.scan(lo, hi, (_, __, key) => {
+  index.scan(lo, hi, (_, key) => {
     keys.push(key);
     return true;
   });

@@ -11,7 +11,7 @@ import {
   type TreeNode,
 } from './key-tree.ts';
 
-export type KeyVisitor = (slot: number, live: boolean, key: string) => boolean;
+export type KeyVisitor = (slot: number, key: string) => boolean;
 
 export type SlotVisitor = (slot: number) => boolean;
 
@@ -81,8 +81,7 @@ export class KeyIndex {
    * be any number before they are compacted.
    */
   scanLiving(lo: string, hi: string | undefined, visit: SlotVisitor): void {
-    const visitLiving: KeyVisitor = (slot, live) => !live || visit(slot);
-    this.#scan(this.#root, { lo, hi, visit: visitLiving, isLivingOnly: true });
+    this.#scan(this.#root, { lo, hi, visit, isLivingOnly: true });
   }
 
   /** Visits the slots of [lo, end) in order, without making texts of all their keys. */
@@ -244,13 +243,14 @@ type Scan = {
 function scanLeaf(
   values: readonly number[],
   keys: readonly string[],
-  { lo, hi, visit }: Scan,
+  { lo, hi, visit, isLivingOnly }: Scan,
 ): boolean {
   for (let at = lowerBound(keys, lo); at < keys.length; at += 1) {
     const key = keys[at] as string;
     if (hi !== undefined && key >= hi) return false;
     const value = values[at] as number;
-    if (!visit(value >>> 1, (value & 1) === 1, key)) return false;
+    if (isLivingOnly && (value & 1) === 0) continue;
+    if (!visit(value >>> 1, key)) return false;
   }
   return true;
 }

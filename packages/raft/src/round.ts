@@ -30,11 +30,9 @@ export function handleReadIndexRequest(core: Core, message: ReadIndexRequest): v
   const { requestId, from } = message;
   if (core.role.name !== 'leader') {
     core.send({ type: 'read-index-response', to: from, requestId, readIndex: undefined });
-    return;
-  }
-  const { leader } = core.role;
-  if (isProof(core, leader, message)) answer(core, { requestId, from }, core.commit);
-  else joinNextRound(core, leader, { requestId, from });
+  } else if (isProof(core, core.role.leader, message)) {
+    answer(core, { requestId, from }, core.commit);
+  } else joinNextRound(core, core.role.leader, { requestId, from });
 }
 
 /**

@@ -38,19 +38,20 @@ export function kvService(
 ): ReadonlyMap<string, UnaryMethod> {
   const { engine, requestBytesMax } = options;
   const of = (name: string) => ({ name: `KV/${name}`, statusOf: etcdStatusOf });
+  const many = (name: string) => ({ ...of(name), answersMany: true });
   const methods: readonly UnaryMethod[] = [
     {
-      ...of('Range'),
+      ...many('Range'),
       kind: 'unary',
       handle: async (message, call) => await range(engine, decoded(RangeRequest, message), call),
     },
     unaryMethod(of('Put'), [PutRequest, PutResponse], (request, call) =>
       put(engine(), request, call),
     ),
-    unaryMethod(of('DeleteRange'), [DeleteRangeRequest, DeleteRangeResponse], (request, call) =>
+    unaryMethod(many('DeleteRange'), [DeleteRangeRequest, DeleteRangeResponse], (request, call) =>
       deleteRange(engine(), request, call),
     ),
-    unaryMethod(of('Txn'), [boundTxn, TxnResponse], (request, call) =>
+    unaryMethod(many('Txn'), [boundTxn, TxnResponse], (request, call) =>
       txn(engine(), request, call),
     ),
     unaryMethod(of('Compact'), [CompactionRequest, CompactionResponse], (request, call) =>

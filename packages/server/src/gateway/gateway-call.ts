@@ -14,7 +14,7 @@ import type { UnreadAnswers } from '../grpc/unread-answers.ts';
 import { houseSignHeader } from '../http/house-sign.ts';
 import type { HttpContext } from '../http/http-context.ts';
 import { metadataOf } from './gateway-headers.ts';
-import { type GatewayReader, GatewayRoom } from './gateway-room.ts';
+import { GatewayRoom } from './gateway-room.ts';
 import { errorText, httpStatusOf, streamErrorText } from './gateway-status.ts';
 import { MessageStream, readOneMessage } from './message-body.ts';
 import type { MethodShape } from './message-shapes.ts';
@@ -65,7 +65,12 @@ export class GatewayCall implements CallStream {
     this.#options = options;
     const { context, unread } = options;
     this.room = new GatewayRoom({
-      ...{ context, unread, reader: this.#newReader() },
+      ...{ context, unread },
+      reader: {
+        hasRead: readers.has(exchange.request.socket),
+        sentBytes: () => this.#textBytes - this.unsentBytes,
+        giveUp: () => this.abandon(),
+      },
       isOver: () => this.#isOver,
       checkBytes: (bytes) => this.#checkBytes(bytes),
     });
@@ -148,16 +153,6 @@ export class GatewayCall implements CallStream {
     return true;
   }
 
-  #newReader(): GatewayReader {
-    const { socket } = this.#exchange.request;
-    return {
-      hasRead: () => readers.has(socket),
-      sentBytes: () => this.#textBytes - this.unsentBytes,
-      // With all that it has asked for behind this.
-      giveUp: () => void socket.destroy(),
-    };
-  }
-
   #beginStream(): void {
     const { response } = this.#exchange;
     if (response.headersSent) return;
@@ -222,7 +217,7 @@ export class GatewayCall implements CallStream {
     const { answers } = this.#options.context;
     response.once(
       'close',
-      answers.hold(bytes, () => response.destroy()),
+      answers.hold(bytes, () => this.abandon()),
     );
   }
 
@@ -270,8 +265,7 @@ export class GatewayCall implements CallStream {
   /** A reader that takes nothing at all is given up, as of any other answer. */
   #expectRoom(): void {
     const { clock, limits } = this.#options.context;
-    const giveUp = (): void => void this.#exchange.response.destroy();
-    this.#stalled ??= clock.schedule(limits.stalledMs, giveUp);
+    this.#stalled ??= clock.schedule(limits.stalledMs, () => this.abandon());
   }
 
   #heedRoom(): void {

@@ -90,7 +90,7 @@ export function fakeDoor(
 function methodsOf(door: FakeDoor): ReadonlyMap<string, GrpcMethod> {
   const statusOf = etcdStatusOf;
   const range = unaryMethod(
-    { name: 'KV/Range', statusOf },
+    { name: 'KV/Range', statusOf, answersMany: true },
     [RangeRequest, RangeResponse],
     async (_request, call) => {
       const value = await door.onRange(call);

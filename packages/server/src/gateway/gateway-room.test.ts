@@ -26,7 +26,7 @@ function room(sentBytes = () => 0, hasRead = false): GatewayRoom {
   };
   const one: GatewayRoom = new GatewayRoom({
     ...{ context: { clock, limits: defaultHttpLimits }, unread },
-    reader: { hasRead: () => hasRead, sentBytes, giveUp },
+    reader: { hasRead, sentBytes, giveUp },
     isOver: () => gone.has(one),
     checkBytes: () => undefined,
   });

@@ -3,22 +3,18 @@
 import type { RangeResponse } from '@holdfast/proto/internal';
 
 import { type CallRoom, heededBytes } from '../grpc/call-room.ts';
-import { ConnectionAnswers, clientGone, type UnreadAnswers } from '../grpc/unread-answers.ts';
+import {
+  ConnectionAnswers,
+  type ConnectionAnswersOptions,
+  clientGone,
+  type UnreadAnswers,
+} from '../grpc/unread-answers.ts';
 import type { HttpContext } from '../http/http-context.ts';
-
-/** Where the answer is read. */
-export type GatewayReader = {
-  /** It has once taken the whole of a long answer. */
-  readonly hasRead: () => boolean;
-  /** So much of the answer has been taken. */
-  readonly sentBytes: () => number;
-  /** Ends it: it takes nothing, and others wait. */
-  readonly giveUp: () => void;
-};
 
 export type GatewayRoomOptions = {
   readonly context: Pick<HttpContext, 'clock' | 'limits'>;
-  readonly reader: GatewayReader;
+  /** Where the answer is read. */
+  readonly reader: Pick<ConnectionAnswersOptions, 'hasRead' | 'sentBytes' | 'giveUp'>;
   /** Of all calls of the gateway. */
   readonly unread: UnreadAnswers;
   readonly isOver: () => boolean;
@@ -31,7 +27,6 @@ export class GatewayRoom implements CallRoom {
   /** Of an answer that may be long. */
   #answers: ConnectionAnswers | undefined;
   #bytes = 0;
-  #madeBytes = 0;
 
   constructor(options: GatewayRoomOptions) {
     this.#options = options;
@@ -59,10 +54,9 @@ export class GatewayRoom implements CallRoom {
     const { context, reader, unread, isOver } = this.#options;
     if (isOver()) return this; // Nobody would close what is opened now.
     const { clock, limits } = context;
-    const { sentBytes, giveUp } = reader;
     this.#answers = new ConnectionAnswers({
+      ...reader,
       ...{ whole: unread, clock, unreadMs: limits.unreadMs },
-      ...{ sentBytes, giveUp, hasRead: reader.hasRead() },
     });
     return this;
   }
@@ -89,15 +83,13 @@ export class GatewayRoom implements CallRoom {
    */
   made(): boolean {
     if (!this.#answers || this.#bytes === 0) return false;
-    this.#madeBytes = this.#bytes;
-    this.#answers.made(this.#madeBytes);
+    this.#answers.made(this.#bytes);
     return true;
   }
 
   /** Its response is closed. */
   close(): void {
     this.#answers?.endLong(this);
-    this.#answers?.made(-this.#madeBytes);
     this.#answers?.end(this, this.#bytes);
     this.#answers?.close();
     this.#answers = undefined;

@@ -64,9 +64,6 @@ type Called = {
   readonly caller: GrpcCallerIdentity;
 };
 
-/** Methods that answer many values. The others wait for nobody who does not read. */
-const largeAnswers: ReadonlySet<string> = new Set(['KV/Range', 'KV/Txn', 'KV/DeleteRange']);
-
 class Gateway {
   readonly #options: GatewayOptions;
   readonly #unread: UnreadAnswers;
@@ -85,7 +82,7 @@ class Gateway {
       this.#shapes ??= loadShapes();
       const shapes = await this.#shapes;
       const called = await this.#called(path, exchange);
-      if (largeAnswers.has(called.method.name)) await this.#waitForRoom();
+      if (called.method.answersMany) await this.#waitForRoom();
       // Whoever left meanwhile is not told of any more, either.
       if (!exchange.response.destroyed) this.#begin(called, exchange, shapes);
     } catch (error) {

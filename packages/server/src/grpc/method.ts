@@ -38,6 +38,8 @@ type MethodBase = {
   readonly name: string;
   /** Who asks need not be proven: a proof that does not count any more is not looked at. */
   readonly isOpen?: boolean;
+  /** It may answer any number of values: where nobody reads such answers, no other one is begun. */
+  readonly answersMany?: boolean;
   /** Of whatever a call ends with that is no status. */
   readonly statusOf: (error: unknown) => GrpcStatus;
 };

@@ -334,10 +334,8 @@ export class ConnectionAnswers {
   }
 
   giveUp(): void {
-    const { whole, giveUp } = this.#options;
-    this.#timer?.cancel();
-    whole.release(this);
-    giveUp();
+    this.#letGo();
+    this.#options.giveUp();
   }
 
   /** The call is over, with so much of its answer counted. */
@@ -357,8 +355,14 @@ export class ConnectionAnswers {
 
   /** Nobody reads here any more. */
   close(): void {
-    this.#timer?.cancel();
+    this.#letGo();
     for (const waiter of this.#waiting.values()) waiter.refuse(clientGone());
+  }
+
+  /** Its pace is of no matter any more. */
+  #letGo(): void {
+    this.#timer?.cancel();
+    this.#options.whole.release(this);
   }
 
   get #hasRoom(): boolean {
