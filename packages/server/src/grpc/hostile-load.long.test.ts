@@ -2,10 +2,9 @@
 // does not read, or does both a little. Method: the door on loopback over an engine in memory, the
 // bytes of this process' buffers, and a stock client beside it all whose calls must succeed.
 import { setTimeout as delay } from 'node:timers/promises';
-import { setFlagsFromString } from 'node:v8';
-import { runInNewContext } from 'node:vm';
 import { describe, expect, it } from 'vitest';
 
+import { heldBuffers, heldObjects } from '../held-memory.fixture.ts';
 import { eventually } from '../http/test-door.fixture.ts';
 import { answerOf } from './grpc-client.fixture.ts';
 import {
@@ -31,18 +30,11 @@ import {
   windowFrame,
 } from './raw-http2.fixture.ts';
 
-/** Without what nobody holds any more. */
-function heldNow(): number {
-  setFlagsFromString('--expose-gc');
-  runInNewContext('gc')();
-  return process.memoryUsage().arrayBuffers;
-}
-
 describe('a client that begins and does not end', () => {
   it('messages, is refused when it holds too much, and others are not', async () => {
     await using hostile = await HostileDoor.open();
     const [raw, other] = [await hostile.raw(), await hostile.stock()];
-    const before = heldNow();
+    const before = heldBuffers();
     const part = putMessage('a', new Uint8Array(mebibyte)).subarray(0, 120_000);
     for (let at = 0; at < 800; at += 1) {
       raw.send(callFrames(1 + 2 * at, putPath));
@@ -53,7 +45,7 @@ describe('a client that begins and does not end', () => {
       if (at % 100 === 99) await hostile.put(other, 'beside', new Uint8Array(100_000));
     }
     await raw.until(frameTypes.reset, 100);
-    expect(heldNow() - before).toBeLessThan(250 * mebibyte);
+    expect(heldBuffers() - before).toBeLessThan(250 * mebibyte);
     raw.close();
     await hostile.put(other, 'still');
   });
@@ -61,7 +53,7 @@ describe('a client that begins and does not end', () => {
   it('messages, a byte at a time, holds no more than those bytes', async () => {
     await using hostile = await HostileDoor.open();
     const [raw, other] = [await hostile.raw(), await hostile.stock()];
-    const before = heldNow();
+    const before = heldBuffers();
     const message = putMessage('a', new Uint8Array(mebibyte));
     raw.send(callFrames(1, putPath));
     // Each byte comes in a read of its own with much else.
@@ -75,20 +67,20 @@ describe('a client that begins and does not end', () => {
       raw.send(pingFrame());
       await raw.next(frameTypes.ping);
     }
-    expect(heldNow() - before).toBeLessThan(40 * mebibyte);
+    expect(heldBuffers() - before).toBeLessThan(40 * mebibyte);
     await hostile.put(other, 'still');
   });
 
   it('calls, as many as it may, leaves the others alone', async () => {
     await using hostile = await HostileDoor.open();
     const other = await hostile.stock();
-    const before = process.memoryUsage().heapUsed;
+    const before = heldObjects();
     for (let connections = 0; connections < 3; connections += 1) {
       const raw = await hostile.raw();
       for (let at = 0; at < 3400; at += 1) raw.send(callFrames(1 + 2 * at, putPath));
       for (let at = 0; at < 20; at += 1) await hostile.put(other, 'beside');
     }
-    expect(process.memoryUsage().heapUsed - before).toBeLessThan(150 * mebibyte);
+    expect(heldObjects() - before).toBeLessThan(150 * mebibyte);
   });
 
   it('calls with large heads, is refused when it holds too much', async () => {
@@ -155,7 +147,7 @@ describe('a client that asks and does not read', () => {
     await using hostile = await HostileDoor.open();
     await (keys === 'few keys' ? fill(hostile, 4) : fillMany(hostile));
     const other = await hostile.stock();
-    const before = heldNow();
+    const before = heldBuffers();
     const deaf = await hostile.raw(settings);
     deaf.send(windowFrame(0, 0x7fff_0000));
     deaf.socket.pause();
@@ -165,7 +157,7 @@ describe('a client that asks and does not read', () => {
       if (at % 50 === 49) await hostile.put(other, 'beside');
     }
     for (let at = 0; at < 50; at += 1) await hostile.put(other, 'beside');
-    expect(heldNow() - before).toBeLessThan(64 * mebibyte);
+    expect(heldBuffers() - before).toBeLessThan(64 * mebibyte);
     deaf.close();
     await hostile.put(other, 'still');
   });
@@ -192,7 +184,7 @@ describe('a client that asks and does not read', () => {
         unreadMs: 500,
       });
       await (keys === 'few keys' ? fill(hostile, 4) : fillMany(hostile));
-      const before = heldNow();
+      const before = heldBuffers();
       for (let connections = 0; connections < crowd; connections += 1) {
         const deaf = await hostile.raw();
         for (let at = 0; at < 10; at += 1) {
@@ -208,7 +200,7 @@ describe('a client that asks and does not read', () => {
       const message = rangeMessage('v', 'w');
       const answers = Promise.all(Array.from({ length: 5 }, () => other.say(rangePath, message)));
       await hostile.put(other, 'beside');
-      expect(heldNow() - before).toBeLessThan(64 * mebibyte);
+      expect(heldBuffers() - before).toBeLessThan(64 * mebibyte);
       expect((await answers).map(({ status }) => status)).toEqual(Array(5).fill(0));
       while (hostile.turnedAway.length < crowd) {
         expect((await other.say(rangePath, message)).status).toBe(0);
