@@ -14,21 +14,6 @@ export async function cpuMsOf(pid: number): Promise<number> {
   return ((Number(fields[11]) + Number(fields[12])) * 1_000) / ticksPerSecond;
 }
 
-/** Processor time of the whole system so far, in milliseconds: all but idling and waiting. */
-export async function systemCpuMs(): Promise<number> {
-  const [line = ''] = (await readFile('/proc/stat', 'latin1')).split('\n', 1);
-  const [user, nice, system, , , irq, softirq, steal] = line
-    .trim()
-    .split(/\s+/)
-    .slice(1)
-    .map(Number);
-  const ticks = [user, nice, system, irq, softirq, steal].reduce<number>(
-    (sum, one) => sum + (one ?? 0),
-    0,
-  );
-  return (ticks * 1_000) / ticksPerSecond;
-}
-
 /** Resident memory in MiB. */
 export async function residentMiBOf(pid: number): Promise<number> {
   const status = await readFile(`/proc/${pid}/status`, 'latin1');

@@ -1,126 +1,123 @@
 // What 50,000 watchers cost the writes, as a table for the terminal and for docs/benchmarks.md.
-import type { Latencies } from '../watchers/steady-writer.ts';
 import type { CrowdReport } from '../watchers/watch-crowd.ts';
-import { median } from './peers/statistics.ts';
+import { median, type Quotient, quantile, quotientOf } from './peers/statistics.ts';
 
-export type Phase = Latencies & {
-  /** Of the member that has the most. */
+/** What puts took, in order of size, and what they cost all members of a cluster. */
+export type Costs = { readonly times: readonly number[]; readonly cpuUs: number };
+
+export type Phase = {
+  /** Pairs: what the puts of a watched second took, and of one without watchers. */
+  readonly seconds: readonly (readonly [readonly number[], readonly number[]])[];
+  readonly watched: Costs;
+  readonly plain: Costs;
+  /** Of the watched member that has the most. */
   readonly residentMiB: number;
   readonly unreadMiB: number;
   /** By all members since they were started. */
   readonly givenUp: number;
-  /** The longest that the event loop of a member was held. */
+  /** The longest that the event loop of a watched member was held. */
   readonly loopMs: number;
-  /** Cores that were busy with it on the average. */
-  readonly cpu: {
-    readonly members: number;
-    readonly crowd: number;
-    readonly writer: number;
-    /** With whom this machine is shared. */
-    readonly others: number;
-  };
-};
-
-export type Round = {
-  readonly none: Phase;
-  readonly live: Phase;
-  readonly stuck: Phase;
-  readonly told: { readonly live: CrowdReport; readonly all: CrowdReport };
 };
 
 export type Trial = {
+  /** Watchers that a put reaches. */
+  readonly told: number;
+  readonly live: Phase;
+  readonly stuck: Phase;
+  readonly reports: { readonly live: CrowdReport; readonly all: CrowdReport };
+};
+
+/** What all trials have in common. */
+export type Setting = {
   readonly watchers: number;
   readonly connections: number;
-  readonly keys: number;
   readonly valueBytes: number;
   readonly writes: number;
-  readonly seconds: number;
+  readonly pairs: number;
   readonly oneIn: number;
   readonly unreadMiB: number;
 };
 
-type PhaseName = 'none' | 'live' | 'stuck';
-
-const names: Readonly<Record<PhaseName, string>> = {
-  none: 'no watchers',
-  live: 'all of them read',
-  stuck: 'some are stuck',
-};
-
-export function watchersTable(trial: Trial, rounds: readonly Round[]): string {
+export function watchersTable(setting: Setting, trials: readonly Trial[]): string {
   return [
-    '| | p50 ms | p99 ms | times | p99 of a second, ms | times | MiB | cores |',
+    '| a put reaches | watchers | p50 ms | p99 ms | p99 of a second, ms | times | CPU µs | MiB |',
     '|---|---|---|---|---|---|---|---|',
-    ...(['none', 'live', 'stuck'] as const).map((name) => lineOf(name, rounds)),
+    ...trials.flatMap(({ told, live, stuck }) => [
+      lineOf(String(told), 'all read', live),
+      lineOf('', `one in ${setting.oneIn} is stuck`, stuck),
+    ]),
     '',
-    ...wayOf(trial, rounds.length),
-    ...toldIn(rounds, trial),
+    ...wayOf(setting),
+    ...toldIn(trials, setting),
     '',
   ].join('\n');
 }
 
-function lineOf(name: PhaseName, rounds: readonly Round[]): string {
-  const of = (value: (phase: Phase) => number, digits: number): string =>
-    medianOf(rounds, (round) => value(round[name])).toFixed(digits);
-  const rise = (value: (phase: Phase) => number): string => {
-    if (name === 'none') return '';
-    const ratios = rounds.map((round) => value(round[name]) / value(round.none));
-    const each = ratios.map((one) => one.toFixed(2)).join(', ');
-    return `${(median(ratios) ?? 0).toFixed(2)} (${each})`;
-  };
-  const p99 = ({ p99Ms }: Phase): number => p99Ms;
-  const secondP99 = ({ secondP99Ms }: Phase): number => secondP99Ms;
-  const cpu = (['members', 'crowd', 'writer', 'others'] as const).map((who) =>
-    of((one) => one.cpu[who], 2),
-  );
+function lineOf(told: string, name: string, phase: Phase): string {
+  const both = (of: (costs: Costs) => number | undefined, digits: number): string =>
+    [phase.plain, phase.watched].map((costs) => (of(costs) ?? 0).toFixed(digits)).join(' → ');
+  const [plain, watched] = medianSeconds(phase);
   const cells = [
-    ...[names[name], of((one) => one.p50Ms, 1), of(p99, 1), rise(p99), of(secondP99, 1)],
-    ...[rise(secondP99), of((one) => one.residentMiB, 0), cpu.join(', ')],
+    ...[told, name, both(({ times }) => quantile(times, 0.5), 1)],
+    ...[
+      both(({ times }) => quantile(times, 0.99), 1),
+      `${plain.toFixed(1)} → ${watched.toFixed(1)}`,
+    ],
+    ...[asText(riseOf(phase)), both(({ cpuUs }) => cpuUs, 0), phase.residentMiB.toFixed(0)],
   ];
   return `| ${cells.join(' | ')} |`;
 }
 
-function wayOf(trial: Trial, rounds: number): readonly string[] {
-  const { watchers, connections, keys, valueBytes, writes, seconds, oneIn } = trial;
-  return [
-    `${watchers.toLocaleString('en')} watchers of ${keys} keys on ${connections} connections to`,
-    `three members, ${(watchers / keys).toFixed(0)} of each key; ${writes} puts a second of`,
-    `${valueBytes} bytes, ${seconds} s a phase; one connection in ${oneIn} stops reading.`,
-    `Medians of ${rounds} rounds, in every other one of which the phase without watchers comes`,
-    "last, and of the rounds' ratios to that phase; the p99 of a second is the median of the",
-    'seconds of a phase. Memory (RSS) is of the member that has most, cores are those of all',
-    'members, of the crowd, of the writer and of all else that the machine does.',
-  ];
-}
+const p99Of = (times: readonly number[]): number => quantile(times, 0.99) ?? Number.NaN;
 
-function toldIn(rounds: readonly Round[], { unreadMiB }: Trial): readonly string[] {
-  const most = (value: (phase: Phase) => number): string =>
-    String(Math.max(...rounds.map(({ stuck }) => Number(value(stuck).toFixed(2)))));
-  const sum = (value: (round: Round) => number): string =>
-    rounds.reduce((all, round) => all + value(round), 0).toLocaleString('en');
+const medianSeconds = ({ seconds }: Phase): readonly [number, number] => [
+  median(seconds.map(([, plain]) => p99Of(plain))) ?? 0,
+  median(seconds.map(([watched]) => p99Of(watched))) ?? 0,
+];
+
+const riseOf = ({ seconds }: Phase): Quotient =>
+  quotientOf(seconds.map(([watched, plain]) => ({ with: p99Of(watched), without: p99Of(plain) })));
+
+const asText = ({ value, lo, hi }: Quotient): string =>
+  `${value.toFixed(2)} (${lo.toFixed(2)} to ${hi.toFixed(2)})`;
+
+const wayOf = (setting: Setting): readonly string[] => [
+  `${setting.watchers.toLocaleString('en')} watchers on ${setting.connections} connections to`,
+  'three members, of as many keys as let a put reach so many of them;',
+  `${setting.writes} puts a second of ${setting.valueBytes} bytes.`,
+  'Beside them runs a cluster that nobody watches. Both are written to in turn, a second each,',
+  `${setting.pairs} pairs a phase; "4 → 5" is without watchers → with them. The p99 of a second is`,
+  'the median of the seconds, "times" the quotient of the two, and where nine of ten such',
+  'quotients lie when the pairs are drawn anew. CPU is of all members and a put, and memory',
+  `(RSS) of the watched member that has most. One connection in ${setting.oneIn} stops reading.`,
+];
+
+function toldIn(trials: readonly Trial[], { unreadMiB }: Setting): readonly string[] {
+  const most = (value: (phase: Phase) => number, digits: number): string =>
+    Math.max(...trials.flatMap(({ live, stuck }) => [value(live), value(stuck)])).toFixed(digits);
+  const sum = (value: (trial: Trial) => number): string =>
+    trials.reduce((all, trial) => all + value(trial), 0).toLocaleString('en');
+  const wrong = sum(({ reports }) => reports.live.wrong + reports.all.wrong);
   return [
     '',
-    `Live watchers were told ${sum(({ told }) => told.live.events)} events until the end of the`,
-    `phase with stuck ones; ${sum(({ told }) => told.live.wrong + told.all.wrong)} lists were not`,
-    "the log's, and",
-    `${sum(({ told }) => told.live.over)} of their streams were ended. Unread by a member after a`,
-    `phase: ${most((phase) => phase.unreadMiB)} MiB at the most, of ${unreadMiB} that are set;`,
-    `${most((phase) => phase.givenUp)} streams of stuck clients were ended.`,
+    'Live watchers were told',
+    `${sum(({ reports }) => reports.live.events)} events until the end of the phases with stuck`,
+    `ones; ${wrong} lists were not the log's, and`,
+    `${sum(({ reports }) => reports.live.over)} of their streams were ended. Unread by a member`,
+    `after a phase: ${most((phase) => phase.unreadMiB, 2)} MiB at the most, of ${unreadMiB} set;`,
+    `${most((phase) => phase.givenUp, 0)} streams of stuck clients were ended. A loop was held for`,
+    `${most((phase) => phase.loopMs, 0)} ms at the most.`,
   ];
 }
 
 export function phaseLine(phase: Phase): string {
-  const { writes, p50Ms, p99Ms, secondP99Ms, maxMs, residentMiB, unreadMiB, givenUp, loopMs, cpu } =
-    phase;
+  const { residentMiB, unreadMiB, givenUp, loopMs, plain, watched } = phase;
+  const of = ({ times, cpuUs }: Costs): string =>
+    `p50 ${quantile(times, 0.5)?.toFixed(2)}, p99 ${p99Of(times).toFixed(2)}, most ` +
+    `${times.at(-1)?.toFixed(1)} ms, ${cpuUs.toFixed(0)} µs of CPU a put`;
   return (
-    `${writes} writes: p50 ${p50Ms.toFixed(2)}, p99 ${p99Ms.toFixed(2)} (of a second ` +
-    `${secondP99Ms.toFixed(2)}), max ` +
-    `${maxMs.toFixed(1)} ms; a member has ${residentMiB.toFixed(0)} MiB, holds its loop ` +
-    `${loopMs.toFixed(0)} ms; cores of members ${cpu.members.toFixed(2)}, crowd ` +
-    `${cpu.crowd.toFixed(2)}, writer ${cpu.writer.toFixed(2)}, others ${cpu.others.toFixed(2)}; ` +
-    `unread ${unreadMiB.toFixed(2)} MiB, ${givenUp} streams given up`
+    `with watchers ${of(watched)}; without ${of(plain)}; p99 of a second ` +
+    `${asText(riseOf(phase))} times; a member has ${residentMiB.toFixed(0)} MiB, holds its loop ` +
+    `${loopMs.toFixed(0)} ms, has ${unreadMiB.toFixed(2)} MiB unread; ${givenUp} streams given up`
   );
 }
-
-const medianOf = (rounds: readonly Round[], value: (round: Round) => number): number =>
-  median(rounds.map(value)) ?? 0;

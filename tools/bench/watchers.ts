@@ -1,7 +1,8 @@
-// `npm run bench:watchers`: 50,000 watchers of a thousand keys on three members, and what they cost
-// the writes: without them, with them, and with one in twenty of their connections no longer read.
-// Each live watcher's list of events is held against the log of what was written. Prints a table,
-// and with --write puts it into docs/benchmarks.md; asserts nothing.
+// `npm run bench:watchers`: 50,000 watchers on three members, all of them reading and with one in
+// twenty of their connections no longer read, and what they cost the writes. Two clusters run at a
+// time, of which one is watched; they are written to in turn, a second each, so that both find the
+// machine alike. Each live watcher's list of events is held against the log of what was written.
+// Prints a table, and with --write puts it into docs/benchmarks.md; asserts nothing.
 import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';
 import { readFile, writeFile } from 'node:fs/promises';
@@ -14,41 +15,48 @@ import { SystemClock } from '@holdfast/base/system-clock';
 
 import type { CrowdAnswer, CrowdOrder } from '../watchers/crowd-process.ts';
 import { SteadyWriter } from '../watchers/steady-writer.ts';
-import type { CrowdReport } from '../watchers/watch-crowd.ts';
+import { type CrowdPlan, type CrowdReport, stuckKeysOf } from '../watchers/watch-crowd.ts';
 import { BenchCluster } from './bench-cluster.ts';
 import { withMarkedPart } from './marked-part.ts';
 import { fetchMetrics } from './metrics.ts';
-import { cpuMsOf, residentMiBOf, systemCpuMs } from './system-figures.ts';
-import { type Phase, phaseLine, type Round, type Trial, watchersTable } from './watchers-report.ts';
+import { cpuMsOf, residentMiBOf } from './system-figures.ts';
+import {
+  type Phase,
+  phaseLine,
+  type Setting,
+  type Trial,
+  watchersTable,
+} from './watchers-report.ts';
 
 const usage = `npm run bench:watchers -- [options]
+  --told N,N,...    watchers that a put reaches, a trial each (default 1,50)
+  --pairs N         of seconds in a phase, one of them watched (default 40)
   --watchers N      over all members (default 50000)
   --connections N   that they come on (default 1000)
   --streams N       of each connection (default 1)
-  --keys N          that they watch (default 1000)
   --value-bytes N   of each put (default 1024)
   --writes N        a second (default 200)
-  --seconds N       of each phase (default 10)
-  --rounds N        (default 6)
   --one-in N        connections of which one stops reading (default 20)
-  --unread-mib N    the members' --watch-unread-bytes-max (default 1)
+  --unread-mib N    the members' --watch-unread-bytes-max (default 4)
   --profile FOLDER  puts a CPU profile of each member there
   --write           puts the table into docs/benchmarks.md
 `;
 
 const clock = new SystemClock();
-/** In which code that was never run is compiled: the first phase would pay for it otherwise. */
-const warmUpSeconds = 20;
+/** In which code that was never run is compiled: the first seconds would pay for it otherwise. */
+const warmUpSeconds = 15;
 /** What the opening of the watchers has left behind is over then: it is no cost of having them. */
 const settleSeconds = 5;
-/** What stuck clients take at once is the window of their connection: written until it is full. */
-const fillSeconds = 4;
-const fillTimes = 3;
+/** What a second left to be done is no load of the next one, which is the other cluster's. */
+const restMs = 100;
+/** What a stuck client takes is the window of its connection, 64 KiB: this many KiB fill it. */
+const fillKiB = 100;
+const fillWritesPerSecond = 800;
 const document = 'docs/benchmarks.md';
 
-type Options = Trial & {
+type Options = Setting & {
   readonly streams: number;
-  readonly rounds: number;
+  readonly told: readonly number[];
   readonly profile: string | undefined;
   readonly write: boolean;
 };
@@ -58,11 +66,7 @@ class Crowd {
   readonly #child: ChildProcess = fork(new URL('../watchers/crowd-process.ts', import.meta.url));
 
   constructor() {
-    setPriority(this.pid, constants.priority.PRIORITY_LOW);
-  }
-
-  get pid(): number {
-    return this.#child.pid as number;
+    setPriority(this.#child.pid as number, constants.priority.PRIORITY_LOW);
   }
 
   async order(order: CrowdOrder): Promise<CrowdAnswer> {
@@ -72,86 +76,9 @@ class Crowd {
     return answer;
   }
 
-  async end(): Promise<void> {
-    const exited = once(this.#child, 'exit');
-    this.#child.disconnect();
-    await exited;
-  }
-}
-
-class WatchersBench {
-  readonly #options: Options;
-  readonly #cluster: BenchCluster;
-  readonly #writer: SteadyWriter;
-  #crowd: Crowd | undefined;
-
-  private constructor(options: Options, cluster: BenchCluster, writer: SteadyWriter) {
-    this.#options = options;
-    this.#cluster = cluster;
-    this.#writer = writer;
-  }
-
-  static async run(options: Options): Promise<readonly Round[]> {
-    const { profile } = options;
-    const flags = profile === undefined ? [] : ['--cpu-prof', `--cpu-prof-dir=${profile}`];
-    const cluster = await BenchCluster.start(3, flags);
-    try {
-      const writer = await SteadyWriter.open(await leaderOf(cluster), options);
-      const rounds = await new WatchersBench(options, cluster, writer).#play();
-      writer.close();
-      if (writer.failures > 0) print(`${writer.failures} puts failed, or got lost`);
-      return rounds;
-    } finally {
-      await cluster.close();
-    }
-  }
-
-  async #play(): Promise<readonly Round[]> {
-    await this.#writer.write(this.#options.writes, warmUpSeconds);
-    const rounds: Round[] = [];
-    for (let at = 0; at < this.#options.rounds; at += 1) {
-      print(`round ${at + 1}`);
-      const isFirst = at % 2 === 0;
-      const before = isFirst ? await this.#phase('no watchers') : undefined;
-      const crowded = await this.#playCrowded();
-      rounds.push({ ...crowded, none: before ?? (await this.#phase('no watchers')) });
-    }
-    return rounds;
-  }
-
-  async #playCrowded(): Promise<Omit<Round, 'none'>> {
-    const { watchers, writes, oneIn } = this.#options;
-    const crowd = new Crowd();
-    this.#crowd = crowd;
-    try {
-      const beganMs = performance.now();
-      const plan = { ...this.#options, endpoints: this.#cluster.endpoints };
-      await crowd.order({ do: 'open', plan });
-      print(
-        `  ${watchers} watchers opened in ${((performance.now() - beganMs) / 1000).toFixed(1)} s`,
-      );
-      await this.#writer.write(writes, settleSeconds);
-      const live = await this.#phase('all read');
-      const { stuck: count = 0 } = await crowd.order({ do: 'stop reading', oneIn });
-      await this.#writer.write(writes * fillTimes, fillSeconds);
-      await this.#report('the live ones'); // Which have to have it all before.
-      const stuck = await this.#phase(`${count} do not read`);
-      const told = { live: await this.#report('the live ones'), all: await this.#reportAll() };
-      return { live, stuck, told };
-    } finally {
-      this.#crowd = undefined;
-      await crowd.end();
-      await sleep(clock, 1000);
-    }
-  }
-
-  async #reportAll(): Promise<CrowdReport> {
-    await this.#crowd?.order({ do: 'read on' });
-    return await this.#report('all, reading');
-  }
-
-  async #report(who: string): Promise<CrowdReport> {
-    const report = (await this.#crowd?.order({ do: 'report', log: this.#writer.log }))?.report;
+  /** Told, and printed: who was told how much, and whose list is not the log's. */
+  async report(who: string, writer: SteadyWriter): Promise<CrowdReport> {
+    const { report } = await this.order({ do: 'report', log: writer.log });
     if (!report) throw new Error('the crowd has no report');
     const { watchers, events, wrong, over } = report;
     print(
@@ -161,41 +88,145 @@ class WatchersBench {
     return report;
   }
 
+  async end(): Promise<void> {
+    const exited = once(this.#child, 'exit');
+    this.#child.disconnect();
+    await exited;
+  }
+}
+
+/** A cluster that is written to. */
+class Side {
+  readonly cluster: BenchCluster;
+  readonly writer: SteadyWriter;
+  readonly #writes: number;
+  readonly #times: number[] = [];
+  #cpuMs = 0;
+
+  constructor(cluster: BenchCluster, writer: SteadyWriter, writes: number) {
+    this.cluster = cluster;
+    this.writer = writer;
+    this.#writes = writes;
+  }
+
+  static async open(cluster: BenchCluster, plan: CrowdPlan & Setting): Promise<Side> {
+    const writer = await SteadyWriter.open(await leaderOf(cluster), plan);
+    return new Side(cluster, writer, plan.writes);
+  }
+
+  /** Answers what the puts of that second took, in order of size. */
+  async second(): Promise<readonly number[]> {
+    const before = await this.#cpuMsNow();
+    const times = await this.writer.write(this.#writes, 1);
+    await sleep(clock, restMs);
+    this.#cpuMs += (await this.#cpuMsNow()) - before;
+    for (const ms of times) this.#times.push(ms);
+    return times;
+  }
+
+  /** Of the puts since this was asked last. */
+  takeCosts(): { readonly times: readonly number[]; readonly cpuUs: number } {
+    const times = this.#times.splice(0).sort((a, b) => a - b);
+    const cpuUs = (this.#cpuMs * 1000) / times.length;
+    this.#cpuMs = 0;
+    return { times, cpuUs };
+  }
+
+  async #cpuMsNow(): Promise<number> {
+    const each = this.cluster.members.map((one) => cpuMsOf(pidOf(one.process)));
+    return (await Promise.all(each)).reduce((sum, ms) => sum + ms, 0);
+  }
+}
+
+/** Watchers of so many keys that a put reaches as many of them as is asked for. */
+class WatchersTrial {
+  readonly #options: Options;
+  readonly #plan: CrowdPlan & Setting;
+  readonly #crowd = new Crowd();
+  readonly #watched: Side;
+  readonly #plain: Side;
+
+  private constructor(options: Options, plan: CrowdPlan & Setting, sides: readonly [Side, Side]) {
+    this.#options = options;
+    this.#plan = plan;
+    [this.#watched, this.#plain] = sides;
+  }
+
+  static async run(
+    told: number,
+    options: Options,
+    clusters: readonly [BenchCluster, BenchCluster],
+  ): Promise<Trial> {
+    const { endpoints } = clusters[0];
+    const plan = { ...options, keys: options.watchers / told, endpoints };
+    const sides = [await Side.open(clusters[0], plan), await Side.open(clusters[1], plan)] as const;
+    const trial = new WatchersTrial(options, plan, sides);
+    try {
+      return { told, ...(await trial.#play()) };
+    } finally {
+      await trial.#crowd.end();
+      for (const { writer } of sides) {
+        if (writer.failures > 0) print(`${writer.failures} puts failed, or got lost`);
+        writer.close();
+      }
+    }
+  }
+
+  async #play(): Promise<Omit<Trial, 'told'>> {
+    await this.#write(warmUpSeconds);
+    await this.#crowd.order({ do: 'open', plan: this.#plan });
+    await this.#write(settleSeconds);
+    const live = await this.#phase('all read');
+    await this.#stick();
+    const stuck = await this.#phase('some are stuck');
+    const liveReport = await this.#crowd.report('the live ones', this.#watched.writer);
+    await this.#crowd.order({ do: 'read on' });
+    const all = await this.#crowd.report('all, reading', this.#watched.writer);
+    return { live, stuck, reports: { live: liveReport, all } };
+  }
+
+  async #write(seconds: number): Promise<void> {
+    const { writes } = this.#options;
+    for (const { writer } of [this.#watched, this.#plain]) await writer.write(writes, seconds);
+  }
+
+  /** Until the clients that do not read have as much as they take. */
+  async #stick(): Promise<void> {
+    const { oneIn, connections, valueBytes, watchers } = this.#options;
+    await this.#crowd.order({ do: 'stop reading', oneIn });
+    const events = Math.ceil((fillKiB * 1024) / valueBytes) * Math.ceil(connections / oneIn);
+    const puts = Math.ceil((events * this.#plan.keys) / watchers);
+    const keys = stuckKeysOf(this.#plan, oneIn);
+    await this.#watched.writer.write(fillWritesPerSecond, puts / fillWritesPerSecond, keys);
+    // They have it all before anything is measured.
+    await this.#crowd.report('the live ones', this.#watched.writer);
+  }
+
   async #phase(name: string): Promise<Phase> {
-    const { endpoints, members } = this.#cluster;
-    const { writes, seconds } = this.#options;
+    const { members, endpoints } = this.#watched.cluster;
     await Promise.all(endpoints.map(fetchMetrics)); // Begins its maxima anew.
-    const before = await this.#cpuMs();
-    const beganMs = performance.now();
-    const latencies = await this.#writer.write(writes, seconds);
-    const tookMs = performance.now() - beganMs;
-    const after = await this.#cpuMs();
+    const seconds: (readonly [readonly number[], readonly number[]])[] = [];
+    for (let at = 0; at < this.#options.pairs; at += 1) {
+      // What one of them leaves behind is no habit of the other's.
+      const isFirst = at % 2 === 0;
+      const before = isFirst ? await this.#watched.second() : undefined;
+      const plain = await this.#plain.second();
+      seconds.push([before ?? (await this.#watched.second()), plain]);
+    }
     const metrics = await Promise.all(endpoints.map(fetchMetrics));
     const of = (metric: string): number[] => metrics.map((values) => values?.get(metric) ?? 0);
     const resident = await Promise.all(members.map((one) => residentMiBOf(pidOf(one.process))));
-    const cores = (who: keyof Phase['cpu']): number => (after[who] - before[who]) / tookMs;
     const phase: Phase = {
-      ...latencies,
+      seconds,
+      watched: this.#watched.takeCosts(),
+      plain: this.#plain.takeCosts(),
       residentMiB: Math.max(...resident),
       unreadMiB: Math.max(...of('watch_unread_bytes')) / 2 ** 20,
       givenUp: of('watch_streams_given_up_total').reduce((sum, one) => sum + one, 0),
       loopMs: Math.max(...of('nodejs_eventloop_lag_max_seconds')) * 1000,
-      cpu: {
-        ...{ members: cores('members'), crowd: cores('crowd'), writer: cores('writer') },
-        others: cores('others'),
-      },
     };
     print(`  ${name}: ${phaseLine(phase)}`);
     return phase;
-  }
-
-  async #cpuMs(): Promise<Phase['cpu']> {
-    const each = this.#cluster.members.map((one) => cpuMsOf(pidOf(one.process)));
-    const members = (await Promise.all(each)).reduce((sum, ms) => sum + ms, 0);
-    const crowd = this.#crowd ? await cpuMsOf(this.#crowd.pid) : 0;
-    const { user, system } = process.cpuUsage();
-    const writer = (user + system) / 1000;
-    return { members, crowd, writer, others: (await systemCpuMs()) - members - crowd - writer };
   }
 }
 
@@ -214,9 +245,8 @@ async function leaderOf(cluster: BenchCluster): Promise<string> {
 const print = (text: string): void => void process.stdout.write(`${text}\n`);
 
 const numbers = {
-  ...{ watchers: '50000', connections: '1000', streams: '1', keys: '1000' },
-  ...{ 'value-bytes': '1024', writes: '200', seconds: '10', rounds: '6', 'one-in': '20' },
-  'unread-mib': '1',
+  ...{ watchers: '50000', connections: '1000', streams: '1', pairs: '40' },
+  ...{ 'value-bytes': '1024', writes: '200', 'one-in': '20', 'unread-mib': '4' },
 } as const;
 
 function readOptions(): Options {
@@ -225,25 +255,46 @@ function readOptions(): Options {
       ...(Object.fromEntries(
         Object.entries(numbers).map(([name, value]) => [name, { type: 'string', default: value }]),
       ) as Record<keyof typeof numbers, { type: 'string'; default: string }>),
+      told: { type: 'string', default: '1,50' },
       profile: { type: 'string' },
       write: { type: 'boolean', default: false },
     },
   });
-  const { watchers, connections, streams, keys, writes, seconds, rounds } = values;
+  const { watchers, connections, streams, writes, pairs } = values;
   return {
     ...{ watchers: Number(watchers), connections: Number(connections), streams: Number(streams) },
-    ...{ keys: Number(keys), writes: Number(writes), seconds: Number(seconds) },
-    ...{ rounds: Number(rounds), valueBytes: Number(values['value-bytes']) },
+    ...{ writes: Number(writes), pairs: Number(pairs), valueBytes: Number(values['value-bytes']) },
     ...{ oneIn: Number(values['one-in']), unreadMiB: Number(values['unread-mib']) },
-    ...{ profile: values.profile, write: values.write },
+    ...{ told: values.told.split(',').map(Number), profile: values.profile, write: values.write },
   };
+}
+
+async function runAll(options: Options): Promise<readonly Trial[]> {
+  const { profile } = options;
+  const flags = profile === undefined ? [] : ['--cpu-prof', `--cpu-prof-dir=${profile}`];
+  const watched = await BenchCluster.start(3, flags);
+  try {
+    const plain = await BenchCluster.start(3);
+    try {
+      const trials: Trial[] = [];
+      for (const told of options.told) {
+        print(`a put reaches ${told}`);
+        trials.push(await WatchersTrial.run(told, options, [watched, plain]));
+      }
+      return trials;
+    } finally {
+      await plain.close();
+    }
+  } finally {
+    await watched.close();
+  }
 }
 
 async function main(): Promise<void> {
   const options = readOptions();
   // The members inherit it.
   process.env.HOLDFAST_WATCH_UNREAD_BYTES_MAX = String(options.unreadMiB * 2 ** 20);
-  const table = watchersTable(options, await WatchersBench.run(options));
+  const table = watchersTable(options, await runAll(options));
   print(`\n${table}`);
   if (!options.write) return;
   await writeFile(

@@ -3,18 +3,8 @@
 // held.
 import { SystemClock } from '@holdfast/base/system-clock';
 
-import { median } from '../bench/peers/statistics.ts';
 import { PutConnection } from './put-connection.ts';
 import { keyOf } from './watch-crowd.ts';
-
-export type Latencies = {
-  readonly writes: number;
-  readonly p50Ms: number;
-  readonly p99Ms: number;
-  readonly maxMs: number;
-  /** Of each second by itself, the median: what a busy moment of the machine changes little. */
-  readonly secondP99Ms: number;
-};
 
 const clock = new SystemClock();
 
@@ -40,39 +30,40 @@ export class SteadyWriter {
     return new SteadyWriter(await PutConnection.open(endpoint), keys, valueBytes);
   }
 
-  async write(perSecond: number, seconds: number): Promise<Latencies> {
+  /**
+   * Writes a key after the other, of all that it has or of those it is told, and answers how many
+   * milliseconds each took, in order of size.
+   */
+  async write(
+    perSecond: number,
+    seconds: number,
+    keys?: readonly string[],
+  ): Promise<readonly number[]> {
     const beganMs = clock.monotonicMs();
-    const times: { readonly second: number; readonly ms: number }[] = [];
+    const times: number[] = [];
     const underWay: Promise<void>[] = [];
     for (let at = 0; at < perSecond * seconds; at += 1) {
       const dueMs = beganMs + (at * 1000) / perSecond;
       while (clock.monotonicMs() < dueMs) await pause();
-      const second = Math.floor(at / perSecond);
-      const note = (): void => void times.push({ second, ms: clock.monotonicMs() - dueMs });
-      underWay.push(this.#put().then(note));
+      const note = (): void => void times.push(clock.monotonicMs() - dueMs);
+      underWay.push(this.#put(keys?.[at % keys.length] ?? this.#nextKey()).then(note));
     }
     await Promise.all(underWay);
-    times.sort((a, b) => a.ms - b.ms);
-    const p99s = Array.from({ length: seconds }, (_, at) =>
-      quantile(
-        times.filter(({ second }) => second === at),
-        0.99,
-      ),
-    );
-    return {
-      ...{ writes: times.length, p50Ms: quantile(times, 0.5), p99Ms: quantile(times, 0.99) },
-      ...{ maxMs: quantile(times, 1), secondP99Ms: median(p99s) ?? 0 },
-    };
+    return times.sort((a, b) => a - b);
   }
 
   close(): void {
     this.#connection.close();
   }
 
-  async #put(): Promise<void> {
+  /** Neighbours in time are no neighbours among the keys, so that all connections have some. */
+  #nextKey(): string {
     const key = keyOf(this.#next % this.#keys);
-    // Neighbours in time are no neighbours among the keys, so that all connections have some.
     this.#next += 389;
+    return key;
+  }
+
+  async #put(key: string): Promise<void> {
     const written = this.#writtenOf(key);
     try {
       const revision = await this.#connection.put(Buffer.from(key), this.#value);
@@ -91,9 +82,6 @@ export class SteadyWriter {
     return written;
   }
 }
-
-const quantile = (times: readonly { readonly ms: number }[], of: number): number =>
-  times[Math.floor((times.length - 1) * of)]?.ms ?? 0;
 
 const pause = (): Promise<void> =>
   new Promise((resolve) => void clock.schedule(1, () => resolve()));

@@ -60,7 +60,7 @@ export class WatchCrowd {
 
   /** One connection in so many stops reading. Answers how many watchers that is. */
   stopReading(oneIn: number): number {
-    const stuck = this.#connections.filter((_, at) => at % oneIn === 0);
+    const stuck = this.#connections.filter((_, at) => isStuckAt(at, oneIn));
     for (const connection of stuck) connection.stopReading();
     return stuck.reduce((sum, { watchers }) => sum + watchers.length, 0);
   }
@@ -114,6 +114,15 @@ function isRight({ startedAt, revisions }: Told, written: Written | undefined): 
 
 const isSame = (some: readonly number[], others: readonly number[]): boolean =>
   some.length === others.length && some.every((one, at) => one === others[at]);
+
+/** Which keys those watch that `stopReading` stops. */
+export function stuckKeysOf(plan: CrowdPlan, oneIn: number): readonly string[] {
+  const connections = Array.from({ length: plan.connections }, (_, at) => at);
+  const stuck = connections.filter((at) => isStuckAt(at, oneIn));
+  return [...new Set(stuck.flatMap((at) => streamsOf(plan, at).flat()))];
+}
+
+const isStuckAt = (connection: number, oneIn: number): boolean => connection % oneIn === 0;
 
 /** The keys of each stream: neighbours watch different ones, and each key has as many watchers. */
 function streamsOf(plan: CrowdPlan, connection: number): readonly (readonly string[])[] {

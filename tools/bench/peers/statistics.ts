@@ -1,4 +1,5 @@
 // What is told of the values of several rounds.
+import { SeededRandom } from '@holdfast/base/seeded-random';
 
 /** Undefined of none; of an even number, the mean of the two in the middle. */
 export function median(values: readonly number[]): number | undefined {
@@ -6,4 +7,35 @@ export function median(values: readonly number[]): number | undefined {
   const half = sorted.length / 2;
   const [lo, hi] = [sorted[Math.ceil(half) - 1], sorted[Math.floor(half)]];
   return lo === undefined || hi === undefined ? undefined : (lo + hi) / 2;
+}
+
+/** Of values in order of size. */
+export const quantile = (sorted: readonly number[], of: number): number | undefined =>
+  sorted[Math.floor((sorted.length - 1) * of)];
+
+export type Quotient = { readonly value: number; readonly lo: number; readonly hi: number };
+
+export type Pair = { readonly with: number; readonly without: number };
+
+const resamples = 2000;
+
+/**
+ * The median with something over the median without it, and where nine of ten such quotients lie
+ * when the pairs are drawn anew (the percentile bootstrap: Efron and Tibshirani 1993, 13.3).
+ */
+export function quotientOf(pairs: readonly Pair[], seed = 1): Quotient {
+  const random = new SeededRandom(seed);
+  const drawn = Array.from({ length: resamples }, () =>
+    medianQuotient(pairs.map(() => pairs[random.integer(0, pairs.length)] as Pair)),
+  ).sort((a, b) => a - b);
+  const [lo = Number.NaN, hi = Number.NaN] = [quantile(drawn, 0.05), quantile(drawn, 0.95)];
+  return { value: medianQuotient(pairs), lo, hi };
+}
+
+function medianQuotient(pairs: readonly Pair[]): number {
+  const [some, others] = [
+    median(pairs.map((one) => one.with)),
+    median(pairs.map((one) => one.without)),
+  ];
+  return (some ?? Number.NaN) / (others ?? Number.NaN);
 }
