@@ -16,9 +16,11 @@ import type { HttpContext } from '../http/http-context.ts';
 import { metadataOf } from './gateway-headers.ts';
 import { GatewayRoom } from './gateway-room.ts';
 import { errorText, httpStatusOf, streamErrorText } from './gateway-status.ts';
+import type { LongLines } from './long-lines.ts';
 import { MessageStream, readOneMessage } from './message-body.ts';
 import type { MethodShape } from './message-shapes.ts';
 import { JsonOfPieces, jsonOf } from './message-to-json.ts';
+import { StreamLines } from './stream-lines.ts';
 
 export type GatewayExchange = {
   readonly request: IncomingMessage;
@@ -38,6 +40,8 @@ export type GatewayCallOptions = {
   readonly answerBytesMax: number;
   /** Of answers that are made in pieces, of all calls. */
   readonly unread: UnreadAnswers;
+  /** Of messages of streams that are long, of all calls. */
+  readonly long: LongLines;
 };
 
 const keepAliveMs = 30_000;
@@ -51,6 +55,7 @@ export class GatewayCall implements CallStream {
   readonly room: GatewayRoom;
   readonly #exchange: GatewayExchange;
   readonly #options: GatewayCallOptions;
+  readonly #lines: StreamLines;
   #body: MessageStream | undefined;
   #reader: CallReader | undefined;
   #stalled: Timer | undefined;
@@ -73,6 +78,13 @@ export class GatewayCall implements CallStream {
       },
       isOver: () => this.#isOver,
       checkBytes: (bytes) => this.#checkBytes(bytes),
+    });
+    this.#lines = new StreamLines({
+      ...{ long: options.long, shape: options.shape.response },
+      write: (line) => this.#writeLine(line),
+      isOver: () => this.#isOver,
+      onRoom: () => this.#heedRoom(),
+      onFault: (error) => this.#fail(error),
     });
   }
 
@@ -104,12 +116,9 @@ export class GatewayCall implements CallStream {
 
   send(message: FramedMessage): boolean {
     if (this.#isOver) return false;
-    const text = this.#textOf(message);
-    if (text === undefined) return false;
-    this.#beginStream();
-    const hasRoom = this.#exchange.response.write(`{"result":${text}}\n`);
-    if (!hasRoom) this.#expectRoom();
-    return hasRoom;
+    if (message.length <= this.#options.answerBytesMax) return this.#lines.send(message);
+    this.#refuse(this.#tooLong(), false);
+    return false;
   }
 
   end(status: GrpcStatus | 'ok', answer?: UnaryAnswer): void {
@@ -121,7 +130,7 @@ export class GatewayCall implements CallStream {
     this.room.endTurn();
     if (this.#options.shape.isStreaming) {
       if (answer) this.send(answer);
-      this.#endStream(status);
+      this.#lines.atEnd(() => this.#endStream(status));
     } else if (status !== 'ok') this.#answer(httpStatusOf(status), [errorText(status)]);
     else if (answer) {
       const text = this.#textOf(answer);
@@ -131,7 +140,7 @@ export class GatewayCall implements CallStream {
 
   /** As text, which is longer than what was sent. */
   get unsentBytes(): number {
-    return this.#exchange.response.writableLength;
+    return this.#exchange.response.writableLength + this.#lines.waitingBytes;
   }
 
   /** Its close follows, and ends what there is of it. */
@@ -163,8 +172,16 @@ export class GatewayCall implements CallStream {
     });
   }
 
+  #writeLine(line: string | Buffer): boolean {
+    this.#beginStream();
+    const hasRoom = this.#exchange.response.write(line);
+    if (!hasRoom) this.#expectRoom();
+    return hasRoom;
+  }
+
   #endStream(status: GrpcStatus | 'ok'): void {
     const { response } = this.#exchange;
+    if (this.#isOver) return;
     if (status !== 'ok' && !response.headersSent) {
       this.#answer(httpStatusOf(status), [streamErrorText(status)]);
       return;
@@ -174,7 +191,7 @@ export class GatewayCall implements CallStream {
   }
 
   async #answerInPieces(pieces: readonly Uint8Array[]): Promise<void> {
-    const { shape, context } = this.#options;
+    const { shape } = this.#options;
     try {
       this.#checkBytes(pieces.reduce((sum, { length }) => sum + length, 0));
       const json = new JsonOfPieces(shape.response);
@@ -186,10 +203,7 @@ export class GatewayCall implements CallStream {
     } catch (error) {
       if (this.#isOver) return;
       if (error instanceof GrpcStatus) this.#refuse(error, false);
-      else {
-        context.onFault(error, this.path);
-        this.abandon();
-      }
+      else this.#fail(error);
     } finally {
       this.room.endTurn();
     }
@@ -243,6 +257,11 @@ export class GatewayCall implements CallStream {
     return undefined;
   }
 
+  #fail(error: unknown): void {
+    this.#options.context.onFault(error, this.path);
+    this.abandon();
+  }
+
   #checkBytes(bytes: number): void {
     if (bytes > this.#options.answerBytesMax) throw this.#tooLong();
   }
@@ -271,7 +290,7 @@ export class GatewayCall implements CallStream {
   #heedRoom(): void {
     this.#stalled?.cancel();
     this.#stalled = undefined;
-    this.#reader?.onRoom?.();
+    if (!this.#lines.isBusy) this.#reader?.onRoom?.();
   }
 
   #leave(): void {

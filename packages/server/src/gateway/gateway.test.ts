@@ -114,7 +114,7 @@ describe('the gateway', () => {
       expect((await post(path, { key })).body).toMatchObject({ count: '1' });
     }
     const empty = wrong(3, 'etcdserver: key is not provided');
-    for (const body of ['', ' \r\n', '{}']) {
+    for (const body of ['', ' \r\n', '{}', ' null\n']) {
       expect(await post('/v3/kv/range', body)).toMatchObject({ status: 400, body: empty });
     }
   });

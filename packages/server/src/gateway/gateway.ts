@@ -18,6 +18,7 @@ import { GatewayCall, type GatewayExchange } from './gateway-call.ts';
 import { metadataOf, refuseOtherOrigins } from './gateway-headers.ts';
 import { gatewayPaths, gatewayPrefixes } from './gateway-paths.ts';
 import { errorText, httpStatusOf } from './gateway-status.ts';
+import { LongLines } from './long-lines.ts';
 import type { MethodShape } from './message-shapes.ts';
 
 export type GatewayOptions = {
@@ -67,6 +68,7 @@ type Called = {
 class Gateway {
   readonly #options: GatewayOptions;
   readonly #unread: UnreadAnswers;
+  readonly #long = new LongLines();
   #shapes: Promise<ReadonlyMap<string, MethodShape>> | undefined;
 
   constructor(options: GatewayOptions) {
@@ -127,6 +129,7 @@ class Gateway {
       jsonBytesMax: jsonBytesOf(messageBytesMax),
       answerBytesMax: answerBytesMax ?? defaultAnswerBytesMax,
       unread: this.#unread,
+      long: this.#long,
     });
     const options = { context, door: 'gateway', caller, messageBytesMax } as const;
     if (method.kind === 'unary') serveUnary(call, method, options);

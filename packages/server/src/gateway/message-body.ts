@@ -55,8 +55,13 @@ export function readOneMessage(
 }
 
 const emptyObject = Buffer.from('{}');
+/** Of a body that says nothing by `null`. */
+const nothingBytesMax = 64;
 
 function onlyObjectOf(body: Buffer): Uint8Array {
+  if (body.length <= nothingBytesMax && body.toString('latin1').trim() === 'null') {
+    return emptyObject;
+  }
   let only: Uint8Array | undefined;
   const splitter = new JsonSplitter({ bytesMax: body.length, depthMax });
   splitter.push(body, (json) => {
