@@ -241,6 +241,27 @@ describe('Txn', () => {
     expect(again.responses[0]?.response).toMatchObject({ value: { deleted: 1 } });
   });
 
+  it('says of each part the revision that it saw or made, as etcd says it', async () => {
+    await put('a', '1');
+    const range = opOf('requestRange', RangeRequest, { key: bytes('a') });
+    const removal = (key: string): RequestOp =>
+      opOf('requestDeleteRange', DeleteRangeRequest, { key: bytes(key) });
+    const within = (...success: RequestOp[]): RequestOp =>
+      opOf('requestTxn', TxnRequest, { success });
+    const header = (answer: TxnResponse): number[] =>
+      answer.responses.flatMap(({ response }) => [
+        response?.value.header?.revision ?? Number.NaN,
+        ...(response?.$case === 'responseTxn' ? header(response.value) : []),
+      ]);
+    const revisions = async (...success: RequestOp[]) => header(await txn({ success }));
+    expect(await revisions(range, putOp('a'), range)).toEqual([2, 3, 3]);
+    expect(await revisions(range, removal('none'))).toEqual([3, 3]);
+    expect(await revisions(removal('none'), within(range, putOp('b'), range), range)).toEqual([
+      3, 0, 3, 4, 4, 4,
+    ]);
+    expect(await revisions(range, within(range, removal('a')), range)).toEqual([4, 0, 4, 5, 5]);
+  });
+
   it('compares what is named with nothing where nothing is given', async () => {
     await put('a', '1');
     const targets = Object.values(Compare_CompareTarget);

@@ -122,21 +122,63 @@ export function etcdTxn(
   answer: EngineTxnResponse,
   header: ResponseHeader,
 ): TxnResponse {
-  const { succeeded } = answer;
-  const operations = succeeded ? request.success : request.failure;
-  // Of the whole transaction, and said by each of its parts as etcd says it: the revision alone.
-  const inner = { clusterId: 0n, memberId: 0n, revision: header.revision, raftTerm: 0 };
-  const responses = answer.responses.map((one, at) =>
-    etcdResponse(operations[at] as RequestOp, one.response, inner),
-  );
-  return { header, succeeded, responses };
+  return etcdTxnAt(request, answer, { header, hasChanged: false, changes: changesAny(answer) });
 }
+
+/** How far the transaction was, and all that it is within. */
+type Progress = {
+  readonly header: ResponseHeader;
+  /** Whether it changes anything: its revision is a new one then. */
+  readonly changes: boolean;
+  /** Whether one of its operations has. */
+  hasChanged: boolean;
+};
+
+function etcdTxnAt(
+  request: TxnRequest,
+  { succeeded, responses }: EngineTxnResponse,
+  progress: Progress,
+): TxnResponse {
+  const operations = succeeded ? request.success : request.failure;
+  return {
+    header: progress.header,
+    succeeded,
+    responses: responses.map((one, at) =>
+      etcdResponse(operations[at] as RequestOp, one.response, progress),
+    ),
+  };
+}
+
+const changesAny = ({ responses }: EngineTxnResponse): boolean =>
+  responses.some(({ response }) => isChange(response));
+
+type EngineAnswer = EngineTxnResponse['responses'][number]['response'];
+
+function isChange(answer: EngineAnswer): boolean {
+  if (answer?.$case === 'txn') return changesAny(answer.value);
+  return answer?.$case === 'put' || (answer?.$case === 'deleteRange' && answer.value.deleted > 0);
+}
+
+/** Of a part, as etcd says it: the revision alone, which is the one before until it is changed. */
+function partHeader({ header, changes, hasChanged }: Progress): ResponseHeader {
+  const revision = header.revision - (changes && !hasChanged ? 1 : 0);
+  return { ...noHeader, revision };
+}
+
+/** As etcd leaves that of a transaction within another one. */
+const noHeader: ResponseHeader = { clusterId: 0n, memberId: 0n, revision: 0, raftTerm: 0 };
 
 function etcdResponse(
   { request }: RequestOp,
-  answer: EngineTxnResponse['responses'][number]['response'],
-  header: ResponseHeader,
+  answer: EngineAnswer,
+  progress: Progress,
 ): ResponseOp {
+  if (answer?.$case === 'txn' && request?.$case === 'requestTxn') {
+    const value = { ...etcdTxnAt(request.value, answer.value, progress), header: noHeader };
+    return { response: { $case: 'responseTxn', value } };
+  }
+  if (isChange(answer)) progress.hasChanged = true;
+  const header = partHeader(progress);
   if (answer?.$case === 'range' && request?.$case === 'requestRange') {
     const value = etcdRange(request.value, answer.value, header);
     return { response: { $case: 'responseRange', value } };
@@ -147,10 +189,6 @@ function etcdResponse(
   if (answer?.$case === 'deleteRange') {
     const { deleted, prevKvs } = answer.value;
     return { response: { $case: 'responseDeleteRange', value: { header, deleted, prevKvs } } };
-  }
-  if (answer?.$case === 'txn' && request?.$case === 'requestTxn') {
-    const value = etcdTxn(request.value, answer.value, header);
-    return { response: { $case: 'responseTxn', value } };
   }
   return { response: undefined };
 }
