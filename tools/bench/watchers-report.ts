@@ -19,12 +19,16 @@ export type Phase = {
   readonly loopMs: number;
 };
 
-export type Trial = {
-  /** Watchers that a put reaches. */
-  readonly told: number;
+export type Round = {
   readonly live: Phase;
   readonly stuck: Phase;
   readonly reports: { readonly live: CrowdReport; readonly all: CrowdReport };
+};
+
+export type Trial = {
+  /** Watchers that a put reaches. */
+  readonly told: number;
+  readonly rounds: readonly Round[];
 };
 
 /** What all trials have in common. */
@@ -42,15 +46,33 @@ export function watchersTable(setting: Setting, trials: readonly Trial[]): strin
   return [
     '| a put reaches | watchers | p50 ms | p99 ms | p99 of a second, ms | times | CPU µs | MiB |',
     '|---|---|---|---|---|---|---|---|',
-    ...trials.flatMap(({ told, live, stuck }) => [
-      lineOf(String(told), 'all read', live),
-      lineOf('', `one in ${setting.oneIn} is stuck`, stuck),
+    ...trials.flatMap(({ told, rounds }) => [
+      lineOf(String(told), 'all read', joined(rounds.map(({ live }) => live))),
+      lineOf('', `one in ${setting.oneIn} is stuck`, joined(rounds.map(({ stuck }) => stuck))),
     ]),
     '',
-    ...wayOf(setting),
+    ...wayOf(setting, trials[0]?.rounds.length ?? 0),
     ...toldIn(trials, setting),
     '',
   ].join('\n');
+}
+
+/** The same phase of all rounds. */
+function joined(phases: readonly Phase[]): Phase {
+  const costs = (of: (phase: Phase) => Costs): Costs => ({
+    times: phases.flatMap((phase) => of(phase).times).sort((a, b) => a - b),
+    cpuUs: phases.reduce((sum, phase) => sum + of(phase).cpuUs, 0) / phases.length,
+  });
+  const most = (of: (phase: Phase) => number): number => Math.max(...phases.map(of));
+  return {
+    seconds: phases.flatMap(({ seconds }) => seconds),
+    watched: costs(({ watched }) => watched),
+    plain: costs(({ plain }) => plain),
+    residentMiB: most(({ residentMiB }) => residentMiB),
+    unreadMiB: most(({ unreadMiB }) => unreadMiB),
+    givenUp: most(({ givenUp }) => givenUp),
+    loopMs: most(({ loopMs }) => loopMs),
+  };
 }
 
 function lineOf(told: string, name: string, phase: Phase): string {
@@ -81,22 +103,23 @@ const riseOf = ({ seconds }: Phase): Quotient =>
 const asText = ({ value, lo, hi }: Quotient): string =>
   `${value.toFixed(2)} (${lo.toFixed(2)} to ${hi.toFixed(2)})`;
 
-const wayOf = (setting: Setting): readonly string[] => [
+const wayOf = (setting: Setting, rounds: number): readonly string[] => [
   `${setting.watchers.toLocaleString('en')} watchers on ${setting.connections} connections to`,
   'three members, of as many keys as let a put reach so many of them;',
   `${setting.writes} puts a second of ${setting.valueBytes} bytes.`,
   'Beside them runs a cluster that nobody watches. Both are written to in turn, a second each,',
-  `${setting.pairs} pairs a phase; "4 → 5" is without watchers → with them. The p99 of a second is`,
-  'the median of the seconds, "times" the quotient of the two, and where nine of ten such',
-  'quotients lie when the pairs are drawn anew. CPU is of all members and a put, and memory',
-  `(RSS) of the watched member that has most. One connection in ${setting.oneIn} stops reading.`,
+  `${rounds} times ${setting.pairs} pairs a phase; "4 → 5" is without watchers → with them.`,
+  'The p99 of a second is the median of the seconds, "times" the quotient of the two, and',
+  'where nine of ten such quotients lie when the pairs are drawn anew. CPU is of all members',
+  'and a put, and memory (RSS) of the watched member that has most.',
+  `One connection in ${setting.oneIn} stops reading.`,
 ];
 
 function toldIn(trials: readonly Trial[], { unreadMiB }: Setting): readonly string[] {
-  const most = (value: (phase: Phase) => number, digits: number): string =>
-    Math.max(...trials.flatMap(({ live, stuck }) => [value(live), value(stuck)])).toFixed(digits);
-  const sum = (value: (trial: Trial) => number): string =>
-    trials.reduce((all, trial) => all + value(trial), 0).toLocaleString('en');
+  const rounds = trials.flatMap((trial) => trial.rounds);
+  const all = joined(rounds.flatMap(({ live, stuck }) => [live, stuck]));
+  const sum = (value: (round: Round) => number): string =>
+    rounds.reduce((total, round) => total + value(round), 0).toLocaleString('en');
   const wrong = sum(({ reports }) => reports.live.wrong + reports.all.wrong);
   return [
     '',
@@ -104,9 +127,9 @@ function toldIn(trials: readonly Trial[], { unreadMiB }: Setting): readonly stri
     `${sum(({ reports }) => reports.live.events)} events until the end of the phases with stuck`,
     `ones; ${wrong} lists were not the log's, and`,
     `${sum(({ reports }) => reports.live.over)} of their streams were ended. Unread by a member`,
-    `after a phase: ${most((phase) => phase.unreadMiB, 2)} MiB at the most, of ${unreadMiB} set;`,
-    `${most((phase) => phase.givenUp, 0)} streams of stuck clients were ended. A loop was held for`,
-    `${most((phase) => phase.loopMs, 0)} ms at the most.`,
+    `after a phase: ${all.unreadMiB.toFixed(2)} MiB at the most, of ${unreadMiB} set;`,
+    `${all.givenUp} streams of stuck clients were ended. A loop was held for`,
+    `${all.loopMs.toFixed(0)} ms at the most.`,
   ];
 }
 

@@ -23,6 +23,7 @@ import { cpuMsOf, residentMiBOf } from './system-figures.ts';
 import {
   type Phase,
   phaseLine,
+  type Round,
   type Setting,
   type Trial,
   watchersTable,
@@ -30,7 +31,9 @@ import {
 
 const usage = `npm run bench:watchers -- [options]
   --told N,N,...    watchers that a put reaches, a trial each (default 1,50)
-  --pairs N         of seconds in a phase, one of them watched (default 40)
+  --rounds N        of a trial: the watchers come anew in each (default 4)
+  --pairs N         of seconds in a phase of a round, one of them watched (default 9: a member
+                    ends who reads nothing for 30 s)
   --watchers N      over all members (default 50000)
   --connections N   that they come on (default 1000)
   --streams N       of each connection (default 1)
@@ -46,7 +49,7 @@ const clock = new SystemClock();
 /** In which code that was never run is compiled: the first seconds would pay for it otherwise. */
 const warmUpSeconds = 15;
 /** What the opening of the watchers has left behind is over then: it is no cost of having them. */
-const settleSeconds = 5;
+const settleSeconds = 3;
 /** What a second left to be done is no load of the next one, which is the other cluster's. */
 const restMs = 100;
 /** What a stuck client takes is the window of its connection, 64 KiB: this many KiB fill it. */
@@ -57,6 +60,7 @@ const document = 'docs/benchmarks.md';
 type Options = Setting & {
   readonly streams: number;
   readonly told: readonly number[];
+  readonly rounds: number;
   readonly profile: string | undefined;
   readonly write: boolean;
 };
@@ -142,7 +146,7 @@ class Side {
 class WatchersTrial {
   readonly #options: Options;
   readonly #plan: CrowdPlan & Setting;
-  readonly #crowd = new Crowd();
+  #crowd = new Crowd();
   readonly #watched: Side;
   readonly #plain: Side;
 
@@ -162,7 +166,7 @@ class WatchersTrial {
     const sides = [await Side.open(clusters[0], plan), await Side.open(clusters[1], plan)] as const;
     const trial = new WatchersTrial(options, plan, sides);
     try {
-      return { told, ...(await trial.#play()) };
+      return { told, rounds: await trial.#play() };
     } finally {
       await trial.#crowd.end();
       for (const { writer } of sides) {
@@ -172,8 +176,21 @@ class WatchersTrial {
     }
   }
 
-  async #play(): Promise<Omit<Trial, 'told'>> {
+  async #play(): Promise<readonly Round[]> {
     await this.#write(warmUpSeconds);
+    const rounds: Round[] = [];
+    for (let at = 0; at < this.#options.rounds; at += 1) {
+      print(` round ${at + 1}`);
+      if (at > 0) {
+        await this.#crowd.end();
+        this.#crowd = new Crowd();
+      }
+      rounds.push(await this.#playRound());
+    }
+    return rounds;
+  }
+
+  async #playRound(): Promise<Round> {
     await this.#crowd.order({ do: 'open', plan: this.#plan });
     await this.#write(settleSeconds);
     const live = await this.#phase('all read');
@@ -245,7 +262,7 @@ async function leaderOf(cluster: BenchCluster): Promise<string> {
 const print = (text: string): void => void process.stdout.write(`${text}\n`);
 
 const numbers = {
-  ...{ watchers: '50000', connections: '1000', streams: '1', pairs: '40' },
+  ...{ watchers: '50000', connections: '1000', streams: '1', pairs: '9', rounds: '4' },
   ...{ 'value-bytes': '1024', writes: '200', 'one-in': '20', 'unread-mib': '4' },
 } as const;
 
@@ -260,12 +277,13 @@ function readOptions(): Options {
       write: { type: 'boolean', default: false },
     },
   });
-  const { watchers, connections, streams, writes, pairs } = values;
+  const { watchers, connections, streams, writes, pairs, rounds } = values;
   return {
     ...{ watchers: Number(watchers), connections: Number(connections), streams: Number(streams) },
     ...{ writes: Number(writes), pairs: Number(pairs), valueBytes: Number(values['value-bytes']) },
     ...{ oneIn: Number(values['one-in']), unreadMiB: Number(values['unread-mib']) },
-    ...{ told: values.told.split(',').map(Number), profile: values.profile, write: values.write },
+    ...{ told: values.told.split(',').map(Number), rounds: Number(rounds) },
+    ...{ profile: values.profile, write: values.write },
   };
 }
 
