@@ -39,17 +39,18 @@ export const keptReports = '.simulator';
 
 /**
  * The simulator over other seeds each time, for so long: in a lane for each core, of steps that
- * follow each other. The second begins with the thousand power cycles of D-17. HOLDFAST_SEED is
- * the first seed, HOLDFAST_SIMULATOR_SECONDS the time of a lane.
+ * follow each other. The second begins with the thousand power cycles of D-17, and both end at
+ * about the same time. HOLDFAST_SEED is the first seed, HOLDFAST_SIMULATOR_SECONDS the time of the
+ * first lane.
  * @returns {readonly (readonly import('./steps.mjs').Step[])[]}
  */
 export function freshSeeds() {
-  const seconds = Number(process.env.HOLDFAST_SIMULATOR_SECONDS ?? 180);
+  const seconds = Number(process.env.HOLDFAST_SIMULATOR_SECONDS ?? 200);
   const first = Number(process.env.HOLDFAST_SEED ?? Math.floor(Date.now() / 1000));
   const cycles = Math.min(1000, Math.ceil(seconds / 3) * 50);
   return [
     [seedsFor(first, seconds)],
-    [powerCycles(first, cycles), seedsFor(first + seedsApart, Math.ceil((seconds * 2) / 3))],
+    [powerCycles(first, cycles), seedsFor(first + seedsApart, Math.ceil(seconds / 2))],
   ];
 }
 
