@@ -122,29 +122,25 @@ export function etcdTxn(
   answer: EngineTxnResponse,
   header: ResponseHeader,
 ): TxnResponse {
-  return etcdTxnAt(request, answer, { header, hasChanged: false, changes: changesAny(answer) });
+  const lastRevision = header.revision;
+  // Of one that changes nothing it is none of its own.
+  const revision = lastRevision - (changesAny(answer) ? 1 : 0);
+  return { header, ...partsOf(request, answer, { revision, lastRevision }) };
 }
 
-/** How far the transaction was, and all that it is within. */
-type Progress = {
-  readonly header: ResponseHeader;
-  /** Whether it changes anything: its revision is a new one then. */
-  readonly changes: boolean;
-  /** Whether one of its operations has. */
-  hasChanged: boolean;
-};
+/** Of the state that an operation finds: it is the last one as soon as something was changed. */
+type Place = { revision: number; readonly lastRevision: number };
 
-function etcdTxnAt(
+function partsOf(
   request: TxnRequest,
   { succeeded, responses }: EngineTxnResponse,
-  progress: Progress,
-): TxnResponse {
+  place: Place,
+): Omit<TxnResponse, 'header'> {
   const operations = succeeded ? request.success : request.failure;
   return {
-    header: progress.header,
     succeeded,
     responses: responses.map((one, at) =>
-      etcdResponse(operations[at] as RequestOp, one.response, progress),
+      etcdResponse(operations[at] as RequestOp, one.response, place),
     ),
   };
 }
@@ -159,26 +155,16 @@ function isChange(answer: EngineAnswer): boolean {
   return answer?.$case === 'put' || (answer?.$case === 'deleteRange' && answer.value.deleted > 0);
 }
 
-/** Of a part, as etcd says it: the revision alone, which is the one before until it is changed. */
-function partHeader({ header, changes, hasChanged }: Progress): ResponseHeader {
-  const revision = header.revision - (changes && !hasChanged ? 1 : 0);
-  return { ...noHeader, revision };
-}
-
-/** As etcd leaves that of a transaction within another one. */
+/** As etcd leaves that of a transaction within another one; of other parts it says the revision. */
 const noHeader: ResponseHeader = { clusterId: 0n, memberId: 0n, revision: 0, raftTerm: 0 };
 
-function etcdResponse(
-  { request }: RequestOp,
-  answer: EngineAnswer,
-  progress: Progress,
-): ResponseOp {
+function etcdResponse({ request }: RequestOp, answer: EngineAnswer, place: Place): ResponseOp {
   if (answer?.$case === 'txn' && request?.$case === 'requestTxn') {
-    const value = { ...etcdTxnAt(request.value, answer.value, progress), header: noHeader };
+    const value = { header: noHeader, ...partsOf(request.value, answer.value, place) };
     return { response: { $case: 'responseTxn', value } };
   }
-  if (isChange(answer)) progress.hasChanged = true;
-  const header = partHeader(progress);
+  if (isChange(answer)) place.revision = place.lastRevision;
+  const header = { ...noHeader, revision: place.revision };
   if (answer?.$case === 'range' && request?.$case === 'requestRange') {
     const value = etcdRange(request.value, answer.value, header);
     return { response: { $case: 'responseRange', value } };

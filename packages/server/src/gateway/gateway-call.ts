@@ -115,10 +115,8 @@ export class GatewayCall implements CallStream {
   }
 
   send(message: FramedMessage): boolean {
-    if (this.#isOver) return false;
-    if (message.length <= this.#options.answerBytesMax) return this.#lines.send(message);
-    this.#refuse(this.#tooLong(), false);
-    return false;
+    if (this.#isOver || this.#refusesLong(message)) return false;
+    return this.#lines.send(message);
   }
 
   end(status: GrpcStatus | 'ok', answer?: UnaryAnswer): void {
@@ -132,9 +130,8 @@ export class GatewayCall implements CallStream {
       if (answer) this.send(answer);
       this.#lines.atEnd(() => this.#endStream(status));
     } else if (status !== 'ok') this.#answer(httpStatusOf(status), [errorText(status)]);
-    else if (answer) {
-      const text = this.#textOf(answer);
-      if (text !== undefined) this.#answer(200, [text]);
+    else if (answer && !this.#refusesLong(answer)) {
+      this.#answer(200, [jsonOf(this.#options.shape.response, unframed(answer))]);
     }
   }
 
@@ -249,12 +246,11 @@ export class GatewayCall implements CallStream {
     response.end(last);
   }
 
-  /** The text of an answer; of one that is too large nothing, and the call is over. */
-  #textOf(message: FramedMessage): string | undefined {
-    const { shape, answerBytesMax } = this.#options;
-    if (message.length <= answerBytesMax) return jsonOf(shape.response, unframed(message));
+  /** An answer that is too large to be text ends the call. */
+  #refusesLong({ length }: FramedMessage): boolean {
+    if (length <= this.#options.answerBytesMax) return false;
     this.#refuse(this.#tooLong(), false);
-    return undefined;
+    return true;
   }
 
   #fail(error: unknown): void {

@@ -1,7 +1,6 @@
 // Messages of streams whose text is long: a watcher of a whole prefix is told in one message of all
 // that one transaction deleted. The text is made a piece a turn of the event loop, over all streams
 // of a member, which take turns; and once for all that are told the same.
-
 import { BinaryReader } from '@bufbuild/protobuf/wire';
 import { Fifo } from '@holdfast/base/fifo';
 
