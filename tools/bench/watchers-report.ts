@@ -1,15 +1,15 @@
 // What 50,000 watchers cost the writes, as a table for the terminal and for docs/benchmarks.md.
 import type { CrowdReport } from '../watchers/watch-crowd.ts';
-import { median, type Quotient, quantile, quotientOf } from './peers/statistics.ts';
+import { type Quotient, quantile, quotientOf } from './peers/statistics.ts';
 
-/** What puts took, in order of size, and what they cost all members of a cluster. */
-export type Costs = { readonly times: readonly number[]; readonly cpuUs: number };
+/** Of a cluster that is watched, and of one without watchers. */
+export type Both<T> = { readonly with: T; readonly without: T };
 
 export type Phase = {
-  /** Pairs: what the puts of a watched second took, and of one without watchers. */
-  readonly seconds: readonly (readonly [readonly number[], readonly number[]])[];
-  readonly watched: Costs;
-  readonly plain: Costs;
+  /** Pairs: what the puts of a second took, in order of size. */
+  readonly seconds: readonly Both<readonly number[]>[];
+  /** Of all members, a put. */
+  readonly cpuUs: Both<number>;
   /** Of the watched member that has the most. */
   readonly residentMiB: number;
   readonly unreadMiB: number;
@@ -59,15 +59,10 @@ export function watchersTable(setting: Setting, trials: readonly Trial[]): strin
 
 /** The same phase of all rounds. */
 function joined(phases: readonly Phase[]): Phase {
-  const costs = (of: (phase: Phase) => Costs): Costs => ({
-    times: phases.flatMap((phase) => of(phase).times).sort((a, b) => a - b),
-    cpuUs: phases.reduce((sum, phase) => sum + of(phase).cpuUs, 0) / phases.length,
-  });
   const most = (of: (phase: Phase) => number): number => Math.max(...phases.map(of));
   return {
     seconds: phases.flatMap(({ seconds }) => seconds),
-    watched: costs(({ watched }) => watched),
-    plain: costs(({ plain }) => plain),
+    cpuUs: both((side) => phases.reduce((sum, { cpuUs }) => sum + cpuUs[side], 0) / phases.length),
     residentMiB: most(({ residentMiB }) => residentMiB),
     unreadMiB: most(({ unreadMiB }) => unreadMiB),
     givenUp: most(({ givenUp }) => givenUp),
@@ -75,30 +70,34 @@ function joined(phases: readonly Phase[]): Phase {
   };
 }
 
+const both = <T>(of: (side: keyof Both<T>) => T): Both<T> => ({
+  with: of('with'),
+  without: of('without'),
+});
+
 function lineOf(told: string, name: string, phase: Phase): string {
-  const both = (of: (costs: Costs) => number | undefined, digits: number): string =>
-    [phase.plain, phase.watched].map((costs) => (of(costs) ?? 0).toFixed(digits)).join(' → ');
-  const [plain, watched] = medianSeconds(phase);
+  const times = timesOf(phase);
+  const of = (part: number): Both<number> => both((side) => quantileOf(times[side], part));
+  const rise = riseOf(phase);
   const cells = [
-    ...[told, name, both(({ times }) => quantile(times, 0.5), 1)],
-    ...[
-      both(({ times }) => quantile(times, 0.99), 1),
-      `${plain.toFixed(1)} → ${watched.toFixed(1)}`,
-    ],
-    ...[asText(riseOf(phase)), both(({ cpuUs }) => cpuUs, 0), phase.residentMiB.toFixed(0)],
+    ...[told, name, asChange(of(0.5), 1), asChange(of(0.99), 1), asChange(rise.medians, 1)],
+    ...[asText(rise), asChange(phase.cpuUs, 0), phase.residentMiB.toFixed(0)],
   ];
   return `| ${cells.join(' | ')} |`;
 }
 
-const p99Of = (times: readonly number[]): number => quantile(times, 0.99) ?? Number.NaN;
+const asChange = (values: Both<number>, digits: number): string =>
+  `${values.without.toFixed(digits)} → ${values.with.toFixed(digits)}`;
 
-const medianSeconds = ({ seconds }: Phase): readonly [number, number] => [
-  median(seconds.map(([, plain]) => p99Of(plain))) ?? 0,
-  median(seconds.map(([watched]) => p99Of(watched))) ?? 0,
-];
+/** Of all seconds, in order of size. */
+const timesOf = ({ seconds }: Phase): Both<readonly number[]> =>
+  both((side) => seconds.flatMap((one) => one[side]).sort((a, b) => a - b));
+
+const quantileOf = (times: readonly number[], part: number): number =>
+  quantile(times, part) ?? Number.NaN;
 
 const riseOf = ({ seconds }: Phase): Quotient =>
-  quotientOf(seconds.map(([watched, plain]) => ({ with: p99Of(watched), without: p99Of(plain) })));
+  quotientOf(seconds.map((one) => both((side) => quantileOf(one[side], 0.99))));
 
 const asText = ({ value, lo, hi }: Quotient): string =>
   `${value.toFixed(2)} (${lo.toFixed(2)} to ${hi.toFixed(2)})`;
@@ -134,12 +133,15 @@ function toldIn(trials: readonly Trial[], { unreadMiB }: Setting): readonly stri
 }
 
 export function phaseLine(phase: Phase): string {
-  const { residentMiB, unreadMiB, givenUp, loopMs, plain, watched } = phase;
-  const of = ({ times, cpuUs }: Costs): string =>
-    `p50 ${quantile(times, 0.5)?.toFixed(2)}, p99 ${p99Of(times).toFixed(2)}, most ` +
-    `${times.at(-1)?.toFixed(1)} ms, ${cpuUs.toFixed(0)} µs of CPU a put`;
+  const { residentMiB, unreadMiB, givenUp, loopMs, cpuUs } = phase;
+  const times = timesOf(phase);
+  const of = (side: keyof Both<unknown>): string => {
+    const [p50, p99, most] = [0.5, 0.99, 1].map((part) => quantileOf(times[side], part));
+    const cpu = `${cpuUs[side].toFixed(0)} µs of CPU a put`;
+    return `p50 ${p50?.toFixed(2)}, p99 ${p99?.toFixed(2)}, most ${most?.toFixed(1)} ms, ${cpu}`;
+  };
   return (
-    `with watchers ${of(watched)}; without ${of(plain)}; p99 of a second ` +
+    `with watchers ${of('with')}; without ${of('without')}; p99 of a second ` +
     `${asText(riseOf(phase))} times; a member has ${residentMiB.toFixed(0)} MiB, holds its loop ` +
     `${loopMs.toFixed(0)} ms, has ${unreadMiB.toFixed(2)} MiB unread; ${givenUp} streams given up`
   );

@@ -21,6 +21,7 @@ import { withMarkedPart } from './marked-part.ts';
 import { fetchMetrics } from './metrics.ts';
 import { cpuMsOf, residentMiBOf } from './system-figures.ts';
 import {
+  type Both,
   type Phase,
   phaseLine,
   type Round,
@@ -104,7 +105,6 @@ class Side {
   readonly cluster: BenchCluster;
   readonly writer: SteadyWriter;
   readonly #writes: number;
-  readonly #times: number[] = [];
   #cpuMs = 0;
 
   constructor(cluster: BenchCluster, writer: SteadyWriter, writes: number) {
@@ -124,16 +124,14 @@ class Side {
     const times = await this.writer.write(this.#writes, 1);
     await sleep(clock, restMs);
     this.#cpuMs += (await this.#cpuMsNow()) - before;
-    for (const ms of times) this.#times.push(ms);
     return times;
   }
 
-  /** Of the puts since this was asked last. */
-  takeCosts(): { readonly times: readonly number[]; readonly cpuUs: number } {
-    const times = this.#times.splice(0).sort((a, b) => a - b);
-    const cpuUs = (this.#cpuMs * 1000) / times.length;
+  /** Since this was asked last. */
+  takeCpuMs(): number {
+    const cpuMs = this.#cpuMs;
     this.#cpuMs = 0;
-    return { times, cpuUs };
+    return cpuMs;
   }
 
   async #cpuMsNow(): Promise<number> {
@@ -221,22 +219,23 @@ class WatchersTrial {
 
   async #phase(name: string): Promise<Phase> {
     const { members, endpoints } = this.#watched.cluster;
+    const { pairs, writes } = this.#options;
+    const cpuUsOf = (side: Side): number => (side.takeCpuMs() * 1000) / (pairs * writes);
     await Promise.all(endpoints.map(fetchMetrics)); // Begins its maxima anew.
-    const seconds: (readonly [readonly number[], readonly number[]])[] = [];
-    for (let at = 0; at < this.#options.pairs; at += 1) {
+    const seconds: Both<readonly number[]>[] = [];
+    for (let at = 0; at < pairs; at += 1) {
       // What one of them leaves behind is no habit of the other's.
       const isFirst = at % 2 === 0;
       const before = isFirst ? await this.#watched.second() : undefined;
-      const plain = await this.#plain.second();
-      seconds.push([before ?? (await this.#watched.second()), plain]);
+      const without = await this.#plain.second();
+      seconds.push({ with: before ?? (await this.#watched.second()), without });
     }
     const metrics = await Promise.all(endpoints.map(fetchMetrics));
     const of = (metric: string): number[] => metrics.map((values) => values?.get(metric) ?? 0);
     const resident = await Promise.all(members.map((one) => residentMiBOf(pidOf(one.process))));
     const phase: Phase = {
       seconds,
-      watched: this.#watched.takeCosts(),
-      plain: this.#plain.takeCosts(),
+      cpuUs: { with: cpuUsOf(this.#watched), without: cpuUsOf(this.#plain) },
       residentMiB: Math.max(...resident),
       unreadMiB: Math.max(...of('watch_unread_bytes')) / 2 ** 20,
       givenUp: of('watch_streams_given_up_total').reduce((sum, one) => sum + one, 0),

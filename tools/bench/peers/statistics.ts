@@ -13,9 +13,14 @@ export function median(values: readonly number[]): number | undefined {
 export const quantile = (sorted: readonly number[], of: number): number | undefined =>
   sorted[Math.floor((sorted.length - 1) * of)];
 
-export type Quotient = { readonly value: number; readonly lo: number; readonly hi: number };
-
 export type Pair = { readonly with: number; readonly without: number };
+
+export type Quotient = {
+  readonly medians: Pair;
+  readonly value: number;
+  readonly lo: number;
+  readonly hi: number;
+};
 
 const resamples = 2000;
 
@@ -26,16 +31,16 @@ const resamples = 2000;
 export function quotientOf(pairs: readonly Pair[], seed = 1): Quotient {
   const random = new SeededRandom(seed);
   const drawn = Array.from({ length: resamples }, () =>
-    medianQuotient(pairs.map(() => pairs[random.integer(0, pairs.length)] as Pair)),
+    ratioOf(mediansOf(pairs.map(() => pairs[random.integer(0, pairs.length)] as Pair))),
   ).sort((a, b) => a - b);
   const [lo = Number.NaN, hi = Number.NaN] = [quantile(drawn, 0.05), quantile(drawn, 0.95)];
-  return { value: medianQuotient(pairs), lo, hi };
+  const medians = mediansOf(pairs);
+  return { medians, value: ratioOf(medians), lo, hi };
 }
 
-function medianQuotient(pairs: readonly Pair[]): number {
-  const [some, others] = [
-    median(pairs.map((one) => one.with)),
-    median(pairs.map((one) => one.without)),
-  ];
-  return (some ?? Number.NaN) / (others ?? Number.NaN);
-}
+const mediansOf = (pairs: readonly Pair[]): Pair => ({
+  with: median(pairs.map((one) => one.with)) ?? Number.NaN,
+  without: median(pairs.map((one) => one.without)) ?? Number.NaN,
+});
+
+const ratioOf = (medians: Pair): number => medians.with / medians.without;
