@@ -22,6 +22,11 @@ const post = (member: ProcessMember, path: string, body: unknown): Promise<Respo
     signal: AbortSignal.timeout(5000),
   });
 
+/** A bare false would tell nobody why. */
+async function expectTaken(answer: Response): Promise<void> {
+  expect([answer.ok, answer.ok ? '' : await answer.text()]).toEqual([true, '']);
+}
+
 const remove = (member: ProcessMember, key: string): Promise<Response> =>
   fetch(`${member.url}/v1/kv/${key}`, { method: 'DELETE', signal: AbortSignal.timeout(5000) });
 
@@ -65,7 +70,7 @@ describe.skipIf(missing !== undefined)(`disks (${missing ?? 'ext4 on loop device
     await using small = await SmallDiskCluster.start(3, { bytes: 32 * mebibyte, flags });
     const { cluster } = small;
     const [first] = cluster.members as readonly [ProcessMember];
-    expect((await first.put('/v1/kv/kept', 'old')).ok).toBe(true);
+    await expectTaken(await first.put('/v1/kv/kept', 'old'));
     await delay(2500); // Each has its reserve, or a full disk is only found out later.
 
     const leader = await cluster.leader();
@@ -136,10 +141,10 @@ describe.skipIf(missing !== undefined)(`disks (${missing ?? 'ext4 on loop device
     const { cluster } = small;
     const leader = await cluster.leader();
     const writer = cluster.members.find((member) => member !== leader) as ProcessMember;
-    const { id } = (await (await post(writer, '/v1/leases', { ttlMs: 3000 })).json()) as {
-      id: string;
-    };
-    expect((await writer.put(`/v1/kv/held?lease=${id}`, 'x')).ok).toBe(true);
+    const granted = await post(writer, '/v1/leases', { ttlMs: 3000 });
+    await expectTaken(granted);
+    const { id } = (await granted.json()) as { id: string };
+    await expectTaken(await writer.put(`/v1/kv/held?lease=${id}`, 'x'));
 
     small.disk(leader).freeze();
     const fromMs = performance.now();

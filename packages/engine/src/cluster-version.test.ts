@@ -3,6 +3,7 @@
 import { memberId } from '@holdfast/base/ids';
 import { describe, expect, it } from 'vitest';
 import {
+  isAboutToRise,
   knownVersion,
   leasesVersion,
   raisedVersion,
@@ -43,6 +44,16 @@ describe('the version of a cluster', () => {
 
   it('is proposed once', () => {
     expect(raisedVersion(stateOf(5, 5, 5, 5), ids)).toBeUndefined();
+  });
+
+  it('is about to rise where nobody is too old: one is to be heard of, or the leader is', () => {
+    const need = { version: leasesVersion, configured: ids };
+    expect(isAboutToRise(stateOf(1, 2, 2), need)).toBe(true);
+    expect(isAboutToRise(stateOf(1, 2, 2, 2), need)).toBe(true);
+    expect(isAboutToRise(stateOf(1, 2, 1), need)).toBe(false);
+    expect(isAboutToRise(stateOf(2, 2, 2, 2), need)).toBe(false);
+    const others = { version: leasesVersion, configured: ids.slice(1) };
+    expect(isAboutToRise(stateOf(1, 1, 2, 2), others)).toBe(true);
   });
 
   it('refuses leases and sessions meanwhile, with the names of those that hold it back', () => {

@@ -48,6 +48,19 @@ export type VersionNeed = {
   readonly nameOf: (id: MemberId) => string;
 };
 
+/**
+ * Whether a moment may mend it: no member is too old, but one has yet to say what it knows, or the
+ * leader has yet to say that all do.
+ */
+export function isAboutToRise(
+  store: VersionView,
+  { version, configured }: Pick<VersionNeed, 'version' | 'configured'>,
+): boolean {
+  if (store.clusterVersion >= version) return false;
+  const here = new Set<bigint>(configured);
+  return store.members().every((one) => one.version >= version || !here.has(one.memberId));
+}
+
 /** Throws `failed-precondition` while what needs that version can not be written. */
 export function requireVersion(
   store: VersionView,

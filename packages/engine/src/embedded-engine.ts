@@ -338,9 +338,9 @@ export class EmbeddedEngine extends LeasingEngine implements Engine {
 
   #newWritePath(): WritePath {
     return new WritePath({
+      ...this.#options,
       store: this.store,
       replica: this.#replica,
-      quotaBytes: this.#options.quotaBytes,
       configured: () => this.membership.configured(),
       nameOf: (id) => this.nameOf(id),
       access: this.#access,

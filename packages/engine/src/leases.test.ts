@@ -4,7 +4,7 @@ import { utf8 } from '@holdfast/base/bytes';
 import { type HoldfastError, isHoldfastError } from '@holdfast/base/errors';
 import { putRequest } from '@holdfast/domain/requests';
 import { describe, expect, it } from 'vitest';
-import { knownVersion } from './cluster-version.ts';
+import { knownVersion, leasesVersion } from './cluster-version.ts';
 import {
   actor,
   cleanWorlds,
@@ -47,6 +47,29 @@ async function grant(world: EngineWorld, ttlMs: number): Promise<bigint> {
 
 const isThere = (world: EngineWorld, id: bigint): boolean =>
   world.leader.engine.store.leases.get(id) !== undefined;
+
+describe('a lease in a new cluster', () => {
+  it('waits for the members to say that they know leases', async () => {
+    const world = worlds.make(3);
+    await world.settle(Promise.all(world.machines.map((machine) => machine.boot())));
+    const { engine } = world.machines[1] as TestMachine;
+    const granted = world.settle(engine.leaseGrant({ ttlMs: 1000 }, actor));
+    await world.until(() => engine.status().ready);
+    expect(engine.store.clusterVersion).toBeLessThan(leasesVersion);
+    expect((await granted).body.ttlMs).toBe(1000);
+  });
+
+  it('is refused after two seconds where one member has never come up', async () => {
+    const world = worlds.make(3);
+    const [first, second] = world.machines as readonly [TestMachine, TestMachine];
+    await world.settle(Promise.all([first.boot(), second.boot()]));
+    await world.until(() => first.engine.status().ready);
+    const fromMs = world.clock.monotonicMs();
+    const refused = world.settle(first.engine.leaseGrant({ ttlMs: 1000 }, actor), 2500);
+    await expect(refused).rejects.toThrow('not yet: n3');
+    expect(world.clock.monotonicMs() - fromMs).toBeGreaterThanOrEqual(2000);
+  });
+});
 
 describe('a lease', () => {
   it('takes its keys with it in one revision, as every watcher on every member sees', async () => {

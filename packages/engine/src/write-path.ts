@@ -1,6 +1,7 @@
 // The way of a write from an engine's door into the log: refused where it would be in vain, held
 // back until every member understands it, then proposed. Nearly always there is nothing to wait
 // for, and no promise is made that says so.
+import { type Clock, sleep } from '@holdfast/base/clock';
 import type { HoldfastError } from '@holdfast/base/errors';
 import { type MemberId, type Revision, revision } from '@holdfast/base/ids';
 import type { KvStore } from '@holdfast/mvcc/kv-store';
@@ -10,7 +11,7 @@ import type { CommandResult } from '@holdfast/proto/internal';
 import type { Proposed } from '@holdfast/replica/proposals';
 import type { Replica } from '@holdfast/replica/replica';
 import type { AccessGuard } from './access-guard.ts';
-import { requireVersion } from './cluster-version.ts';
+import { isAboutToRise, requireVersion } from './cluster-version.ts';
 import {
   type CommandRequest,
   encodeCommand,
@@ -21,10 +22,11 @@ import type { WriteOptions } from './engine.ts';
 import { quotaRefusal, requireApplied } from './write-admission.ts';
 
 export type WritePathOptions = {
+  readonly clock: Clock;
   readonly store: KvStore;
   readonly replica: Replica;
   /** Undefined: as much as fits. */
-  readonly quotaBytes: number | undefined;
+  readonly quotaBytes?: number | undefined;
   readonly configured: () => readonly MemberId[];
   readonly nameOf: (id: MemberId) => string;
   /** By which rules a write is allowed. */
@@ -34,6 +36,14 @@ export type WritePathOptions = {
   /** Whether the write was applied before. */
   readonly isAnswered: (options: WriteOptions) => Promise<boolean>;
 };
+
+/**
+ * For a new cluster's members to say what they know, which is the first thing that each does once
+ * there is a leader: milliseconds, but for a disk that is busy. One that has never come up must not
+ * hold every request for longer.
+ */
+const risingMaxMs = 2000;
+const lookMs = 10;
 
 /** Of a write, while others keep changing the access rules meanwhile. */
 const permitTriesMax = 8;
@@ -61,10 +71,15 @@ export class WritePath {
 
   /** Throws `failed-precondition` while a member does not understand what needs that version. */
   async awaitVersion(version: number, signal?: AbortSignal): Promise<void> {
-    const { store, replica, configured, nameOf } = this.#options;
+    const { store, replica, clock, configured, nameOf } = this.#options;
     if (store.clusterVersion >= version) return;
     // This member may merely be behind.
     await replica.readBarrier(signal);
+    const untilMs = clock.monotonicMs() + risingMaxMs;
+    while (isAboutToRise(store, { version, configured: configured() })) {
+      if (clock.monotonicMs() >= untilMs) break;
+      await sleep(clock, lookMs, signal);
+    }
     requireVersion(store, { version, configured: configured(), nameOf });
   }
 
