@@ -6,6 +6,7 @@
 
 /* eslint-disable */
 import { BinaryReader, BinaryWriter } from "@bufbuild/protobuf/wire";
+import { requireEnd, requireTag, skipUnknown } from "../../strict-decoding.ts";
 
 export const protobufPackage = "mvccpb";
 
@@ -94,59 +95,39 @@ export const KeyValue: MessageFns<KeyValue> = {
         const tag = reader.uint32();
         switch (tag >>> 3) {
           case 1: {
-            if (tag !== 10) {
-              break;
-            }
-
+            requireTag(tag, 10);
             message.key = reader.bytes();
             continue;
           }
           case 2: {
-            if (tag !== 16) {
-              break;
-            }
-
+            requireTag(tag, 16);
             message.createRevision = longToNumber(reader.int64());
             continue;
           }
           case 3: {
-            if (tag !== 24) {
-              break;
-            }
-
+            requireTag(tag, 24);
             message.modRevision = longToNumber(reader.int64());
             continue;
           }
           case 4: {
-            if (tag !== 32) {
-              break;
-            }
-
+            requireTag(tag, 32);
             message.version = longToNumber(reader.int64());
             continue;
           }
           case 5: {
-            if (tag !== 42) {
-              break;
-            }
-
+            requireTag(tag, 42);
             message.value = reader.bytes();
             continue;
           }
           case 6: {
-            if (tag !== 48) {
-              break;
-            }
-
+            requireTag(tag, 48);
             message.lease = reader.int64() as bigint;
             continue;
           }
         }
-        if ((tag & 7) === 4 || tag === 0) {
-          break;
-        }
-        reader.skip(tag & 7);
+        skipUnknown(reader, tag);
       }
+      requireEnd(reader, end);
       return message;
     } finally {
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
@@ -186,35 +167,24 @@ export const Event: MessageFns<Event> = {
         const tag = reader.uint32();
         switch (tag >>> 3) {
           case 1: {
-            if (tag !== 8) {
-              break;
-            }
-
+            requireTag(tag, 8);
             message.type = reader.int32() as any;
             continue;
           }
           case 2: {
-            if (tag !== 18) {
-              break;
-            }
-
+            requireTag(tag, 18);
             message.kv = KeyValue.decode(reader, reader.uint32());
             continue;
           }
           case 3: {
-            if (tag !== 26) {
-              break;
-            }
-
+            requireTag(tag, 26);
             message.prevKv = KeyValue.decode(reader, reader.uint32());
             continue;
           }
         }
-        if ((tag & 7) === 4 || tag === 0) {
-          break;
-        }
-        reader.skip(tag & 7);
+        skipUnknown(reader, tag);
       }
+      requireEnd(reader, end);
       return message;
     } finally {
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;

@@ -6,6 +6,7 @@
 
 /* eslint-disable */
 import { BinaryReader, BinaryWriter } from "@bufbuild/protobuf/wire";
+import { requireEnd, requireTag, skipUnknown } from "../../strict-decoding.ts";
 import { Permission, UserAddOptions } from "./auth.ts";
 import { Event, KeyValue } from "./kv.ts";
 
@@ -654,43 +655,29 @@ export const ResponseHeader: MessageFns<ResponseHeader> = {
         const tag = reader.uint32();
         switch (tag >>> 3) {
           case 1: {
-            if (tag !== 8) {
-              break;
-            }
-
+            requireTag(tag, 8);
             message.clusterId = reader.uint64() as bigint;
             continue;
           }
           case 2: {
-            if (tag !== 16) {
-              break;
-            }
-
+            requireTag(tag, 16);
             message.memberId = reader.uint64() as bigint;
             continue;
           }
           case 3: {
-            if (tag !== 24) {
-              break;
-            }
-
+            requireTag(tag, 24);
             message.revision = longToNumber(reader.int64());
             continue;
           }
           case 4: {
-            if (tag !== 32) {
-              break;
-            }
-
+            requireTag(tag, 32);
             message.raftTerm = longToNumber(reader.uint64());
             continue;
           }
         }
-        if ((tag & 7) === 4 || tag === 0) {
-          break;
-        }
-        reader.skip(tag & 7);
+        skipUnknown(reader, tag);
       }
+      requireEnd(reader, end);
       return message;
     } finally {
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
@@ -792,115 +779,74 @@ export const RangeRequest: MessageFns<RangeRequest> = {
         const tag = reader.uint32();
         switch (tag >>> 3) {
           case 1: {
-            if (tag !== 10) {
-              break;
-            }
-
+            requireTag(tag, 10);
             message.key = reader.bytes();
             continue;
           }
           case 2: {
-            if (tag !== 18) {
-              break;
-            }
-
+            requireTag(tag, 18);
             message.rangeEnd = reader.bytes();
             continue;
           }
           case 3: {
-            if (tag !== 24) {
-              break;
-            }
-
+            requireTag(tag, 24);
             message.limit = reader.int64() as bigint;
             continue;
           }
           case 4: {
-            if (tag !== 32) {
-              break;
-            }
-
+            requireTag(tag, 32);
             message.revision = reader.int64() as bigint;
             continue;
           }
           case 5: {
-            if (tag !== 40) {
-              break;
-            }
-
+            requireTag(tag, 40);
             message.sortOrder = reader.int32() as any;
             continue;
           }
           case 6: {
-            if (tag !== 48) {
-              break;
-            }
-
+            requireTag(tag, 48);
             message.sortTarget = reader.int32() as any;
             continue;
           }
           case 7: {
-            if (tag !== 56) {
-              break;
-            }
-
+            requireTag(tag, 56);
             message.serializable = reader.bool();
             continue;
           }
           case 8: {
-            if (tag !== 64) {
-              break;
-            }
-
+            requireTag(tag, 64);
             message.keysOnly = reader.bool();
             continue;
           }
           case 9: {
-            if (tag !== 72) {
-              break;
-            }
-
+            requireTag(tag, 72);
             message.countOnly = reader.bool();
             continue;
           }
           case 10: {
-            if (tag !== 80) {
-              break;
-            }
-
+            requireTag(tag, 80);
             message.minModRevision = reader.int64() as bigint;
             continue;
           }
           case 11: {
-            if (tag !== 88) {
-              break;
-            }
-
+            requireTag(tag, 88);
             message.maxModRevision = reader.int64() as bigint;
             continue;
           }
           case 12: {
-            if (tag !== 96) {
-              break;
-            }
-
+            requireTag(tag, 96);
             message.minCreateRevision = reader.int64() as bigint;
             continue;
           }
           case 13: {
-            if (tag !== 104) {
-              break;
-            }
-
+            requireTag(tag, 104);
             message.maxCreateRevision = reader.int64() as bigint;
             continue;
           }
         }
-        if ((tag & 7) === 4 || tag === 0) {
-          break;
-        }
-        reader.skip(tag & 7);
+        skipUnknown(reader, tag);
       }
+      requireEnd(reader, end);
       return message;
     } finally {
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
@@ -946,43 +892,29 @@ export const RangeResponse: MessageFns<RangeResponse> = {
         const tag = reader.uint32();
         switch (tag >>> 3) {
           case 1: {
-            if (tag !== 10) {
-              break;
-            }
-
+            requireTag(tag, 10);
             message.header = ResponseHeader.decode(reader, reader.uint32());
             continue;
           }
           case 2: {
-            if (tag !== 18) {
-              break;
-            }
-
+            requireTag(tag, 18);
             message.kvs.push(KeyValue.decode(reader, reader.uint32()));
             continue;
           }
           case 3: {
-            if (tag !== 24) {
-              break;
-            }
-
+            requireTag(tag, 24);
             message.more = reader.bool();
             continue;
           }
           case 4: {
-            if (tag !== 32) {
-              break;
-            }
-
+            requireTag(tag, 32);
             message.count = longToNumber(reader.int64());
             continue;
           }
         }
-        if ((tag & 7) === 4 || tag === 0) {
-          break;
-        }
-        reader.skip(tag & 7);
+        skipUnknown(reader, tag);
       }
+      requireEnd(reader, end);
       return message;
     } finally {
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
@@ -1041,59 +973,39 @@ export const PutRequest: MessageFns<PutRequest> = {
         const tag = reader.uint32();
         switch (tag >>> 3) {
           case 1: {
-            if (tag !== 10) {
-              break;
-            }
-
+            requireTag(tag, 10);
             message.key = reader.bytes();
             continue;
           }
           case 2: {
-            if (tag !== 18) {
-              break;
-            }
-
+            requireTag(tag, 18);
             message.value = reader.bytes();
             continue;
           }
           case 3: {
-            if (tag !== 24) {
-              break;
-            }
-
+            requireTag(tag, 24);
             message.lease = reader.int64() as bigint;
             continue;
           }
           case 4: {
-            if (tag !== 32) {
-              break;
-            }
-
+            requireTag(tag, 32);
             message.prevKv = reader.bool();
             continue;
           }
           case 5: {
-            if (tag !== 40) {
-              break;
-            }
-
+            requireTag(tag, 40);
             message.ignoreValue = reader.bool();
             continue;
           }
           case 6: {
-            if (tag !== 48) {
-              break;
-            }
-
+            requireTag(tag, 48);
             message.ignoreLease = reader.bool();
             continue;
           }
         }
-        if ((tag & 7) === 4 || tag === 0) {
-          break;
-        }
-        reader.skip(tag & 7);
+        skipUnknown(reader, tag);
       }
+      requireEnd(reader, end);
       return message;
     } finally {
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
@@ -1130,27 +1042,19 @@ export const PutResponse: MessageFns<PutResponse> = {
         const tag = reader.uint32();
         switch (tag >>> 3) {
           case 1: {
-            if (tag !== 10) {
-              break;
-            }
-
+            requireTag(tag, 10);
             message.header = ResponseHeader.decode(reader, reader.uint32());
             continue;
           }
           case 2: {
-            if (tag !== 18) {
-              break;
-            }
-
+            requireTag(tag, 18);
             message.prevKv = KeyValue.decode(reader, reader.uint32());
             continue;
           }
         }
-        if ((tag & 7) === 4 || tag === 0) {
-          break;
-        }
-        reader.skip(tag & 7);
+        skipUnknown(reader, tag);
       }
+      requireEnd(reader, end);
       return message;
     } finally {
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
@@ -1190,35 +1094,24 @@ export const DeleteRangeRequest: MessageFns<DeleteRangeRequest> = {
         const tag = reader.uint32();
         switch (tag >>> 3) {
           case 1: {
-            if (tag !== 10) {
-              break;
-            }
-
+            requireTag(tag, 10);
             message.key = reader.bytes();
             continue;
           }
           case 2: {
-            if (tag !== 18) {
-              break;
-            }
-
+            requireTag(tag, 18);
             message.rangeEnd = reader.bytes();
             continue;
           }
           case 3: {
-            if (tag !== 24) {
-              break;
-            }
-
+            requireTag(tag, 24);
             message.prevKv = reader.bool();
             continue;
           }
         }
-        if ((tag & 7) === 4 || tag === 0) {
-          break;
-        }
-        reader.skip(tag & 7);
+        skipUnknown(reader, tag);
       }
+      requireEnd(reader, end);
       return message;
     } finally {
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
@@ -1261,35 +1154,24 @@ export const DeleteRangeResponse: MessageFns<DeleteRangeResponse> = {
         const tag = reader.uint32();
         switch (tag >>> 3) {
           case 1: {
-            if (tag !== 10) {
-              break;
-            }
-
+            requireTag(tag, 10);
             message.header = ResponseHeader.decode(reader, reader.uint32());
             continue;
           }
           case 2: {
-            if (tag !== 16) {
-              break;
-            }
-
+            requireTag(tag, 16);
             message.deleted = longToNumber(reader.int64());
             continue;
           }
           case 3: {
-            if (tag !== 26) {
-              break;
-            }
-
+            requireTag(tag, 26);
             message.prevKvs.push(KeyValue.decode(reader, reader.uint32()));
             continue;
           }
         }
-        if ((tag & 7) === 4 || tag === 0) {
-          break;
-        }
-        reader.skip(tag & 7);
+        skipUnknown(reader, tag);
       }
+      requireEnd(reader, end);
       return message;
     } finally {
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
@@ -1334,26 +1216,17 @@ export const RequestOp: MessageFns<RequestOp> = {
         const tag = reader.uint32();
         switch (tag >>> 3) {
           case 1: {
-            if (tag !== 10) {
-              break;
-            }
-
+            requireTag(tag, 10);
             message.request = { $case: "requestRange", value: RangeRequest.decode(reader, reader.uint32()) };
             continue;
           }
           case 2: {
-            if (tag !== 18) {
-              break;
-            }
-
+            requireTag(tag, 18);
             message.request = { $case: "requestPut", value: PutRequest.decode(reader, reader.uint32()) };
             continue;
           }
           case 3: {
-            if (tag !== 26) {
-              break;
-            }
-
+            requireTag(tag, 26);
             message.request = {
               $case: "requestDeleteRange",
               value: DeleteRangeRequest.decode(reader, reader.uint32()),
@@ -1361,19 +1234,14 @@ export const RequestOp: MessageFns<RequestOp> = {
             continue;
           }
           case 4: {
-            if (tag !== 34) {
-              break;
-            }
-
+            requireTag(tag, 34);
             message.request = { $case: "requestTxn", value: TxnRequest.decode(reader, reader.uint32()) };
             continue;
           }
         }
-        if ((tag & 7) === 4 || tag === 0) {
-          break;
-        }
-        reader.skip(tag & 7);
+        skipUnknown(reader, tag);
       }
+      requireEnd(reader, end);
       return message;
     } finally {
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
@@ -1418,26 +1286,17 @@ export const ResponseOp: MessageFns<ResponseOp> = {
         const tag = reader.uint32();
         switch (tag >>> 3) {
           case 1: {
-            if (tag !== 10) {
-              break;
-            }
-
+            requireTag(tag, 10);
             message.response = { $case: "responseRange", value: RangeResponse.decode(reader, reader.uint32()) };
             continue;
           }
           case 2: {
-            if (tag !== 18) {
-              break;
-            }
-
+            requireTag(tag, 18);
             message.response = { $case: "responsePut", value: PutResponse.decode(reader, reader.uint32()) };
             continue;
           }
           case 3: {
-            if (tag !== 26) {
-              break;
-            }
-
+            requireTag(tag, 26);
             message.response = {
               $case: "responseDeleteRange",
               value: DeleteRangeResponse.decode(reader, reader.uint32()),
@@ -1445,19 +1304,14 @@ export const ResponseOp: MessageFns<ResponseOp> = {
             continue;
           }
           case 4: {
-            if (tag !== 34) {
-              break;
-            }
-
+            requireTag(tag, 34);
             message.response = { $case: "responseTxn", value: TxnResponse.decode(reader, reader.uint32()) };
             continue;
           }
         }
-        if ((tag & 7) === 4 || tag === 0) {
-          break;
-        }
-        reader.skip(tag & 7);
+        skipUnknown(reader, tag);
       }
+      requireEnd(reader, end);
       return message;
     } finally {
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
@@ -1529,83 +1383,54 @@ export const Compare: MessageFns<Compare> = {
         const tag = reader.uint32();
         switch (tag >>> 3) {
           case 1: {
-            if (tag !== 8) {
-              break;
-            }
-
+            requireTag(tag, 8);
             message.result = reader.int32() as any;
             continue;
           }
           case 2: {
-            if (tag !== 16) {
-              break;
-            }
-
+            requireTag(tag, 16);
             message.target = reader.int32() as any;
             continue;
           }
           case 3: {
-            if (tag !== 26) {
-              break;
-            }
-
+            requireTag(tag, 26);
             message.key = reader.bytes();
             continue;
           }
           case 4: {
-            if (tag !== 32) {
-              break;
-            }
-
+            requireTag(tag, 32);
             message.targetUnion = { $case: "version", value: reader.int64() as bigint };
             continue;
           }
           case 5: {
-            if (tag !== 40) {
-              break;
-            }
-
+            requireTag(tag, 40);
             message.targetUnion = { $case: "createRevision", value: reader.int64() as bigint };
             continue;
           }
           case 6: {
-            if (tag !== 48) {
-              break;
-            }
-
+            requireTag(tag, 48);
             message.targetUnion = { $case: "modRevision", value: reader.int64() as bigint };
             continue;
           }
           case 7: {
-            if (tag !== 58) {
-              break;
-            }
-
+            requireTag(tag, 58);
             message.targetUnion = { $case: "value", value: reader.bytes() };
             continue;
           }
           case 8: {
-            if (tag !== 64) {
-              break;
-            }
-
+            requireTag(tag, 64);
             message.targetUnion = { $case: "lease", value: reader.int64() as bigint };
             continue;
           }
           case 64: {
-            if (tag !== 514) {
-              break;
-            }
-
+            requireTag(tag, 514);
             message.rangeEnd = reader.bytes();
             continue;
           }
         }
-        if ((tag & 7) === 4 || tag === 0) {
-          break;
-        }
-        reader.skip(tag & 7);
+        skipUnknown(reader, tag);
       }
+      requireEnd(reader, end);
       return message;
     } finally {
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
@@ -1645,35 +1470,24 @@ export const TxnRequest: MessageFns<TxnRequest> = {
         const tag = reader.uint32();
         switch (tag >>> 3) {
           case 1: {
-            if (tag !== 10) {
-              break;
-            }
-
+            requireTag(tag, 10);
             message.compare.push(Compare.decode(reader, reader.uint32()));
             continue;
           }
           case 2: {
-            if (tag !== 18) {
-              break;
-            }
-
+            requireTag(tag, 18);
             message.success.push(RequestOp.decode(reader, reader.uint32()));
             continue;
           }
           case 3: {
-            if (tag !== 26) {
-              break;
-            }
-
+            requireTag(tag, 26);
             message.failure.push(RequestOp.decode(reader, reader.uint32()));
             continue;
           }
         }
-        if ((tag & 7) === 4 || tag === 0) {
-          break;
-        }
-        reader.skip(tag & 7);
+        skipUnknown(reader, tag);
       }
+      requireEnd(reader, end);
       return message;
     } finally {
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
@@ -1713,35 +1527,24 @@ export const TxnResponse: MessageFns<TxnResponse> = {
         const tag = reader.uint32();
         switch (tag >>> 3) {
           case 1: {
-            if (tag !== 10) {
-              break;
-            }
-
+            requireTag(tag, 10);
             message.header = ResponseHeader.decode(reader, reader.uint32());
             continue;
           }
           case 2: {
-            if (tag !== 16) {
-              break;
-            }
-
+            requireTag(tag, 16);
             message.succeeded = reader.bool();
             continue;
           }
           case 3: {
-            if (tag !== 26) {
-              break;
-            }
-
+            requireTag(tag, 26);
             message.responses.push(ResponseOp.decode(reader, reader.uint32()));
             continue;
           }
         }
-        if ((tag & 7) === 4 || tag === 0) {
-          break;
-        }
-        reader.skip(tag & 7);
+        skipUnknown(reader, tag);
       }
+      requireEnd(reader, end);
       return message;
     } finally {
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
@@ -1781,27 +1584,19 @@ export const CompactionRequest: MessageFns<CompactionRequest> = {
         const tag = reader.uint32();
         switch (tag >>> 3) {
           case 1: {
-            if (tag !== 8) {
-              break;
-            }
-
+            requireTag(tag, 8);
             message.revision = reader.int64() as bigint;
             continue;
           }
           case 2: {
-            if (tag !== 16) {
-              break;
-            }
-
+            requireTag(tag, 16);
             message.physical = reader.bool();
             continue;
           }
         }
-        if ((tag & 7) === 4 || tag === 0) {
-          break;
-        }
-        reader.skip(tag & 7);
+        skipUnknown(reader, tag);
       }
+      requireEnd(reader, end);
       return message;
     } finally {
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
@@ -1835,19 +1630,14 @@ export const CompactionResponse: MessageFns<CompactionResponse> = {
         const tag = reader.uint32();
         switch (tag >>> 3) {
           case 1: {
-            if (tag !== 10) {
-              break;
-            }
-
+            requireTag(tag, 10);
             message.header = ResponseHeader.decode(reader, reader.uint32());
             continue;
           }
         }
-        if ((tag & 7) === 4 || tag === 0) {
-          break;
-        }
-        reader.skip(tag & 7);
+        skipUnknown(reader, tag);
       }
+      requireEnd(reader, end);
       return message;
     } finally {
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
@@ -1889,10 +1679,7 @@ export const WatchRequest: MessageFns<WatchRequest> = {
         const tag = reader.uint32();
         switch (tag >>> 3) {
           case 1: {
-            if (tag !== 10) {
-              break;
-            }
-
+            requireTag(tag, 10);
             message.requestUnion = {
               $case: "createRequest",
               value: WatchCreateRequest.decode(reader, reader.uint32()),
@@ -1900,10 +1687,7 @@ export const WatchRequest: MessageFns<WatchRequest> = {
             continue;
           }
           case 2: {
-            if (tag !== 18) {
-              break;
-            }
-
+            requireTag(tag, 18);
             message.requestUnion = {
               $case: "cancelRequest",
               value: WatchCancelRequest.decode(reader, reader.uint32()),
@@ -1911,10 +1695,7 @@ export const WatchRequest: MessageFns<WatchRequest> = {
             continue;
           }
           case 3: {
-            if (tag !== 26) {
-              break;
-            }
-
+            requireTag(tag, 26);
             message.requestUnion = {
               $case: "progressRequest",
               value: WatchProgressRequest.decode(reader, reader.uint32()),
@@ -1922,11 +1703,9 @@ export const WatchRequest: MessageFns<WatchRequest> = {
             continue;
           }
         }
-        if ((tag & 7) === 4 || tag === 0) {
-          break;
-        }
-        reader.skip(tag & 7);
+        skipUnknown(reader, tag);
       }
+      requireEnd(reader, end);
       return message;
     } finally {
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
@@ -2000,34 +1779,22 @@ export const WatchCreateRequest: MessageFns<WatchCreateRequest> = {
         const tag = reader.uint32();
         switch (tag >>> 3) {
           case 1: {
-            if (tag !== 10) {
-              break;
-            }
-
+            requireTag(tag, 10);
             message.key = reader.bytes();
             continue;
           }
           case 2: {
-            if (tag !== 18) {
-              break;
-            }
-
+            requireTag(tag, 18);
             message.rangeEnd = reader.bytes();
             continue;
           }
           case 3: {
-            if (tag !== 24) {
-              break;
-            }
-
+            requireTag(tag, 24);
             message.startRevision = reader.int64() as bigint;
             continue;
           }
           case 4: {
-            if (tag !== 32) {
-              break;
-            }
-
+            requireTag(tag, 32);
             message.progressNotify = reader.bool();
             continue;
           }
@@ -2050,35 +1817,24 @@ export const WatchCreateRequest: MessageFns<WatchCreateRequest> = {
             break;
           }
           case 6: {
-            if (tag !== 48) {
-              break;
-            }
-
+            requireTag(tag, 48);
             message.prevKv = reader.bool();
             continue;
           }
           case 7: {
-            if (tag !== 56) {
-              break;
-            }
-
+            requireTag(tag, 56);
             message.watchId = reader.int64() as bigint;
             continue;
           }
           case 8: {
-            if (tag !== 64) {
-              break;
-            }
-
+            requireTag(tag, 64);
             message.fragment = reader.bool();
             continue;
           }
         }
-        if ((tag & 7) === 4 || tag === 0) {
-          break;
-        }
-        reader.skip(tag & 7);
+        skipUnknown(reader, tag);
       }
+      requireEnd(reader, end);
       return message;
     } finally {
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
@@ -2115,19 +1871,14 @@ export const WatchCancelRequest: MessageFns<WatchCancelRequest> = {
         const tag = reader.uint32();
         switch (tag >>> 3) {
           case 1: {
-            if (tag !== 8) {
-              break;
-            }
-
+            requireTag(tag, 8);
             message.watchId = reader.int64() as bigint;
             continue;
           }
         }
-        if ((tag & 7) === 4 || tag === 0) {
-          break;
-        }
-        reader.skip(tag & 7);
+        skipUnknown(reader, tag);
       }
+      requireEnd(reader, end);
       return message;
     } finally {
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
@@ -2158,11 +1909,9 @@ export const WatchProgressRequest: MessageFns<WatchProgressRequest> = {
         const tag = reader.uint32();
         switch (tag >>> 3) {
         }
-        if ((tag & 7) === 4 || tag === 0) {
-          break;
-        }
-        reader.skip(tag & 7);
+        skipUnknown(reader, tag);
       }
+      requireEnd(reader, end);
       return message;
     } finally {
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
@@ -2232,75 +1981,49 @@ export const WatchResponse: MessageFns<WatchResponse> = {
         const tag = reader.uint32();
         switch (tag >>> 3) {
           case 1: {
-            if (tag !== 10) {
-              break;
-            }
-
+            requireTag(tag, 10);
             message.header = ResponseHeader.decode(reader, reader.uint32());
             continue;
           }
           case 2: {
-            if (tag !== 16) {
-              break;
-            }
-
+            requireTag(tag, 16);
             message.watchId = reader.int64() as bigint;
             continue;
           }
           case 3: {
-            if (tag !== 24) {
-              break;
-            }
-
+            requireTag(tag, 24);
             message.created = reader.bool();
             continue;
           }
           case 4: {
-            if (tag !== 32) {
-              break;
-            }
-
+            requireTag(tag, 32);
             message.canceled = reader.bool();
             continue;
           }
           case 5: {
-            if (tag !== 40) {
-              break;
-            }
-
+            requireTag(tag, 40);
             message.compactRevision = longToNumber(reader.int64());
             continue;
           }
           case 6: {
-            if (tag !== 50) {
-              break;
-            }
-
+            requireTag(tag, 50);
             message.cancelReason = reader.string();
             continue;
           }
           case 7: {
-            if (tag !== 56) {
-              break;
-            }
-
+            requireTag(tag, 56);
             message.fragment = reader.bool();
             continue;
           }
           case 11: {
-            if (tag !== 90) {
-              break;
-            }
-
+            requireTag(tag, 90);
             message.events.push(Event.decode(reader, reader.uint32()));
             continue;
           }
         }
-        if ((tag & 7) === 4 || tag === 0) {
-          break;
-        }
-        reader.skip(tag & 7);
+        skipUnknown(reader, tag);
       }
+      requireEnd(reader, end);
       return message;
     } finally {
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
@@ -2343,27 +2066,19 @@ export const LeaseGrantRequest: MessageFns<LeaseGrantRequest> = {
         const tag = reader.uint32();
         switch (tag >>> 3) {
           case 1: {
-            if (tag !== 8) {
-              break;
-            }
-
+            requireTag(tag, 8);
             message.TTL = reader.int64() as bigint;
             continue;
           }
           case 2: {
-            if (tag !== 16) {
-              break;
-            }
-
+            requireTag(tag, 16);
             message.ID = reader.int64() as bigint;
             continue;
           }
         }
-        if ((tag & 7) === 4 || tag === 0) {
-          break;
-        }
-        reader.skip(tag & 7);
+        skipUnknown(reader, tag);
       }
+      requireEnd(reader, end);
       return message;
     } finally {
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
@@ -2412,43 +2127,29 @@ export const LeaseGrantResponse: MessageFns<LeaseGrantResponse> = {
         const tag = reader.uint32();
         switch (tag >>> 3) {
           case 1: {
-            if (tag !== 10) {
-              break;
-            }
-
+            requireTag(tag, 10);
             message.header = ResponseHeader.decode(reader, reader.uint32());
             continue;
           }
           case 2: {
-            if (tag !== 16) {
-              break;
-            }
-
+            requireTag(tag, 16);
             message.ID = reader.int64() as bigint;
             continue;
           }
           case 3: {
-            if (tag !== 24) {
-              break;
-            }
-
+            requireTag(tag, 24);
             message.TTL = longToNumber(reader.int64());
             continue;
           }
           case 4: {
-            if (tag !== 34) {
-              break;
-            }
-
+            requireTag(tag, 34);
             message.error = reader.string();
             continue;
           }
         }
-        if ((tag & 7) === 4 || tag === 0) {
-          break;
-        }
-        reader.skip(tag & 7);
+        skipUnknown(reader, tag);
       }
+      requireEnd(reader, end);
       return message;
     } finally {
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
@@ -2485,19 +2186,14 @@ export const LeaseRevokeRequest: MessageFns<LeaseRevokeRequest> = {
         const tag = reader.uint32();
         switch (tag >>> 3) {
           case 1: {
-            if (tag !== 8) {
-              break;
-            }
-
+            requireTag(tag, 8);
             message.ID = reader.int64() as bigint;
             continue;
           }
         }
-        if ((tag & 7) === 4 || tag === 0) {
-          break;
-        }
-        reader.skip(tag & 7);
+        skipUnknown(reader, tag);
       }
+      requireEnd(reader, end);
       return message;
     } finally {
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
@@ -2531,19 +2227,14 @@ export const LeaseRevokeResponse: MessageFns<LeaseRevokeResponse> = {
         const tag = reader.uint32();
         switch (tag >>> 3) {
           case 1: {
-            if (tag !== 10) {
-              break;
-            }
-
+            requireTag(tag, 10);
             message.header = ResponseHeader.decode(reader, reader.uint32());
             continue;
           }
         }
-        if ((tag & 7) === 4 || tag === 0) {
-          break;
-        }
-        reader.skip(tag & 7);
+        skipUnknown(reader, tag);
       }
+      requireEnd(reader, end);
       return message;
     } finally {
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
@@ -2580,19 +2271,14 @@ export const LeaseKeepAliveRequest: MessageFns<LeaseKeepAliveRequest> = {
         const tag = reader.uint32();
         switch (tag >>> 3) {
           case 1: {
-            if (tag !== 8) {
-              break;
-            }
-
+            requireTag(tag, 8);
             message.ID = reader.int64() as bigint;
             continue;
           }
         }
-        if ((tag & 7) === 4 || tag === 0) {
-          break;
-        }
-        reader.skip(tag & 7);
+        skipUnknown(reader, tag);
       }
+      requireEnd(reader, end);
       return message;
     } finally {
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
@@ -2638,35 +2324,24 @@ export const LeaseKeepAliveResponse: MessageFns<LeaseKeepAliveResponse> = {
         const tag = reader.uint32();
         switch (tag >>> 3) {
           case 1: {
-            if (tag !== 10) {
-              break;
-            }
-
+            requireTag(tag, 10);
             message.header = ResponseHeader.decode(reader, reader.uint32());
             continue;
           }
           case 2: {
-            if (tag !== 16) {
-              break;
-            }
-
+            requireTag(tag, 16);
             message.ID = reader.int64() as bigint;
             continue;
           }
           case 3: {
-            if (tag !== 24) {
-              break;
-            }
-
+            requireTag(tag, 24);
             message.TTL = longToNumber(reader.int64());
             continue;
           }
         }
-        if ((tag & 7) === 4 || tag === 0) {
-          break;
-        }
-        reader.skip(tag & 7);
+        skipUnknown(reader, tag);
       }
+      requireEnd(reader, end);
       return message;
     } finally {
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
@@ -2706,27 +2381,19 @@ export const LeaseTimeToLiveRequest: MessageFns<LeaseTimeToLiveRequest> = {
         const tag = reader.uint32();
         switch (tag >>> 3) {
           case 1: {
-            if (tag !== 8) {
-              break;
-            }
-
+            requireTag(tag, 8);
             message.ID = reader.int64() as bigint;
             continue;
           }
           case 2: {
-            if (tag !== 16) {
-              break;
-            }
-
+            requireTag(tag, 16);
             message.keys = reader.bool();
             continue;
           }
         }
-        if ((tag & 7) === 4 || tag === 0) {
-          break;
-        }
-        reader.skip(tag & 7);
+        skipUnknown(reader, tag);
       }
+      requireEnd(reader, end);
       return message;
     } finally {
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
@@ -2781,51 +2448,34 @@ export const LeaseTimeToLiveResponse: MessageFns<LeaseTimeToLiveResponse> = {
         const tag = reader.uint32();
         switch (tag >>> 3) {
           case 1: {
-            if (tag !== 10) {
-              break;
-            }
-
+            requireTag(tag, 10);
             message.header = ResponseHeader.decode(reader, reader.uint32());
             continue;
           }
           case 2: {
-            if (tag !== 16) {
-              break;
-            }
-
+            requireTag(tag, 16);
             message.ID = reader.int64() as bigint;
             continue;
           }
           case 3: {
-            if (tag !== 24) {
-              break;
-            }
-
+            requireTag(tag, 24);
             message.TTL = longToNumber(reader.int64());
             continue;
           }
           case 4: {
-            if (tag !== 32) {
-              break;
-            }
-
+            requireTag(tag, 32);
             message.grantedTTL = longToNumber(reader.int64());
             continue;
           }
           case 5: {
-            if (tag !== 42) {
-              break;
-            }
-
+            requireTag(tag, 42);
             message.keys.push(reader.bytes());
             continue;
           }
         }
-        if ((tag & 7) === 4 || tag === 0) {
-          break;
-        }
-        reader.skip(tag & 7);
+        skipUnknown(reader, tag);
       }
+      requireEnd(reader, end);
       return message;
     } finally {
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
@@ -2856,11 +2506,9 @@ export const LeaseLeasesRequest: MessageFns<LeaseLeasesRequest> = {
         const tag = reader.uint32();
         switch (tag >>> 3) {
         }
-        if ((tag & 7) === 4 || tag === 0) {
-          break;
-        }
-        reader.skip(tag & 7);
+        skipUnknown(reader, tag);
       }
+      requireEnd(reader, end);
       return message;
     } finally {
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
@@ -2897,19 +2545,14 @@ export const LeaseStatus: MessageFns<LeaseStatus> = {
         const tag = reader.uint32();
         switch (tag >>> 3) {
           case 1: {
-            if (tag !== 8) {
-              break;
-            }
-
+            requireTag(tag, 8);
             message.ID = reader.int64() as bigint;
             continue;
           }
         }
-        if ((tag & 7) === 4 || tag === 0) {
-          break;
-        }
-        reader.skip(tag & 7);
+        skipUnknown(reader, tag);
       }
+      requireEnd(reader, end);
       return message;
     } finally {
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
@@ -2946,27 +2589,19 @@ export const LeaseLeasesResponse: MessageFns<LeaseLeasesResponse> = {
         const tag = reader.uint32();
         switch (tag >>> 3) {
           case 1: {
-            if (tag !== 10) {
-              break;
-            }
-
+            requireTag(tag, 10);
             message.header = ResponseHeader.decode(reader, reader.uint32());
             continue;
           }
           case 2: {
-            if (tag !== 18) {
-              break;
-            }
-
+            requireTag(tag, 18);
             message.leases.push(LeaseStatus.decode(reader, reader.uint32()));
             continue;
           }
         }
-        if ((tag & 7) === 4 || tag === 0) {
-          break;
-        }
-        reader.skip(tag & 7);
+        skipUnknown(reader, tag);
       }
+      requireEnd(reader, end);
       return message;
     } finally {
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
@@ -3015,51 +2650,34 @@ export const Member: MessageFns<Member> = {
         const tag = reader.uint32();
         switch (tag >>> 3) {
           case 1: {
-            if (tag !== 8) {
-              break;
-            }
-
+            requireTag(tag, 8);
             message.ID = reader.uint64() as bigint;
             continue;
           }
           case 2: {
-            if (tag !== 18) {
-              break;
-            }
-
+            requireTag(tag, 18);
             message.name = reader.string();
             continue;
           }
           case 3: {
-            if (tag !== 26) {
-              break;
-            }
-
+            requireTag(tag, 26);
             message.peerURLs.push(reader.string());
             continue;
           }
           case 4: {
-            if (tag !== 34) {
-              break;
-            }
-
+            requireTag(tag, 34);
             message.clientURLs.push(reader.string());
             continue;
           }
           case 5: {
-            if (tag !== 40) {
-              break;
-            }
-
+            requireTag(tag, 40);
             message.isLearner = reader.bool();
             continue;
           }
         }
-        if ((tag & 7) === 4 || tag === 0) {
-          break;
-        }
-        reader.skip(tag & 7);
+        skipUnknown(reader, tag);
       }
+      requireEnd(reader, end);
       return message;
     } finally {
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
@@ -3096,27 +2714,19 @@ export const MemberAddRequest: MessageFns<MemberAddRequest> = {
         const tag = reader.uint32();
         switch (tag >>> 3) {
           case 1: {
-            if (tag !== 10) {
-              break;
-            }
-
+            requireTag(tag, 10);
             message.peerURLs.push(reader.string());
             continue;
           }
           case 2: {
-            if (tag !== 16) {
-              break;
-            }
-
+            requireTag(tag, 16);
             message.isLearner = reader.bool();
             continue;
           }
         }
-        if ((tag & 7) === 4 || tag === 0) {
-          break;
-        }
-        reader.skip(tag & 7);
+        skipUnknown(reader, tag);
       }
+      requireEnd(reader, end);
       return message;
     } finally {
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
@@ -3156,35 +2766,24 @@ export const MemberAddResponse: MessageFns<MemberAddResponse> = {
         const tag = reader.uint32();
         switch (tag >>> 3) {
           case 1: {
-            if (tag !== 10) {
-              break;
-            }
-
+            requireTag(tag, 10);
             message.header = ResponseHeader.decode(reader, reader.uint32());
             continue;
           }
           case 2: {
-            if (tag !== 18) {
-              break;
-            }
-
+            requireTag(tag, 18);
             message.member = Member.decode(reader, reader.uint32());
             continue;
           }
           case 3: {
-            if (tag !== 26) {
-              break;
-            }
-
+            requireTag(tag, 26);
             message.members.push(Member.decode(reader, reader.uint32()));
             continue;
           }
         }
-        if ((tag & 7) === 4 || tag === 0) {
-          break;
-        }
-        reader.skip(tag & 7);
+        skipUnknown(reader, tag);
       }
+      requireEnd(reader, end);
       return message;
     } finally {
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
@@ -3221,19 +2820,14 @@ export const MemberRemoveRequest: MessageFns<MemberRemoveRequest> = {
         const tag = reader.uint32();
         switch (tag >>> 3) {
           case 1: {
-            if (tag !== 8) {
-              break;
-            }
-
+            requireTag(tag, 8);
             message.ID = reader.uint64() as bigint;
             continue;
           }
         }
-        if ((tag & 7) === 4 || tag === 0) {
-          break;
-        }
-        reader.skip(tag & 7);
+        skipUnknown(reader, tag);
       }
+      requireEnd(reader, end);
       return message;
     } finally {
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
@@ -3270,27 +2864,19 @@ export const MemberRemoveResponse: MessageFns<MemberRemoveResponse> = {
         const tag = reader.uint32();
         switch (tag >>> 3) {
           case 1: {
-            if (tag !== 10) {
-              break;
-            }
-
+            requireTag(tag, 10);
             message.header = ResponseHeader.decode(reader, reader.uint32());
             continue;
           }
           case 2: {
-            if (tag !== 18) {
-              break;
-            }
-
+            requireTag(tag, 18);
             message.members.push(Member.decode(reader, reader.uint32()));
             continue;
           }
         }
-        if ((tag & 7) === 4 || tag === 0) {
-          break;
-        }
-        reader.skip(tag & 7);
+        skipUnknown(reader, tag);
       }
+      requireEnd(reader, end);
       return message;
     } finally {
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
@@ -3330,27 +2916,19 @@ export const MemberUpdateRequest: MessageFns<MemberUpdateRequest> = {
         const tag = reader.uint32();
         switch (tag >>> 3) {
           case 1: {
-            if (tag !== 8) {
-              break;
-            }
-
+            requireTag(tag, 8);
             message.ID = reader.uint64() as bigint;
             continue;
           }
           case 2: {
-            if (tag !== 18) {
-              break;
-            }
-
+            requireTag(tag, 18);
             message.peerURLs.push(reader.string());
             continue;
           }
         }
-        if ((tag & 7) === 4 || tag === 0) {
-          break;
-        }
-        reader.skip(tag & 7);
+        skipUnknown(reader, tag);
       }
+      requireEnd(reader, end);
       return message;
     } finally {
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
@@ -3387,27 +2965,19 @@ export const MemberUpdateResponse: MessageFns<MemberUpdateResponse> = {
         const tag = reader.uint32();
         switch (tag >>> 3) {
           case 1: {
-            if (tag !== 10) {
-              break;
-            }
-
+            requireTag(tag, 10);
             message.header = ResponseHeader.decode(reader, reader.uint32());
             continue;
           }
           case 2: {
-            if (tag !== 18) {
-              break;
-            }
-
+            requireTag(tag, 18);
             message.members.push(Member.decode(reader, reader.uint32()));
             continue;
           }
         }
-        if ((tag & 7) === 4 || tag === 0) {
-          break;
-        }
-        reader.skip(tag & 7);
+        skipUnknown(reader, tag);
       }
+      requireEnd(reader, end);
       return message;
     } finally {
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
@@ -3441,19 +3011,14 @@ export const MemberListRequest: MessageFns<MemberListRequest> = {
         const tag = reader.uint32();
         switch (tag >>> 3) {
           case 1: {
-            if (tag !== 8) {
-              break;
-            }
-
+            requireTag(tag, 8);
             message.linearizable = reader.bool();
             continue;
           }
         }
-        if ((tag & 7) === 4 || tag === 0) {
-          break;
-        }
-        reader.skip(tag & 7);
+        skipUnknown(reader, tag);
       }
+      requireEnd(reader, end);
       return message;
     } finally {
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
@@ -3490,27 +3055,19 @@ export const MemberListResponse: MessageFns<MemberListResponse> = {
         const tag = reader.uint32();
         switch (tag >>> 3) {
           case 1: {
-            if (tag !== 10) {
-              break;
-            }
-
+            requireTag(tag, 10);
             message.header = ResponseHeader.decode(reader, reader.uint32());
             continue;
           }
           case 2: {
-            if (tag !== 18) {
-              break;
-            }
-
+            requireTag(tag, 18);
             message.members.push(Member.decode(reader, reader.uint32()));
             continue;
           }
         }
-        if ((tag & 7) === 4 || tag === 0) {
-          break;
-        }
-        reader.skip(tag & 7);
+        skipUnknown(reader, tag);
       }
+      requireEnd(reader, end);
       return message;
     } finally {
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
@@ -3547,19 +3104,14 @@ export const MemberPromoteRequest: MessageFns<MemberPromoteRequest> = {
         const tag = reader.uint32();
         switch (tag >>> 3) {
           case 1: {
-            if (tag !== 8) {
-              break;
-            }
-
+            requireTag(tag, 8);
             message.ID = reader.uint64() as bigint;
             continue;
           }
         }
-        if ((tag & 7) === 4 || tag === 0) {
-          break;
-        }
-        reader.skip(tag & 7);
+        skipUnknown(reader, tag);
       }
+      requireEnd(reader, end);
       return message;
     } finally {
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
@@ -3596,27 +3148,19 @@ export const MemberPromoteResponse: MessageFns<MemberPromoteResponse> = {
         const tag = reader.uint32();
         switch (tag >>> 3) {
           case 1: {
-            if (tag !== 10) {
-              break;
-            }
-
+            requireTag(tag, 10);
             message.header = ResponseHeader.decode(reader, reader.uint32());
             continue;
           }
           case 2: {
-            if (tag !== 18) {
-              break;
-            }
-
+            requireTag(tag, 18);
             message.members.push(Member.decode(reader, reader.uint32()));
             continue;
           }
         }
-        if ((tag & 7) === 4 || tag === 0) {
-          break;
-        }
-        reader.skip(tag & 7);
+        skipUnknown(reader, tag);
       }
+      requireEnd(reader, end);
       return message;
     } finally {
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
@@ -3659,35 +3203,24 @@ export const AlarmRequest: MessageFns<AlarmRequest> = {
         const tag = reader.uint32();
         switch (tag >>> 3) {
           case 1: {
-            if (tag !== 8) {
-              break;
-            }
-
+            requireTag(tag, 8);
             message.action = reader.int32() as any;
             continue;
           }
           case 2: {
-            if (tag !== 16) {
-              break;
-            }
-
+            requireTag(tag, 16);
             message.memberID = reader.uint64() as bigint;
             continue;
           }
           case 3: {
-            if (tag !== 24) {
-              break;
-            }
-
+            requireTag(tag, 24);
             message.alarm = reader.int32() as any;
             continue;
           }
         }
-        if ((tag & 7) === 4 || tag === 0) {
-          break;
-        }
-        reader.skip(tag & 7);
+        skipUnknown(reader, tag);
       }
+      requireEnd(reader, end);
       return message;
     } finally {
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
@@ -3727,27 +3260,19 @@ export const AlarmMember: MessageFns<AlarmMember> = {
         const tag = reader.uint32();
         switch (tag >>> 3) {
           case 1: {
-            if (tag !== 8) {
-              break;
-            }
-
+            requireTag(tag, 8);
             message.memberID = reader.uint64() as bigint;
             continue;
           }
           case 2: {
-            if (tag !== 16) {
-              break;
-            }
-
+            requireTag(tag, 16);
             message.alarm = reader.int32() as any;
             continue;
           }
         }
-        if ((tag & 7) === 4 || tag === 0) {
-          break;
-        }
-        reader.skip(tag & 7);
+        skipUnknown(reader, tag);
       }
+      requireEnd(reader, end);
       return message;
     } finally {
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
@@ -3784,27 +3309,19 @@ export const AlarmResponse: MessageFns<AlarmResponse> = {
         const tag = reader.uint32();
         switch (tag >>> 3) {
           case 1: {
-            if (tag !== 10) {
-              break;
-            }
-
+            requireTag(tag, 10);
             message.header = ResponseHeader.decode(reader, reader.uint32());
             continue;
           }
           case 2: {
-            if (tag !== 18) {
-              break;
-            }
-
+            requireTag(tag, 18);
             message.alarms.push(AlarmMember.decode(reader, reader.uint32()));
             continue;
           }
         }
-        if ((tag & 7) === 4 || tag === 0) {
-          break;
-        }
-        reader.skip(tag & 7);
+        skipUnknown(reader, tag);
       }
+      requireEnd(reader, end);
       return message;
     } finally {
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
@@ -3835,11 +3352,9 @@ export const StatusRequest: MessageFns<StatusRequest> = {
         const tag = reader.uint32();
         switch (tag >>> 3) {
         }
-        if ((tag & 7) === 4 || tag === 0) {
-          break;
-        }
-        reader.skip(tag & 7);
+        skipUnknown(reader, tag);
       }
+      requireEnd(reader, end);
       return message;
     } finally {
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
@@ -3946,115 +3461,74 @@ export const StatusResponse: MessageFns<StatusResponse> = {
         const tag = reader.uint32();
         switch (tag >>> 3) {
           case 1: {
-            if (tag !== 10) {
-              break;
-            }
-
+            requireTag(tag, 10);
             message.header = ResponseHeader.decode(reader, reader.uint32());
             continue;
           }
           case 2: {
-            if (tag !== 18) {
-              break;
-            }
-
+            requireTag(tag, 18);
             message.version = reader.string();
             continue;
           }
           case 3: {
-            if (tag !== 24) {
-              break;
-            }
-
+            requireTag(tag, 24);
             message.dbSize = longToNumber(reader.int64());
             continue;
           }
           case 4: {
-            if (tag !== 32) {
-              break;
-            }
-
+            requireTag(tag, 32);
             message.leader = reader.uint64() as bigint;
             continue;
           }
           case 5: {
-            if (tag !== 40) {
-              break;
-            }
-
+            requireTag(tag, 40);
             message.raftIndex = longToNumber(reader.uint64());
             continue;
           }
           case 6: {
-            if (tag !== 48) {
-              break;
-            }
-
+            requireTag(tag, 48);
             message.raftTerm = longToNumber(reader.uint64());
             continue;
           }
           case 7: {
-            if (tag !== 56) {
-              break;
-            }
-
+            requireTag(tag, 56);
             message.raftAppliedIndex = longToNumber(reader.uint64());
             continue;
           }
           case 8: {
-            if (tag !== 66) {
-              break;
-            }
-
+            requireTag(tag, 66);
             message.errors.push(reader.string());
             continue;
           }
           case 9: {
-            if (tag !== 72) {
-              break;
-            }
-
+            requireTag(tag, 72);
             message.dbSizeInUse = longToNumber(reader.int64());
             continue;
           }
           case 10: {
-            if (tag !== 80) {
-              break;
-            }
-
+            requireTag(tag, 80);
             message.isLearner = reader.bool();
             continue;
           }
           case 11: {
-            if (tag !== 90) {
-              break;
-            }
-
+            requireTag(tag, 90);
             message.storageVersion = reader.string();
             continue;
           }
           case 12: {
-            if (tag !== 96) {
-              break;
-            }
-
+            requireTag(tag, 96);
             message.dbSizeQuota = longToNumber(reader.int64());
             continue;
           }
           case 13: {
-            if (tag !== 106) {
-              break;
-            }
-
+            requireTag(tag, 106);
             message.downgradeInfo = DowngradeInfo.decode(reader, reader.uint32());
             continue;
           }
         }
-        if ((tag & 7) === 4 || tag === 0) {
-          break;
-        }
-        reader.skip(tag & 7);
+        skipUnknown(reader, tag);
       }
+      requireEnd(reader, end);
       return message;
     } finally {
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
@@ -4091,27 +3565,19 @@ export const DowngradeInfo: MessageFns<DowngradeInfo> = {
         const tag = reader.uint32();
         switch (tag >>> 3) {
           case 1: {
-            if (tag !== 8) {
-              break;
-            }
-
+            requireTag(tag, 8);
             message.enabled = reader.bool();
             continue;
           }
           case 2: {
-            if (tag !== 18) {
-              break;
-            }
-
+            requireTag(tag, 18);
             message.targetVersion = reader.string();
             continue;
           }
         }
-        if ((tag & 7) === 4 || tag === 0) {
-          break;
-        }
-        reader.skip(tag & 7);
+        skipUnknown(reader, tag);
       }
+      requireEnd(reader, end);
       return message;
     } finally {
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
@@ -4142,11 +3608,9 @@ export const DefragmentRequest: MessageFns<DefragmentRequest> = {
         const tag = reader.uint32();
         switch (tag >>> 3) {
         }
-        if ((tag & 7) === 4 || tag === 0) {
-          break;
-        }
-        reader.skip(tag & 7);
+        skipUnknown(reader, tag);
       }
+      requireEnd(reader, end);
       return message;
     } finally {
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
@@ -4180,19 +3644,14 @@ export const DefragmentResponse: MessageFns<DefragmentResponse> = {
         const tag = reader.uint32();
         switch (tag >>> 3) {
           case 1: {
-            if (tag !== 10) {
-              break;
-            }
-
+            requireTag(tag, 10);
             message.header = ResponseHeader.decode(reader, reader.uint32());
             continue;
           }
         }
-        if ((tag & 7) === 4 || tag === 0) {
-          break;
-        }
-        reader.skip(tag & 7);
+        skipUnknown(reader, tag);
       }
+      requireEnd(reader, end);
       return message;
     } finally {
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
@@ -4223,11 +3682,9 @@ export const HashRequest: MessageFns<HashRequest> = {
         const tag = reader.uint32();
         switch (tag >>> 3) {
         }
-        if ((tag & 7) === 4 || tag === 0) {
-          break;
-        }
-        reader.skip(tag & 7);
+        skipUnknown(reader, tag);
       }
+      requireEnd(reader, end);
       return message;
     } finally {
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
@@ -4264,27 +3721,19 @@ export const HashResponse: MessageFns<HashResponse> = {
         const tag = reader.uint32();
         switch (tag >>> 3) {
           case 1: {
-            if (tag !== 10) {
-              break;
-            }
-
+            requireTag(tag, 10);
             message.header = ResponseHeader.decode(reader, reader.uint32());
             continue;
           }
           case 2: {
-            if (tag !== 16) {
-              break;
-            }
-
+            requireTag(tag, 16);
             message.hash = reader.uint32();
             continue;
           }
         }
-        if ((tag & 7) === 4 || tag === 0) {
-          break;
-        }
-        reader.skip(tag & 7);
+        skipUnknown(reader, tag);
       }
+      requireEnd(reader, end);
       return message;
     } finally {
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
@@ -4321,19 +3770,14 @@ export const HashKVRequest: MessageFns<HashKVRequest> = {
         const tag = reader.uint32();
         switch (tag >>> 3) {
           case 1: {
-            if (tag !== 8) {
-              break;
-            }
-
+            requireTag(tag, 8);
             message.revision = reader.int64() as bigint;
             continue;
           }
         }
-        if ((tag & 7) === 4 || tag === 0) {
-          break;
-        }
-        reader.skip(tag & 7);
+        skipUnknown(reader, tag);
       }
+      requireEnd(reader, end);
       return message;
     } finally {
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
@@ -4382,43 +3826,29 @@ export const HashKVResponse: MessageFns<HashKVResponse> = {
         const tag = reader.uint32();
         switch (tag >>> 3) {
           case 1: {
-            if (tag !== 10) {
-              break;
-            }
-
+            requireTag(tag, 10);
             message.header = ResponseHeader.decode(reader, reader.uint32());
             continue;
           }
           case 2: {
-            if (tag !== 16) {
-              break;
-            }
-
+            requireTag(tag, 16);
             message.hash = reader.uint32();
             continue;
           }
           case 3: {
-            if (tag !== 24) {
-              break;
-            }
-
+            requireTag(tag, 24);
             message.compactRevision = longToNumber(reader.int64());
             continue;
           }
           case 4: {
-            if (tag !== 32) {
-              break;
-            }
-
+            requireTag(tag, 32);
             message.hashRevision = longToNumber(reader.int64());
             continue;
           }
         }
-        if ((tag & 7) === 4 || tag === 0) {
-          break;
-        }
-        reader.skip(tag & 7);
+        skipUnknown(reader, tag);
       }
+      requireEnd(reader, end);
       return message;
     } finally {
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
@@ -4449,11 +3879,9 @@ export const SnapshotRequest: MessageFns<SnapshotRequest> = {
         const tag = reader.uint32();
         switch (tag >>> 3) {
         }
-        if ((tag & 7) === 4 || tag === 0) {
-          break;
-        }
-        reader.skip(tag & 7);
+        skipUnknown(reader, tag);
       }
+      requireEnd(reader, end);
       return message;
     } finally {
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
@@ -4499,43 +3927,29 @@ export const SnapshotResponse: MessageFns<SnapshotResponse> = {
         const tag = reader.uint32();
         switch (tag >>> 3) {
           case 1: {
-            if (tag !== 10) {
-              break;
-            }
-
+            requireTag(tag, 10);
             message.header = ResponseHeader.decode(reader, reader.uint32());
             continue;
           }
           case 2: {
-            if (tag !== 16) {
-              break;
-            }
-
+            requireTag(tag, 16);
             message.remainingBytes = longToNumber(reader.uint64());
             continue;
           }
           case 3: {
-            if (tag !== 26) {
-              break;
-            }
-
+            requireTag(tag, 26);
             message.blob = reader.bytes();
             continue;
           }
           case 4: {
-            if (tag !== 34) {
-              break;
-            }
-
+            requireTag(tag, 34);
             message.version = reader.string();
             continue;
           }
         }
-        if ((tag & 7) === 4 || tag === 0) {
-          break;
-        }
-        reader.skip(tag & 7);
+        skipUnknown(reader, tag);
       }
+      requireEnd(reader, end);
       return message;
     } finally {
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
@@ -4572,19 +3986,14 @@ export const MoveLeaderRequest: MessageFns<MoveLeaderRequest> = {
         const tag = reader.uint32();
         switch (tag >>> 3) {
           case 1: {
-            if (tag !== 8) {
-              break;
-            }
-
+            requireTag(tag, 8);
             message.targetID = reader.uint64() as bigint;
             continue;
           }
         }
-        if ((tag & 7) === 4 || tag === 0) {
-          break;
-        }
-        reader.skip(tag & 7);
+        skipUnknown(reader, tag);
       }
+      requireEnd(reader, end);
       return message;
     } finally {
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
@@ -4618,19 +4027,14 @@ export const MoveLeaderResponse: MessageFns<MoveLeaderResponse> = {
         const tag = reader.uint32();
         switch (tag >>> 3) {
           case 1: {
-            if (tag !== 10) {
-              break;
-            }
-
+            requireTag(tag, 10);
             message.header = ResponseHeader.decode(reader, reader.uint32());
             continue;
           }
         }
-        if ((tag & 7) === 4 || tag === 0) {
-          break;
-        }
-        reader.skip(tag & 7);
+        skipUnknown(reader, tag);
       }
+      requireEnd(reader, end);
       return message;
     } finally {
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
@@ -4667,27 +4071,19 @@ export const DowngradeRequest: MessageFns<DowngradeRequest> = {
         const tag = reader.uint32();
         switch (tag >>> 3) {
           case 1: {
-            if (tag !== 8) {
-              break;
-            }
-
+            requireTag(tag, 8);
             message.action = reader.int32() as any;
             continue;
           }
           case 2: {
-            if (tag !== 18) {
-              break;
-            }
-
+            requireTag(tag, 18);
             message.version = reader.string();
             continue;
           }
         }
-        if ((tag & 7) === 4 || tag === 0) {
-          break;
-        }
-        reader.skip(tag & 7);
+        skipUnknown(reader, tag);
       }
+      requireEnd(reader, end);
       return message;
     } finally {
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
@@ -4724,27 +4120,19 @@ export const DowngradeResponse: MessageFns<DowngradeResponse> = {
         const tag = reader.uint32();
         switch (tag >>> 3) {
           case 1: {
-            if (tag !== 10) {
-              break;
-            }
-
+            requireTag(tag, 10);
             message.header = ResponseHeader.decode(reader, reader.uint32());
             continue;
           }
           case 2: {
-            if (tag !== 18) {
-              break;
-            }
-
+            requireTag(tag, 18);
             message.version = reader.string();
             continue;
           }
         }
-        if ((tag & 7) === 4 || tag === 0) {
-          break;
-        }
-        reader.skip(tag & 7);
+        skipUnknown(reader, tag);
       }
+      requireEnd(reader, end);
       return message;
     } finally {
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
@@ -4775,11 +4163,9 @@ export const AuthEnableRequest: MessageFns<AuthEnableRequest> = {
         const tag = reader.uint32();
         switch (tag >>> 3) {
         }
-        if ((tag & 7) === 4 || tag === 0) {
-          break;
-        }
-        reader.skip(tag & 7);
+        skipUnknown(reader, tag);
       }
+      requireEnd(reader, end);
       return message;
     } finally {
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
@@ -4810,11 +4196,9 @@ export const AuthDisableRequest: MessageFns<AuthDisableRequest> = {
         const tag = reader.uint32();
         switch (tag >>> 3) {
         }
-        if ((tag & 7) === 4 || tag === 0) {
-          break;
-        }
-        reader.skip(tag & 7);
+        skipUnknown(reader, tag);
       }
+      requireEnd(reader, end);
       return message;
     } finally {
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
@@ -4845,11 +4229,9 @@ export const AuthStatusRequest: MessageFns<AuthStatusRequest> = {
         const tag = reader.uint32();
         switch (tag >>> 3) {
         }
-        if ((tag & 7) === 4 || tag === 0) {
-          break;
-        }
-        reader.skip(tag & 7);
+        skipUnknown(reader, tag);
       }
+      requireEnd(reader, end);
       return message;
     } finally {
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
@@ -4886,27 +4268,19 @@ export const AuthenticateRequest: MessageFns<AuthenticateRequest> = {
         const tag = reader.uint32();
         switch (tag >>> 3) {
           case 1: {
-            if (tag !== 10) {
-              break;
-            }
-
+            requireTag(tag, 10);
             message.name = reader.string();
             continue;
           }
           case 2: {
-            if (tag !== 18) {
-              break;
-            }
-
+            requireTag(tag, 18);
             message.password = reader.string();
             continue;
           }
         }
-        if ((tag & 7) === 4 || tag === 0) {
-          break;
-        }
-        reader.skip(tag & 7);
+        skipUnknown(reader, tag);
       }
+      requireEnd(reader, end);
       return message;
     } finally {
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
@@ -4949,43 +4323,29 @@ export const AuthUserAddRequest: MessageFns<AuthUserAddRequest> = {
         const tag = reader.uint32();
         switch (tag >>> 3) {
           case 1: {
-            if (tag !== 10) {
-              break;
-            }
-
+            requireTag(tag, 10);
             message.name = reader.string();
             continue;
           }
           case 2: {
-            if (tag !== 18) {
-              break;
-            }
-
+            requireTag(tag, 18);
             message.password = reader.string();
             continue;
           }
           case 3: {
-            if (tag !== 26) {
-              break;
-            }
-
+            requireTag(tag, 26);
             message.options = UserAddOptions.decode(reader, reader.uint32());
             continue;
           }
           case 4: {
-            if (tag !== 34) {
-              break;
-            }
-
+            requireTag(tag, 34);
             message.hashedPassword = reader.string();
             continue;
           }
         }
-        if ((tag & 7) === 4 || tag === 0) {
-          break;
-        }
-        reader.skip(tag & 7);
+        skipUnknown(reader, tag);
       }
+      requireEnd(reader, end);
       return message;
     } finally {
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
@@ -5019,19 +4379,14 @@ export const AuthUserGetRequest: MessageFns<AuthUserGetRequest> = {
         const tag = reader.uint32();
         switch (tag >>> 3) {
           case 1: {
-            if (tag !== 10) {
-              break;
-            }
-
+            requireTag(tag, 10);
             message.name = reader.string();
             continue;
           }
         }
-        if ((tag & 7) === 4 || tag === 0) {
-          break;
-        }
-        reader.skip(tag & 7);
+        skipUnknown(reader, tag);
       }
+      requireEnd(reader, end);
       return message;
     } finally {
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
@@ -5062,11 +4417,9 @@ export const AuthUserListRequest: MessageFns<AuthUserListRequest> = {
         const tag = reader.uint32();
         switch (tag >>> 3) {
         }
-        if ((tag & 7) === 4 || tag === 0) {
-          break;
-        }
-        reader.skip(tag & 7);
+        skipUnknown(reader, tag);
       }
+      requireEnd(reader, end);
       return message;
     } finally {
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
@@ -5100,19 +4453,14 @@ export const AuthUserDeleteRequest: MessageFns<AuthUserDeleteRequest> = {
         const tag = reader.uint32();
         switch (tag >>> 3) {
           case 1: {
-            if (tag !== 10) {
-              break;
-            }
-
+            requireTag(tag, 10);
             message.name = reader.string();
             continue;
           }
         }
-        if ((tag & 7) === 4 || tag === 0) {
-          break;
-        }
-        reader.skip(tag & 7);
+        skipUnknown(reader, tag);
       }
+      requireEnd(reader, end);
       return message;
     } finally {
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
@@ -5152,35 +4500,24 @@ export const AuthUserChangePasswordRequest: MessageFns<AuthUserChangePasswordReq
         const tag = reader.uint32();
         switch (tag >>> 3) {
           case 1: {
-            if (tag !== 10) {
-              break;
-            }
-
+            requireTag(tag, 10);
             message.name = reader.string();
             continue;
           }
           case 2: {
-            if (tag !== 18) {
-              break;
-            }
-
+            requireTag(tag, 18);
             message.password = reader.string();
             continue;
           }
           case 3: {
-            if (tag !== 26) {
-              break;
-            }
-
+            requireTag(tag, 26);
             message.hashedPassword = reader.string();
             continue;
           }
         }
-        if ((tag & 7) === 4 || tag === 0) {
-          break;
-        }
-        reader.skip(tag & 7);
+        skipUnknown(reader, tag);
       }
+      requireEnd(reader, end);
       return message;
     } finally {
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
@@ -5217,27 +4554,19 @@ export const AuthUserGrantRoleRequest: MessageFns<AuthUserGrantRoleRequest> = {
         const tag = reader.uint32();
         switch (tag >>> 3) {
           case 1: {
-            if (tag !== 10) {
-              break;
-            }
-
+            requireTag(tag, 10);
             message.user = reader.string();
             continue;
           }
           case 2: {
-            if (tag !== 18) {
-              break;
-            }
-
+            requireTag(tag, 18);
             message.role = reader.string();
             continue;
           }
         }
-        if ((tag & 7) === 4 || tag === 0) {
-          break;
-        }
-        reader.skip(tag & 7);
+        skipUnknown(reader, tag);
       }
+      requireEnd(reader, end);
       return message;
     } finally {
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
@@ -5274,27 +4603,19 @@ export const AuthUserRevokeRoleRequest: MessageFns<AuthUserRevokeRoleRequest> = 
         const tag = reader.uint32();
         switch (tag >>> 3) {
           case 1: {
-            if (tag !== 10) {
-              break;
-            }
-
+            requireTag(tag, 10);
             message.name = reader.string();
             continue;
           }
           case 2: {
-            if (tag !== 18) {
-              break;
-            }
-
+            requireTag(tag, 18);
             message.role = reader.string();
             continue;
           }
         }
-        if ((tag & 7) === 4 || tag === 0) {
-          break;
-        }
-        reader.skip(tag & 7);
+        skipUnknown(reader, tag);
       }
+      requireEnd(reader, end);
       return message;
     } finally {
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
@@ -5328,19 +4649,14 @@ export const AuthRoleAddRequest: MessageFns<AuthRoleAddRequest> = {
         const tag = reader.uint32();
         switch (tag >>> 3) {
           case 1: {
-            if (tag !== 10) {
-              break;
-            }
-
+            requireTag(tag, 10);
             message.name = reader.string();
             continue;
           }
         }
-        if ((tag & 7) === 4 || tag === 0) {
-          break;
-        }
-        reader.skip(tag & 7);
+        skipUnknown(reader, tag);
       }
+      requireEnd(reader, end);
       return message;
     } finally {
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
@@ -5374,19 +4690,14 @@ export const AuthRoleGetRequest: MessageFns<AuthRoleGetRequest> = {
         const tag = reader.uint32();
         switch (tag >>> 3) {
           case 1: {
-            if (tag !== 10) {
-              break;
-            }
-
+            requireTag(tag, 10);
             message.role = reader.string();
             continue;
           }
         }
-        if ((tag & 7) === 4 || tag === 0) {
-          break;
-        }
-        reader.skip(tag & 7);
+        skipUnknown(reader, tag);
       }
+      requireEnd(reader, end);
       return message;
     } finally {
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
@@ -5417,11 +4728,9 @@ export const AuthRoleListRequest: MessageFns<AuthRoleListRequest> = {
         const tag = reader.uint32();
         switch (tag >>> 3) {
         }
-        if ((tag & 7) === 4 || tag === 0) {
-          break;
-        }
-        reader.skip(tag & 7);
+        skipUnknown(reader, tag);
       }
+      requireEnd(reader, end);
       return message;
     } finally {
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
@@ -5455,19 +4764,14 @@ export const AuthRoleDeleteRequest: MessageFns<AuthRoleDeleteRequest> = {
         const tag = reader.uint32();
         switch (tag >>> 3) {
           case 1: {
-            if (tag !== 10) {
-              break;
-            }
-
+            requireTag(tag, 10);
             message.role = reader.string();
             continue;
           }
         }
-        if ((tag & 7) === 4 || tag === 0) {
-          break;
-        }
-        reader.skip(tag & 7);
+        skipUnknown(reader, tag);
       }
+      requireEnd(reader, end);
       return message;
     } finally {
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
@@ -5504,27 +4808,19 @@ export const AuthRoleGrantPermissionRequest: MessageFns<AuthRoleGrantPermissionR
         const tag = reader.uint32();
         switch (tag >>> 3) {
           case 1: {
-            if (tag !== 10) {
-              break;
-            }
-
+            requireTag(tag, 10);
             message.name = reader.string();
             continue;
           }
           case 2: {
-            if (tag !== 18) {
-              break;
-            }
-
+            requireTag(tag, 18);
             message.perm = Permission.decode(reader, reader.uint32());
             continue;
           }
         }
-        if ((tag & 7) === 4 || tag === 0) {
-          break;
-        }
-        reader.skip(tag & 7);
+        skipUnknown(reader, tag);
       }
+      requireEnd(reader, end);
       return message;
     } finally {
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
@@ -5564,35 +4860,24 @@ export const AuthRoleRevokePermissionRequest: MessageFns<AuthRoleRevokePermissio
         const tag = reader.uint32();
         switch (tag >>> 3) {
           case 1: {
-            if (tag !== 10) {
-              break;
-            }
-
+            requireTag(tag, 10);
             message.role = reader.string();
             continue;
           }
           case 2: {
-            if (tag !== 18) {
-              break;
-            }
-
+            requireTag(tag, 18);
             message.key = reader.bytes();
             continue;
           }
           case 3: {
-            if (tag !== 26) {
-              break;
-            }
-
+            requireTag(tag, 26);
             message.rangeEnd = reader.bytes();
             continue;
           }
         }
-        if ((tag & 7) === 4 || tag === 0) {
-          break;
-        }
-        reader.skip(tag & 7);
+        skipUnknown(reader, tag);
       }
+      requireEnd(reader, end);
       return message;
     } finally {
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
@@ -5626,19 +4911,14 @@ export const AuthEnableResponse: MessageFns<AuthEnableResponse> = {
         const tag = reader.uint32();
         switch (tag >>> 3) {
           case 1: {
-            if (tag !== 10) {
-              break;
-            }
-
+            requireTag(tag, 10);
             message.header = ResponseHeader.decode(reader, reader.uint32());
             continue;
           }
         }
-        if ((tag & 7) === 4 || tag === 0) {
-          break;
-        }
-        reader.skip(tag & 7);
+        skipUnknown(reader, tag);
       }
+      requireEnd(reader, end);
       return message;
     } finally {
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
@@ -5672,19 +4952,14 @@ export const AuthDisableResponse: MessageFns<AuthDisableResponse> = {
         const tag = reader.uint32();
         switch (tag >>> 3) {
           case 1: {
-            if (tag !== 10) {
-              break;
-            }
-
+            requireTag(tag, 10);
             message.header = ResponseHeader.decode(reader, reader.uint32());
             continue;
           }
         }
-        if ((tag & 7) === 4 || tag === 0) {
-          break;
-        }
-        reader.skip(tag & 7);
+        skipUnknown(reader, tag);
       }
+      requireEnd(reader, end);
       return message;
     } finally {
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
@@ -5727,35 +5002,24 @@ export const AuthStatusResponse: MessageFns<AuthStatusResponse> = {
         const tag = reader.uint32();
         switch (tag >>> 3) {
           case 1: {
-            if (tag !== 10) {
-              break;
-            }
-
+            requireTag(tag, 10);
             message.header = ResponseHeader.decode(reader, reader.uint32());
             continue;
           }
           case 2: {
-            if (tag !== 16) {
-              break;
-            }
-
+            requireTag(tag, 16);
             message.enabled = reader.bool();
             continue;
           }
           case 3: {
-            if (tag !== 24) {
-              break;
-            }
-
+            requireTag(tag, 24);
             message.authRevision = longToNumber(reader.uint64());
             continue;
           }
         }
-        if ((tag & 7) === 4 || tag === 0) {
-          break;
-        }
-        reader.skip(tag & 7);
+        skipUnknown(reader, tag);
       }
+      requireEnd(reader, end);
       return message;
     } finally {
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
@@ -5792,27 +5056,19 @@ export const AuthenticateResponse: MessageFns<AuthenticateResponse> = {
         const tag = reader.uint32();
         switch (tag >>> 3) {
           case 1: {
-            if (tag !== 10) {
-              break;
-            }
-
+            requireTag(tag, 10);
             message.header = ResponseHeader.decode(reader, reader.uint32());
             continue;
           }
           case 2: {
-            if (tag !== 18) {
-              break;
-            }
-
+            requireTag(tag, 18);
             message.token = reader.string();
             continue;
           }
         }
-        if ((tag & 7) === 4 || tag === 0) {
-          break;
-        }
-        reader.skip(tag & 7);
+        skipUnknown(reader, tag);
       }
+      requireEnd(reader, end);
       return message;
     } finally {
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
@@ -5846,19 +5102,14 @@ export const AuthUserAddResponse: MessageFns<AuthUserAddResponse> = {
         const tag = reader.uint32();
         switch (tag >>> 3) {
           case 1: {
-            if (tag !== 10) {
-              break;
-            }
-
+            requireTag(tag, 10);
             message.header = ResponseHeader.decode(reader, reader.uint32());
             continue;
           }
         }
-        if ((tag & 7) === 4 || tag === 0) {
-          break;
-        }
-        reader.skip(tag & 7);
+        skipUnknown(reader, tag);
       }
+      requireEnd(reader, end);
       return message;
     } finally {
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
@@ -5895,27 +5146,19 @@ export const AuthUserGetResponse: MessageFns<AuthUserGetResponse> = {
         const tag = reader.uint32();
         switch (tag >>> 3) {
           case 1: {
-            if (tag !== 10) {
-              break;
-            }
-
+            requireTag(tag, 10);
             message.header = ResponseHeader.decode(reader, reader.uint32());
             continue;
           }
           case 2: {
-            if (tag !== 18) {
-              break;
-            }
-
+            requireTag(tag, 18);
             message.roles.push(reader.string());
             continue;
           }
         }
-        if ((tag & 7) === 4 || tag === 0) {
-          break;
-        }
-        reader.skip(tag & 7);
+        skipUnknown(reader, tag);
       }
+      requireEnd(reader, end);
       return message;
     } finally {
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
@@ -5952,27 +5195,19 @@ export const AuthUserListResponse: MessageFns<AuthUserListResponse> = {
         const tag = reader.uint32();
         switch (tag >>> 3) {
           case 1: {
-            if (tag !== 10) {
-              break;
-            }
-
+            requireTag(tag, 10);
             message.header = ResponseHeader.decode(reader, reader.uint32());
             continue;
           }
           case 2: {
-            if (tag !== 18) {
-              break;
-            }
-
+            requireTag(tag, 18);
             message.users.push(reader.string());
             continue;
           }
         }
-        if ((tag & 7) === 4 || tag === 0) {
-          break;
-        }
-        reader.skip(tag & 7);
+        skipUnknown(reader, tag);
       }
+      requireEnd(reader, end);
       return message;
     } finally {
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
@@ -6006,19 +5241,14 @@ export const AuthUserDeleteResponse: MessageFns<AuthUserDeleteResponse> = {
         const tag = reader.uint32();
         switch (tag >>> 3) {
           case 1: {
-            if (tag !== 10) {
-              break;
-            }
-
+            requireTag(tag, 10);
             message.header = ResponseHeader.decode(reader, reader.uint32());
             continue;
           }
         }
-        if ((tag & 7) === 4 || tag === 0) {
-          break;
-        }
-        reader.skip(tag & 7);
+        skipUnknown(reader, tag);
       }
+      requireEnd(reader, end);
       return message;
     } finally {
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
@@ -6052,19 +5282,14 @@ export const AuthUserChangePasswordResponse: MessageFns<AuthUserChangePasswordRe
         const tag = reader.uint32();
         switch (tag >>> 3) {
           case 1: {
-            if (tag !== 10) {
-              break;
-            }
-
+            requireTag(tag, 10);
             message.header = ResponseHeader.decode(reader, reader.uint32());
             continue;
           }
         }
-        if ((tag & 7) === 4 || tag === 0) {
-          break;
-        }
-        reader.skip(tag & 7);
+        skipUnknown(reader, tag);
       }
+      requireEnd(reader, end);
       return message;
     } finally {
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
@@ -6098,19 +5323,14 @@ export const AuthUserGrantRoleResponse: MessageFns<AuthUserGrantRoleResponse> = 
         const tag = reader.uint32();
         switch (tag >>> 3) {
           case 1: {
-            if (tag !== 10) {
-              break;
-            }
-
+            requireTag(tag, 10);
             message.header = ResponseHeader.decode(reader, reader.uint32());
             continue;
           }
         }
-        if ((tag & 7) === 4 || tag === 0) {
-          break;
-        }
-        reader.skip(tag & 7);
+        skipUnknown(reader, tag);
       }
+      requireEnd(reader, end);
       return message;
     } finally {
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
@@ -6144,19 +5364,14 @@ export const AuthUserRevokeRoleResponse: MessageFns<AuthUserRevokeRoleResponse> 
         const tag = reader.uint32();
         switch (tag >>> 3) {
           case 1: {
-            if (tag !== 10) {
-              break;
-            }
-
+            requireTag(tag, 10);
             message.header = ResponseHeader.decode(reader, reader.uint32());
             continue;
           }
         }
-        if ((tag & 7) === 4 || tag === 0) {
-          break;
-        }
-        reader.skip(tag & 7);
+        skipUnknown(reader, tag);
       }
+      requireEnd(reader, end);
       return message;
     } finally {
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
@@ -6190,19 +5405,14 @@ export const AuthRoleAddResponse: MessageFns<AuthRoleAddResponse> = {
         const tag = reader.uint32();
         switch (tag >>> 3) {
           case 1: {
-            if (tag !== 10) {
-              break;
-            }
-
+            requireTag(tag, 10);
             message.header = ResponseHeader.decode(reader, reader.uint32());
             continue;
           }
         }
-        if ((tag & 7) === 4 || tag === 0) {
-          break;
-        }
-        reader.skip(tag & 7);
+        skipUnknown(reader, tag);
       }
+      requireEnd(reader, end);
       return message;
     } finally {
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
@@ -6239,27 +5449,19 @@ export const AuthRoleGetResponse: MessageFns<AuthRoleGetResponse> = {
         const tag = reader.uint32();
         switch (tag >>> 3) {
           case 1: {
-            if (tag !== 10) {
-              break;
-            }
-
+            requireTag(tag, 10);
             message.header = ResponseHeader.decode(reader, reader.uint32());
             continue;
           }
           case 2: {
-            if (tag !== 18) {
-              break;
-            }
-
+            requireTag(tag, 18);
             message.perm.push(Permission.decode(reader, reader.uint32()));
             continue;
           }
         }
-        if ((tag & 7) === 4 || tag === 0) {
-          break;
-        }
-        reader.skip(tag & 7);
+        skipUnknown(reader, tag);
       }
+      requireEnd(reader, end);
       return message;
     } finally {
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
@@ -6296,27 +5498,19 @@ export const AuthRoleListResponse: MessageFns<AuthRoleListResponse> = {
         const tag = reader.uint32();
         switch (tag >>> 3) {
           case 1: {
-            if (tag !== 10) {
-              break;
-            }
-
+            requireTag(tag, 10);
             message.header = ResponseHeader.decode(reader, reader.uint32());
             continue;
           }
           case 2: {
-            if (tag !== 18) {
-              break;
-            }
-
+            requireTag(tag, 18);
             message.roles.push(reader.string());
             continue;
           }
         }
-        if ((tag & 7) === 4 || tag === 0) {
-          break;
-        }
-        reader.skip(tag & 7);
+        skipUnknown(reader, tag);
       }
+      requireEnd(reader, end);
       return message;
     } finally {
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
@@ -6350,19 +5544,14 @@ export const AuthRoleDeleteResponse: MessageFns<AuthRoleDeleteResponse> = {
         const tag = reader.uint32();
         switch (tag >>> 3) {
           case 1: {
-            if (tag !== 10) {
-              break;
-            }
-
+            requireTag(tag, 10);
             message.header = ResponseHeader.decode(reader, reader.uint32());
             continue;
           }
         }
-        if ((tag & 7) === 4 || tag === 0) {
-          break;
-        }
-        reader.skip(tag & 7);
+        skipUnknown(reader, tag);
       }
+      requireEnd(reader, end);
       return message;
     } finally {
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
@@ -6396,19 +5585,14 @@ export const AuthRoleGrantPermissionResponse: MessageFns<AuthRoleGrantPermission
         const tag = reader.uint32();
         switch (tag >>> 3) {
           case 1: {
-            if (tag !== 10) {
-              break;
-            }
-
+            requireTag(tag, 10);
             message.header = ResponseHeader.decode(reader, reader.uint32());
             continue;
           }
         }
-        if ((tag & 7) === 4 || tag === 0) {
-          break;
-        }
-        reader.skip(tag & 7);
+        skipUnknown(reader, tag);
       }
+      requireEnd(reader, end);
       return message;
     } finally {
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
@@ -6442,19 +5626,14 @@ export const AuthRoleRevokePermissionResponse: MessageFns<AuthRoleRevokePermissi
         const tag = reader.uint32();
         switch (tag >>> 3) {
           case 1: {
-            if (tag !== 10) {
-              break;
-            }
-
+            requireTag(tag, 10);
             message.header = ResponseHeader.decode(reader, reader.uint32());
             continue;
           }
         }
-        if ((tag & 7) === 4 || tag === 0) {
-          break;
-        }
-        reader.skip(tag & 7);
+        skipUnknown(reader, tag);
       }
+      requireEnd(reader, end);
       return message;
     } finally {
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;

@@ -6,6 +6,7 @@
 
 /* eslint-disable */
 import { BinaryReader, BinaryWriter } from "@bufbuild/protobuf/wire";
+import { requireEnd, requireTag, skipUnknown } from "../../strict-decoding.ts";
 import {
   CompactRequest,
   CompactResponse,
@@ -350,59 +351,39 @@ export const Hello: MessageFns<Hello> = {
         const tag = reader.uint32();
         switch (tag >>> 3) {
           case 1: {
-            if (tag !== 8) {
-              break;
-            }
-
+            requireTag(tag, 8);
             message.protocolVersion = reader.uint32();
             continue;
           }
           case 2: {
-            if (tag !== 18) {
-              break;
-            }
-
+            requireTag(tag, 18);
             message.actor = reader.string();
             continue;
           }
           case 3: {
-            if (tag !== 24) {
-              break;
-            }
-
+            requireTag(tag, 24);
             message.features = reader.uint32();
             continue;
           }
           case 4: {
-            if (tag !== 34) {
-              break;
-            }
-
+            requireTag(tag, 34);
             message.user = reader.string();
             continue;
           }
           case 5: {
-            if (tag !== 42) {
-              break;
-            }
-
+            requireTag(tag, 42);
             message.password = reader.string();
             continue;
           }
           case 6: {
-            if (tag !== 50) {
-              break;
-            }
-
+            requireTag(tag, 50);
             message.token = reader.string();
             continue;
           }
         }
-        if ((tag & 7) === 4 || tag === 0) {
-          break;
-        }
-        reader.skip(tag & 7);
+        skipUnknown(reader, tag);
       }
+      requireEnd(reader, end);
       return message;
     } finally {
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
@@ -472,75 +453,49 @@ export const HelloResponse: MessageFns<HelloResponse> = {
         const tag = reader.uint32();
         switch (tag >>> 3) {
           case 1: {
-            if (tag !== 8) {
-              break;
-            }
-
+            requireTag(tag, 8);
             message.protocolVersion = reader.uint32();
             continue;
           }
           case 2: {
-            if (tag !== 16) {
-              break;
-            }
-
+            requireTag(tag, 16);
             message.clusterId = reader.uint64() as bigint;
             continue;
           }
           case 3: {
-            if (tag !== 24) {
-              break;
-            }
-
+            requireTag(tag, 24);
             message.memberId = reader.uint64() as bigint;
             continue;
           }
           case 4: {
-            if (tag !== 34) {
-              break;
-            }
-
+            requireTag(tag, 34);
             message.memberName = reader.string();
             continue;
           }
           case 5: {
-            if (tag !== 40) {
-              break;
-            }
-
+            requireTag(tag, 40);
             message.features = reader.uint32();
             continue;
           }
           case 6: {
-            if (tag !== 48) {
-              break;
-            }
-
+            requireTag(tag, 48);
             message.inFlightMax = reader.uint32();
             continue;
           }
           case 7: {
-            if (tag !== 58) {
-              break;
-            }
-
+            requireTag(tag, 58);
             message.refusal = Failure.decode(reader, reader.uint32());
             continue;
           }
           case 8: {
-            if (tag !== 64) {
-              break;
-            }
-
+            requireTag(tag, 64);
             message.frameBytesMax = reader.uint32();
             continue;
           }
         }
-        if ((tag & 7) === 4 || tag === 0) {
-          break;
-        }
-        reader.skip(tag & 7);
+        skipUnknown(reader, tag);
       }
+      requireEnd(reader, end);
       return message;
     } finally {
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
@@ -574,19 +529,14 @@ export const Requests: MessageFns<Requests> = {
         const tag = reader.uint32();
         switch (tag >>> 3) {
           case 1: {
-            if (tag !== 10) {
-              break;
-            }
-
+            requireTag(tag, 10);
             message.requests.push(Request.decode(reader, reader.uint32()));
             continue;
           }
         }
-        if ((tag & 7) === 4 || tag === 0) {
-          break;
-        }
-        reader.skip(tag & 7);
+        skipUnknown(reader, tag);
       }
+      requireEnd(reader, end);
       return message;
     } finally {
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
@@ -688,146 +638,92 @@ export const Request: MessageFns<Request> = {
         const tag = reader.uint32();
         switch (tag >>> 3) {
           case 1: {
-            if (tag !== 8) {
-              break;
-            }
-
+            requireTag(tag, 8);
             message.id = longToNumber(reader.uint64());
             continue;
           }
           case 2: {
-            if (tag !== 16) {
-              break;
-            }
-
+            requireTag(tag, 16);
             message.timeoutMs = reader.uint32();
             continue;
           }
           case 3: {
-            if (tag !== 26) {
-              break;
-            }
-
+            requireTag(tag, 26);
             message.session = SessionPlace.decode(reader, reader.uint32());
             continue;
           }
           case 4: {
-            if (tag !== 32) {
-              break;
-            }
-
+            requireTag(tag, 32);
             message.level = reader.int32() as any;
             continue;
           }
           case 5: {
-            if (tag !== 40) {
-              break;
-            }
-
+            requireTag(tag, 40);
             message.maxAgeMs = longToNumber(reader.uint64());
             continue;
           }
           case 6: {
-            if (tag !== 48) {
-              break;
-            }
-
+            requireTag(tag, 48);
             message.minRevision = longToNumber(reader.uint64());
             continue;
           }
           case 8: {
-            if (tag !== 66) {
-              break;
-            }
-
+            requireTag(tag, 66);
             message.request = { $case: "range", value: RangeRequest.decode(reader, reader.uint32()) };
             continue;
           }
           case 9: {
-            if (tag !== 74) {
-              break;
-            }
-
+            requireTag(tag, 74);
             message.request = { $case: "put", value: PutRequest.decode(reader, reader.uint32()) };
             continue;
           }
           case 10: {
-            if (tag !== 82) {
-              break;
-            }
-
+            requireTag(tag, 82);
             message.request = { $case: "deleteRange", value: DeleteRangeRequest.decode(reader, reader.uint32()) };
             continue;
           }
           case 11: {
-            if (tag !== 90) {
-              break;
-            }
-
+            requireTag(tag, 90);
             message.request = { $case: "txn", value: TxnRequest.decode(reader, reader.uint32()) };
             continue;
           }
           case 12: {
-            if (tag !== 98) {
-              break;
-            }
-
+            requireTag(tag, 98);
             message.request = { $case: "compact", value: CompactRequest.decode(reader, reader.uint32()) };
             continue;
           }
           case 13: {
-            if (tag !== 106) {
-              break;
-            }
-
+            requireTag(tag, 106);
             message.request = { $case: "list", value: ListRequest.decode(reader, reader.uint32()) };
             continue;
           }
           case 14: {
-            if (tag !== 114) {
-              break;
-            }
-
+            requireTag(tag, 114);
             message.request = { $case: "leaseGrant", value: LeaseGrantRequest.decode(reader, reader.uint32()) };
             continue;
           }
           case 15: {
-            if (tag !== 122) {
-              break;
-            }
-
+            requireTag(tag, 122);
             message.request = { $case: "leaseRevoke", value: LeaseRevokeRequest.decode(reader, reader.uint32()) };
             continue;
           }
           case 16: {
-            if (tag !== 130) {
-              break;
-            }
-
+            requireTag(tag, 130);
             message.request = { $case: "leaseKeepAlive", value: LeaseKeepAliveRequest.decode(reader, reader.uint32()) };
             continue;
           }
           case 17: {
-            if (tag !== 138) {
-              break;
-            }
-
+            requireTag(tag, 138);
             message.request = { $case: "leaseTime", value: LeaseTimeRequest.decode(reader, reader.uint32()) };
             continue;
           }
           case 18: {
-            if (tag !== 146) {
-              break;
-            }
-
+            requireTag(tag, 146);
             message.request = { $case: "leases", value: LeasesRequest.decode(reader, reader.uint32()) };
             continue;
           }
           case 19: {
-            if (tag !== 154) {
-              break;
-            }
-
+            requireTag(tag, 154);
             message.request = {
               $case: "sessionRegister",
               value: SessionRegisterRequest.decode(reader, reader.uint32()),
@@ -835,10 +731,7 @@ export const Request: MessageFns<Request> = {
             continue;
           }
           case 20: {
-            if (tag !== 162) {
-              break;
-            }
-
+            requireTag(tag, 162);
             message.request = {
               $case: "sessionKeepAlive",
               value: SessionKeepAliveRequest.decode(reader, reader.uint32()),
@@ -846,19 +739,14 @@ export const Request: MessageFns<Request> = {
             continue;
           }
           case 21: {
-            if (tag !== 170) {
-              break;
-            }
-
+            requireTag(tag, 170);
             message.request = { $case: "sessionClose", value: SessionCloseRequest.decode(reader, reader.uint32()) };
             continue;
           }
         }
-        if ((tag & 7) === 4 || tag === 0) {
-          break;
-        }
-        reader.skip(tag & 7);
+        skipUnknown(reader, tag);
       }
+      requireEnd(reader, end);
       return message;
     } finally {
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
@@ -892,19 +780,14 @@ export const ListRequest: MessageFns<ListRequest> = {
         const tag = reader.uint32();
         switch (tag >>> 3) {
           case 1: {
-            if (tag !== 10) {
-              break;
-            }
-
+            requireTag(tag, 10);
             message.range = RangeRequest.decode(reader, reader.uint32());
             continue;
           }
         }
-        if ((tag & 7) === 4 || tag === 0) {
-          break;
-        }
-        reader.skip(tag & 7);
+        skipUnknown(reader, tag);
       }
+      requireEnd(reader, end);
       return message;
     } finally {
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
@@ -941,19 +824,14 @@ export const LeaseKeepAliveRequest: MessageFns<LeaseKeepAliveRequest> = {
         const tag = reader.uint32();
         switch (tag >>> 3) {
           case 1: {
-            if (tag !== 8) {
-              break;
-            }
-
+            requireTag(tag, 8);
             message.id = reader.int64() as bigint;
             continue;
           }
         }
-        if ((tag & 7) === 4 || tag === 0) {
-          break;
-        }
-        reader.skip(tag & 7);
+        skipUnknown(reader, tag);
       }
+      requireEnd(reader, end);
       return message;
     } finally {
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
@@ -993,27 +871,19 @@ export const LeaseTimeRequest: MessageFns<LeaseTimeRequest> = {
         const tag = reader.uint32();
         switch (tag >>> 3) {
           case 1: {
-            if (tag !== 8) {
-              break;
-            }
-
+            requireTag(tag, 8);
             message.id = reader.int64() as bigint;
             continue;
           }
           case 2: {
-            if (tag !== 16) {
-              break;
-            }
-
+            requireTag(tag, 16);
             message.keys = reader.bool();
             continue;
           }
         }
-        if ((tag & 7) === 4 || tag === 0) {
-          break;
-        }
-        reader.skip(tag & 7);
+        skipUnknown(reader, tag);
       }
+      requireEnd(reader, end);
       return message;
     } finally {
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
@@ -1047,19 +917,14 @@ export const LeasesRequest: MessageFns<LeasesRequest> = {
         const tag = reader.uint32();
         switch (tag >>> 3) {
           case 1: {
-            if (tag !== 8) {
-              break;
-            }
-
+            requireTag(tag, 8);
             message.limit = reader.uint32();
             continue;
           }
         }
-        if ((tag & 7) === 4 || tag === 0) {
-          break;
-        }
-        reader.skip(tag & 7);
+        skipUnknown(reader, tag);
       }
+      requireEnd(reader, end);
       return message;
     } finally {
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
@@ -1108,35 +973,24 @@ export const SessionPlace: MessageFns<SessionPlace> = {
         const tag = reader.uint32();
         switch (tag >>> 3) {
           case 1: {
-            if (tag !== 8) {
-              break;
-            }
-
+            requireTag(tag, 8);
             message.id = reader.uint64() as bigint;
             continue;
           }
           case 2: {
-            if (tag !== 16) {
-              break;
-            }
-
+            requireTag(tag, 16);
             message.sequence = reader.uint64() as bigint;
             continue;
           }
           case 3: {
-            if (tag !== 24) {
-              break;
-            }
-
+            requireTag(tag, 24);
             message.lowestPending = reader.uint64() as bigint;
             continue;
           }
         }
-        if ((tag & 7) === 4 || tag === 0) {
-          break;
-        }
-        reader.skip(tag & 7);
+        skipUnknown(reader, tag);
       }
+      requireEnd(reader, end);
       return message;
     } finally {
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
@@ -1170,19 +1024,14 @@ export const Responses: MessageFns<Responses> = {
         const tag = reader.uint32();
         switch (tag >>> 3) {
           case 1: {
-            if (tag !== 10) {
-              break;
-            }
-
+            requireTag(tag, 10);
             message.responses.push(Response.decode(reader, reader.uint32()));
             continue;
           }
         }
-        if ((tag & 7) === 4 || tag === 0) {
-          break;
-        }
-        reader.skip(tag & 7);
+        skipUnknown(reader, tag);
       }
+      requireEnd(reader, end);
       return message;
     } finally {
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
@@ -1281,130 +1130,82 @@ export const Response: MessageFns<Response> = {
         const tag = reader.uint32();
         switch (tag >>> 3) {
           case 1: {
-            if (tag !== 8) {
-              break;
-            }
-
+            requireTag(tag, 8);
             message.id = longToNumber(reader.uint64());
             continue;
           }
           case 2: {
-            if (tag !== 16) {
-              break;
-            }
-
+            requireTag(tag, 16);
             message.revision = longToNumber(reader.int64());
             continue;
           }
           case 3: {
-            if (tag !== 24) {
-              break;
-            }
-
+            requireTag(tag, 24);
             message.term = longToNumber(reader.uint64());
             continue;
           }
           case 4: {
-            if (tag !== 32) {
-              break;
-            }
-
+            requireTag(tag, 32);
             message.ageMsPlusOne = longToNumber(reader.uint64());
             continue;
           }
           case 8: {
-            if (tag !== 66) {
-              break;
-            }
-
+            requireTag(tag, 66);
             message.response = { $case: "range", value: RangeResponse.decode(reader, reader.uint32()) };
             continue;
           }
           case 9: {
-            if (tag !== 74) {
-              break;
-            }
-
+            requireTag(tag, 74);
             message.response = { $case: "put", value: PutResponse.decode(reader, reader.uint32()) };
             continue;
           }
           case 10: {
-            if (tag !== 82) {
-              break;
-            }
-
+            requireTag(tag, 82);
             message.response = { $case: "deleteRange", value: DeleteRangeResponse.decode(reader, reader.uint32()) };
             continue;
           }
           case 11: {
-            if (tag !== 90) {
-              break;
-            }
-
+            requireTag(tag, 90);
             message.response = { $case: "txn", value: TxnResponse.decode(reader, reader.uint32()) };
             continue;
           }
           case 12: {
-            if (tag !== 98) {
-              break;
-            }
-
+            requireTag(tag, 98);
             message.response = { $case: "compact", value: CompactResponse.decode(reader, reader.uint32()) };
             continue;
           }
           case 14: {
-            if (tag !== 114) {
-              break;
-            }
-
+            requireTag(tag, 114);
             message.response = { $case: "appliedBefore", value: AppliedBefore.decode(reader, reader.uint32()) };
             continue;
           }
           case 15: {
-            if (tag !== 122) {
-              break;
-            }
-
+            requireTag(tag, 122);
             message.response = { $case: "failure", value: Failure.decode(reader, reader.uint32()) };
             continue;
           }
           case 16: {
-            if (tag !== 130) {
-              break;
-            }
-
+            requireTag(tag, 130);
             message.response = { $case: "leaseGrant", value: LeaseGrantResponse.decode(reader, reader.uint32()) };
             continue;
           }
           case 17: {
-            if (tag !== 138) {
-              break;
-            }
-
+            requireTag(tag, 138);
             message.response = { $case: "leaseRevoke", value: LeaseRevokeResponse.decode(reader, reader.uint32()) };
             continue;
           }
           case 18: {
-            if (tag !== 146) {
-              break;
-            }
-
+            requireTag(tag, 146);
             message.response = { $case: "leaseTime", value: LeaseTime.decode(reader, reader.uint32()) };
             continue;
           }
           case 19: {
-            if (tag !== 154) {
-              break;
-            }
-
+            requireTag(tag, 154);
             message.response = { $case: "leases", value: Leases.decode(reader, reader.uint32()) };
             continue;
           }
           case 20: {
-            if (tag !== 162) {
-              break;
-            }
-
+            requireTag(tag, 162);
             message.response = {
               $case: "sessionRegister",
               value: SessionRegisterResponse.decode(reader, reader.uint32()),
@@ -1412,10 +1213,7 @@ export const Response: MessageFns<Response> = {
             continue;
           }
           case 21: {
-            if (tag !== 170) {
-              break;
-            }
-
+            requireTag(tag, 170);
             message.response = {
               $case: "sessionKeepAlive",
               value: SessionKeepAliveResponse.decode(reader, reader.uint32()),
@@ -1423,19 +1221,14 @@ export const Response: MessageFns<Response> = {
             continue;
           }
           case 22: {
-            if (tag !== 178) {
-              break;
-            }
-
+            requireTag(tag, 178);
             message.response = { $case: "sessionClose", value: SessionCloseResponse.decode(reader, reader.uint32()) };
             continue;
           }
         }
-        if ((tag & 7) === 4 || tag === 0) {
-          break;
-        }
-        reader.skip(tag & 7);
+        skipUnknown(reader, tag);
       }
+      requireEnd(reader, end);
       return message;
     } finally {
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
@@ -1487,43 +1280,29 @@ export const LeaseTime: MessageFns<LeaseTime> = {
         const tag = reader.uint32();
         switch (tag >>> 3) {
           case 1: {
-            if (tag !== 8) {
-              break;
-            }
-
+            requireTag(tag, 8);
             message.id = reader.int64() as bigint;
             continue;
           }
           case 2: {
-            if (tag !== 16) {
-              break;
-            }
-
+            requireTag(tag, 16);
             message.ttlMs = longToNumber(reader.int64());
             continue;
           }
           case 3: {
-            if (tag !== 24) {
-              break;
-            }
-
+            requireTag(tag, 24);
             message.remainingMs = longToNumber(reader.int64());
             continue;
           }
           case 4: {
-            if (tag !== 34) {
-              break;
-            }
-
+            requireTag(tag, 34);
             message.keys.push(reader.bytes());
             continue;
           }
         }
-        if ((tag & 7) === 4 || tag === 0) {
-          break;
-        }
-        reader.skip(tag & 7);
+        skipUnknown(reader, tag);
       }
+      requireEnd(reader, end);
       return message;
     } finally {
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
@@ -1588,19 +1367,14 @@ export const Leases: MessageFns<Leases> = {
             break;
           }
           case 2: {
-            if (tag !== 16) {
-              break;
-            }
-
+            requireTag(tag, 16);
             message.count = longToNumber(reader.int64());
             continue;
           }
         }
-        if ((tag & 7) === 4 || tag === 0) {
-          break;
-        }
-        reader.skip(tag & 7);
+        skipUnknown(reader, tag);
       }
+      requireEnd(reader, end);
       return message;
     } finally {
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
@@ -1640,27 +1414,19 @@ export const AppliedBefore: MessageFns<AppliedBefore> = {
         const tag = reader.uint32();
         switch (tag >>> 3) {
           case 1: {
-            if (tag !== 8) {
-              break;
-            }
-
+            requireTag(tag, 8);
             message.revision = longToNumber(reader.int64());
             continue;
           }
           case 2: {
-            if (tag !== 16) {
-              break;
-            }
-
+            requireTag(tag, 16);
             message.succeeded = reader.bool();
             continue;
           }
         }
-        if ((tag & 7) === 4 || tag === 0) {
-          break;
-        }
-        reader.skip(tag & 7);
+        skipUnknown(reader, tag);
       }
+      requireEnd(reader, end);
       return message;
     } finally {
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
@@ -1703,43 +1469,29 @@ export const Failure: MessageFns<Failure> = {
         const tag = reader.uint32();
         switch (tag >>> 3) {
           case 1: {
-            if (tag !== 10) {
-              break;
-            }
-
+            requireTag(tag, 10);
             message.code = reader.string();
             continue;
           }
           case 2: {
-            if (tag !== 18) {
-              break;
-            }
-
+            requireTag(tag, 18);
             message.message = reader.string();
             continue;
           }
           case 3: {
-            if (tag !== 26) {
-              break;
-            }
-
+            requireTag(tag, 26);
             message.outcome = reader.string();
             continue;
           }
           case 4: {
-            if (tag !== 34) {
-              break;
-            }
-
+            requireTag(tag, 34);
             message.details = reader.string();
             continue;
           }
         }
-        if ((tag & 7) === 4 || tag === 0) {
-          break;
-        }
-        reader.skip(tag & 7);
+        skipUnknown(reader, tag);
       }
+      requireEnd(reader, end);
       return message;
     } finally {
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
@@ -1773,19 +1525,14 @@ export const WatchOrders: MessageFns<WatchOrders> = {
         const tag = reader.uint32();
         switch (tag >>> 3) {
           case 1: {
-            if (tag !== 10) {
-              break;
-            }
-
+            requireTag(tag, 10);
             message.orders.push(WatchOrder.decode(reader, reader.uint32()));
             continue;
           }
         }
-        if ((tag & 7) === 4 || tag === 0) {
-          break;
-        }
-        reader.skip(tag & 7);
+        skipUnknown(reader, tag);
       }
+      requireEnd(reader, end);
       return message;
     } finally {
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
@@ -1833,43 +1580,29 @@ export const WatchOrder: MessageFns<WatchOrder> = {
         const tag = reader.uint32();
         switch (tag >>> 3) {
           case 1: {
-            if (tag !== 8) {
-              break;
-            }
-
+            requireTag(tag, 8);
             message.id = longToNumber(reader.uint64());
             continue;
           }
           case 2: {
-            if (tag !== 18) {
-              break;
-            }
-
+            requireTag(tag, 18);
             message.order = { $case: "open", value: WatchOpen.decode(reader, reader.uint32()) };
             continue;
           }
           case 3: {
-            if (tag !== 26) {
-              break;
-            }
-
+            requireTag(tag, 26);
             message.order = { $case: "credit", value: WatchCredit.decode(reader, reader.uint32()) };
             continue;
           }
           case 4: {
-            if (tag !== 34) {
-              break;
-            }
-
+            requireTag(tag, 34);
             message.order = { $case: "cancel", value: WatchCancel.decode(reader, reader.uint32()) };
             continue;
           }
         }
-        if ((tag & 7) === 4 || tag === 0) {
-          break;
-        }
-        reader.skip(tag & 7);
+        skipUnknown(reader, tag);
       }
+      requireEnd(reader, end);
       return message;
     } finally {
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
@@ -1952,83 +1685,54 @@ export const WatchOpen: MessageFns<WatchOpen> = {
         const tag = reader.uint32();
         switch (tag >>> 3) {
           case 1: {
-            if (tag !== 8) {
-              break;
-            }
-
+            requireTag(tag, 8);
             message.keyspace = reader.uint32();
             continue;
           }
           case 2: {
-            if (tag !== 18) {
-              break;
-            }
-
+            requireTag(tag, 18);
             message.key = reader.bytes();
             continue;
           }
           case 3: {
-            if (tag !== 26) {
-              break;
-            }
-
+            requireTag(tag, 26);
             message.rangeEnd = reader.bytes();
             continue;
           }
           case 4: {
-            if (tag !== 32) {
-              break;
-            }
-
+            requireTag(tag, 32);
             message.startRevision = longToNumber(reader.uint64());
             continue;
           }
           case 5: {
-            if (tag !== 40) {
-              break;
-            }
-
+            requireTag(tag, 40);
             message.prevKv = reader.bool();
             continue;
           }
           case 6: {
-            if (tag !== 48) {
-              break;
-            }
-
+            requireTag(tag, 48);
             message.minRevision = longToNumber(reader.uint64());
             continue;
           }
           case 7: {
-            if (tag !== 56) {
-              break;
-            }
-
+            requireTag(tag, 56);
             message.maxAgeMs = longToNumber(reader.uint64());
             continue;
           }
           case 8: {
-            if (tag !== 64) {
-              break;
-            }
-
+            requireTag(tag, 64);
             message.progressMs = longToNumber(reader.uint64());
             continue;
           }
           case 9: {
-            if (tag !== 72) {
-              break;
-            }
-
+            requireTag(tag, 72);
             message.credit = longToNumber(reader.uint64());
             continue;
           }
         }
-        if ((tag & 7) === 4 || tag === 0) {
-          break;
-        }
-        reader.skip(tag & 7);
+        skipUnknown(reader, tag);
       }
+      requireEnd(reader, end);
       return message;
     } finally {
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
@@ -2065,19 +1769,14 @@ export const WatchCredit: MessageFns<WatchCredit> = {
         const tag = reader.uint32();
         switch (tag >>> 3) {
           case 1: {
-            if (tag !== 8) {
-              break;
-            }
-
+            requireTag(tag, 8);
             message.bytes = longToNumber(reader.uint64());
             continue;
           }
         }
-        if ((tag & 7) === 4 || tag === 0) {
-          break;
-        }
-        reader.skip(tag & 7);
+        skipUnknown(reader, tag);
       }
+      requireEnd(reader, end);
       return message;
     } finally {
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
@@ -2108,11 +1807,9 @@ export const WatchCancel: MessageFns<WatchCancel> = {
         const tag = reader.uint32();
         switch (tag >>> 3) {
         }
-        if ((tag & 7) === 4 || tag === 0) {
-          break;
-        }
-        reader.skip(tag & 7);
+        skipUnknown(reader, tag);
       }
+      requireEnd(reader, end);
       return message;
     } finally {
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
@@ -2146,19 +1843,14 @@ export const WatchReports: MessageFns<WatchReports> = {
         const tag = reader.uint32();
         switch (tag >>> 3) {
           case 1: {
-            if (tag !== 10) {
-              break;
-            }
-
+            requireTag(tag, 10);
             message.reports.push(WatchReport.decode(reader, reader.uint32()));
             continue;
           }
         }
-        if ((tag & 7) === 4 || tag === 0) {
-          break;
-        }
-        reader.skip(tag & 7);
+        skipUnknown(reader, tag);
       }
+      requireEnd(reader, end);
       return message;
     } finally {
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
@@ -2209,51 +1901,34 @@ export const WatchReport: MessageFns<WatchReport> = {
         const tag = reader.uint32();
         switch (tag >>> 3) {
           case 1: {
-            if (tag !== 8) {
-              break;
-            }
-
+            requireTag(tag, 8);
             message.id = longToNumber(reader.uint64());
             continue;
           }
           case 2: {
-            if (tag !== 18) {
-              break;
-            }
-
+            requireTag(tag, 18);
             message.report = { $case: "started", value: WatchStarted.decode(reader, reader.uint32()) };
             continue;
           }
           case 3: {
-            if (tag !== 26) {
-              break;
-            }
-
+            requireTag(tag, 26);
             message.report = { $case: "events", value: reader.bytes() };
             continue;
           }
           case 4: {
-            if (tag !== 34) {
-              break;
-            }
-
+            requireTag(tag, 34);
             message.report = { $case: "progress", value: WatchProgress.decode(reader, reader.uint32()) };
             continue;
           }
           case 5: {
-            if (tag !== 42) {
-              break;
-            }
-
+            requireTag(tag, 42);
             message.report = { $case: "failure", value: Failure.decode(reader, reader.uint32()) };
             continue;
           }
         }
-        if ((tag & 7) === 4 || tag === 0) {
-          break;
-        }
-        reader.skip(tag & 7);
+        skipUnknown(reader, tag);
       }
+      requireEnd(reader, end);
       return message;
     } finally {
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
@@ -2290,19 +1965,14 @@ export const WatchStarted: MessageFns<WatchStarted> = {
         const tag = reader.uint32();
         switch (tag >>> 3) {
           case 1: {
-            if (tag !== 8) {
-              break;
-            }
-
+            requireTag(tag, 8);
             message.revision = longToNumber(reader.uint64());
             continue;
           }
         }
-        if ((tag & 7) === 4 || tag === 0) {
-          break;
-        }
-        reader.skip(tag & 7);
+        skipUnknown(reader, tag);
       }
+      requireEnd(reader, end);
       return message;
     } finally {
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
@@ -2339,19 +2009,14 @@ export const WatchProgress: MessageFns<WatchProgress> = {
         const tag = reader.uint32();
         switch (tag >>> 3) {
           case 1: {
-            if (tag !== 8) {
-              break;
-            }
-
+            requireTag(tag, 8);
             message.revision = longToNumber(reader.uint64());
             continue;
           }
         }
-        if ((tag & 7) === 4 || tag === 0) {
-          break;
-        }
-        reader.skip(tag & 7);
+        skipUnknown(reader, tag);
       }
+      requireEnd(reader, end);
       return message;
     } finally {
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
@@ -2394,35 +2059,24 @@ export const WatchEvents: MessageFns<WatchEvents> = {
         const tag = reader.uint32();
         switch (tag >>> 3) {
           case 1: {
-            if (tag !== 8) {
-              break;
-            }
-
+            requireTag(tag, 8);
             message.revision = longToNumber(reader.uint64());
             continue;
           }
           case 2: {
-            if (tag !== 18) {
-              break;
-            }
-
+            requireTag(tag, 18);
             message.events.push(WatchEvent.decode(reader, reader.uint32()));
             continue;
           }
           case 3: {
-            if (tag !== 24) {
-              break;
-            }
-
+            requireTag(tag, 24);
             message.hasMore = reader.bool();
             continue;
           }
         }
-        if ((tag & 7) === 4 || tag === 0) {
-          break;
-        }
-        reader.skip(tag & 7);
+        skipUnknown(reader, tag);
       }
+      requireEnd(reader, end);
       return message;
     } finally {
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
@@ -2462,35 +2116,24 @@ export const WatchEvent: MessageFns<WatchEvent> = {
         const tag = reader.uint32();
         switch (tag >>> 3) {
           case 1: {
-            if (tag !== 8) {
-              break;
-            }
-
+            requireTag(tag, 8);
             message.isDelete = reader.bool();
             continue;
           }
           case 2: {
-            if (tag !== 18) {
-              break;
-            }
-
+            requireTag(tag, 18);
             message.kv = KeyValue.decode(reader, reader.uint32());
             continue;
           }
           case 3: {
-            if (tag !== 26) {
-              break;
-            }
-
+            requireTag(tag, 26);
             message.prevKv = KeyValue.decode(reader, reader.uint32());
             continue;
           }
         }
-        if ((tag & 7) === 4 || tag === 0) {
-          break;
-        }
-        reader.skip(tag & 7);
+        skipUnknown(reader, tag);
       }
+      requireEnd(reader, end);
       return message;
     } finally {
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;

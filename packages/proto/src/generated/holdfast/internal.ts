@@ -6,6 +6,7 @@
 
 /* eslint-disable */
 import { BinaryReader, BinaryWriter } from "@bufbuild/protobuf/wire";
+import { requireEnd, requireTag, skipUnknown } from "../../strict-decoding.ts";
 
 export const protobufPackage = "holdfast.internal";
 
@@ -488,82 +489,52 @@ export const Command: MessageFns<Command> = {
         const tag = reader.uint32();
         switch (tag >>> 3) {
           case 1: {
-            if (tag !== 10) {
-              break;
-            }
-
+            requireTag(tag, 10);
             message.request = { $case: "put", value: PutRequest.decode(reader, reader.uint32()) };
             continue;
           }
           case 2: {
-            if (tag !== 18) {
-              break;
-            }
-
+            requireTag(tag, 18);
             message.request = { $case: "deleteRange", value: DeleteRangeRequest.decode(reader, reader.uint32()) };
             continue;
           }
           case 3: {
-            if (tag !== 26) {
-              break;
-            }
-
+            requireTag(tag, 26);
             message.request = { $case: "txn", value: TxnRequest.decode(reader, reader.uint32()) };
             continue;
           }
           case 4: {
-            if (tag !== 34) {
-              break;
-            }
-
+            requireTag(tag, 34);
             message.request = { $case: "compact", value: CompactRequest.decode(reader, reader.uint32()) };
             continue;
           }
           case 5: {
-            if (tag !== 42) {
-              break;
-            }
-
+            requireTag(tag, 42);
             message.request = { $case: "bindMember", value: BindMemberRequest.decode(reader, reader.uint32()) };
             continue;
           }
           case 6: {
-            if (tag !== 50) {
-              break;
-            }
-
+            requireTag(tag, 50);
             message.request = { $case: "clusterVersion", value: ClusterVersionRequest.decode(reader, reader.uint32()) };
             continue;
           }
           case 7: {
-            if (tag !== 58) {
-              break;
-            }
-
+            requireTag(tag, 58);
             message.request = { $case: "leaseGrant", value: LeaseGrantRequest.decode(reader, reader.uint32()) };
             continue;
           }
           case 8: {
-            if (tag !== 66) {
-              break;
-            }
-
+            requireTag(tag, 66);
             message.request = { $case: "leaseRevoke", value: LeaseRevokeRequest.decode(reader, reader.uint32()) };
             continue;
           }
           case 9: {
-            if (tag !== 74) {
-              break;
-            }
-
+            requireTag(tag, 74);
             message.request = { $case: "leaseExpire", value: LeaseExpireRequest.decode(reader, reader.uint32()) };
             continue;
           }
           case 10: {
-            if (tag !== 82) {
-              break;
-            }
-
+            requireTag(tag, 82);
             message.request = {
               $case: "leaseCheckpoint",
               value: LeaseCheckpointRequest.decode(reader, reader.uint32()),
@@ -571,10 +542,7 @@ export const Command: MessageFns<Command> = {
             continue;
           }
           case 11: {
-            if (tag !== 90) {
-              break;
-            }
-
+            requireTag(tag, 90);
             message.request = {
               $case: "sessionRegister",
               value: SessionRegisterRequest.decode(reader, reader.uint32()),
@@ -582,10 +550,7 @@ export const Command: MessageFns<Command> = {
             continue;
           }
           case 12: {
-            if (tag !== 98) {
-              break;
-            }
-
+            requireTag(tag, 98);
             message.request = {
               $case: "sessionKeepAlive",
               value: SessionKeepAliveRequest.decode(reader, reader.uint32()),
@@ -593,59 +558,39 @@ export const Command: MessageFns<Command> = {
             continue;
           }
           case 13: {
-            if (tag !== 106) {
-              break;
-            }
-
+            requireTag(tag, 106);
             message.request = { $case: "sessionExpire", value: SessionExpireRequest.decode(reader, reader.uint32()) };
             continue;
           }
           case 14: {
-            if (tag !== 114) {
-              break;
-            }
-
+            requireTag(tag, 114);
             message.request = { $case: "sessionClose", value: SessionCloseRequest.decode(reader, reader.uint32()) };
             continue;
           }
           case 15: {
-            if (tag !== 122) {
-              break;
-            }
-
+            requireTag(tag, 122);
             message.request = { $case: "retireMember", value: RetireMemberRequest.decode(reader, reader.uint32()) };
             continue;
           }
           case 16: {
-            if (tag !== 130) {
-              break;
-            }
-
+            requireTag(tag, 130);
             message.request = { $case: "setQuota", value: SetQuotaRequest.decode(reader, reader.uint32()) };
             continue;
           }
           case 18: {
-            if (tag !== 146) {
-              break;
-            }
-
+            requireTag(tag, 146);
             message.request = { $case: "stateCheck", value: StateCheckRequest.decode(reader, reader.uint32()) };
             continue;
           }
           case 19: {
-            if (tag !== 154) {
-              break;
-            }
-
+            requireTag(tag, 154);
             message.request = { $case: "stateReport", value: StateReportRequest.decode(reader, reader.uint32()) };
             continue;
           }
         }
-        if ((tag & 7) === 4 || tag === 0) {
-          break;
-        }
-        reader.skip(tag & 7);
+        skipUnknown(reader, tag);
       }
+      requireEnd(reader, end);
       return message;
     } finally {
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
@@ -711,67 +656,44 @@ export const RangeRequest: MessageFns<RangeRequest> = {
         const tag = reader.uint32();
         switch (tag >>> 3) {
           case 1: {
-            if (tag !== 8) {
-              break;
-            }
-
+            requireTag(tag, 8);
             message.keyspace = reader.uint32();
             continue;
           }
           case 2: {
-            if (tag !== 18) {
-              break;
-            }
-
+            requireTag(tag, 18);
             message.key = reader.bytes();
             continue;
           }
           case 3: {
-            if (tag !== 26) {
-              break;
-            }
-
+            requireTag(tag, 26);
             message.rangeEnd = reader.bytes();
             continue;
           }
           case 4: {
-            if (tag !== 32) {
-              break;
-            }
-
+            requireTag(tag, 32);
             message.limit = longToNumber(reader.int64());
             continue;
           }
           case 5: {
-            if (tag !== 40) {
-              break;
-            }
-
+            requireTag(tag, 40);
             message.revision = longToNumber(reader.int64());
             continue;
           }
           case 6: {
-            if (tag !== 48) {
-              break;
-            }
-
+            requireTag(tag, 48);
             message.keysOnly = reader.bool();
             continue;
           }
           case 7: {
-            if (tag !== 56) {
-              break;
-            }
-
+            requireTag(tag, 56);
             message.countOnly = reader.bool();
             continue;
           }
         }
-        if ((tag & 7) === 4 || tag === 0) {
-          break;
-        }
-        reader.skip(tag & 7);
+        skipUnknown(reader, tag);
       }
+      requireEnd(reader, end);
       return message;
     } finally {
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
@@ -834,67 +756,44 @@ export const PutRequest: MessageFns<PutRequest> = {
         const tag = reader.uint32();
         switch (tag >>> 3) {
           case 1: {
-            if (tag !== 8) {
-              break;
-            }
-
+            requireTag(tag, 8);
             message.keyspace = reader.uint32();
             continue;
           }
           case 2: {
-            if (tag !== 18) {
-              break;
-            }
-
+            requireTag(tag, 18);
             message.key = reader.bytes();
             continue;
           }
           case 3: {
-            if (tag !== 26) {
-              break;
-            }
-
+            requireTag(tag, 26);
             message.value = reader.bytes();
             continue;
           }
           case 4: {
-            if (tag !== 32) {
-              break;
-            }
-
+            requireTag(tag, 32);
             message.lease = reader.int64() as bigint;
             continue;
           }
           case 5: {
-            if (tag !== 40) {
-              break;
-            }
-
+            requireTag(tag, 40);
             message.prevKv = reader.bool();
             continue;
           }
           case 6: {
-            if (tag !== 48) {
-              break;
-            }
-
+            requireTag(tag, 48);
             message.ignoreValue = reader.bool();
             continue;
           }
           case 7: {
-            if (tag !== 56) {
-              break;
-            }
-
+            requireTag(tag, 56);
             message.ignoreLease = reader.bool();
             continue;
           }
         }
-        if ((tag & 7) === 4 || tag === 0) {
-          break;
-        }
-        reader.skip(tag & 7);
+        skipUnknown(reader, tag);
       }
+      requireEnd(reader, end);
       return message;
     } finally {
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
@@ -937,43 +836,29 @@ export const DeleteRangeRequest: MessageFns<DeleteRangeRequest> = {
         const tag = reader.uint32();
         switch (tag >>> 3) {
           case 1: {
-            if (tag !== 8) {
-              break;
-            }
-
+            requireTag(tag, 8);
             message.keyspace = reader.uint32();
             continue;
           }
           case 2: {
-            if (tag !== 18) {
-              break;
-            }
-
+            requireTag(tag, 18);
             message.key = reader.bytes();
             continue;
           }
           case 3: {
-            if (tag !== 26) {
-              break;
-            }
-
+            requireTag(tag, 26);
             message.rangeEnd = reader.bytes();
             continue;
           }
           case 4: {
-            if (tag !== 32) {
-              break;
-            }
-
+            requireTag(tag, 32);
             message.prevKv = reader.bool();
             continue;
           }
         }
-        if ((tag & 7) === 4 || tag === 0) {
-          break;
-        }
-        reader.skip(tag & 7);
+        skipUnknown(reader, tag);
       }
+      requireEnd(reader, end);
       return message;
     } finally {
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
@@ -1045,83 +930,54 @@ export const Compare: MessageFns<Compare> = {
         const tag = reader.uint32();
         switch (tag >>> 3) {
           case 1: {
-            if (tag !== 8) {
-              break;
-            }
-
+            requireTag(tag, 8);
             message.keyspace = reader.uint32();
             continue;
           }
           case 2: {
-            if (tag !== 18) {
-              break;
-            }
-
+            requireTag(tag, 18);
             message.key = reader.bytes();
             continue;
           }
           case 3: {
-            if (tag !== 26) {
-              break;
-            }
-
+            requireTag(tag, 26);
             message.rangeEnd = reader.bytes();
             continue;
           }
           case 4: {
-            if (tag !== 32) {
-              break;
-            }
-
+            requireTag(tag, 32);
             message.result = reader.int32() as any;
             continue;
           }
           case 5: {
-            if (tag !== 40) {
-              break;
-            }
-
+            requireTag(tag, 40);
             message.target = { $case: "version", value: reader.int64() as bigint };
             continue;
           }
           case 6: {
-            if (tag !== 48) {
-              break;
-            }
-
+            requireTag(tag, 48);
             message.target = { $case: "createRevision", value: reader.int64() as bigint };
             continue;
           }
           case 7: {
-            if (tag !== 56) {
-              break;
-            }
-
+            requireTag(tag, 56);
             message.target = { $case: "modRevision", value: reader.int64() as bigint };
             continue;
           }
           case 8: {
-            if (tag !== 66) {
-              break;
-            }
-
+            requireTag(tag, 66);
             message.target = { $case: "value", value: reader.bytes() };
             continue;
           }
           case 9: {
-            if (tag !== 72) {
-              break;
-            }
-
+            requireTag(tag, 72);
             message.target = { $case: "lease", value: reader.int64() as bigint };
             continue;
           }
         }
-        if ((tag & 7) === 4 || tag === 0) {
-          break;
-        }
-        reader.skip(tag & 7);
+        skipUnknown(reader, tag);
       }
+      requireEnd(reader, end);
       return message;
     } finally {
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
@@ -1166,43 +1022,29 @@ export const RequestOp: MessageFns<RequestOp> = {
         const tag = reader.uint32();
         switch (tag >>> 3) {
           case 1: {
-            if (tag !== 10) {
-              break;
-            }
-
+            requireTag(tag, 10);
             message.request = { $case: "range", value: RangeRequest.decode(reader, reader.uint32()) };
             continue;
           }
           case 2: {
-            if (tag !== 18) {
-              break;
-            }
-
+            requireTag(tag, 18);
             message.request = { $case: "put", value: PutRequest.decode(reader, reader.uint32()) };
             continue;
           }
           case 3: {
-            if (tag !== 26) {
-              break;
-            }
-
+            requireTag(tag, 26);
             message.request = { $case: "deleteRange", value: DeleteRangeRequest.decode(reader, reader.uint32()) };
             continue;
           }
           case 4: {
-            if (tag !== 34) {
-              break;
-            }
-
+            requireTag(tag, 34);
             message.request = { $case: "txn", value: TxnRequest.decode(reader, reader.uint32()) };
             continue;
           }
         }
-        if ((tag & 7) === 4 || tag === 0) {
-          break;
-        }
-        reader.skip(tag & 7);
+        skipUnknown(reader, tag);
       }
+      requireEnd(reader, end);
       return message;
     } finally {
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
@@ -1242,35 +1084,24 @@ export const TxnRequest: MessageFns<TxnRequest> = {
         const tag = reader.uint32();
         switch (tag >>> 3) {
           case 1: {
-            if (tag !== 10) {
-              break;
-            }
-
+            requireTag(tag, 10);
             message.compare.push(Compare.decode(reader, reader.uint32()));
             continue;
           }
           case 2: {
-            if (tag !== 18) {
-              break;
-            }
-
+            requireTag(tag, 18);
             message.success.push(RequestOp.decode(reader, reader.uint32()));
             continue;
           }
           case 3: {
-            if (tag !== 26) {
-              break;
-            }
-
+            requireTag(tag, 26);
             message.failure.push(RequestOp.decode(reader, reader.uint32()));
             continue;
           }
         }
-        if ((tag & 7) === 4 || tag === 0) {
-          break;
-        }
-        reader.skip(tag & 7);
+        skipUnknown(reader, tag);
       }
+      requireEnd(reader, end);
       return message;
     } finally {
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
@@ -1307,19 +1138,14 @@ export const CompactRequest: MessageFns<CompactRequest> = {
         const tag = reader.uint32();
         switch (tag >>> 3) {
           case 1: {
-            if (tag !== 8) {
-              break;
-            }
-
+            requireTag(tag, 8);
             message.revision = longToNumber(reader.int64());
             continue;
           }
         }
-        if ((tag & 7) === 4 || tag === 0) {
-          break;
-        }
-        reader.skip(tag & 7);
+        skipUnknown(reader, tag);
       }
+      requireEnd(reader, end);
       return message;
     } finally {
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
@@ -1377,67 +1203,44 @@ export const BindMemberRequest: MessageFns<BindMemberRequest> = {
         const tag = reader.uint32();
         switch (tag >>> 3) {
           case 1: {
-            if (tag !== 8) {
-              break;
-            }
-
+            requireTag(tag, 8);
             message.memberId = reader.uint64() as bigint;
             continue;
           }
           case 2: {
-            if (tag !== 16) {
-              break;
-            }
-
+            requireTag(tag, 16);
             message.storeId = reader.uint64() as bigint;
             continue;
           }
           case 3: {
-            if (tag !== 26) {
-              break;
-            }
-
+            requireTag(tag, 26);
             message.name = reader.string();
             continue;
           }
           case 4: {
-            if (tag !== 34) {
-              break;
-            }
-
+            requireTag(tag, 34);
             message.peerAddresses.push(reader.string());
             continue;
           }
           case 5: {
-            if (tag !== 42) {
-              break;
-            }
-
+            requireTag(tag, 42);
             message.clientAddresses.push(reader.string());
             continue;
           }
           case 6: {
-            if (tag !== 48) {
-              break;
-            }
-
+            requireTag(tag, 48);
             message.version = reader.uint32();
             continue;
           }
           case 7: {
-            if (tag !== 56) {
-              break;
-            }
-
+            requireTag(tag, 56);
             message.standing = reader.int32() as any;
             continue;
           }
         }
-        if ((tag & 7) === 4 || tag === 0) {
-          break;
-        }
-        reader.skip(tag & 7);
+        skipUnknown(reader, tag);
       }
+      requireEnd(reader, end);
       return message;
     } finally {
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
@@ -1474,19 +1277,14 @@ export const RetireMemberRequest: MessageFns<RetireMemberRequest> = {
         const tag = reader.uint32();
         switch (tag >>> 3) {
           case 1: {
-            if (tag !== 8) {
-              break;
-            }
-
+            requireTag(tag, 8);
             message.memberId = reader.uint64() as bigint;
             continue;
           }
         }
-        if ((tag & 7) === 4 || tag === 0) {
-          break;
-        }
-        reader.skip(tag & 7);
+        skipUnknown(reader, tag);
       }
+      requireEnd(reader, end);
       return message;
     } finally {
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
@@ -1520,19 +1318,14 @@ export const StateCheckRequest: MessageFns<StateCheckRequest> = {
         const tag = reader.uint32();
         switch (tag >>> 3) {
           case 1: {
-            if (tag !== 8) {
-              break;
-            }
-
+            requireTag(tag, 8);
             message.format = reader.uint32();
             continue;
           }
         }
-        if ((tag & 7) === 4 || tag === 0) {
-          break;
-        }
-        reader.skip(tag & 7);
+        skipUnknown(reader, tag);
       }
+      requireEnd(reader, end);
       return message;
     } finally {
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
@@ -1612,34 +1405,22 @@ export const StateReportRequest: MessageFns<StateReportRequest> = {
         const tag = reader.uint32();
         switch (tag >>> 3) {
           case 1: {
-            if (tag !== 8) {
-              break;
-            }
-
+            requireTag(tag, 8);
             message.memberId = reader.uint64() as bigint;
             continue;
           }
           case 2: {
-            if (tag !== 16) {
-              break;
-            }
-
+            requireTag(tag, 16);
             message.checkIndex = longToNumber(reader.uint64());
             continue;
           }
           case 3: {
-            if (tag !== 25) {
-              break;
-            }
-
+            requireTag(tag, 25);
             message.stateHash = reader.fixed64() as bigint;
             continue;
           }
           case 4: {
-            if (tag !== 33) {
-              break;
-            }
-
+            requireTag(tag, 33);
             message.contentHash = reader.fixed64() as bigint;
             continue;
           }
@@ -1662,35 +1443,24 @@ export const StateReportRequest: MessageFns<StateReportRequest> = {
             break;
           }
           case 6: {
-            if (tag !== 48) {
-              break;
-            }
-
+            requireTag(tag, 48);
             message.overwrite = reader.bool();
             continue;
           }
           case 7: {
-            if (tag !== 56) {
-              break;
-            }
-
+            requireTag(tag, 56);
             message.doubted = reader.bool();
             continue;
           }
           case 8: {
-            if (tag !== 64) {
-              break;
-            }
-
+            requireTag(tag, 64);
             message.unproven = reader.bool();
             continue;
           }
         }
-        if ((tag & 7) === 4 || tag === 0) {
-          break;
-        }
-        reader.skip(tag & 7);
+        skipUnknown(reader, tag);
       }
+      requireEnd(reader, end);
       return message;
     } finally {
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
@@ -1734,10 +1504,7 @@ export const ClusterVersionRequest: MessageFns<ClusterVersionRequest> = {
         const tag = reader.uint32();
         switch (tag >>> 3) {
           case 1: {
-            if (tag !== 8) {
-              break;
-            }
-
+            requireTag(tag, 8);
             message.version = reader.uint32();
             continue;
           }
@@ -1760,11 +1527,9 @@ export const ClusterVersionRequest: MessageFns<ClusterVersionRequest> = {
             break;
           }
         }
-        if ((tag & 7) === 4 || tag === 0) {
-          break;
-        }
-        reader.skip(tag & 7);
+        skipUnknown(reader, tag);
       }
+      requireEnd(reader, end);
       return message;
     } finally {
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
@@ -1807,27 +1572,19 @@ export const LeaseGrantRequest: MessageFns<LeaseGrantRequest> = {
         const tag = reader.uint32();
         switch (tag >>> 3) {
           case 1: {
-            if (tag !== 8) {
-              break;
-            }
-
+            requireTag(tag, 8);
             message.id = reader.int64() as bigint;
             continue;
           }
           case 2: {
-            if (tag !== 16) {
-              break;
-            }
-
+            requireTag(tag, 16);
             message.ttlMs = longToNumber(reader.int64());
             continue;
           }
         }
-        if ((tag & 7) === 4 || tag === 0) {
-          break;
-        }
-        reader.skip(tag & 7);
+        skipUnknown(reader, tag);
       }
+      requireEnd(reader, end);
       return message;
     } finally {
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
@@ -1870,27 +1627,19 @@ export const LeaseRevokeRequest: MessageFns<LeaseRevokeRequest> = {
         const tag = reader.uint32();
         switch (tag >>> 3) {
           case 1: {
-            if (tag !== 8) {
-              break;
-            }
-
+            requireTag(tag, 8);
             message.id = reader.int64() as bigint;
             continue;
           }
           case 2: {
-            if (tag !== 16) {
-              break;
-            }
-
+            requireTag(tag, 16);
             message.judgedAt = longToNumber(reader.int64());
             continue;
           }
         }
-        if ((tag & 7) === 4 || tag === 0) {
-          break;
-        }
-        reader.skip(tag & 7);
+        skipUnknown(reader, tag);
       }
+      requireEnd(reader, end);
       return message;
     } finally {
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
@@ -1965,10 +1714,7 @@ export const LeaseExpireRequest: MessageFns<LeaseExpireRequest> = {
             break;
           }
           case 2: {
-            if (tag !== 16) {
-              break;
-            }
-
+            requireTag(tag, 16);
             message.term = longToNumber(reader.uint64());
             continue;
           }
@@ -1991,11 +1737,9 @@ export const LeaseExpireRequest: MessageFns<LeaseExpireRequest> = {
             break;
           }
         }
-        if ((tag & 7) === 4 || tag === 0) {
-          break;
-        }
-        reader.skip(tag & 7);
+        skipUnknown(reader, tag);
       }
+      requireEnd(reader, end);
       return message;
     } finally {
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
@@ -2035,27 +1779,19 @@ export const LeaseCheckpointRequest: MessageFns<LeaseCheckpointRequest> = {
         const tag = reader.uint32();
         switch (tag >>> 3) {
           case 1: {
-            if (tag !== 10) {
-              break;
-            }
-
+            requireTag(tag, 10);
             message.leases.push(LeaseRemaining.decode(reader, reader.uint32()));
             continue;
           }
           case 2: {
-            if (tag !== 16) {
-              break;
-            }
-
+            requireTag(tag, 16);
             message.term = longToNumber(reader.uint64());
             continue;
           }
         }
-        if ((tag & 7) === 4 || tag === 0) {
-          break;
-        }
-        reader.skip(tag & 7);
+        skipUnknown(reader, tag);
       }
+      requireEnd(reader, end);
       return message;
     } finally {
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
@@ -2104,35 +1840,24 @@ export const LeaseRemaining: MessageFns<LeaseRemaining> = {
         const tag = reader.uint32();
         switch (tag >>> 3) {
           case 1: {
-            if (tag !== 8) {
-              break;
-            }
-
+            requireTag(tag, 8);
             message.id = reader.int64() as bigint;
             continue;
           }
           case 2: {
-            if (tag !== 16) {
-              break;
-            }
-
+            requireTag(tag, 16);
             message.remainingMs = longToNumber(reader.int64());
             continue;
           }
           case 3: {
-            if (tag !== 24) {
-              break;
-            }
-
+            requireTag(tag, 24);
             message.grantedAt = longToNumber(reader.uint64());
             continue;
           }
         }
-        if ((tag & 7) === 4 || tag === 0) {
-          break;
-        }
-        reader.skip(tag & 7);
+        skipUnknown(reader, tag);
       }
+      requireEnd(reader, end);
       return message;
     } finally {
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
@@ -2175,27 +1900,19 @@ export const SessionRegisterRequest: MessageFns<SessionRegisterRequest> = {
         const tag = reader.uint32();
         switch (tag >>> 3) {
           case 1: {
-            if (tag !== 8) {
-              break;
-            }
-
+            requireTag(tag, 8);
             message.id = reader.uint64() as bigint;
             continue;
           }
           case 2: {
-            if (tag !== 16) {
-              break;
-            }
-
+            requireTag(tag, 16);
             message.ttlMs = longToNumber(reader.int64());
             continue;
           }
         }
-        if ((tag & 7) === 4 || tag === 0) {
-          break;
-        }
-        reader.skip(tag & 7);
+        skipUnknown(reader, tag);
       }
+      requireEnd(reader, end);
       return message;
     } finally {
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
@@ -2232,19 +1949,14 @@ export const SessionKeepAliveRequest: MessageFns<SessionKeepAliveRequest> = {
         const tag = reader.uint32();
         switch (tag >>> 3) {
           case 1: {
-            if (tag !== 8) {
-              break;
-            }
-
+            requireTag(tag, 8);
             message.id = reader.uint64() as bigint;
             continue;
           }
         }
-        if ((tag & 7) === 4 || tag === 0) {
-          break;
-        }
-        reader.skip(tag & 7);
+        skipUnknown(reader, tag);
       }
+      requireEnd(reader, end);
       return message;
     } finally {
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
@@ -2303,11 +2015,9 @@ export const SessionExpireRequest: MessageFns<SessionExpireRequest> = {
             break;
           }
         }
-        if ((tag & 7) === 4 || tag === 0) {
-          break;
-        }
-        reader.skip(tag & 7);
+        skipUnknown(reader, tag);
       }
+      requireEnd(reader, end);
       return message;
     } finally {
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
@@ -2344,19 +2054,14 @@ export const SessionCloseRequest: MessageFns<SessionCloseRequest> = {
         const tag = reader.uint32();
         switch (tag >>> 3) {
           case 1: {
-            if (tag !== 8) {
-              break;
-            }
-
+            requireTag(tag, 8);
             message.id = reader.uint64() as bigint;
             continue;
           }
         }
-        if ((tag & 7) === 4 || tag === 0) {
-          break;
-        }
-        reader.skip(tag & 7);
+        skipUnknown(reader, tag);
       }
+      requireEnd(reader, end);
       return message;
     } finally {
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
@@ -2399,35 +2104,24 @@ export const SetQuotaRequest: MessageFns<SetQuotaRequest> = {
         const tag = reader.uint32();
         switch (tag >>> 3) {
           case 1: {
-            if (tag !== 8) {
-              break;
-            }
-
+            requireTag(tag, 8);
             message.keyspace = reader.uint32();
             continue;
           }
           case 2: {
-            if (tag !== 18) {
-              break;
-            }
-
+            requireTag(tag, 18);
             message.namespace = reader.string();
             continue;
           }
           case 3: {
-            if (tag !== 24) {
-              break;
-            }
-
+            requireTag(tag, 24);
             message.bytesMax = longToNumber(reader.int64());
             continue;
           }
         }
-        if ((tag & 7) === 4 || tag === 0) {
-          break;
-        }
-        reader.skip(tag & 7);
+        skipUnknown(reader, tag);
       }
+      requireEnd(reader, end);
       return message;
     } finally {
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
@@ -2488,59 +2182,39 @@ export const KeyValue: MessageFns<KeyValue> = {
         const tag = reader.uint32();
         switch (tag >>> 3) {
           case 1: {
-            if (tag !== 10) {
-              break;
-            }
-
+            requireTag(tag, 10);
             message.key = reader.bytes();
             continue;
           }
           case 2: {
-            if (tag !== 16) {
-              break;
-            }
-
+            requireTag(tag, 16);
             message.createRevision = longToNumber(reader.int64());
             continue;
           }
           case 3: {
-            if (tag !== 24) {
-              break;
-            }
-
+            requireTag(tag, 24);
             message.modRevision = longToNumber(reader.int64());
             continue;
           }
           case 4: {
-            if (tag !== 32) {
-              break;
-            }
-
+            requireTag(tag, 32);
             message.version = longToNumber(reader.int64());
             continue;
           }
           case 5: {
-            if (tag !== 42) {
-              break;
-            }
-
+            requireTag(tag, 42);
             message.value = reader.bytes();
             continue;
           }
           case 6: {
-            if (tag !== 48) {
-              break;
-            }
-
+            requireTag(tag, 48);
             message.lease = reader.int64() as bigint;
             continue;
           }
         }
-        if ((tag & 7) === 4 || tag === 0) {
-          break;
-        }
-        reader.skip(tag & 7);
+        skipUnknown(reader, tag);
       }
+      requireEnd(reader, end);
       return message;
     } finally {
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
@@ -2583,35 +2257,24 @@ export const RangeResponse: MessageFns<RangeResponse> = {
         const tag = reader.uint32();
         switch (tag >>> 3) {
           case 1: {
-            if (tag !== 10) {
-              break;
-            }
-
+            requireTag(tag, 10);
             message.kvs.push(KeyValue.decode(reader, reader.uint32()));
             continue;
           }
           case 2: {
-            if (tag !== 16) {
-              break;
-            }
-
+            requireTag(tag, 16);
             message.more = reader.bool();
             continue;
           }
           case 3: {
-            if (tag !== 24) {
-              break;
-            }
-
+            requireTag(tag, 24);
             message.count = longToNumber(reader.int64());
             continue;
           }
         }
-        if ((tag & 7) === 4 || tag === 0) {
-          break;
-        }
-        reader.skip(tag & 7);
+        skipUnknown(reader, tag);
       }
+      requireEnd(reader, end);
       return message;
     } finally {
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
@@ -2645,19 +2308,14 @@ export const PutResponse: MessageFns<PutResponse> = {
         const tag = reader.uint32();
         switch (tag >>> 3) {
           case 1: {
-            if (tag !== 10) {
-              break;
-            }
-
+            requireTag(tag, 10);
             message.prevKv = KeyValue.decode(reader, reader.uint32());
             continue;
           }
         }
-        if ((tag & 7) === 4 || tag === 0) {
-          break;
-        }
-        reader.skip(tag & 7);
+        skipUnknown(reader, tag);
       }
+      requireEnd(reader, end);
       return message;
     } finally {
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
@@ -2697,27 +2355,19 @@ export const DeleteRangeResponse: MessageFns<DeleteRangeResponse> = {
         const tag = reader.uint32();
         switch (tag >>> 3) {
           case 1: {
-            if (tag !== 8) {
-              break;
-            }
-
+            requireTag(tag, 8);
             message.deleted = longToNumber(reader.int64());
             continue;
           }
           case 2: {
-            if (tag !== 18) {
-              break;
-            }
-
+            requireTag(tag, 18);
             message.prevKvs.push(KeyValue.decode(reader, reader.uint32()));
             continue;
           }
         }
-        if ((tag & 7) === 4 || tag === 0) {
-          break;
-        }
-        reader.skip(tag & 7);
+        skipUnknown(reader, tag);
       }
+      requireEnd(reader, end);
       return message;
     } finally {
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
@@ -2762,43 +2412,29 @@ export const ResponseOp: MessageFns<ResponseOp> = {
         const tag = reader.uint32();
         switch (tag >>> 3) {
           case 1: {
-            if (tag !== 10) {
-              break;
-            }
-
+            requireTag(tag, 10);
             message.response = { $case: "range", value: RangeResponse.decode(reader, reader.uint32()) };
             continue;
           }
           case 2: {
-            if (tag !== 18) {
-              break;
-            }
-
+            requireTag(tag, 18);
             message.response = { $case: "put", value: PutResponse.decode(reader, reader.uint32()) };
             continue;
           }
           case 3: {
-            if (tag !== 26) {
-              break;
-            }
-
+            requireTag(tag, 26);
             message.response = { $case: "deleteRange", value: DeleteRangeResponse.decode(reader, reader.uint32()) };
             continue;
           }
           case 4: {
-            if (tag !== 34) {
-              break;
-            }
-
+            requireTag(tag, 34);
             message.response = { $case: "txn", value: TxnResponse.decode(reader, reader.uint32()) };
             continue;
           }
         }
-        if ((tag & 7) === 4 || tag === 0) {
-          break;
-        }
-        reader.skip(tag & 7);
+        skipUnknown(reader, tag);
       }
+      requireEnd(reader, end);
       return message;
     } finally {
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
@@ -2835,27 +2471,19 @@ export const TxnResponse: MessageFns<TxnResponse> = {
         const tag = reader.uint32();
         switch (tag >>> 3) {
           case 1: {
-            if (tag !== 8) {
-              break;
-            }
-
+            requireTag(tag, 8);
             message.succeeded = reader.bool();
             continue;
           }
           case 2: {
-            if (tag !== 18) {
-              break;
-            }
-
+            requireTag(tag, 18);
             message.responses.push(ResponseOp.decode(reader, reader.uint32()));
             continue;
           }
         }
-        if ((tag & 7) === 4 || tag === 0) {
-          break;
-        }
-        reader.skip(tag & 7);
+        skipUnknown(reader, tag);
       }
+      requireEnd(reader, end);
       return message;
     } finally {
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
@@ -2886,11 +2514,9 @@ export const CompactResponse: MessageFns<CompactResponse> = {
         const tag = reader.uint32();
         switch (tag >>> 3) {
         }
-        if ((tag & 7) === 4 || tag === 0) {
-          break;
-        }
-        reader.skip(tag & 7);
+        skipUnknown(reader, tag);
       }
+      requireEnd(reader, end);
       return message;
     } finally {
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
@@ -2921,11 +2547,9 @@ export const BindMemberResponse: MessageFns<BindMemberResponse> = {
         const tag = reader.uint32();
         switch (tag >>> 3) {
         }
-        if ((tag & 7) === 4 || tag === 0) {
-          break;
-        }
-        reader.skip(tag & 7);
+        skipUnknown(reader, tag);
       }
+      requireEnd(reader, end);
       return message;
     } finally {
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
@@ -2956,11 +2580,9 @@ export const ClusterVersionResponse: MessageFns<ClusterVersionResponse> = {
         const tag = reader.uint32();
         switch (tag >>> 3) {
         }
-        if ((tag & 7) === 4 || tag === 0) {
-          break;
-        }
-        reader.skip(tag & 7);
+        skipUnknown(reader, tag);
       }
+      requireEnd(reader, end);
       return message;
     } finally {
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
@@ -3003,27 +2625,19 @@ export const LeaseGrantResponse: MessageFns<LeaseGrantResponse> = {
         const tag = reader.uint32();
         switch (tag >>> 3) {
           case 1: {
-            if (tag !== 8) {
-              break;
-            }
-
+            requireTag(tag, 8);
             message.id = reader.int64() as bigint;
             continue;
           }
           case 2: {
-            if (tag !== 16) {
-              break;
-            }
-
+            requireTag(tag, 16);
             message.ttlMs = longToNumber(reader.int64());
             continue;
           }
         }
-        if ((tag & 7) === 4 || tag === 0) {
-          break;
-        }
-        reader.skip(tag & 7);
+        skipUnknown(reader, tag);
       }
+      requireEnd(reader, end);
       return message;
     } finally {
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
@@ -3060,19 +2674,14 @@ export const LeaseRevokeResponse: MessageFns<LeaseRevokeResponse> = {
         const tag = reader.uint32();
         switch (tag >>> 3) {
           case 1: {
-            if (tag !== 8) {
-              break;
-            }
-
+            requireTag(tag, 8);
             message.deleted = longToNumber(reader.int64());
             continue;
           }
         }
-        if ((tag & 7) === 4 || tag === 0) {
-          break;
-        }
-        reader.skip(tag & 7);
+        skipUnknown(reader, tag);
       }
+      requireEnd(reader, end);
       return message;
     } finally {
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
@@ -3131,11 +2740,9 @@ export const LeaseExpireResponse: MessageFns<LeaseExpireResponse> = {
             break;
           }
         }
-        if ((tag & 7) === 4 || tag === 0) {
-          break;
-        }
-        reader.skip(tag & 7);
+        skipUnknown(reader, tag);
       }
+      requireEnd(reader, end);
       return message;
     } finally {
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
@@ -3166,11 +2773,9 @@ export const LeaseCheckpointResponse: MessageFns<LeaseCheckpointResponse> = {
         const tag = reader.uint32();
         switch (tag >>> 3) {
         }
-        if ((tag & 7) === 4 || tag === 0) {
-          break;
-        }
-        reader.skip(tag & 7);
+        skipUnknown(reader, tag);
       }
+      requireEnd(reader, end);
       return message;
     } finally {
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
@@ -3213,27 +2818,19 @@ export const SessionRegisterResponse: MessageFns<SessionRegisterResponse> = {
         const tag = reader.uint32();
         switch (tag >>> 3) {
           case 1: {
-            if (tag !== 8) {
-              break;
-            }
-
+            requireTag(tag, 8);
             message.id = reader.uint64() as bigint;
             continue;
           }
           case 2: {
-            if (tag !== 16) {
-              break;
-            }
-
+            requireTag(tag, 16);
             message.ttlMs = longToNumber(reader.int64());
             continue;
           }
         }
-        if ((tag & 7) === 4 || tag === 0) {
-          break;
-        }
-        reader.skip(tag & 7);
+        skipUnknown(reader, tag);
       }
+      requireEnd(reader, end);
       return message;
     } finally {
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
@@ -3264,11 +2861,9 @@ export const SessionKeepAliveResponse: MessageFns<SessionKeepAliveResponse> = {
         const tag = reader.uint32();
         switch (tag >>> 3) {
         }
-        if ((tag & 7) === 4 || tag === 0) {
-          break;
-        }
-        reader.skip(tag & 7);
+        skipUnknown(reader, tag);
       }
+      requireEnd(reader, end);
       return message;
     } finally {
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
@@ -3327,11 +2922,9 @@ export const SessionExpireResponse: MessageFns<SessionExpireResponse> = {
             break;
           }
         }
-        if ((tag & 7) === 4 || tag === 0) {
-          break;
-        }
-        reader.skip(tag & 7);
+        skipUnknown(reader, tag);
       }
+      requireEnd(reader, end);
       return message;
     } finally {
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
@@ -3362,11 +2955,9 @@ export const SessionCloseResponse: MessageFns<SessionCloseResponse> = {
         const tag = reader.uint32();
         switch (tag >>> 3) {
         }
-        if ((tag & 7) === 4 || tag === 0) {
-          break;
-        }
-        reader.skip(tag & 7);
+        skipUnknown(reader, tag);
       }
+      requireEnd(reader, end);
       return message;
     } finally {
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
@@ -3397,11 +2988,9 @@ export const RetireMemberResponse: MessageFns<RetireMemberResponse> = {
         const tag = reader.uint32();
         switch (tag >>> 3) {
         }
-        if ((tag & 7) === 4 || tag === 0) {
-          break;
-        }
-        reader.skip(tag & 7);
+        skipUnknown(reader, tag);
       }
+      requireEnd(reader, end);
       return message;
     } finally {
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
@@ -3432,11 +3021,9 @@ export const SetQuotaResponse: MessageFns<SetQuotaResponse> = {
         const tag = reader.uint32();
         switch (tag >>> 3) {
         }
-        if ((tag & 7) === 4 || tag === 0) {
-          break;
-        }
-        reader.skip(tag & 7);
+        skipUnknown(reader, tag);
       }
+      requireEnd(reader, end);
       return message;
     } finally {
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
@@ -3467,11 +3054,9 @@ export const StateCheckResponse: MessageFns<StateCheckResponse> = {
         const tag = reader.uint32();
         switch (tag >>> 3) {
         }
-        if ((tag & 7) === 4 || tag === 0) {
-          break;
-        }
-        reader.skip(tag & 7);
+        skipUnknown(reader, tag);
       }
+      requireEnd(reader, end);
       return message;
     } finally {
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
@@ -3502,11 +3087,9 @@ export const StateReportResponse: MessageFns<StateReportResponse> = {
         const tag = reader.uint32();
         switch (tag >>> 3) {
         }
-        if ((tag & 7) === 4 || tag === 0) {
-          break;
-        }
-        reader.skip(tag & 7);
+        skipUnknown(reader, tag);
       }
+      requireEnd(reader, end);
       return message;
     } finally {
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
@@ -3546,27 +3129,19 @@ export const AppliedBefore: MessageFns<AppliedBefore> = {
         const tag = reader.uint32();
         switch (tag >>> 3) {
           case 1: {
-            if (tag !== 8) {
-              break;
-            }
-
+            requireTag(tag, 8);
             message.revision = longToNumber(reader.int64());
             continue;
           }
           case 2: {
-            if (tag !== 16) {
-              break;
-            }
-
+            requireTag(tag, 16);
             message.succeeded = reader.bool();
             continue;
           }
         }
-        if ((tag & 7) === 4 || tag === 0) {
-          break;
-        }
-        reader.skip(tag & 7);
+        skipUnknown(reader, tag);
       }
+      requireEnd(reader, end);
       return message;
     } finally {
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
@@ -3665,58 +3240,37 @@ export const CommandResult: MessageFns<CommandResult> = {
         const tag = reader.uint32();
         switch (tag >>> 3) {
           case 1: {
-            if (tag !== 8) {
-              break;
-            }
-
+            requireTag(tag, 8);
             message.revision = longToNumber(reader.int64());
             continue;
           }
           case 2: {
-            if (tag !== 18) {
-              break;
-            }
-
+            requireTag(tag, 18);
             message.response = { $case: "put", value: PutResponse.decode(reader, reader.uint32()) };
             continue;
           }
           case 3: {
-            if (tag !== 26) {
-              break;
-            }
-
+            requireTag(tag, 26);
             message.response = { $case: "deleteRange", value: DeleteRangeResponse.decode(reader, reader.uint32()) };
             continue;
           }
           case 4: {
-            if (tag !== 34) {
-              break;
-            }
-
+            requireTag(tag, 34);
             message.response = { $case: "txn", value: TxnResponse.decode(reader, reader.uint32()) };
             continue;
           }
           case 5: {
-            if (tag !== 42) {
-              break;
-            }
-
+            requireTag(tag, 42);
             message.response = { $case: "compact", value: CompactResponse.decode(reader, reader.uint32()) };
             continue;
           }
           case 6: {
-            if (tag !== 50) {
-              break;
-            }
-
+            requireTag(tag, 50);
             message.response = { $case: "bindMember", value: BindMemberResponse.decode(reader, reader.uint32()) };
             continue;
           }
           case 7: {
-            if (tag !== 58) {
-              break;
-            }
-
+            requireTag(tag, 58);
             message.response = {
               $case: "clusterVersion",
               value: ClusterVersionResponse.decode(reader, reader.uint32()),
@@ -3724,42 +3278,27 @@ export const CommandResult: MessageFns<CommandResult> = {
             continue;
           }
           case 8: {
-            if (tag !== 66) {
-              break;
-            }
-
+            requireTag(tag, 66);
             message.response = { $case: "failure", value: CommandFailure.decode(reader, reader.uint32()) };
             continue;
           }
           case 9: {
-            if (tag !== 74) {
-              break;
-            }
-
+            requireTag(tag, 74);
             message.response = { $case: "leaseGrant", value: LeaseGrantResponse.decode(reader, reader.uint32()) };
             continue;
           }
           case 10: {
-            if (tag !== 82) {
-              break;
-            }
-
+            requireTag(tag, 82);
             message.response = { $case: "leaseRevoke", value: LeaseRevokeResponse.decode(reader, reader.uint32()) };
             continue;
           }
           case 11: {
-            if (tag !== 90) {
-              break;
-            }
-
+            requireTag(tag, 90);
             message.response = { $case: "leaseExpire", value: LeaseExpireResponse.decode(reader, reader.uint32()) };
             continue;
           }
           case 12: {
-            if (tag !== 98) {
-              break;
-            }
-
+            requireTag(tag, 98);
             message.response = {
               $case: "leaseCheckpoint",
               value: LeaseCheckpointResponse.decode(reader, reader.uint32()),
@@ -3767,10 +3306,7 @@ export const CommandResult: MessageFns<CommandResult> = {
             continue;
           }
           case 13: {
-            if (tag !== 106) {
-              break;
-            }
-
+            requireTag(tag, 106);
             message.response = {
               $case: "sessionRegister",
               value: SessionRegisterResponse.decode(reader, reader.uint32()),
@@ -3778,10 +3314,7 @@ export const CommandResult: MessageFns<CommandResult> = {
             continue;
           }
           case 14: {
-            if (tag !== 114) {
-              break;
-            }
-
+            requireTag(tag, 114);
             message.response = {
               $case: "sessionKeepAlive",
               value: SessionKeepAliveResponse.decode(reader, reader.uint32()),
@@ -3789,67 +3322,44 @@ export const CommandResult: MessageFns<CommandResult> = {
             continue;
           }
           case 15: {
-            if (tag !== 122) {
-              break;
-            }
-
+            requireTag(tag, 122);
             message.response = { $case: "sessionExpire", value: SessionExpireResponse.decode(reader, reader.uint32()) };
             continue;
           }
           case 16: {
-            if (tag !== 130) {
-              break;
-            }
-
+            requireTag(tag, 130);
             message.response = { $case: "sessionClose", value: SessionCloseResponse.decode(reader, reader.uint32()) };
             continue;
           }
           case 17: {
-            if (tag !== 138) {
-              break;
-            }
-
+            requireTag(tag, 138);
             message.response = { $case: "appliedBefore", value: AppliedBefore.decode(reader, reader.uint32()) };
             continue;
           }
           case 18: {
-            if (tag !== 146) {
-              break;
-            }
-
+            requireTag(tag, 146);
             message.response = { $case: "retireMember", value: RetireMemberResponse.decode(reader, reader.uint32()) };
             continue;
           }
           case 19: {
-            if (tag !== 154) {
-              break;
-            }
-
+            requireTag(tag, 154);
             message.response = { $case: "setQuota", value: SetQuotaResponse.decode(reader, reader.uint32()) };
             continue;
           }
           case 21: {
-            if (tag !== 170) {
-              break;
-            }
-
+            requireTag(tag, 170);
             message.response = { $case: "stateCheck", value: StateCheckResponse.decode(reader, reader.uint32()) };
             continue;
           }
           case 22: {
-            if (tag !== 178) {
-              break;
-            }
-
+            requireTag(tag, 178);
             message.response = { $case: "stateReport", value: StateReportResponse.decode(reader, reader.uint32()) };
             continue;
           }
         }
-        if ((tag & 7) === 4 || tag === 0) {
-          break;
-        }
-        reader.skip(tag & 7);
+        skipUnknown(reader, tag);
       }
+      requireEnd(reader, end);
       return message;
     } finally {
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
@@ -3892,35 +3402,24 @@ export const CommandFailure: MessageFns<CommandFailure> = {
         const tag = reader.uint32();
         switch (tag >>> 3) {
           case 1: {
-            if (tag !== 10) {
-              break;
-            }
-
+            requireTag(tag, 10);
             message.code = reader.string();
             continue;
           }
           case 2: {
-            if (tag !== 18) {
-              break;
-            }
-
+            requireTag(tag, 18);
             message.message = reader.string();
             continue;
           }
           case 3: {
-            if (tag !== 24) {
-              break;
-            }
-
+            requireTag(tag, 24);
             message.revision = longToNumber(reader.int64());
             continue;
           }
         }
-        if ((tag & 7) === 4 || tag === 0) {
-          break;
-        }
-        reader.skip(tag & 7);
+        skipUnknown(reader, tag);
       }
+      requireEnd(reader, end);
       return message;
     } finally {
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;

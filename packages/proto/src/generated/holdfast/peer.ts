@@ -6,6 +6,7 @@
 
 /* eslint-disable */
 import { BinaryReader, BinaryWriter } from "@bufbuild/protobuf/wire";
+import { requireEnd, requireTag, skipUnknown } from "../../strict-decoding.ts";
 
 export const protobufPackage = "holdfast.peer";
 
@@ -413,99 +414,64 @@ export const Handshake: MessageFns<Handshake> = {
         const tag = reader.uint32();
         switch (tag >>> 3) {
           case 1: {
-            if (tag !== 8) {
-              break;
-            }
-
+            requireTag(tag, 8);
             message.protocolVersion = reader.uint32();
             continue;
           }
           case 2: {
-            if (tag !== 16) {
-              break;
-            }
-
+            requireTag(tag, 16);
             message.clusterId = reader.uint64() as bigint;
             continue;
           }
           case 3: {
-            if (tag !== 24) {
-              break;
-            }
-
+            requireTag(tag, 24);
             message.from = reader.uint64() as bigint;
             continue;
           }
           case 4: {
-            if (tag !== 32) {
-              break;
-            }
-
+            requireTag(tag, 32);
             message.to = reader.uint64() as bigint;
             continue;
           }
           case 5: {
-            if (tag !== 40) {
-              break;
-            }
-
+            requireTag(tag, 40);
             message.storeId = reader.uint64() as bigint;
             continue;
           }
           case 6: {
-            if (tag !== 48) {
-              break;
-            }
-
+            requireTag(tag, 48);
             message.bootEpoch = longToNumber(reader.uint64());
             continue;
           }
           case 7: {
-            if (tag !== 56) {
-              break;
-            }
-
+            requireTag(tag, 56);
             message.purpose = reader.uint32();
             continue;
           }
           case 8: {
-            if (tag !== 66) {
-              break;
-            }
-
+            requireTag(tag, 66);
             message.name = reader.string();
             continue;
           }
           case 9: {
-            if (tag !== 72) {
-              break;
-            }
-
+            requireTag(tag, 72);
             message.bootId = reader.uint64() as bigint;
             continue;
           }
           case 10: {
-            if (tag !== 80) {
-              break;
-            }
-
+            requireTag(tag, 80);
             message.features = reader.uint32();
             continue;
           }
           case 11: {
-            if (tag !== 90) {
-              break;
-            }
-
+            requireTag(tag, 90);
             message.address = reader.string();
             continue;
           }
         }
-        if ((tag & 7) === 4 || tag === 0) {
-          break;
-        }
-        reader.skip(tag & 7);
+        skipUnknown(reader, tag);
       }
+      requireEnd(reader, end);
       return message;
     } finally {
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
@@ -581,75 +547,49 @@ export const HandshakeResponse: MessageFns<HandshakeResponse> = {
         const tag = reader.uint32();
         switch (tag >>> 3) {
           case 1: {
-            if (tag !== 8) {
-              break;
-            }
-
+            requireTag(tag, 8);
             message.protocolVersion = reader.uint32();
             continue;
           }
           case 2: {
-            if (tag !== 16) {
-              break;
-            }
-
+            requireTag(tag, 16);
             message.memberId = reader.uint64() as bigint;
             continue;
           }
           case 3: {
-            if (tag !== 24) {
-              break;
-            }
-
+            requireTag(tag, 24);
             message.storeId = reader.uint64() as bigint;
             continue;
           }
           case 4: {
-            if (tag !== 32) {
-              break;
-            }
-
+            requireTag(tag, 32);
             message.bootEpoch = longToNumber(reader.uint64());
             continue;
           }
           case 5: {
-            if (tag !== 42) {
-              break;
-            }
-
+            requireTag(tag, 42);
             message.refusalCode = reader.string();
             continue;
           }
           case 6: {
-            if (tag !== 50) {
-              break;
-            }
-
+            requireTag(tag, 50);
             message.refusalMessage = reader.string();
             continue;
           }
           case 7: {
-            if (tag !== 56) {
-              break;
-            }
-
+            requireTag(tag, 56);
             message.bootId = reader.uint64() as bigint;
             continue;
           }
           case 8: {
-            if (tag !== 64) {
-              break;
-            }
-
+            requireTag(tag, 64);
             message.features = reader.uint32();
             continue;
           }
         }
-        if ((tag & 7) === 4 || tag === 0) {
-          break;
-        }
-        reader.skip(tag & 7);
+        skipUnknown(reader, tag);
       }
+      requireEnd(reader, end);
       return message;
     } finally {
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
@@ -689,27 +629,19 @@ export const AskRequest: MessageFns<AskRequest> = {
         const tag = reader.uint32();
         switch (tag >>> 3) {
           case 1: {
-            if (tag !== 8) {
-              break;
-            }
-
+            requireTag(tag, 8);
             message.id = longToNumber(reader.uint64());
             continue;
           }
           case 2: {
-            if (tag !== 18) {
-              break;
-            }
-
+            requireTag(tag, 18);
             message.body = reader.bytes();
             continue;
           }
         }
-        if ((tag & 7) === 4 || tag === 0) {
-          break;
-        }
-        reader.skip(tag & 7);
+        skipUnknown(reader, tag);
       }
+      requireEnd(reader, end);
       return message;
     } finally {
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
@@ -755,43 +687,29 @@ export const AskResponse: MessageFns<AskResponse> = {
         const tag = reader.uint32();
         switch (tag >>> 3) {
           case 1: {
-            if (tag !== 8) {
-              break;
-            }
-
+            requireTag(tag, 8);
             message.id = longToNumber(reader.uint64());
             continue;
           }
           case 2: {
-            if (tag !== 18) {
-              break;
-            }
-
+            requireTag(tag, 18);
             message.code = reader.string();
             continue;
           }
           case 3: {
-            if (tag !== 26) {
-              break;
-            }
-
+            requireTag(tag, 26);
             message.message = reader.string();
             continue;
           }
           case 4: {
-            if (tag !== 34) {
-              break;
-            }
-
+            requireTag(tag, 34);
             message.body = reader.bytes();
             continue;
           }
         }
-        if ((tag & 7) === 4 || tag === 0) {
-          break;
-        }
-        reader.skip(tag & 7);
+        skipUnknown(reader, tag);
       }
+      requireEnd(reader, end);
       return message;
     } finally {
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
@@ -834,27 +752,19 @@ export const LogId: MessageFns<LogId> = {
         const tag = reader.uint32();
         switch (tag >>> 3) {
           case 1: {
-            if (tag !== 8) {
-              break;
-            }
-
+            requireTag(tag, 8);
             message.index = longToNumber(reader.uint64());
             continue;
           }
           case 2: {
-            if (tag !== 16) {
-              break;
-            }
-
+            requireTag(tag, 16);
             message.term = longToNumber(reader.uint64());
             continue;
           }
         }
-        if ((tag & 7) === 4 || tag === 0) {
-          break;
-        }
-        reader.skip(tag & 7);
+        skipUnknown(reader, tag);
       }
+      requireEnd(reader, end);
       return message;
     } finally {
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
@@ -903,43 +813,29 @@ export const Entry: MessageFns<Entry> = {
         const tag = reader.uint32();
         switch (tag >>> 3) {
           case 1: {
-            if (tag !== 8) {
-              break;
-            }
-
+            requireTag(tag, 8);
             message.index = longToNumber(reader.uint64());
             continue;
           }
           case 2: {
-            if (tag !== 16) {
-              break;
-            }
-
+            requireTag(tag, 16);
             message.term = longToNumber(reader.uint64());
             continue;
           }
           case 3: {
-            if (tag !== 24) {
-              break;
-            }
-
+            requireTag(tag, 24);
             message.kind = reader.uint32();
             continue;
           }
           case 4: {
-            if (tag !== 34) {
-              break;
-            }
-
+            requireTag(tag, 34);
             message.payload = reader.bytes();
             continue;
           }
         }
-        if ((tag & 7) === 4 || tag === 0) {
-          break;
-        }
-        reader.skip(tag & 7);
+        skipUnknown(reader, tag);
       }
+      requireEnd(reader, end);
       return message;
     } finally {
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
@@ -976,27 +872,19 @@ export const SnapshotMeta: MessageFns<SnapshotMeta> = {
         const tag = reader.uint32();
         switch (tag >>> 3) {
           case 1: {
-            if (tag !== 10) {
-              break;
-            }
-
+            requireTag(tag, 10);
             message.last = LogId.decode(reader, reader.uint32());
             continue;
           }
           case 2: {
-            if (tag !== 18) {
-              break;
-            }
-
+            requireTag(tag, 18);
             message.configuration = reader.bytes();
             continue;
           }
         }
-        if ((tag & 7) === 4 || tag === 0) {
-          break;
-        }
-        reader.skip(tag & 7);
+        skipUnknown(reader, tag);
       }
+      requireEnd(reader, end);
       return message;
     } finally {
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
@@ -1101,82 +989,52 @@ export const Message: MessageFns<Message> = {
         const tag = reader.uint32();
         switch (tag >>> 3) {
           case 1: {
-            if (tag !== 8) {
-              break;
-            }
-
+            requireTag(tag, 8);
             message.from = reader.uint64() as bigint;
             continue;
           }
           case 2: {
-            if (tag !== 16) {
-              break;
-            }
-
+            requireTag(tag, 16);
             message.to = reader.uint64() as bigint;
             continue;
           }
           case 3: {
-            if (tag !== 24) {
-              break;
-            }
-
+            requireTag(tag, 24);
             message.term = longToNumber(reader.uint64());
             continue;
           }
           case 4: {
-            if (tag !== 32) {
-              break;
-            }
-
+            requireTag(tag, 32);
             message.group = reader.uint32();
             continue;
           }
           case 10: {
-            if (tag !== 82) {
-              break;
-            }
-
+            requireTag(tag, 82);
             message.body = { $case: "preVoteRequest", value: PreVoteRequest.decode(reader, reader.uint32()) };
             continue;
           }
           case 11: {
-            if (tag !== 90) {
-              break;
-            }
-
+            requireTag(tag, 90);
             message.body = { $case: "preVoteResponse", value: PreVoteResponse.decode(reader, reader.uint32()) };
             continue;
           }
           case 12: {
-            if (tag !== 98) {
-              break;
-            }
-
+            requireTag(tag, 98);
             message.body = { $case: "voteRequest", value: VoteRequest.decode(reader, reader.uint32()) };
             continue;
           }
           case 13: {
-            if (tag !== 106) {
-              break;
-            }
-
+            requireTag(tag, 106);
             message.body = { $case: "voteResponse", value: VoteResponse.decode(reader, reader.uint32()) };
             continue;
           }
           case 14: {
-            if (tag !== 114) {
-              break;
-            }
-
+            requireTag(tag, 114);
             message.body = { $case: "appendEntries", value: AppendEntries.decode(reader, reader.uint32()) };
             continue;
           }
           case 15: {
-            if (tag !== 122) {
-              break;
-            }
-
+            requireTag(tag, 122);
             message.body = {
               $case: "appendEntriesResponse",
               value: AppendEntriesResponse.decode(reader, reader.uint32()),
@@ -1184,99 +1042,64 @@ export const Message: MessageFns<Message> = {
             continue;
           }
           case 16: {
-            if (tag !== 130) {
-              break;
-            }
-
+            requireTag(tag, 130);
             message.body = { $case: "heartbeat", value: Heartbeat.decode(reader, reader.uint32()) };
             continue;
           }
           case 17: {
-            if (tag !== 138) {
-              break;
-            }
-
+            requireTag(tag, 138);
             message.body = { $case: "heartbeatResponse", value: HeartbeatResponse.decode(reader, reader.uint32()) };
             continue;
           }
           case 18: {
-            if (tag !== 146) {
-              break;
-            }
-
+            requireTag(tag, 146);
             message.body = { $case: "installSnapshot", value: InstallSnapshot.decode(reader, reader.uint32()) };
             continue;
           }
           case 19: {
-            if (tag !== 154) {
-              break;
-            }
-
+            requireTag(tag, 154);
             message.body = { $case: "readIndexRequest", value: ReadIndexRequest.decode(reader, reader.uint32()) };
             continue;
           }
           case 20: {
-            if (tag !== 162) {
-              break;
-            }
-
+            requireTag(tag, 162);
             message.body = { $case: "readIndexResponse", value: ReadIndexResponse.decode(reader, reader.uint32()) };
             continue;
           }
           case 21: {
-            if (tag !== 170) {
-              break;
-            }
-
+            requireTag(tag, 170);
             message.body = { $case: "timeoutNow", value: TimeoutNow.decode(reader, reader.uint32()) };
             continue;
           }
           case 22: {
-            if (tag !== 178) {
-              break;
-            }
-
+            requireTag(tag, 178);
             message.body = { $case: "resigned", value: Resigned.decode(reader, reader.uint32()) };
             continue;
           }
           case 23: {
-            if (tag !== 186) {
-              break;
-            }
-
+            requireTag(tag, 186);
             message.body = { $case: "termRequest", value: TermRequest.decode(reader, reader.uint32()) };
             continue;
           }
           case 24: {
-            if (tag !== 194) {
-              break;
-            }
-
+            requireTag(tag, 194);
             message.body = { $case: "termResponse", value: TermResponse.decode(reader, reader.uint32()) };
             continue;
           }
           case 25: {
-            if (tag !== 202) {
-              break;
-            }
-
+            requireTag(tag, 202);
             message.body = { $case: "logRangeRequest", value: LogRangeRequest.decode(reader, reader.uint32()) };
             continue;
           }
           case 26: {
-            if (tag !== 210) {
-              break;
-            }
-
+            requireTag(tag, 210);
             message.body = { $case: "logRange", value: LogRange.decode(reader, reader.uint32()) };
             continue;
           }
         }
-        if ((tag & 7) === 4 || tag === 0) {
-          break;
-        }
-        reader.skip(tag & 7);
+        skipUnknown(reader, tag);
       }
+      requireEnd(reader, end);
       return message;
     } finally {
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
@@ -1310,19 +1133,14 @@ export const PreVoteRequest: MessageFns<PreVoteRequest> = {
         const tag = reader.uint32();
         switch (tag >>> 3) {
           case 1: {
-            if (tag !== 10) {
-              break;
-            }
-
+            requireTag(tag, 10);
             message.lastLog = LogId.decode(reader, reader.uint32());
             continue;
           }
         }
-        if ((tag & 7) === 4 || tag === 0) {
-          break;
-        }
-        reader.skip(tag & 7);
+        skipUnknown(reader, tag);
       }
+      requireEnd(reader, end);
       return message;
     } finally {
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
@@ -1362,27 +1180,19 @@ export const PreVoteResponse: MessageFns<PreVoteResponse> = {
         const tag = reader.uint32();
         switch (tag >>> 3) {
           case 1: {
-            if (tag !== 8) {
-              break;
-            }
-
+            requireTag(tag, 8);
             message.granted = reader.bool();
             continue;
           }
           case 2: {
-            if (tag !== 16) {
-              break;
-            }
-
+            requireTag(tag, 16);
             message.requestTerm = longToNumber(reader.uint64());
             continue;
           }
         }
-        if ((tag & 7) === 4 || tag === 0) {
-          break;
-        }
-        reader.skip(tag & 7);
+        skipUnknown(reader, tag);
       }
+      requireEnd(reader, end);
       return message;
     } finally {
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
@@ -1419,27 +1229,19 @@ export const VoteRequest: MessageFns<VoteRequest> = {
         const tag = reader.uint32();
         switch (tag >>> 3) {
           case 1: {
-            if (tag !== 10) {
-              break;
-            }
-
+            requireTag(tag, 10);
             message.lastLog = LogId.decode(reader, reader.uint32());
             continue;
           }
           case 2: {
-            if (tag !== 16) {
-              break;
-            }
-
+            requireTag(tag, 16);
             message.transfer = reader.bool();
             continue;
           }
         }
-        if ((tag & 7) === 4 || tag === 0) {
-          break;
-        }
-        reader.skip(tag & 7);
+        skipUnknown(reader, tag);
       }
+      requireEnd(reader, end);
       return message;
     } finally {
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
@@ -1473,19 +1275,14 @@ export const VoteResponse: MessageFns<VoteResponse> = {
         const tag = reader.uint32();
         switch (tag >>> 3) {
           case 1: {
-            if (tag !== 8) {
-              break;
-            }
-
+            requireTag(tag, 8);
             message.granted = reader.bool();
             continue;
           }
         }
-        if ((tag & 7) === 4 || tag === 0) {
-          break;
-        }
-        reader.skip(tag & 7);
+        skipUnknown(reader, tag);
       }
+      requireEnd(reader, end);
       return message;
     } finally {
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
@@ -1537,51 +1334,34 @@ export const AppendEntries: MessageFns<AppendEntries> = {
         const tag = reader.uint32();
         switch (tag >>> 3) {
           case 1: {
-            if (tag !== 10) {
-              break;
-            }
-
+            requireTag(tag, 10);
             message.previous = LogId.decode(reader, reader.uint32());
             continue;
           }
           case 2: {
-            if (tag !== 18) {
-              break;
-            }
-
+            requireTag(tag, 18);
             message.entries.push(Entry.decode(reader, reader.uint32()));
             continue;
           }
           case 3: {
-            if (tag !== 24) {
-              break;
-            }
-
+            requireTag(tag, 24);
             message.commit = longToNumber(reader.uint64());
             continue;
           }
           case 4: {
-            if (tag !== 32) {
-              break;
-            }
-
+            requireTag(tag, 32);
             message.repairTarget = longToNumber(reader.uint64());
             continue;
           }
           case 5: {
-            if (tag !== 40) {
-              break;
-            }
-
+            requireTag(tag, 40);
             message.isNotice = reader.bool();
             continue;
           }
         }
-        if ((tag & 7) === 4 || tag === 0) {
-          break;
-        }
-        reader.skip(tag & 7);
+        skipUnknown(reader, tag);
       }
+      requireEnd(reader, end);
       return message;
     } finally {
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
@@ -1657,75 +1437,49 @@ export const AppendEntriesResponse: MessageFns<AppendEntriesResponse> = {
         const tag = reader.uint32();
         switch (tag >>> 3) {
           case 1: {
-            if (tag !== 8) {
-              break;
-            }
-
+            requireTag(tag, 8);
             message.result = reader.uint32();
             continue;
           }
           case 2: {
-            if (tag !== 16) {
-              break;
-            }
-
+            requireTag(tag, 16);
             message.match = longToNumber(reader.uint64());
             continue;
           }
           case 3: {
-            if (tag !== 26) {
-              break;
-            }
-
+            requireTag(tag, 26);
             message.previous = LogId.decode(reader, reader.uint32());
             continue;
           }
           case 4: {
-            if (tag !== 32) {
-              break;
-            }
-
+            requireTag(tag, 32);
             message.conflictTerm = longToNumber(reader.uint64());
             continue;
           }
           case 5: {
-            if (tag !== 40) {
-              break;
-            }
-
+            requireTag(tag, 40);
             message.conflictFirst = longToNumber(reader.uint64());
             continue;
           }
           case 6: {
-            if (tag !== 48) {
-              break;
-            }
-
+            requireTag(tag, 48);
             message.last = longToNumber(reader.uint64());
             continue;
           }
           case 7: {
-            if (tag !== 56) {
-              break;
-            }
-
+            requireTag(tag, 56);
             message.disk = reader.uint32();
             continue;
           }
           case 8: {
-            if (tag !== 64) {
-              break;
-            }
-
+            requireTag(tag, 64);
             message.doubted = reader.bool();
             continue;
           }
         }
-        if ((tag & 7) === 4 || tag === 0) {
-          break;
-        }
-        reader.skip(tag & 7);
+        skipUnknown(reader, tag);
       }
+      requireEnd(reader, end);
       return message;
     } finally {
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
@@ -1777,43 +1531,29 @@ export const Heartbeat: MessageFns<Heartbeat> = {
         const tag = reader.uint32();
         switch (tag >>> 3) {
           case 1: {
-            if (tag !== 8) {
-              break;
-            }
-
+            requireTag(tag, 8);
             message.commit = longToNumber(reader.uint64());
             continue;
           }
           case 2: {
-            if (tag !== 16) {
-              break;
-            }
-
+            requireTag(tag, 16);
             message.round = longToNumber(reader.uint64());
             continue;
           }
           case 3: {
-            if (tag !== 25) {
-              break;
-            }
-
+            requireTag(tag, 25);
             message.freshStampMs = reader.double();
             continue;
           }
           case 4: {
-            if (tag !== 32) {
-              break;
-            }
-
+            requireTag(tag, 32);
             message.freshCommit = longToNumber(reader.uint64());
             continue;
           }
         }
-        if ((tag & 7) === 4 || tag === 0) {
-          break;
-        }
-        reader.skip(tag & 7);
+        skipUnknown(reader, tag);
       }
+      requireEnd(reader, end);
       return message;
     } finally {
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
@@ -1859,43 +1599,29 @@ export const HeartbeatResponse: MessageFns<HeartbeatResponse> = {
         const tag = reader.uint32();
         switch (tag >>> 3) {
           case 1: {
-            if (tag !== 8) {
-              break;
-            }
-
+            requireTag(tag, 8);
             message.round = longToNumber(reader.uint64());
             continue;
           }
           case 2: {
-            if (tag !== 17) {
-              break;
-            }
-
+            requireTag(tag, 17);
             message.stampMs = reader.double();
             continue;
           }
           case 3: {
-            if (tag !== 24) {
-              break;
-            }
-
+            requireTag(tag, 24);
             message.disk = reader.uint32();
             continue;
           }
           case 4: {
-            if (tag !== 32) {
-              break;
-            }
-
+            requireTag(tag, 32);
             message.doubted = reader.bool();
             continue;
           }
         }
-        if ((tag & 7) === 4 || tag === 0) {
-          break;
-        }
-        reader.skip(tag & 7);
+        skipUnknown(reader, tag);
       }
+      requireEnd(reader, end);
       return message;
     } finally {
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
@@ -1929,19 +1655,14 @@ export const InstallSnapshot: MessageFns<InstallSnapshot> = {
         const tag = reader.uint32();
         switch (tag >>> 3) {
           case 1: {
-            if (tag !== 10) {
-              break;
-            }
-
+            requireTag(tag, 10);
             message.snapshot = SnapshotMeta.decode(reader, reader.uint32());
             continue;
           }
         }
-        if ((tag & 7) === 4 || tag === 0) {
-          break;
-        }
-        reader.skip(tag & 7);
+        skipUnknown(reader, tag);
       }
+      requireEnd(reader, end);
       return message;
     } finally {
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
@@ -1978,19 +1699,14 @@ export const ReadIndexRequest: MessageFns<ReadIndexRequest> = {
         const tag = reader.uint32();
         switch (tag >>> 3) {
           case 1: {
-            if (tag !== 8) {
-              break;
-            }
-
+            requireTag(tag, 8);
             message.requestId = reader.uint64() as bigint;
             continue;
           }
         }
-        if ((tag & 7) === 4 || tag === 0) {
-          break;
-        }
-        reader.skip(tag & 7);
+        skipUnknown(reader, tag);
       }
+      requireEnd(reader, end);
       return message;
     } finally {
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
@@ -2033,27 +1749,19 @@ export const ReadIndexResponse: MessageFns<ReadIndexResponse> = {
         const tag = reader.uint32();
         switch (tag >>> 3) {
           case 1: {
-            if (tag !== 8) {
-              break;
-            }
-
+            requireTag(tag, 8);
             message.requestId = reader.uint64() as bigint;
             continue;
           }
           case 2: {
-            if (tag !== 16) {
-              break;
-            }
-
+            requireTag(tag, 16);
             message.readIndex = longToNumber(reader.uint64());
             continue;
           }
         }
-        if ((tag & 7) === 4 || tag === 0) {
-          break;
-        }
-        reader.skip(tag & 7);
+        skipUnknown(reader, tag);
       }
+      requireEnd(reader, end);
       return message;
     } finally {
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
@@ -2084,11 +1792,9 @@ export const TimeoutNow: MessageFns<TimeoutNow> = {
         const tag = reader.uint32();
         switch (tag >>> 3) {
         }
-        if ((tag & 7) === 4 || tag === 0) {
-          break;
-        }
-        reader.skip(tag & 7);
+        skipUnknown(reader, tag);
       }
+      requireEnd(reader, end);
       return message;
     } finally {
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
@@ -2119,11 +1825,9 @@ export const Resigned: MessageFns<Resigned> = {
         const tag = reader.uint32();
         switch (tag >>> 3) {
         }
-        if ((tag & 7) === 4 || tag === 0) {
-          break;
-        }
-        reader.skip(tag & 7);
+        skipUnknown(reader, tag);
       }
+      requireEnd(reader, end);
       return message;
     } finally {
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
@@ -2154,11 +1858,9 @@ export const TermRequest: MessageFns<TermRequest> = {
         const tag = reader.uint32();
         switch (tag >>> 3) {
         }
-        if ((tag & 7) === 4 || tag === 0) {
-          break;
-        }
-        reader.skip(tag & 7);
+        skipUnknown(reader, tag);
       }
+      requireEnd(reader, end);
       return message;
     } finally {
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
@@ -2192,19 +1894,14 @@ export const TermResponse: MessageFns<TermResponse> = {
         const tag = reader.uint32();
         switch (tag >>> 3) {
           case 1: {
-            if (tag !== 8) {
-              break;
-            }
-
+            requireTag(tag, 8);
             message.lost = reader.bool();
             continue;
           }
         }
-        if ((tag & 7) === 4 || tag === 0) {
-          break;
-        }
-        reader.skip(tag & 7);
+        skipUnknown(reader, tag);
       }
+      requireEnd(reader, end);
       return message;
     } finally {
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
@@ -2247,35 +1944,24 @@ export const LogRangeRequest: MessageFns<LogRangeRequest> = {
         const tag = reader.uint32();
         switch (tag >>> 3) {
           case 1: {
-            if (tag !== 8) {
-              break;
-            }
-
+            requireTag(tag, 8);
             message.requestId = reader.uint64() as bigint;
             continue;
           }
           case 2: {
-            if (tag !== 18) {
-              break;
-            }
-
+            requireTag(tag, 18);
             message.previous = LogId.decode(reader, reader.uint32());
             continue;
           }
           case 3: {
-            if (tag !== 26) {
-              break;
-            }
-
+            requireTag(tag, 26);
             message.end = LogId.decode(reader, reader.uint32());
             continue;
           }
         }
-        if ((tag & 7) === 4 || tag === 0) {
-          break;
-        }
-        reader.skip(tag & 7);
+        skipUnknown(reader, tag);
       }
+      requireEnd(reader, end);
       return message;
     } finally {
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
@@ -2318,35 +2004,24 @@ export const LogRange: MessageFns<LogRange> = {
         const tag = reader.uint32();
         switch (tag >>> 3) {
           case 1: {
-            if (tag !== 8) {
-              break;
-            }
-
+            requireTag(tag, 8);
             message.requestId = reader.uint64() as bigint;
             continue;
           }
           case 2: {
-            if (tag !== 16) {
-              break;
-            }
-
+            requireTag(tag, 16);
             message.result = reader.uint32();
             continue;
           }
           case 3: {
-            if (tag !== 26) {
-              break;
-            }
-
+            requireTag(tag, 26);
             message.entries.push(Entry.decode(reader, reader.uint32()));
             continue;
           }
         }
-        if ((tag & 7) === 4 || tag === 0) {
-          break;
-        }
-        reader.skip(tag & 7);
+        skipUnknown(reader, tag);
       }
+      requireEnd(reader, end);
       return message;
     } finally {
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
@@ -2395,43 +2070,29 @@ export const ForwardRequest: MessageFns<ForwardRequest> = {
         const tag = reader.uint32();
         switch (tag >>> 3) {
           case 1: {
-            if (tag !== 8) {
-              break;
-            }
-
+            requireTag(tag, 8);
             message.requestId = reader.uint64() as bigint;
             continue;
           }
           case 2: {
-            if (tag !== 16) {
-              break;
-            }
-
+            requireTag(tag, 16);
             message.term = longToNumber(reader.uint64());
             continue;
           }
           case 3: {
-            if (tag !== 26) {
-              break;
-            }
-
+            requireTag(tag, 26);
             message.body = reader.bytes();
             continue;
           }
           case 4: {
-            if (tag !== 32) {
-              break;
-            }
-
+            requireTag(tag, 32);
             message.question = reader.bool();
             continue;
           }
         }
-        if ((tag & 7) === 4 || tag === 0) {
-          break;
-        }
-        reader.skip(tag & 7);
+        skipUnknown(reader, tag);
       }
+      requireEnd(reader, end);
       return message;
     } finally {
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
@@ -2465,19 +2126,14 @@ export const ForwardRequests: MessageFns<ForwardRequests> = {
         const tag = reader.uint32();
         switch (tag >>> 3) {
           case 1: {
-            if (tag !== 10) {
-              break;
-            }
-
+            requireTag(tag, 10);
             message.requests.push(ForwardRequest.decode(reader, reader.uint32()));
             continue;
           }
         }
-        if ((tag & 7) === 4 || tag === 0) {
-          break;
-        }
-        reader.skip(tag & 7);
+        skipUnknown(reader, tag);
       }
+      requireEnd(reader, end);
       return message;
     } finally {
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
@@ -2535,67 +2191,44 @@ export const ForwardResponse: MessageFns<ForwardResponse> = {
         const tag = reader.uint32();
         switch (tag >>> 3) {
           case 1: {
-            if (tag !== 8) {
-              break;
-            }
-
+            requireTag(tag, 8);
             message.requestId = reader.uint64() as bigint;
             continue;
           }
           case 2: {
-            if (tag !== 16) {
-              break;
-            }
-
+            requireTag(tag, 16);
             message.ok = reader.bool();
             continue;
           }
           case 3: {
-            if (tag !== 24) {
-              break;
-            }
-
+            requireTag(tag, 24);
             message.index = longToNumber(reader.uint64());
             continue;
           }
           case 4: {
-            if (tag !== 34) {
-              break;
-            }
-
+            requireTag(tag, 34);
             message.body = reader.bytes();
             continue;
           }
           case 5: {
-            if (tag !== 42) {
-              break;
-            }
-
+            requireTag(tag, 42);
             message.code = reader.string();
             continue;
           }
           case 6: {
-            if (tag !== 50) {
-              break;
-            }
-
+            requireTag(tag, 50);
             message.outcome = reader.string();
             continue;
           }
           case 7: {
-            if (tag !== 58) {
-              break;
-            }
-
+            requireTag(tag, 58);
             message.message = reader.string();
             continue;
           }
         }
-        if ((tag & 7) === 4 || tag === 0) {
-          break;
-        }
-        reader.skip(tag & 7);
+        skipUnknown(reader, tag);
       }
+      requireEnd(reader, end);
       return message;
     } finally {
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
@@ -2629,19 +2262,14 @@ export const ForwardResponses: MessageFns<ForwardResponses> = {
         const tag = reader.uint32();
         switch (tag >>> 3) {
           case 1: {
-            if (tag !== 10) {
-              break;
-            }
-
+            requireTag(tag, 10);
             message.responses.push(ForwardResponse.decode(reader, reader.uint32()));
             continue;
           }
         }
-        if ((tag & 7) === 4 || tag === 0) {
-          break;
-        }
-        reader.skip(tag & 7);
+        skipUnknown(reader, tag);
       }
+      requireEnd(reader, end);
       return message;
     } finally {
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
@@ -2686,10 +2314,7 @@ export const LeaderQuestion: MessageFns<LeaderQuestion> = {
         const tag = reader.uint32();
         switch (tag >>> 3) {
           case 1: {
-            if (tag !== 10) {
-              break;
-            }
-
+            requireTag(tag, 10);
             message.question = {
               $case: "leaseKeepAlive",
               value: LeaseKeepAliveQuestion.decode(reader, reader.uint32()),
@@ -2697,10 +2322,7 @@ export const LeaderQuestion: MessageFns<LeaderQuestion> = {
             continue;
           }
           case 2: {
-            if (tag !== 18) {
-              break;
-            }
-
+            requireTag(tag, 18);
             message.question = {
               $case: "leaseTimeToLive",
               value: LeaseTimeToLiveQuestion.decode(reader, reader.uint32()),
@@ -2708,27 +2330,19 @@ export const LeaderQuestion: MessageFns<LeaderQuestion> = {
             continue;
           }
           case 3: {
-            if (tag !== 26) {
-              break;
-            }
-
+            requireTag(tag, 26);
             message.question = { $case: "changeMembers", value: ChangeMembersQuestion.decode(reader, reader.uint32()) };
             continue;
           }
           case 4: {
-            if (tag !== 34) {
-              break;
-            }
-
+            requireTag(tag, 34);
             message.question = { $case: "transfer", value: TransferQuestion.decode(reader, reader.uint32()) };
             continue;
           }
         }
-        if ((tag & 7) === 4 || tag === 0) {
-          break;
-        }
-        reader.skip(tag & 7);
+        skipUnknown(reader, tag);
       }
+      requireEnd(reader, end);
       return message;
     } finally {
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
@@ -2765,19 +2379,14 @@ export const LeaseKeepAliveQuestion: MessageFns<LeaseKeepAliveQuestion> = {
         const tag = reader.uint32();
         switch (tag >>> 3) {
           case 1: {
-            if (tag !== 8) {
-              break;
-            }
-
+            requireTag(tag, 8);
             message.id = reader.int64() as bigint;
             continue;
           }
         }
-        if ((tag & 7) === 4 || tag === 0) {
-          break;
-        }
-        reader.skip(tag & 7);
+        skipUnknown(reader, tag);
       }
+      requireEnd(reader, end);
       return message;
     } finally {
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
@@ -2814,19 +2423,14 @@ export const LeaseTimeToLiveQuestion: MessageFns<LeaseTimeToLiveQuestion> = {
         const tag = reader.uint32();
         switch (tag >>> 3) {
           case 1: {
-            if (tag !== 8) {
-              break;
-            }
-
+            requireTag(tag, 8);
             message.id = reader.int64() as bigint;
             continue;
           }
         }
-        if ((tag & 7) === 4 || tag === 0) {
-          break;
-        }
-        reader.skip(tag & 7);
+        skipUnknown(reader, tag);
       }
+      requireEnd(reader, end);
       return message;
     } finally {
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
@@ -2860,19 +2464,14 @@ export const ChangeMembersQuestion: MessageFns<ChangeMembersQuestion> = {
         const tag = reader.uint32();
         switch (tag >>> 3) {
           case 1: {
-            if (tag !== 10) {
-              break;
-            }
-
+            requireTag(tag, 10);
             message.changes.push(MemberChange.decode(reader, reader.uint32()));
             continue;
           }
         }
-        if ((tag & 7) === 4 || tag === 0) {
-          break;
-        }
-        reader.skip(tag & 7);
+        skipUnknown(reader, tag);
       }
+      requireEnd(reader, end);
       return message;
     } finally {
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
@@ -2926,43 +2525,29 @@ export const MemberChange: MessageFns<MemberChange> = {
         const tag = reader.uint32();
         switch (tag >>> 3) {
           case 1: {
-            if (tag !== 10) {
-              break;
-            }
-
+            requireTag(tag, 10);
             message.change = { $case: "add", value: Newcomer.decode(reader, reader.uint32()) };
             continue;
           }
           case 2: {
-            if (tag !== 16) {
-              break;
-            }
-
+            requireTag(tag, 16);
             message.change = { $case: "remove", value: reader.uint64() as bigint };
             continue;
           }
           case 3: {
-            if (tag !== 24) {
-              break;
-            }
-
+            requireTag(tag, 24);
             message.change = { $case: "promote", value: reader.uint64() as bigint };
             continue;
           }
           case 4: {
-            if (tag !== 32) {
-              break;
-            }
-
+            requireTag(tag, 32);
             message.change = { $case: "demote", value: reader.uint64() as bigint };
             continue;
           }
         }
-        if ((tag & 7) === 4 || tag === 0) {
-          break;
-        }
-        reader.skip(tag & 7);
+        skipUnknown(reader, tag);
       }
+      requireEnd(reader, end);
       return message;
     } finally {
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
@@ -3014,51 +2599,34 @@ export const Newcomer: MessageFns<Newcomer> = {
         const tag = reader.uint32();
         switch (tag >>> 3) {
           case 1: {
-            if (tag !== 8) {
-              break;
-            }
-
+            requireTag(tag, 8);
             message.memberId = reader.uint64() as bigint;
             continue;
           }
           case 2: {
-            if (tag !== 16) {
-              break;
-            }
-
+            requireTag(tag, 16);
             message.storeId = reader.uint64() as bigint;
             continue;
           }
           case 3: {
-            if (tag !== 26) {
-              break;
-            }
-
+            requireTag(tag, 26);
             message.name = reader.string();
             continue;
           }
           case 4: {
-            if (tag !== 34) {
-              break;
-            }
-
+            requireTag(tag, 34);
             message.peerAddress = reader.string();
             continue;
           }
           case 5: {
-            if (tag !== 40) {
-              break;
-            }
-
+            requireTag(tag, 40);
             message.version = reader.uint32();
             continue;
           }
         }
-        if ((tag & 7) === 4 || tag === 0) {
-          break;
-        }
-        reader.skip(tag & 7);
+        skipUnknown(reader, tag);
       }
+      requireEnd(reader, end);
       return message;
     } finally {
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
@@ -3095,19 +2663,14 @@ export const TransferQuestion: MessageFns<TransferQuestion> = {
         const tag = reader.uint32();
         switch (tag >>> 3) {
           case 1: {
-            if (tag !== 8) {
-              break;
-            }
-
+            requireTag(tag, 8);
             message.to = reader.uint64() as bigint;
             continue;
           }
         }
-        if ((tag & 7) === 4 || tag === 0) {
-          break;
-        }
-        reader.skip(tag & 7);
+        skipUnknown(reader, tag);
       }
+      requireEnd(reader, end);
       return message;
     } finally {
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
@@ -3150,27 +2713,19 @@ export const MembersAnswer: MessageFns<MembersAnswer> = {
         const tag = reader.uint32();
         switch (tag >>> 3) {
           case 1: {
-            if (tag !== 8) {
-              break;
-            }
-
+            requireTag(tag, 8);
             message.index = longToNumber(reader.uint64());
             continue;
           }
           case 2: {
-            if (tag !== 16) {
-              break;
-            }
-
+            requireTag(tag, 16);
             message.leader = reader.uint64() as bigint;
             continue;
           }
         }
-        if ((tag & 7) === 4 || tag === 0) {
-          break;
-        }
-        reader.skip(tag & 7);
+        skipUnknown(reader, tag);
       }
+      requireEnd(reader, end);
       return message;
     } finally {
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
@@ -3219,35 +2774,24 @@ export const LeaseAnswer: MessageFns<LeaseAnswer> = {
         const tag = reader.uint32();
         switch (tag >>> 3) {
           case 1: {
-            if (tag !== 8) {
-              break;
-            }
-
+            requireTag(tag, 8);
             message.ttlMs = longToNumber(reader.int64());
             continue;
           }
           case 2: {
-            if (tag !== 16) {
-              break;
-            }
-
+            requireTag(tag, 16);
             message.remainingMs = longToNumber(reader.int64());
             continue;
           }
           case 3: {
-            if (tag !== 24) {
-              break;
-            }
-
+            requireTag(tag, 24);
             message.revision = longToNumber(reader.int64());
             continue;
           }
         }
-        if ((tag & 7) === 4 || tag === 0) {
-          break;
-        }
-        reader.skip(tag & 7);
+        skipUnknown(reader, tag);
       }
+      requireEnd(reader, end);
       return message;
     } finally {
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
@@ -3296,43 +2840,29 @@ export const SnapshotBegin: MessageFns<SnapshotBegin> = {
         const tag = reader.uint32();
         switch (tag >>> 3) {
           case 1: {
-            if (tag !== 10) {
-              break;
-            }
-
+            requireTag(tag, 10);
             message.snapshot = SnapshotMeta.decode(reader, reader.uint32());
             continue;
           }
           case 2: {
-            if (tag !== 16) {
-              break;
-            }
-
+            requireTag(tag, 16);
             message.bytes = longToNumber(reader.uint64());
             continue;
           }
           case 3: {
-            if (tag !== 25) {
-              break;
-            }
-
+            requireTag(tag, 25);
             message.stateHash = reader.fixed64() as bigint;
             continue;
           }
           case 4: {
-            if (tag !== 37) {
-              break;
-            }
-
+            requireTag(tag, 37);
             message.checksum = reader.fixed32();
             continue;
           }
         }
-        if ((tag & 7) === 4 || tag === 0) {
-          break;
-        }
-        reader.skip(tag & 7);
+        skipUnknown(reader, tag);
       }
+      requireEnd(reader, end);
       return message;
     } finally {
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
@@ -3372,27 +2902,19 @@ export const SnapshotChunk: MessageFns<SnapshotChunk> = {
         const tag = reader.uint32();
         switch (tag >>> 3) {
           case 1: {
-            if (tag !== 8) {
-              break;
-            }
-
+            requireTag(tag, 8);
             message.offset = longToNumber(reader.uint64());
             continue;
           }
           case 2: {
-            if (tag !== 18) {
-              break;
-            }
-
+            requireTag(tag, 18);
             message.data = reader.bytes();
             continue;
           }
         }
-        if ((tag & 7) === 4 || tag === 0) {
-          break;
-        }
-        reader.skip(tag & 7);
+        skipUnknown(reader, tag);
       }
+      requireEnd(reader, end);
       return message;
     } finally {
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
@@ -3429,19 +2951,14 @@ export const SnapshotEnd: MessageFns<SnapshotEnd> = {
         const tag = reader.uint32();
         switch (tag >>> 3) {
           case 1: {
-            if (tag !== 8) {
-              break;
-            }
-
+            requireTag(tag, 8);
             message.bytes = longToNumber(reader.uint64());
             continue;
           }
         }
-        if ((tag & 7) === 4 || tag === 0) {
-          break;
-        }
-        reader.skip(tag & 7);
+        skipUnknown(reader, tag);
       }
+      requireEnd(reader, end);
       return message;
     } finally {
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
@@ -3478,19 +2995,14 @@ export const SnapshotProgress: MessageFns<SnapshotProgress> = {
         const tag = reader.uint32();
         switch (tag >>> 3) {
           case 1: {
-            if (tag !== 8) {
-              break;
-            }
-
+            requireTag(tag, 8);
             message.received = longToNumber(reader.uint64());
             continue;
           }
         }
-        if ((tag & 7) === 4 || tag === 0) {
-          break;
-        }
-        reader.skip(tag & 7);
+        skipUnknown(reader, tag);
       }
+      requireEnd(reader, end);
       return message;
     } finally {
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
@@ -3527,27 +3039,19 @@ export const SnapshotResult: MessageFns<SnapshotResult> = {
         const tag = reader.uint32();
         switch (tag >>> 3) {
           case 1: {
-            if (tag !== 10) {
-              break;
-            }
-
+            requireTag(tag, 10);
             message.code = reader.string();
             continue;
           }
           case 2: {
-            if (tag !== 18) {
-              break;
-            }
-
+            requireTag(tag, 18);
             message.message = reader.string();
             continue;
           }
         }
-        if ((tag & 7) === 4 || tag === 0) {
-          break;
-        }
-        reader.skip(tag & 7);
+        skipUnknown(reader, tag);
       }
+      requireEnd(reader, end);
       return message;
     } finally {
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;

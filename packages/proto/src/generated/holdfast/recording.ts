@@ -6,6 +6,7 @@
 
 /* eslint-disable */
 import { BinaryReader, BinaryWriter } from "@bufbuild/protobuf/wire";
+import { requireEnd, requireTag, skipUnknown } from "../../strict-decoding.ts";
 import { Entry, LogId, Message } from "./peer.ts";
 
 export const protobufPackage = "holdfast.recording";
@@ -165,75 +166,49 @@ export const Frame: MessageFns<Frame> = {
         const tag = reader.uint32();
         switch (tag >>> 3) {
           case 1: {
-            if (tag !== 10) {
-              break;
-            }
-
+            requireTag(tag, 10);
             message.body = { $case: "head", value: Head.decode(reader, reader.uint32()) };
             continue;
           }
           case 2: {
-            if (tag !== 18) {
-              break;
-            }
-
+            requireTag(tag, 18);
             message.body = { $case: "logSizes", value: LogSizes.decode(reader, reader.uint32()) };
             continue;
           }
           case 3: {
-            if (tag !== 26) {
-              break;
-            }
-
+            requireTag(tag, 26);
             message.body = { $case: "image", value: reader.bytes() };
             continue;
           }
           case 4: {
-            if (tag !== 34) {
-              break;
-            }
-
+            requireTag(tag, 34);
             message.body = { $case: "imageEnd", value: ImageEnd.decode(reader, reader.uint32()) };
             continue;
           }
           case 5: {
-            if (tag !== 42) {
-              break;
-            }
-
+            requireTag(tag, 42);
             message.body = { $case: "turn", value: Turn.decode(reader, reader.uint32()) };
             continue;
           }
           case 6: {
-            if (tag !== 50) {
-              break;
-            }
-
+            requireTag(tag, 50);
             message.body = { $case: "entries", value: Entries.decode(reader, reader.uint32()) };
             continue;
           }
           case 7: {
-            if (tag !== 58) {
-              break;
-            }
-
+            requireTag(tag, 58);
             message.body = { $case: "proof", value: Proof.decode(reader, reader.uint32()) };
             continue;
           }
           case 8: {
-            if (tag !== 66) {
-              break;
-            }
-
+            requireTag(tag, 66);
             message.body = { $case: "gap", value: Gap.decode(reader, reader.uint32()) };
             continue;
           }
         }
-        if ((tag & 7) === 4 || tag === 0) {
-          break;
-        }
-        reader.skip(tag & 7);
+        skipUnknown(reader, tag);
       }
+      requireEnd(reader, end);
       return message;
     } finally {
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
@@ -305,67 +280,44 @@ export const Head: MessageFns<Head> = {
         const tag = reader.uint32();
         switch (tag >>> 3) {
           case 1: {
-            if (tag !== 8) {
-              break;
-            }
-
+            requireTag(tag, 8);
             message.memberId = reader.uint64() as bigint;
             continue;
           }
           case 2: {
-            if (tag !== 18) {
-              break;
-            }
-
+            requireTag(tag, 18);
             message.version = reader.string();
             continue;
           }
           case 3: {
-            if (tag !== 25) {
-              break;
-            }
-
+            requireTag(tag, 25);
             message.wallMs = reader.double();
             continue;
           }
           case 4: {
-            if (tag !== 34) {
-              break;
-            }
-
+            requireTag(tag, 34);
             message.capture = reader.bytes();
             continue;
           }
           case 5: {
-            if (tag !== 40) {
-              break;
-            }
-
+            requireTag(tag, 40);
             message.logSizeCount = longToNumber(reader.uint64());
             continue;
           }
           case 6: {
-            if (tag !== 48) {
-              break;
-            }
-
+            requireTag(tag, 48);
             message.appliedIndex = longToNumber(reader.uint64());
             continue;
           }
           case 7: {
-            if (tag !== 57) {
-              break;
-            }
-
+            requireTag(tag, 57);
             message.stateHash = reader.fixed64() as bigint;
             continue;
           }
         }
-        if ((tag & 7) === 4 || tag === 0) {
-          break;
-        }
-        reader.skip(tag & 7);
+        skipUnknown(reader, tag);
       }
+      requireEnd(reader, end);
       return message;
     } finally {
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
@@ -421,11 +373,9 @@ export const LogSizes: MessageFns<LogSizes> = {
             break;
           }
         }
-        if ((tag & 7) === 4 || tag === 0) {
-          break;
-        }
-        reader.skip(tag & 7);
+        skipUnknown(reader, tag);
       }
+      requireEnd(reader, end);
       return message;
     } finally {
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
@@ -462,19 +412,14 @@ export const ImageEnd: MessageFns<ImageEnd> = {
         const tag = reader.uint32();
         switch (tag >>> 3) {
           case 1: {
-            if (tag !== 8) {
-              break;
-            }
-
+            requireTag(tag, 8);
             message.bytes = longToNumber(reader.uint64());
             continue;
           }
         }
-        if ((tag & 7) === 4 || tag === 0) {
-          break;
-        }
-        reader.skip(tag & 7);
+        skipUnknown(reader, tag);
       }
+      requireEnd(reader, end);
       return message;
     } finally {
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
@@ -508,19 +453,14 @@ export const Turn: MessageFns<Turn> = {
         const tag = reader.uint32();
         switch (tag >>> 3) {
           case 1: {
-            if (tag !== 10) {
-              break;
-            }
-
+            requireTag(tag, 10);
             message.inputs.push(Input.decode(reader, reader.uint32()));
             continue;
           }
         }
-        if ((tag & 7) === 4 || tag === 0) {
-          break;
-        }
-        reader.skip(tag & 7);
+        skipUnknown(reader, tag);
       }
+      requireEnd(reader, end);
       return message;
     } finally {
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
@@ -571,59 +511,39 @@ export const Input: MessageFns<Input> = {
         const tag = reader.uint32();
         switch (tag >>> 3) {
           case 1: {
-            if (tag !== 9) {
-              break;
-            }
-
+            requireTag(tag, 9);
             message.nowMs = reader.double();
             continue;
           }
           case 2: {
-            if (tag !== 18) {
-              break;
-            }
-
+            requireTag(tag, 18);
             message.body = { $case: "message", value: Message.decode(reader, reader.uint32()) };
             continue;
           }
           case 3: {
-            if (tag !== 26) {
-              break;
-            }
-
+            requireTag(tag, 26);
             message.body = { $case: "propose", value: Proposals.decode(reader, reader.uint32()) };
             continue;
           }
           case 4: {
-            if (tag !== 34) {
-              break;
-            }
-
+            requireTag(tag, 34);
             message.body = { $case: "persisted", value: Persisted.decode(reader, reader.uint32()) };
             continue;
           }
           case 5: {
-            if (tag !== 42) {
-              break;
-            }
-
+            requireTag(tag, 42);
             message.body = { $case: "applied", value: Applied.decode(reader, reader.uint32()) };
             continue;
           }
           case 6: {
-            if (tag !== 50) {
-              break;
-            }
-
+            requireTag(tag, 50);
             message.body = { $case: "other", value: reader.bytes() };
             continue;
           }
         }
-        if ((tag & 7) === 4 || tag === 0) {
-          break;
-        }
-        reader.skip(tag & 7);
+        skipUnknown(reader, tag);
       }
+      requireEnd(reader, end);
       return message;
     } finally {
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
@@ -657,19 +577,14 @@ export const Proposals: MessageFns<Proposals> = {
         const tag = reader.uint32();
         switch (tag >>> 3) {
           case 1: {
-            if (tag !== 10) {
-              break;
-            }
-
+            requireTag(tag, 10);
             message.proposals.push(Proposal.decode(reader, reader.uint32()));
             continue;
           }
         }
-        if ((tag & 7) === 4 || tag === 0) {
-          break;
-        }
-        reader.skip(tag & 7);
+        skipUnknown(reader, tag);
       }
+      requireEnd(reader, end);
       return message;
     } finally {
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
@@ -709,27 +624,19 @@ export const Proposal: MessageFns<Proposal> = {
         const tag = reader.uint32();
         switch (tag >>> 3) {
           case 1: {
-            if (tag !== 8) {
-              break;
-            }
-
+            requireTag(tag, 8);
             message.requestId = reader.uint64() as bigint;
             continue;
           }
           case 2: {
-            if (tag !== 18) {
-              break;
-            }
-
+            requireTag(tag, 18);
             message.payload = reader.bytes();
             continue;
           }
         }
-        if ((tag & 7) === 4 || tag === 0) {
-          break;
-        }
-        reader.skip(tag & 7);
+        skipUnknown(reader, tag);
       }
+      requireEnd(reader, end);
       return message;
     } finally {
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
@@ -769,27 +676,19 @@ export const Persisted: MessageFns<Persisted> = {
         const tag = reader.uint32();
         switch (tag >>> 3) {
           case 1: {
-            if (tag !== 8) {
-              break;
-            }
-
+            requireTag(tag, 8);
             message.statusSequence = longToNumber(reader.uint64());
             continue;
           }
           case 2: {
-            if (tag !== 18) {
-              break;
-            }
-
+            requireTag(tag, 18);
             message.log = LogId.decode(reader, reader.uint32());
             continue;
           }
         }
-        if ((tag & 7) === 4 || tag === 0) {
-          break;
-        }
-        reader.skip(tag & 7);
+        skipUnknown(reader, tag);
       }
+      requireEnd(reader, end);
       return message;
     } finally {
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
@@ -826,19 +725,14 @@ export const Applied: MessageFns<Applied> = {
         const tag = reader.uint32();
         switch (tag >>> 3) {
           case 1: {
-            if (tag !== 8) {
-              break;
-            }
-
+            requireTag(tag, 8);
             message.index = longToNumber(reader.uint64());
             continue;
           }
         }
-        if ((tag & 7) === 4 || tag === 0) {
-          break;
-        }
-        reader.skip(tag & 7);
+        skipUnknown(reader, tag);
       }
+      requireEnd(reader, end);
       return message;
     } finally {
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
@@ -872,19 +766,14 @@ export const Entries: MessageFns<Entries> = {
         const tag = reader.uint32();
         switch (tag >>> 3) {
           case 1: {
-            if (tag !== 10) {
-              break;
-            }
-
+            requireTag(tag, 10);
             message.entries.push(Entry.decode(reader, reader.uint32()));
             continue;
           }
         }
-        if ((tag & 7) === 4 || tag === 0) {
-          break;
-        }
-        reader.skip(tag & 7);
+        skipUnknown(reader, tag);
       }
+      requireEnd(reader, end);
       return message;
     } finally {
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
@@ -933,43 +822,29 @@ export const Proof: MessageFns<Proof> = {
         const tag = reader.uint32();
         switch (tag >>> 3) {
           case 1: {
-            if (tag !== 8) {
-              break;
-            }
-
+            requireTag(tag, 8);
             message.appliedIndex = longToNumber(reader.uint64());
             continue;
           }
           case 2: {
-            if (tag !== 17) {
-              break;
-            }
-
+            requireTag(tag, 17);
             message.stateHash = reader.fixed64() as bigint;
             continue;
           }
           case 3: {
-            if (tag !== 29) {
-              break;
-            }
-
+            requireTag(tag, 29);
             message.coreCrc = reader.fixed32();
             continue;
           }
           case 4: {
-            if (tag !== 34) {
-              break;
-            }
-
+            requireTag(tag, 34);
             message.core = reader.string();
             continue;
           }
         }
-        if ((tag & 7) === 4 || tag === 0) {
-          break;
-        }
-        reader.skip(tag & 7);
+        skipUnknown(reader, tag);
       }
+      requireEnd(reader, end);
       return message;
     } finally {
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
@@ -1003,19 +878,14 @@ export const Gap: MessageFns<Gap> = {
         const tag = reader.uint32();
         switch (tag >>> 3) {
           case 1: {
-            if (tag !== 10) {
-              break;
-            }
-
+            requireTag(tag, 10);
             message.reason = reader.string();
             continue;
           }
         }
-        if ((tag & 7) === 4 || tag === 0) {
-          break;
-        }
-        reader.skip(tag & 7);
+        skipUnknown(reader, tag);
       }
+      requireEnd(reader, end);
       return message;
     } finally {
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;

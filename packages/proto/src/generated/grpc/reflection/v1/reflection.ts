@@ -6,6 +6,7 @@
 
 /* eslint-disable */
 import { BinaryReader, BinaryWriter } from "@bufbuild/protobuf/wire";
+import { requireEnd, requireTag, skipUnknown } from "../../../../strict-decoding.ts";
 
 export const protobufPackage = "grpc.reflection.v1";
 
@@ -114,34 +115,22 @@ export const ServerReflectionRequest: MessageFns<ServerReflectionRequest> = {
         const tag = reader.uint32();
         switch (tag >>> 3) {
           case 1: {
-            if (tag !== 10) {
-              break;
-            }
-
+            requireTag(tag, 10);
             message.host = reader.string();
             continue;
           }
           case 3: {
-            if (tag !== 26) {
-              break;
-            }
-
+            requireTag(tag, 26);
             message.messageRequest = { $case: "fileByFilename", value: reader.string() };
             continue;
           }
           case 4: {
-            if (tag !== 34) {
-              break;
-            }
-
+            requireTag(tag, 34);
             message.messageRequest = { $case: "fileContainingSymbol", value: reader.string() };
             continue;
           }
           case 5: {
-            if (tag !== 42) {
-              break;
-            }
-
+            requireTag(tag, 42);
             message.messageRequest = {
               $case: "fileContainingExtension",
               value: ExtensionRequest.decode(reader, reader.uint32()),
@@ -149,27 +138,19 @@ export const ServerReflectionRequest: MessageFns<ServerReflectionRequest> = {
             continue;
           }
           case 6: {
-            if (tag !== 50) {
-              break;
-            }
-
+            requireTag(tag, 50);
             message.messageRequest = { $case: "allExtensionNumbersOfType", value: reader.string() };
             continue;
           }
           case 7: {
-            if (tag !== 58) {
-              break;
-            }
-
+            requireTag(tag, 58);
             message.messageRequest = { $case: "listServices", value: reader.string() };
             continue;
           }
         }
-        if ((tag & 7) === 4 || tag === 0) {
-          break;
-        }
-        reader.skip(tag & 7);
+        skipUnknown(reader, tag);
       }
+      requireEnd(reader, end);
       return message;
     } finally {
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
@@ -206,27 +187,19 @@ export const ExtensionRequest: MessageFns<ExtensionRequest> = {
         const tag = reader.uint32();
         switch (tag >>> 3) {
           case 1: {
-            if (tag !== 10) {
-              break;
-            }
-
+            requireTag(tag, 10);
             message.containingType = reader.string();
             continue;
           }
           case 2: {
-            if (tag !== 16) {
-              break;
-            }
-
+            requireTag(tag, 16);
             message.extensionNumber = reader.int32();
             continue;
           }
         }
-        if ((tag & 7) === 4 || tag === 0) {
-          break;
-        }
-        reader.skip(tag & 7);
+        skipUnknown(reader, tag);
       }
+      requireEnd(reader, end);
       return message;
     } finally {
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
@@ -277,26 +250,17 @@ export const ServerReflectionResponse: MessageFns<ServerReflectionResponse> = {
         const tag = reader.uint32();
         switch (tag >>> 3) {
           case 1: {
-            if (tag !== 10) {
-              break;
-            }
-
+            requireTag(tag, 10);
             message.validHost = reader.string();
             continue;
           }
           case 2: {
-            if (tag !== 18) {
-              break;
-            }
-
+            requireTag(tag, 18);
             message.originalRequest = ServerReflectionRequest.decode(reader, reader.uint32());
             continue;
           }
           case 4: {
-            if (tag !== 34) {
-              break;
-            }
-
+            requireTag(tag, 34);
             message.messageResponse = {
               $case: "fileDescriptorResponse",
               value: FileDescriptorResponse.decode(reader, reader.uint32()),
@@ -304,10 +268,7 @@ export const ServerReflectionResponse: MessageFns<ServerReflectionResponse> = {
             continue;
           }
           case 5: {
-            if (tag !== 42) {
-              break;
-            }
-
+            requireTag(tag, 42);
             message.messageResponse = {
               $case: "allExtensionNumbersResponse",
               value: ExtensionNumberResponse.decode(reader, reader.uint32()),
@@ -315,10 +276,7 @@ export const ServerReflectionResponse: MessageFns<ServerReflectionResponse> = {
             continue;
           }
           case 6: {
-            if (tag !== 50) {
-              break;
-            }
-
+            requireTag(tag, 50);
             message.messageResponse = {
               $case: "listServicesResponse",
               value: ListServiceResponse.decode(reader, reader.uint32()),
@@ -326,19 +284,14 @@ export const ServerReflectionResponse: MessageFns<ServerReflectionResponse> = {
             continue;
           }
           case 7: {
-            if (tag !== 58) {
-              break;
-            }
-
+            requireTag(tag, 58);
             message.messageResponse = { $case: "errorResponse", value: ErrorResponse.decode(reader, reader.uint32()) };
             continue;
           }
         }
-        if ((tag & 7) === 4 || tag === 0) {
-          break;
-        }
-        reader.skip(tag & 7);
+        skipUnknown(reader, tag);
       }
+      requireEnd(reader, end);
       return message;
     } finally {
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
@@ -372,19 +325,14 @@ export const FileDescriptorResponse: MessageFns<FileDescriptorResponse> = {
         const tag = reader.uint32();
         switch (tag >>> 3) {
           case 1: {
-            if (tag !== 10) {
-              break;
-            }
-
+            requireTag(tag, 10);
             message.fileDescriptorProto.push(reader.bytes());
             continue;
           }
         }
-        if ((tag & 7) === 4 || tag === 0) {
-          break;
-        }
-        reader.skip(tag & 7);
+        skipUnknown(reader, tag);
       }
+      requireEnd(reader, end);
       return message;
     } finally {
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
@@ -425,10 +373,7 @@ export const ExtensionNumberResponse: MessageFns<ExtensionNumberResponse> = {
         const tag = reader.uint32();
         switch (tag >>> 3) {
           case 1: {
-            if (tag !== 10) {
-              break;
-            }
-
+            requireTag(tag, 10);
             message.baseTypeName = reader.string();
             continue;
           }
@@ -451,11 +396,9 @@ export const ExtensionNumberResponse: MessageFns<ExtensionNumberResponse> = {
             break;
           }
         }
-        if ((tag & 7) === 4 || tag === 0) {
-          break;
-        }
-        reader.skip(tag & 7);
+        skipUnknown(reader, tag);
       }
+      requireEnd(reader, end);
       return message;
     } finally {
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
@@ -489,19 +432,14 @@ export const ListServiceResponse: MessageFns<ListServiceResponse> = {
         const tag = reader.uint32();
         switch (tag >>> 3) {
           case 1: {
-            if (tag !== 10) {
-              break;
-            }
-
+            requireTag(tag, 10);
             message.service.push(ServiceResponse.decode(reader, reader.uint32()));
             continue;
           }
         }
-        if ((tag & 7) === 4 || tag === 0) {
-          break;
-        }
-        reader.skip(tag & 7);
+        skipUnknown(reader, tag);
       }
+      requireEnd(reader, end);
       return message;
     } finally {
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
@@ -535,19 +473,14 @@ export const ServiceResponse: MessageFns<ServiceResponse> = {
         const tag = reader.uint32();
         switch (tag >>> 3) {
           case 1: {
-            if (tag !== 10) {
-              break;
-            }
-
+            requireTag(tag, 10);
             message.name = reader.string();
             continue;
           }
         }
-        if ((tag & 7) === 4 || tag === 0) {
-          break;
-        }
-        reader.skip(tag & 7);
+        skipUnknown(reader, tag);
       }
+      requireEnd(reader, end);
       return message;
     } finally {
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
@@ -584,27 +517,19 @@ export const ErrorResponse: MessageFns<ErrorResponse> = {
         const tag = reader.uint32();
         switch (tag >>> 3) {
           case 1: {
-            if (tag !== 8) {
-              break;
-            }
-
+            requireTag(tag, 8);
             message.errorCode = reader.int32();
             continue;
           }
           case 2: {
-            if (tag !== 18) {
-              break;
-            }
-
+            requireTag(tag, 18);
             message.errorMessage = reader.string();
             continue;
           }
         }
-        if ((tag & 7) === 4 || tag === 0) {
-          break;
-        }
-        reader.skip(tag & 7);
+        skipUnknown(reader, tag);
       }
+      requireEnd(reader, end);
       return message;
     } finally {
       (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
