@@ -33,7 +33,7 @@ beforeAll(async () => {
   const material = { ...member, ca: authority.cert };
   door = fakeDoor({
     clock: new SystemClock(),
-    limits: { requestTimeoutMs: 120, headersTimeoutMs: 100, stalledMs: 250 },
+    limits: { requestTimeoutMs: 800, headersTimeoutMs: 700, stalledMs: 1000 },
     tls: { material: () => material, onChange: () => undefined, asks: true },
   });
   port = await listen(door.app);
@@ -48,6 +48,12 @@ async function answerTo(asked: ClientRequest): Promise<IncomingMessage> {
   const [answer] = (await once(asked, 'response')) as [IncomingMessage];
   return answer.setEncoding('utf8');
 }
+
+/** Refused or broken off, whichever comes first. */
+const closed = (asked: ClientRequest): Promise<void> =>
+  new Promise((resolve) => {
+    asked.on('error', () => undefined).once('close', resolve);
+  });
 
 it('knows who asks by the certificate, and answers nobody without one', async () => {
   let actor = '';
@@ -72,9 +78,8 @@ it('keeps a stream open that is silent, and whose body never ends', async () => 
     text += more;
   });
   const unfinished = post('/v3/kv/range');
-  unfinished.on('error', () => undefined); // It is refused, or broken off.
   unfinished.write('{');
-  await once(unfinished, 'close');
+  await closed(unfinished);
   const silent = get({
     host: '127.0.0.1',
     port,
@@ -82,8 +87,7 @@ it('keeps a stream open that is silent, and whose body never ends', async () => 
     ca: authority.cert,
     ...client,
   });
-  silent.on('error', () => undefined); // As above.
-  await once(silent, 'close');
+  await closed(silent);
   talking.write('{"ID":2}');
   await eventually(() => expect(text.match(/"ID":"[12]"/g)?.length).toBe(2));
   talking.destroy();
