@@ -57,7 +57,8 @@ async function tell(
   await gateway.post('kv/put', { key: base64('followed'), value });
   const haveAll = async (): Promise<boolean> =>
     programs.every((program) => program.told().length >= values.length);
-  const what = (): string => `${values.join()}: ${JSON.stringify(programs.map((p) => p.told()))}`;
+  const state = (): unknown => programs.map((one) => [...one.told(), one.trouble?.()]);
+  const what = (): string => `${values.join()}: ${JSON.stringify(state())}`;
   await until(haveAll, { timeoutMs: 30_000, what });
   for (const program of programs) expect(program.told(), program.leased).toEqual(values);
 }

@@ -7,6 +7,8 @@ import { until } from '../process-cluster.ts';
 export type Ran = { readonly code: number | null; readonly out: string; readonly err: string };
 
 const timeoutMs = 30_000;
+/** Of what goes on in the background while a whole test does. */
+const livesMs = 120_000;
 
 export class Etcdctl {
   readonly #env: NodeJS.ProcessEnv;
@@ -17,12 +19,12 @@ export class Etcdctl {
   }
 
   async run(args: readonly string[], input = ''): Promise<Ran> {
-    const running = this.start(args, input);
+    const running = this.start(args, input, timeoutMs);
     return await running.ended();
   }
 
-  start(args: readonly string[], input?: string): RunningEtcdctl {
-    const child = spawn('etcdctl', [...args], { env: this.#env, timeout: timeoutMs });
+  start(args: readonly string[], input?: string, timeout = livesMs): RunningEtcdctl {
+    const child = spawn('etcdctl', [...args], { env: this.#env, timeout });
     child.stdin.on('error', () => undefined); // It may have no use for its input.
     if (input !== undefined) child.stdin.end(input);
     return new RunningEtcdctl(child, args.join(' '));

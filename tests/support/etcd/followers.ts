@@ -25,6 +25,8 @@ export type Follower = AsyncDisposable & {
   readonly leased: string;
   /** Every value that it was told of, in order. */
   told(): readonly string[];
+  /** What the program says of itself where it has gone wrong. */
+  trouble?(): string;
 };
 
 export type Where = {
@@ -55,6 +57,7 @@ async function followWithEtcdctl({ killed }: Where): Promise<Follower> {
   return {
     leased,
     // Of each event it prints the kind, the key and the value.
+    trouble: () => watch.err + kept.err,
     told: () => watch.out.split('\n').filter((_, at) => at % 3 === 2),
     async [Symbol.asyncDispose]() {
       await Promise.all([kept.stop(), watch.stop()]);

@@ -61,8 +61,6 @@ describe('a call that requires a leader', () => {
     await expect(say(wish)).rejects.toThrow('etcdserver: no leader');
     expect(await say({})).toBe(answer);
     expect(await say({ hasleader: 'false' })).toBe(answer);
-    expect(begin().status).toBe('14 etcdserver: no leader');
-    expect([opened, clock.pendingCount]).toEqual([0, 0]);
     engine.hasLeader = true;
     expect(await say(wish)).toBe(answer);
   });
@@ -100,6 +98,22 @@ describe('a stream that requires a leader', () => {
     }
     expect(requiring.status).toBeUndefined();
     requiring.leave();
+    expect(clock.pendingCount).toBe(0);
+  });
+
+  it('that is opened in an election goes on after it, and has as long to wait', () => {
+    engine.hasLeader = false;
+    const [early, late] = [begin(), begin()];
+    early.leave();
+    clock.advance(2900);
+    expect([opened, late.status]).toEqual([2, undefined]);
+    engine.hasLeader = true;
+    clock.advance(10_000);
+    expect(late.status).toBeUndefined();
+    engine.hasLeader = false;
+    const third = begin();
+    clock.advance(3000);
+    expect([late.status, third.status]).toEqual(Array(2).fill('14 etcdserver: no leader'));
     expect(clock.pendingCount).toBe(0);
   });
 

@@ -1,6 +1,8 @@
 // What etcd's clients ask for with `hasleader: true` (WithRequireLeader): a member that knows no
 // leader refuses their calls at once, and ends their streams once it has known none for a while, so
-// that they go elsewhere instead of waiting for events that this member can not hear of.
+// that they go elsewhere instead of waiting for events that this member can not hear of. A stream
+// that is opened in the middle of an election has that while as well: etcd refuses it at once, and
+// a watch of its Go client, which comes from the member that just died, is over with that.
 import type { Clock, Timer } from '@holdfast/base/clock';
 import type { Engine } from '@holdfast/engine/engine';
 
@@ -60,9 +62,9 @@ class LeaderStreams {
     this.#options = options;
   }
 
-  /** Throws where there is no leader now, or no engine. */
+  /** Throws where there is no engine. */
   add(call: StreamCall): void {
-    demandLeader(this.#options.engine());
+    this.#options.engine();
     this.#calls.add(call);
     call.signal.addEventListener('abort', () => this.#remove(call), { once: true });
     this.#timer ??= this.#lookLater();
