@@ -31,7 +31,7 @@ import {
 } from './watchers-report.ts';
 
 const usage = `npm run bench:watchers -- [options]
-  --told N,N,...    watchers that a put reaches, a trial each (default 1,50)
+  --told N,N,...    watchers that a put reaches, a trial each: parts of them all (default 1,50)
   --rounds N        of a trial: the watchers come anew in each (default 4)
   --pairs N         of seconds in a phase of a round, one of them watched (default 9: a member
                     ends who reads nothing for 30 s)
@@ -86,6 +86,7 @@ class Crowd {
     const { report } = await this.order({ do: 'report', log: writer.log });
     if (!report) throw new Error('the crowd has no report');
     const { watchers, events, wrong, over } = report;
+    if (events === 0) throw new Error(`${who}: nobody was told anything, so nothing was measured`);
     print(
       `  ${who}: ${watchers} watchers were told ${events} events; ${wrong} lists are not the ` +
         `log's, ${over} were ended`,
@@ -276,13 +277,18 @@ function readOptions(): Options {
       write: { type: 'boolean', default: false },
     },
   });
-  const { watchers, connections, streams, writes, pairs, rounds } = values;
+  const { connections, streams, writes, pairs, rounds } = values;
+  const watchers = Number(values.watchers);
+  const told = values.told.split(',').map(Number);
+  const odd = told.find((one) => !Number.isInteger(watchers / one));
+  if (odd !== undefined) {
+    throw new Error(`--told ${odd}: ${watchers} watchers do not share keys ${odd} by ${odd}`);
+  }
   return {
-    ...{ watchers: Number(watchers), connections: Number(connections), streams: Number(streams) },
+    ...{ told, watchers, connections: Number(connections), streams: Number(streams) },
     ...{ writes: Number(writes), pairs: Number(pairs), valueBytes: Number(values['value-bytes']) },
     ...{ oneIn: Number(values['one-in']), unreadMiB: Number(values['unread-mib']) },
-    ...{ told: values.told.split(',').map(Number), rounds: Number(rounds) },
-    ...{ profile: values.profile, write: values.write },
+    ...{ rounds: Number(rounds), profile: values.profile, write: values.write },
   };
 }
 
